@@ -1,0 +1,29 @@
+"""Datasets: prompts, references and training counts. One file each, found by file name (``registry.datasets``).
+
+A dataset file has ``load(options: DatasetOptions) -> Dataset``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """What the user said about the data.
+
+    Attributes:
+        data_root: folder (or file) with the dataset's tables.
+        references: folder of real clips, or None.
+        clip_manifest: CSV (clip_id, caption[, labels, match, audiocap_id, youtube_id, start_time]) naming the clips that
+            were generated, when that is not the whole split.
+        split: e.g. "test".
+        captions: which caption of several (1-based).
+    """
+
+    data_root: Path | None = None
+    references: Path | None = None
+    clip_manifest: Path | None = None
+    split: str = "test"
+    captions: int = 1

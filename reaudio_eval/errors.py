@@ -1,0 +1,32 @@
+"""Errors a user can act on: one sentence that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ReaudioError(Exception):
+    """A problem with the input or the machine. The CLI prints the message without a traceback and exits with 2."""
+
+
+class UnknownNameError(ReaudioError):
+    """A name that is not registered; the message lists the nearest names and the command that lists all."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else f" Known: {', '.join(names)}."
+        super().__init__(f"Unknown {kind} {name!r}.{hint}")
+
+
+class CheckpointError(ReaudioError):
+    """A checkpoint that is missing, truncated, of another architecture, altered, or unsafe to load."""
+
+
+class AudioError(ReaudioError):
+    """An audio file that cannot be decoded to finite samples."""
+
+
+class Interrupted(ReaudioError):
+    """Ctrl-C: what was finished is kept and the same command resumes."""

@@ -1,0 +1,103 @@
+"""Named evaluation protocols: the waveform path and the metric conventions behind a published number, as data.
+
+The same clips score differently under each: resampling alone moves PANNs FD by tens of points (audioldm_eval's own
+README), so a number carries the name of its protocol. Add one by adding an entry to ``PROTOCOLS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reaudio_eval.errors import UnknownNameError
+
+Resampler = Literal["sinc_hann", "sinc_kaiser", "soxr_hq"]
+
+
+@dataclass(frozen=True)
+class WaveformRule:
+    """From file to the samples an embedder hears, in this order: mono, DC removal, resample, level, quantise, crop, pad.
+
+    Attributes:
+        mono: "first" channel or "mean" of the channels.
+        remove_dc: subtract the mean before resampling.
+        resampler: "sinc_hann" (torchaudio's default: Hann, width 6, rolloff 0.99), "sinc_kaiser" (fadtk: width 64, rolloff
+            0.9475937167399596, beta 14.769656459379492) or "soxr_hq".
+        rates: Hz visited one after the other; the last is the embedder's. () means straight to the embedder's rate.
+        peak_db: scale the peak to this many dB full scale, or None to leave the level alone (silence stays silence).
+        int16: round to 16 bits.
+        max_seconds: keep only the head, or None.
+        min_samples: zero-pad at the end to at least this many samples at the final rate.
+    """
+
+    mono: Literal["first", "mean"] = "first"
+    remove_dc: bool = True
+    resampler: Resampler = "sinc_hann"
+    rates: tuple[int, ...] = ()
+    peak_db: float | None = None
+    int16: bool = False
+    max_seconds: float | None = None
+    min_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named set of conventions.
+
+    Attributes:
+        waveform: rule for every embedder not named in ``per_embedder``.
+        per_embedder: embedder name -> its own rule.
+        sample_rates: embedder name -> Hz, where an embedder comes in several.
+        clap_checkpoint: file name of the CLAP this protocol's score means.
+        kl_epsilon: added to the generated distribution inside the log; 0 means exact log-softmax.
+        kl_direction: "reference_generated" is KL(reference || generated).
+        is_splits, is_seed: Inception Score bookkeeping.
+        frechet_epsilon: not needed by the exact low-rank trace; recorded for comparison with the source.
+        source: repository @ commit, or paper.
+    """
+
+    name: str
+    description: str
+    source: str
+    waveform: WaveformRule = WaveformRule()
+    per_embedder: Mapping[str, WaveformRule] = field(default_factory=dict)
+    sample_rates: Mapping[str, int] = field(default_factory=dict)
+    clap_checkpoint: str = "music_speech_audioset_epoch_15_esc_89.98.pt"
+    kl_epsilon: float = 1e-6
+    kl_direction: Literal["reference_generated", "generated_reference"] = "reference_generated"
+    is_splits: int = 10
+    is_seed: int = 2020
+    frechet_epsilon: float = 1e-6
+
+    def rule(self, embedder: str) -> WaveformRule:
+        return self.per_embedder.get(embedder, self.waveform)
+
+
+DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
+
+PROTOCOLS: dict[str, Protocol] = {
+    p.name: p
+    for p in (
+        Protocol(
+            name=DEFAULT_PROTOCOL,
+            description="The numbers of the AudioLDM family (Re-AudioLDM, AudioLDM, Tango): first channel, DC removed, "
+            "torchaudio's sinc resampler, PANNs at 16 kHz",
+            source="haoheliu/audioldm_eval @ 51b7fdd (2023-06-24)",
+            waveform=WaveformRule(min_samples=32_000),
+            per_embedder={"clap": WaveformRule(rates=(32_000, 48_000), max_seconds=10.0, min_samples=0)},
+            sample_rates={"panns": 16_000},
+        ),
+    )
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol called ``name``.
+
+    Raises:
+        UnknownNameError: no such protocol.
+    """
+    if name not in PROTOCOLS:
+        raise UnknownNameError("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]

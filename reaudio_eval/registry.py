@@ -1,0 +1,117 @@
+"""Finding datasets, models, embedders and metrics: the file name is the registered name.
+
+Three places are searched: this package's folders, the folders named in ``REAUDIO_PLUGINS`` (separated like ``PATH``; each
+holds ``metrics/``, ``embedders/``, ``datasets/``, ``models/``), and entry points of installed packages in the groups
+``reaudio_eval.metrics`` and so on. Listing reads names and the first line of docstrings and imports nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from reaudio_eval.errors import ReaudioError, UnknownNameError
+
+KINDS = ("datasets", "models", "embedders", "metrics")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered name, what it is for, and where it comes from (nothing of it is imported)."""
+
+    name: str
+    description: str
+    origin: str
+    path: Path | None = None
+    entry_point: EntryPoint | None = None
+
+
+def plugin_folders() -> list[Path]:
+    """Folders of ``REAUDIO_PLUGINS`` that exist."""
+    return [Path(p) for p in os.environ.get("REAUDIO_PLUGINS", "").split(os.pathsep) if p and Path(p).is_dir()]
+
+
+def _first_line(path: Path) -> str:
+    try:
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        return f"(cannot be read: {error})"
+    return (doc or "").partition("\n")[0]
+
+
+def _files(folder: Path, origin: str) -> list[Entry]:
+    return [
+        Entry(path.stem, _first_line(path), origin, path=path)
+        for path in sorted(folder.glob("*.py"))
+        if _NAME.fullmatch(path.stem)
+    ]
+
+
+def entries(kind: str) -> dict[str, Entry]:
+    """Every registered name of a kind, sorted.
+
+    Raises:
+        ReaudioError: two places register the same name (neither is preferred silently).
+    """
+    if kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    found = _files(Path(__file__).parent / kind, "reaudio-eval")
+    for folder in plugin_folders():
+        found += _files(folder / kind, str(folder))
+    for point in entry_points(group=f"reaudio_eval.{kind}"):
+        dist = point.dist.name if point.dist else point.value
+        found.append(Entry(point.name, f"from the package {dist}", dist, entry_point=point))
+    table: dict[str, Entry] = {}
+    for entry in found:
+        if entry.name in table:
+            raise ReaudioError(
+                f"Two {kind} are called {entry.name!r} ({table[entry.name].origin} and {entry.origin}): rename one."
+            )
+        table[entry.name] = entry
+    return dict(sorted(table.items()))
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import the module registered as ``name`` (hyphens read as underscores).
+
+    Raises:
+        UnknownNameError: no such name; the message suggests near ones.
+    """
+    table = entries(kind)
+    key = name.replace("-", "_")
+    if key not in table:
+        raise UnknownNameError(kind.removesuffix("s"), name, table)
+    return _import(kind, table[key])
+
+
+def _import(kind: str, entry: Entry) -> ModuleType:
+    if entry.entry_point is not None:
+        loaded = entry.entry_point.load()
+        if not isinstance(loaded, ModuleType):
+            raise ReaudioError(f"The entry point {entry.name!r} of {entry.origin} must name a module.")
+        return loaded
+    if entry.origin == "reaudio-eval":
+        return importlib.import_module(f"reaudio_eval.{kind}.{entry.name}")
+    assert entry.path is not None
+    return _import_file(kind, entry.path)
+
+
+@cache
+def _import_file(kind: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"reaudio_eval_plugins.{kind}.{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ReaudioError(f"The plug-in {path} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
