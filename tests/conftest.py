@@ -1,0 +1,26 @@
+"""Fixtures shared by all tests; nothing here needs a network, a GPU or files from outside the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+
+SHARED = Path(os.environ.get("REAUDIO_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data kept beside a developer's checkout; the test is skipped where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"real data not found at {SHARED} (set REAUDIO_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def systems48(shared: Path) -> Path:
+    """48 AudioCaps prompts: real clips and seven published systems' outputs."""
+    return shared / "data" / "systems48"
