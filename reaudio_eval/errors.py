@@ -28,5 +28,4 @@ class AudioError(ReaudioError):
     """An audio file that cannot be decoded to finite samples."""
 
 
-class Interrupted(ReaudioError):
-    """Ctrl-C: what was finished is kept and the same command resumes."""
+

@@ -7,7 +7,7 @@ README), so a number carries the name of its protocol. Add one by adding an entr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reaudio_eval.errors import UnknownNameError
@@ -28,7 +28,8 @@ class WaveformRule:
         peak_db: scale the peak to this many dB full scale, or None to leave the level alone (silence stays silence).
         int16: round to 16 bits.
         max_seconds: keep only the head, or None.
-        min_samples: zero-pad at the end to at least this many samples at the final rate.
+        min_samples: zero-pad at the end to at least this many samples, counted at the final rate unless ``pad_rate`` is set.
+        pad_rate: Hz; pad as soon as the waveform reaches this rate instead of at the end. None: pad last.
     """
 
     mono: Literal["first", "mean"] = "first"
@@ -39,6 +40,7 @@ class WaveformRule:
     int16: bool = False
     max_seconds: float | None = None
     min_samples: int = 0
+    pad_rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,17 +78,68 @@ class Protocol:
 
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
 
+# The CLAP branch is fed by WaveDataset at 32 kHz, which pads to 32,000 samples; then 48 kHz and the first 480,000 samples.
+_AUDIOLDM_CLAP = WaveformRule(rates=(32_000, 48_000), max_seconds=10.0, min_samples=32_000, pad_rate=32_000)
+_PEAK_NORMALISED = WaveformRule(mono="mean", remove_dc=False, resampler="soxr_hq", peak_db=-1.0)
+
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p
     for p in (
         Protocol(
             name=DEFAULT_PROTOCOL,
             description="The numbers of the AudioLDM family (Re-AudioLDM, AudioLDM, Tango): first channel, DC removed, "
-            "torchaudio's sinc resampler, PANNs at 16 kHz",
-            source="haoheliu/audioldm_eval @ 51b7fdd (2023-06-24)",
+            "torchaudio's sinc resampler, PANNs at 16 kHz. Not reproduced, being faults: unreadable files replaced by their "
+            "neighbour, -1 for an undefined value, one CLAP embedding in ten replaced by that of an empty caption",
+            source="haoheliu/audioldm_eval @ 51b7fdd (2023-06-24); CLAP score from its branch passt_replace_panns @ a2fde54",
             waveform=WaveformRule(min_samples=32_000),
-            per_embedder={"clap": WaveformRule(rates=(32_000, 48_000), max_seconds=10.0, min_samples=0)},
+            per_embedder={"clap": _AUDIOLDM_CLAP},
             sample_rates={"panns": 16_000},
+        ),
+        Protocol(
+            name="audioldm-eval-2023-06-32k",
+            description="As audioldm-eval-2023-06 with its 32 kHz option: PANNs Cnn14 at 32 kHz (VGGish stays at 16 kHz)",
+            source="haoheliu/audioldm_eval @ 51b7fdd (2023-06-24), EvaluationHelper(32000, ...)",
+            waveform=WaveformRule(min_samples=32_000),
+            per_embedder={"clap": _AUDIOLDM_CLAP},
+            sample_rates={"panns": 32_000},
+        ),
+        Protocol(
+            name="av-benchmark",
+            description="MMAudio's numbers: channel mean, DC removed, torchaudio's sinc resampler, cut to 10 s, exact KL. "
+            "Not reproduced: PaSST, MS-CLAP, ImageBind and Synchformer",
+            source="hkchengrex/av-benchmark @ 050a5cd (2025-08-20)",
+            waveform=WaveformRule(mono="mean", max_seconds=10.0),
+            sample_rates={"panns": 16_000},
+            kl_epsilon=0.0,
+        ),
+        Protocol(
+            name="fadtk",
+            description="Microsoft's FAD toolkit (kadtk resamples alike): channel mean, Kaiser sinc resampler, 16-bit. "
+            "Not reproduced: half-precision embeddings, CLAP windows of a second, EnCodec, MERT and other networks",
+            source="microsoft/fadtk @ ec74b1f (2025-08-22)",
+            waveform=WaveformRule(mono="mean", remove_dc=False, resampler="sinc_kaiser", int16=True),
+            per_embedder={
+                "vggish": WaveformRule(mono="mean", remove_dc=False, resampler="sinc_kaiser", int16=True, min_samples=16_000)
+            },
+        ),
+        Protocol(
+            name="stable-audio-metrics",
+            description="Stable Audio's conventions: channel mean, soxr, peak at -1 dB, 16-bit for CLAP, KL(generated || "
+            "reference). Not reproduced: OpenL3 FD in stereo, PaSST for the KL, the fusion of CLAP's audio branch",
+            source="Stability-AI/stable-audio-metrics @ fd55536 (2024-03-21)",
+            waveform=_PEAK_NORMALISED,
+            per_embedder={"clap": replace(_PEAK_NORMALISED, int16=True)},
+            clap_checkpoint="630k-audioset-fusion-best.pt",
+            kl_direction="generated_reference",
+        ),
+        Protocol(
+            name="audiocraft",
+            description="MusicGen's and AudioGen's conventions: channel mean, peak at -1 dB and 16-bit for FAD alone. "
+            "Not reproduced: the TensorFlow VGGish, PaSST for the KL, julius (a Hann sinc of another width) for resampling",
+            source="facebookresearch/audiocraft @ 896ec7c (2025-03-13)",
+            waveform=WaveformRule(mono="mean", remove_dc=False),
+            per_embedder={"vggish": WaveformRule(mono="mean", remove_dc=False, peak_db=-1.0, int16=True)},
+            clap_checkpoint="music_audioset_epoch_15_esc_90.14.pt",
         ),
     )
 }

@@ -62,6 +62,8 @@ class Dataset:
         vocabulary: the label ids in the order of a tagger's outputs, or () if there is none.
         vocabulary_name: name of that order ("audioset-527"); taggers with the same name share it.
         propagated: whether labels were propagated to their ontology parents.
+        file_names: naming scheme -> file stem -> clip_id: how files of these clips may be called (``naming.match_names``);
+            empty when a file is always called after its clip id.
         notes: sentences the report prints (what was resolved, what was left out).
     """
 
@@ -74,6 +76,7 @@ class Dataset:
     vocabulary: tuple[str, ...] = ()
     vocabulary_name: str | None = None
     propagated: bool = False
+    file_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -214,10 +217,12 @@ SCORE_COLUMNS: Sequence[str] = ("clip_id", "metric", "label", "value")
 # metric str | stratum str ("all" for every clip; else clips by their rarest label) | value float64 or NaN
 # replicates list[float]: delete-a-group jackknife values, same groups for every system ([] if not available)
 # ci_low, ci_high float64 or NaN | ci_method str | n_clips int
-# floor float64 or NaN: the metric between two halves of the real clips, each of n_clips // 2 or as floor_n says
-# floor_n int | reason str or None: why value is NaN
+# floor float64 or NaN: the metric between two disjoint halves of the real clips, floor_n clips each
+# matched float64 or NaN: between generated clips of one half and real clips of the other, floor_n each: the number to
+#   read beside the floor | floor_n int | reason str or None: why value is NaN
 SET_COLUMNS: Sequence[str] = (
-    "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips", "floor", "floor_n", "reason",
+    "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips",
+    "floor", "matched", "floor_n", "reason",
 )  # fmt: skip
 
 
@@ -228,7 +233,7 @@ class LongtailAnalysis:
     Frames (columns in order):
         labels:     label, name, n_train, n_test, stratum
         strata_sizes: stratum, low, high, n_classes_train, n_classes_test, n_clips_any, n_clips_rarest
-        overall:    system, metric, value, ci_low, ci_high, ci_method, n_clips, floor, floor_n, reason
+        overall:    system, metric, value, ci_low, ci_high, ci_method, n_clips, floor, matched, floor_n, reason
         by_stratum: system, metric, stratum, value, ci_low, ci_high, ci_method, n_classes, n_clips, normalised, floor, reason
                     (clip/label metrics: macro over classes; set metrics: clips partitioned by rarest label;
                     normalised = (value - noise) / (real - noise) where both exist, else NaN)

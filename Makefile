@@ -1,0 +1,30 @@
+# Two commands are all a new user needs: `make longtail` and `make test`. Each installs into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUTPUT ?= reports/longtail
+REAL_DATA ?= ../shared/data
+
+.PHONY: install longtail test check crosscheck clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+# Real systems on real prompts where the data is at hand, otherwise the same pipeline on a few synthesised clips.
+longtail: install
+	BIN=$(BIN) OUTPUT=$(OUTPUT) REAL_DATA=$(REAL_DATA) sh benchmarks/longtail.sh
+
+test: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

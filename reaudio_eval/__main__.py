@@ -1,0 +1,5 @@
+"""``python -m reaudio_eval`` is the command ``reaudio-eval``."""
+
+from reaudio_eval.cli import main
+
+main()

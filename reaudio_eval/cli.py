@@ -1,0 +1,377 @@
+"""The command line. Results go to stdout, progress and notes to stderr; a problem the user can fix is one sentence and exit code 2.
+
+Nothing heavy is imported before a command runs, so ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reaudio_eval import __version__
+from reaudio_eval.errors import ReaudioError, UnknownNameError
+
+if TYPE_CHECKING:
+    from reaudio_eval.evaluate import Options
+    from reaudio_eval.progress import Reporter
+
+
+
+class _Group(typer.core.TyperGroup):
+    """Turns errors a user can act on, and Ctrl-C, into one line on stderr and exit code 2."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReaudioError as error:
+            message = str(error)
+        except KeyboardInterrupt:
+            message = "Interrupted. What was finished is kept; the same command goes on from there."
+        print(f"reaudio-eval: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Does a text-to-audio system still work on the rare sounds? Scores systems by how often each sound occurs in training.",
+    epilog="Start with: [bold]reaudio-eval longtail --help[/bold]. Everything is also a Python function: reaudio_eval.longtail(...).",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Look at a dataset.")
+app.add_typer(data_app, name="data")
+
+
+class OverwriteChoice(StrEnum):
+    never = "never"
+    only_missing = "only-missing"
+    always = "always"
+
+
+class MediaChoice(StrEnum):
+    inline = "inline"
+    folder = "folder"
+    none = "none"
+
+
+ProtocolOption = Annotated[str, typer.Option("--protocol", help="Waveform and metric conventions (see `list protocols`).")]
+EmbedderOption = Annotated[
+    list[str] | None, typer.Option("--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap.")
+]
+CheckpointOption = Annotated[
+    list[str] | None, typer.Option("--checkpoint", metavar="NAME=PATH", help="Checkpoint of an embedder; repeatable.")
+]
+MetricOption = Annotated[
+    list[str] | None, typer.Option("--metric", help="Only these metrics or families (kl, fad_vggish, ...); repeatable.")
+]
+RequireOption = Annotated[list[str] | None, typer.Option("--require", help="Fail if this metric cannot be computed; repeatable.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of resampling, and of models that generate.")]
+BatchOption = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
+JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
+]
+DownloadOption = Annotated[bool, typer.Option("--allow-download", help="Fetch published checkpoints that are missing.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")]
+DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with the dataset's tables.")]
+DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
+DEFAULT_JOBS = os.cpu_count() or 1
+
+
+def _options(
+    protocol: str,
+    embedder: list[str] | None,
+    checkpoint: list[str] | None,
+    metric: list[str] | None,
+    require: list[str] | None,
+    seed: int,
+    batch_size: int,
+    device: str,
+    jobs: int,
+    cache_dir: Path | None,
+    allow_download: bool,
+    strict: bool,
+) -> Options:
+    from reaudio_eval.evaluate import DEFAULT_EMBEDDERS, Options
+    from reaudio_eval.generate import parse_named_paths
+    from reaudio_eval.store import default_cache_dir
+
+    return Options(
+        protocol=protocol,
+        embedders=tuple(embedder or DEFAULT_EMBEDDERS),
+        checkpoints=parse_named_paths(checkpoint or [], "--checkpoint"),
+        metrics=tuple(metric) if metric else None,
+        require=tuple(require or ()),
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        jobs=jobs,
+        cache_dir=cache_dir or default_cache_dir(),
+        allow_download=allow_download,
+        strict=strict,
+    )
+
+
+def _reporter(quiet: bool) -> Reporter:
+    from reaudio_eval.progress import Reporter
+
+    return Reporter(quiet)
+
+
+def _print_json(value: Any) -> None:
+    from reaudio_eval.store import json_bytes
+
+    sys.stdout.write(json_bytes(value).decode())
+
+
+@app.command(
+    epilog="Example: [bold]reaudio-eval score generated/ reference/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --captions test.csv[/bold]"
+)
+def score(
+    generated: Annotated[Path, typer.Argument(help="Folder of generated clips.")],
+    reference: Annotated[Path, typer.Argument(help="Folder of real clips; files pair by name without suffix.")],
+    captions: Annotated[Path | None, typer.Option("--captions", help="CSV with clip_id (or file) and caption, for CLAP score.")] = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    embedder: EmbedderOption = None,
+    checkpoint: CheckpointOption = None,
+    metric: MetricOption = None,
+    require: RequireOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many clips.")] = None,
+    seed: SeedOption = 0,
+    batch_size: BatchOption = 8,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = DEFAULT_JOBS,
+    cache_dir: CacheOption = None,
+    allow_download: DownloadOption = False,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Every metric for two folders: FAD, FD, KL, IS, KAD, CLAP score, with intervals and an audit of the files."""
+    from reaudio_eval.score_folders import folder_plan, score_folders
+
+    options = _options(
+        protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
+    )
+    if dry_run:
+        _print_json(folder_plan(generated, reference, captions, options, limit))
+        return
+    result = score_folders(generated, reference, captions, options, limit, _reporter(quiet))
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        typer.echo(result.to_text())
+
+
+@app.command(
+    epilog="Example: [bold]reaudio-eval longtail --dataset audiocaps --data-root audiocaps/ --references audio/test "
+    "--clips MyModel=out/ --clips Tango=tango/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/test[/bold]"
+)
+def longtail(
+    output: Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")] = Path("reports/longtail"),
+    dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
+    data_root: DataRootOption = None,
+    split: Annotated[str, typer.Option("--split", help="Split whose prompts are used.")] = "test",
+    captions: Annotated[int, typer.Option("--captions", help="Which caption of several, from 1.")] = 1,
+    references: Annotated[Path | None, typer.Option("--references", help="Folder of real clips.")] = None,
+    clip_manifest: Annotated[
+        Path | None, typer.Option("--clip-manifest", help="CSV (clip_id, caption, ...) naming the prompts that were used.")
+    ] = None,
+    clips: Annotated[
+        list[str] | None, typer.Option("--clips", metavar="NAME=FOLDER", help="A system's clips, file stem = clip id; repeatable.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", help="A registered model (see `list models`); repeatable.")] = None,
+    real: Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")] = True,
+    noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")] = True,
+    strata: Annotated[
+        str, typer.Option("--strata", help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000.")
+    ] = "log10",
+    primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first. Default: CLAP score, else label recall.")] = None,
+    media: Annotated[MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")] = (
+        MediaChoice.inline
+    ),
+    overwrite: Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")] = (
+        OverwriteChoice.only_missing
+    ),
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")] = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    embedder: EmbedderOption = None,
+    checkpoint: CheckpointOption = None,
+    metric: MetricOption = None,
+    require: RequireOption = None,
+    seed: SeedOption = 0,
+    batch_size: BatchOption = 8,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = DEFAULT_JOBS,
+    cache_dir: CacheOption = None,
+    allow_download: DownloadOption = False,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Score systems by label frequency and write longtail.html, run directories, figures and tables.
+
+    A killed command goes on where it was when it is given again.
+    """
+    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.generate import parse_named_paths
+    from reaudio_eval.longtail import LongtailRequest, plan
+    from reaudio_eval.longtail import longtail as run
+    from reaudio_eval.summaries import longtail_json, longtail_text, plan_json
+
+    options = _options(
+        protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
+    )
+    request = LongtailRequest(
+        dataset=dataset,
+        data=DatasetOptions(data_root, references, clip_manifest, split, captions),
+        output=output,
+        clips=parse_named_paths(clips or [], "--clips"),
+        models=tuple(model or ()),
+        real=real,
+        noise=noise,
+        strata=strata,
+        limit=limit,
+        primary=primary,
+        overwrite=overwrite.value,
+        media=media.value,
+    )
+    if dry_run:
+        _print_json(plan_json(request, plan(request, options)))
+        return
+    result = run(request, options, _reporter(quiet))
+    if as_json:
+        _print_json(longtail_json(result))
+    else:
+        typer.echo(longtail_text(result))
+
+
+@app.command(epilog="Example: [bold]reaudio-eval report reports/test --output reports/again[/bold]")
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders that contain them.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for the report.")] = Path("reports/longtail"),
+    primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first.")] = None,
+    strata: Annotated[
+        str | None, typer.Option("--strata", help="Other strata for per-clip metrics (set metrics keep those they were scored with).")
+    ] = None,
+    media: Annotated[MediaChoice, typer.Option("--media", help="Players inside the page, in a folder, or none.")] = MediaChoice.inline,
+    seed: SeedOption = 0,
+    jobs: JobsOption = DEFAULT_JOBS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the report again from run directories; needs neither networks nor the embeddings."""
+    from reaudio_eval.rerender import rerender
+    from reaudio_eval.summaries import longtail_json, longtail_text
+
+    result = rerender(
+        runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=_reporter(quiet)
+    )
+    if as_json:
+        _print_json(longtail_json(result))
+    else:
+        typer.echo(longtail_text(result))
+
+
+@data_app.command("stats", epilog="Example: [bold]reaudio-eval data stats --dataset audiocaps --data-root audiocaps/[/bold]")
+def data_stats(
+    dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
+    data_root: DataRootOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Folder for the table (CSV) and the figure (SVG, PDF, PNG).")] = None,
+    top: Annotated[int, typer.Option("--top", help="Labels listed in the text.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """How often each label occurs: the histogram of the paper's Figures 1 and 4, as table, JSON and figure."""
+    from reaudio_eval.summaries import statistics_text, write_statistics
+
+    statistics = _statistics(dataset, data_root)
+    if output is not None:
+        write_statistics(statistics, output)
+    if as_json:
+        _print_json(statistics.to_json())
+    else:
+        typer.echo(statistics_text(statistics, top))
+
+
+def _statistics(dataset: str, data_root: Path | None) -> Any:
+    from reaudio_eval.data_stats import label_statistics
+    from reaudio_eval.datasets import DatasetOptions
+
+    return label_statistics(dataset, DatasetOptions(data_root=data_root))
+
+
+@app.command("list", epilog="Example: [bold]reaudio-eval list metrics[/bold]")
+def list_names(
+    what: Annotated[str, typer.Argument(help="models, datasets, embedders, metrics or protocols.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Registered names with one line each; nothing is imported."""
+    from reaudio_eval import registry
+    from reaudio_eval.protocols import PROTOCOLS
+
+    if what == "protocols":
+        rows = {name: p.description for name, p in PROTOCOLS.items()}
+    elif what in registry.KINDS:
+        rows = {name: entry.description for name, entry in registry.entries(what).items()}
+    else:
+        raise UnknownNameError("list", what, (*registry.KINDS, "protocols"))
+    if as_json:
+        _print_json([{"name": name, "description": text} for name, text in rows.items()])
+        return
+    width = max(map(len, rows), default=0)
+    for name, text in rows.items():
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+@app.command(epilog="Example: [bold]reaudio-eval doctor --data-root audiocaps/[/bold]")
+def doctor(
+    data_root: DataRootOption = None,
+    cache_dir: CacheOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the installation: versions, disk, checkpoints, dataset, audio formats. Exit code 1 if something needs repair."""
+    from reaudio_eval.doctor import examine, to_text
+    from reaudio_eval.store import default_cache_dir
+
+    checks = examine(cache_dir or default_cache_dir(), data_root)
+    if as_json:
+        _print_json([check._asdict() for check in checks])
+    else:
+        typer.echo(to_text(checks))
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the command ``reaudio-eval``."""
+    app(prog_name="reaudio-eval")
+
+
+if __name__ == "__main__":
+    main()

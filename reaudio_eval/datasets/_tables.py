@@ -1,0 +1,172 @@
+"""Reading the CSV tables of datasets: checked columns, ids, captions and labels, with errors that name file and row."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_eval.records import Prompt
+
+
+def read_table(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
+    """A UTF-8 CSV with a header, every value a string ("" where empty).
+
+    Args:
+        path: the file.
+        columns: that it must have.
+        what: for messages, e.g. "the captions".
+
+    Raises:
+        ReaudioError: no such file, not UTF-8 (the line is named), not a table, without rows, or columns missing (named).
+    """
+    if not path.is_file():
+        raise ReaudioError(f"{path} does not exist; {what} should be there.")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReaudioError(f"{path} is not UTF-8 in line {_line_of_bad_byte(path)}: save it as UTF-8.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise ReaudioError(f"{path} is not a readable CSV table: {str(error).strip().rstrip('.')}.") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ReaudioError(f"{path} has more values in a row than columns: quote the captions that contain commas.")
+    table.columns = table.columns.str.strip()
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise ReaudioError(f"{path} lacks the column {_names(missing)}; it has {_names(table.columns)}.")
+    if table.empty:
+        raise ReaudioError(f"{path} has a header and no rows.")
+    return table.fillna("")
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(repr(c) for c in columns)
+
+
+def _line_of_bad_byte(path: Path) -> int:
+    data = path.read_bytes()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1
+    raise AssertionError("called on a file that is UTF-8")
+
+
+def require_values(table: pd.DataFrame, column: str, path: Path) -> None:
+    """Raises ReaudioError naming the first row whose ``column`` is empty."""
+    empty = table.index[table[column].str.strip() == ""]
+    if len(empty):
+        raise ReaudioError(f"{path} row {empty[0] + 1}: {column!r} is empty.")
+
+
+def require_unique(table: pd.DataFrame, columns: list[str], path: Path) -> None:
+    """Raises ReaudioError naming the first row that repeats the values of ``columns``."""
+    repeated = table.index[table.duplicated(columns)]
+    if len(repeated):
+        values = ", ".join(f"{c} {table.at[repeated[0], c]!r}" for c in columns)
+        raise ReaudioError(f"{path} row {repeated[0] + 1} repeats {values}: give every clip once.")
+
+
+def require_ids(table: pd.DataFrame, path: Path) -> None:
+    """Raises ReaudioError for a clip_id that is empty or cannot be a file name."""
+    require_values(table, "clip_id", path)
+    bad = table.index[table["clip_id"].str.contains(r"[/\\\x00]") | table["clip_id"].isin([".", ".."])]
+    if len(bad):
+        raise ReaudioError(
+            f"{path} row {bad[0] + 1}: the clip_id {table.at[bad[0], 'clip_id']!r} cannot be a file name (no slashes)."
+        )
+
+
+def one_of(kind: str, name: str, known: Iterable[str]) -> str:
+    """``name`` if it is known, else UnknownNameError with suggestions."""
+    names = list(known)
+    if name not in names:
+        raise UnknownNameError(kind, name, names)
+    return name
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The labels a dataset knows. ids: in the order of a tagger's outputs; names: id -> display name."""
+
+    ids: tuple[str, ...]
+    names: Mapping[str, str]
+    _seen: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _lookup(self) -> dict[str, str]:
+        by_name = {name.casefold(): label for label, name in self.names.items()}
+        return by_name | {label.casefold(): label for label in self.ids}
+
+    def parse(self, cell: str, where: str) -> tuple[str, ...]:
+        """Label ids of a ``;``-separated cell of ids or display names, each once, in its order.
+
+        Raises:
+            ReaudioError: an unknown label, with the nearest names.
+        """
+        if cell not in self._seen:
+            parts = [part.strip() for part in cell.split(";")]
+            self._seen[cell] = tuple(dict.fromkeys(self._resolve(part, where) for part in parts if part))
+        return self._seen[cell]
+
+    def _resolve(self, label: str, where: str) -> str:
+        known = self._lookup.get(label.casefold())
+        if known is not None:
+            return known
+        near = difflib.get_close_matches(label.casefold(), self._lookup, n=3, cutoff=0.6)
+        shown = " or ".join(repr(self.names.get(self._lookup[key], key)) for key in near)
+        hint = f"Did you mean {shown}?" if near else "Labels are ids or display names, separated by semicolons."
+        raise ReaudioError(f"{where}: unknown label {label!r}. {hint}")
+
+
+def read_class_list(path: Path) -> LabelSet:
+    """AudioSet's classes in the order of the taggers' outputs: index, mid, display_name.
+
+    Raises:
+        ReaudioError: see :func:`read_table`; or the indices are not 0, 1, 2, ...
+    """
+    table = read_table(path, ["index", "mid", "display_name"], "the class list")
+    if table["index"].tolist() != [str(i) for i in range(len(table))]:
+        raise ReaudioError(f"{path}: the column 'index' must count 0, 1, 2, ...")
+    require_unique(table, ["mid"], path)
+    return LabelSet(tuple(table["mid"]), dict(zip(table["mid"], table["display_name"], strict=True)))
+
+
+def read_captions(path: Path, labels: LabelSet | None = None) -> tuple[Prompt, ...]:
+    """Captions of a folder of clips, in file order.
+
+    Args:
+        path: CSV with the columns caption, one of clip_id, file or filename (a file's extension is dropped), and
+            optionally labels (``;``-separated).
+        labels: the labels that are known; None keeps whatever stands there.
+
+    Raises:
+        ReaudioError: see :func:`read_table`; an empty caption, an empty, repeated or unusable id, an unknown label.
+    """
+    table = read_table(path, ["caption"], "the captions")
+    table["clip_id"] = _clip_ids(table, path)
+    require_ids(table, path)
+    require_values(table, "caption", path)
+    require_unique(table, ["clip_id"], path)
+    cells = table["labels"].tolist() if "labels" in table.columns else [""] * len(table)
+    parsed = [_free_labels(cell) if labels is None else labels.parse(cell, f"{path} row {i}") for i, cell in enumerate(cells, 1)]
+    rows = zip(table["clip_id"], table["caption"], parsed, strict=True)
+    return tuple(Prompt(clip_id, caption, found, labels_known=bool(found)) for clip_id, caption, found in rows)
+
+
+def _clip_ids(table: pd.DataFrame, path: Path) -> list[str]:
+    if "clip_id" in table.columns:
+        return table["clip_id"].str.strip().tolist()
+    for column in ("file", "filename"):
+        if column in table.columns:
+            return [Path(name.strip()).stem for name in table[column]]
+    raise ReaudioError(f"{path} lacks the column 'clip_id' (or 'file' or 'filename'); it has {_names(table.columns)}.")
+
+
+def _free_labels(cell: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))

@@ -1,0 +1,115 @@
+"""Getting the clips of every system: folders the user gives, the real audio, the noise floor, and models that generate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reaudio_eval import registry
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.models import ClipRequest
+from reaudio_eval.progress import Reporter
+from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
+
+RESERVED = ("reference",)
+
+
+@dataclass(frozen=True)
+class SystemRequest:
+    """A system the user asked for: a registered model, or a name for a folder of clips.
+
+    Attributes:
+        name: as it appears in the report.
+        model: registered model name ("clips" for a folder).
+        source: the folder of clips, or None.
+    """
+
+    name: str
+    model: str
+    source: Path | None = None
+
+
+def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
+    """``["AudioGen=folder", ...]`` as a mapping; ``NAME=PATH`` for --clips and --checkpoint.
+
+    Raises:
+        ReaudioError: no "=", an empty name, or a name given twice.
+    """
+    table: dict[str, Path] = {}
+    for value in values:
+        name, found, path = value.partition("=")
+        if not (found and name.strip() and path):
+            raise ReaudioError(f"{option} {value!r} must have the form NAME=PATH.")
+        if name.strip() in table:
+            raise ReaudioError(f"{option} names {name.strip()!r} twice.")
+        table[name.strip()] = Path(path).expanduser()
+    return table
+
+
+def collect(
+    requests: Sequence[SystemRequest],
+    prompts: tuple[Prompt, ...],
+    dataset: Dataset,
+    output: Path,
+    seed: int,
+    reporter: Reporter,
+) -> list[SystemInfo]:
+    """Ask every model for its clips.
+
+    Args:
+        requests: in the order of the report; names are unique.
+        prompts: the clips wanted.
+        dataset: where they come from.
+        output: models that generate write below ``output/<system name>/``.
+        seed: run seed.
+        reporter: shows progress.
+
+    Raises:
+        ReaudioError: a name given twice or reserved, or a folder that shares no name with the prompts.
+    """
+    _check_names(requests)
+    systems = []
+    for request in requests:
+        module = registry.load("models", request.model)
+        kind: SystemKind = module.KIND
+        folder = output / _safe(request.name)
+        clips: Mapping[str, Path] = module.clips(ClipRequest(prompts, dataset, folder, request.source, seed))
+        if kind == "generated" and prompts and not clips:
+            raise ReaudioError(_nothing_in_common(request, prompts))
+        systems.append(SystemInfo(request.name, kind, len(clips), clips))
+        reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
+    return systems
+
+
+def _check_names(requests: Sequence[SystemRequest]) -> None:
+    seen: set[str] = set()
+    for request in requests:
+        key = _safe(request.name).lower()
+        if key in RESERVED:
+            raise ReaudioError(f"A system cannot be called {request.name!r}: choose another name.")
+        if key in seen:
+            raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
+        seen.add(key)
+
+
+def _safe(name: str) -> str:
+    """A system's name as a folder name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"
+
+
+def _nothing_in_common(request: SystemRequest, prompts: Sequence[Prompt]) -> str:
+    wanted = ", ".join(repr(p.clip_id) for p in prompts[:3])
+    found: list[str] = []
+    if request.source is not None:
+        found = sorted(p.stem for p in request.source.iterdir() if p.is_file() and not p.name.startswith("."))
+    have = ", ".join(repr(s) for s in found[:3]) or "none"
+    return (
+        f"No clip of {request.name!r} ({request.source}) belongs to a prompt: file names there are {have}, clip ids are {wanted}. "
+        "Name each file after its clip id."
+    )
+
+
+def describe(systems: Sequence[SystemInfo]) -> list[dict[str, object]]:
+    """JSON-able summary of the systems for a dry run."""
+    return [{"system": s.name, "kind": s.kind, "n_clips": len(s.clips)} for s in systems]

@@ -1,0 +1,295 @@
+"""``reaudio-eval longtail``: systems scored by how often each sound occurs in training, and the report of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from reaudio_eval import provenance, registry
+from reaudio_eval.analysis import analyse
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
+from reaudio_eval.generate import SystemRequest, collect
+from reaudio_eval.progress import Reporter
+from reaudio_eval.protocols import get_protocol
+from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
+from reaudio_eval.render.html import RenderedReport, render_longtail
+from reaudio_eval.runs import Json, is_finished, number, read_run, run_path, write_run
+from reaudio_eval.store import canonical_sha256
+from reaudio_eval.strata import strata_scheme
+
+Overwrite = Literal["never", "only-missing", "always"]
+Media = Literal["inline", "folder", "none"]
+
+
+@dataclass(frozen=True)
+class LongtailRequest:
+    """What to evaluate and where to put it.
+
+    Attributes:
+        dataset: registered dataset name.
+        data: its files.
+        clips: system name -> folder of its clips (file stem = clip id).
+        models: registered models that make clips themselves.
+        real, noise: also score the real audio (ceiling) and a noise floor, where there are references.
+        strata: scheme name or edges ("log10", "lvis", "10,100,1000").
+        output: report and run directories.
+        limit: only the first so many prompts.
+        primary: metric drawn first; None chooses CLAP score, else label recall.
+        overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
+        media: players in the page, in a folder beside it, or none.
+    """
+
+    dataset: str
+    data: DatasetOptions
+    output: Path
+    clips: Mapping[str, Path] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    real: bool = True
+    noise: bool = True
+    strata: str = "log10"
+    limit: int | None = None
+    primary: str | None = None
+    overwrite: Overwrite = "only-missing"
+    media: Media = "inline"
+
+
+@dataclass(frozen=True)
+class LongtailResult:
+    """What came out.
+
+    Attributes:
+        analysis: all numbers, as DataFrames.
+        report: files written.
+        runs: run directory of each system, in the order of ``analysis.systems``.
+        audit: system name (or "reference") -> what was odd about its files.
+    """
+
+    analysis: LongtailAnalysis
+    report: RenderedReport
+    runs: tuple[Path, ...]
+    audit: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything known before work starts; what ``--dry-run`` prints."""
+
+    dataset: Dataset
+    strata: tuple[Stratum, ...]
+    tools: Tools
+    requests: tuple[SystemRequest, ...]
+
+
+def plan(request: LongtailRequest, options: Options) -> Plan:
+    """Load the dataset, choose strata, embedders and metrics, and name the systems.
+
+    Raises:
+        ReaudioError: anything that would make the run fail later and can be known now.
+    """
+    if not request.clips and not request.models:
+        raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
+    if request.limit is not None and request.limit < 1:
+        raise ReaudioError(f"--limit must be 1 or more, not {request.limit}.")
+    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
+    if request.limit is not None:
+        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
+    requests += [SystemRequest(name, name) for name in request.models]
+    for name, wanted in (("real", request.real and bool(dataset.references)), ("noise", request.noise)):
+        if wanted and name not in request.models:
+            requests.append(SystemRequest(name, name))
+    for each in requests:
+        registry.load("models", each.model)
+    return Plan(dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests))
+
+
+def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:
+    """Evaluate systems by label frequency and write run directories and the report.
+
+    Raises:
+        ReaudioError: see :func:`plan` and :func:`reaudio_eval.evaluate.evaluate`.
+    """
+    reporter = reporter or Reporter(quiet=True)
+    todo = plan(request, options)
+    dataset = todo.dataset
+    systems = collect(todo.requests, dataset.prompts, dataset, request.output / "clips", options.seed, reporter)
+    store = _RunStore(request, options, todo)
+    evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse)
+    about = _provenance(request, options, todo, evaluation)
+    analysis = analyse(
+        evaluation.scores,
+        _scored_only(dataset, evaluation),
+        todo.strata,
+        seed=options.seed,
+        primary=request.primary,
+        provenance=about,
+        audit=evaluation.audit,
+        alerts=_alerts(dataset, evaluation, todo.tools),
+    )
+    runs = store.write(evaluation, analysis, about)
+    analysis = dataclasses.replace(
+        analysis, systems=tuple(dataclasses.replace(s, run_dir=run) for s, run in zip(analysis.systems, runs, strict=True))
+    )
+    with reporter.stage("Rendering", 100) as advance:
+        report = render_longtail(analysis, request.output, media=request.media, jobs=options.jobs, progress=_percent(advance))
+    return LongtailResult(analysis, report, runs, evaluation.audit)
+
+
+def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
+    """Render's (done, total, what) as percent steps of one stage."""
+    shown = 0
+
+    def progress(done: int, total: int, _what: str) -> None:
+        nonlocal shown
+        percent = 100 * done // max(total, 1)
+        if percent > shown:
+            advance(percent - shown)
+            shown = percent
+
+    return progress
+
+
+def _scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
+    kept = set(evaluation.clip_ids)
+    return dataclasses.replace(dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept))
+
+
+def _alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+    found = [Alert("note", note) for note in dataset.notes]
+    measured = {m.info.name for m in tools.metrics if m.unavailable is None}
+    left_out = len(dataset.prompts) - len(evaluation.clip_ids)
+    if left_out:
+        found.append(
+            Alert(
+                "warning",
+                f"{left_out} of {len(dataset.prompts)} prompts are left out of every system alike, because a clip of at least one "
+                "system (or the real clip) is missing or unreadable; the audit lists them.",
+            )
+        )
+    for name, width in evaluation.widths.items():
+        if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
+            found.append(
+                Alert(
+                    "note",
+                    f"fd_{name} rests on {len(evaluation.clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
+                    "sample: compare it only within this report and beside its floor. KAD does not have this bias.",
+                )
+            )
+    return found
+
+
+class _RunStore:
+    """Run directories of one request: which are finished, and writing the others."""
+
+    def __init__(self, request: LongtailRequest, options: Options, todo: Plan) -> None:
+        self.request = request
+        self.options = options
+        self.todo = todo
+        self.started = datetime.datetime.now(datetime.UTC)
+
+    def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
+        """Everything a system's numbers depend on."""
+        dataset, tools = self.todo.dataset, self.todo.tools
+        wanted = set(clip_ids)
+        files = {name: {c: content[name][c] for c in clip_ids} for name in (system.name, REFERENCE) if name in content}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "code": provenance.code_sha256(),
+            "prompts": sorted([p.clip_id, p.caption, sorted(p.labels), p.labels_known] for p in dataset.prompts if p.clip_id in wanted),
+            "train_counts": dict(dataset.train_counts),
+            "system": system.kind,
+            "files": files,
+            "protocol": dataclasses.asdict(get_protocol(self.options.protocol)),
+            "embedders": {name: e.sha256 for name, e in tools.embedders.items()},
+            "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
+            "strata": [dataclasses.asdict(s) for s in self.todo.strata],
+            "seed": self.options.seed,
+        }
+
+    def path(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Path:
+        return run_path(self.request.output, self.todo.dataset.name, system.name, self.config(system, clip_ids, content))
+
+    def reuse(
+        self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]
+    ) -> SystemScores | None:
+        """Scores of a finished run with the same configuration."""
+        path = self.path(system, clip_ids, content)
+        if self.request.overwrite == "always" or not is_finished(path):
+            return None
+        if self.request.overwrite == "never":
+            raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
+        return dataclasses.replace(read_run(path).scores, system=system)
+
+    def write(self, evaluation: Evaluation, analysis: LongtailAnalysis, about: Mapping[str, Any]) -> tuple[Path, ...]:
+        paths = []
+        dataset = _scored_only(self.todo.dataset, evaluation)
+        for scores in evaluation.scores:
+            path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
+            paths.append(path)
+            if is_finished(path) and self.request.overwrite == "only-missing":
+                continue
+            manifest = {
+                "created": self.started.isoformat(timespec="seconds"),
+                "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
+                "seed": self.options.seed,
+                "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
+                **about,
+            }
+            audit = {name: evaluation.audit[name] for name in (scores.system.name, REFERENCE) if name in evaluation.audit}
+            metrics = overall_json(analysis, scores.system.name)
+            write_run(path, scores, dataset, self.todo.strata, metrics, audit, manifest)
+        return tuple(paths)
+
+
+def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
+    """``metrics.json`` of a system: metric name -> value, interval, method, counts, direction, source, reason."""
+    rows = analysis.overall[analysis.overall["system"] == system].set_index("metric")
+    n_classes = int((analysis.labels["n_test"] > 0).sum())
+    table: Json = {}
+    for metric in analysis.metrics:
+        if metric.name not in rows.index:
+            continue
+        row = rows.loc[metric.name]
+        table[metric.name] = {
+            "value": number(row["value"]),
+            "ci_low": number(row["ci_low"]),
+            "ci_high": number(row["ci_high"]),
+            "ci_method": row["ci_method"],
+            "n_clips": int(row["n_clips"]),
+            "n_classes": n_classes,
+            "floor": number(row["floor"]),
+            "reason": row["reason"] if isinstance(row["reason"], str) else None,
+            "unit": metric.unit,
+            "higher_is_better": metric.higher_is_better,
+            "embedder": metric.embedder,
+            "embedder_sha256": metric.embedder_sha256 or None,
+            "source": metric.source,
+        }
+    return table
+
+
+def _provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+    protocol = get_protocol(options.protocol)
+    return {
+        **provenance.describe(options.device),
+        "dataset_detail": {
+            "name": todo.dataset.name,
+            "split": todo.dataset.split,
+            "n_prompts": len(todo.dataset.prompts),
+            "n_scored": len(evaluation.clip_ids),
+            "list_sha256": todo.dataset.list_sha256,
+            "labels_propagated": todo.dataset.propagated,
+        },
+        "protocol": {"name": protocol.name, "source": protocol.source},
+        "embedders": {
+            name: {"checkpoint": e.checkpoint.name, "sha256": e.sha256, "sample_rate": e.sample_rate}
+            for name, e in todo.tools.embedders.items()
+        },
+        "strata_scheme": request.strata,
+    }

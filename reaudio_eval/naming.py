@@ -1,0 +1,59 @@
+"""Which file belongs to which clip: by one naming scheme for a whole folder, exactly, never by guessing at single names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.records import Prompt
+
+EXAMPLES = 3
+
+
+class NameMatch(NamedTuple):
+    """scheme: the one that names most files; files: clip_id -> path, in the scheme's order of clips."""
+
+    scheme: str
+    files: dict[str, Path]
+
+
+def unique_names(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """File stem -> clip_id from (stem, clip_id) pairs, without the stems that several clips would share."""
+    distinct = list(dict.fromkeys(pairs))
+    uses = Counter(stem for stem, _ in distinct)
+    return {stem: clip_id for stem, clip_id in distinct if uses[stem] == 1}
+
+
+def clip_id_names(prompts: Iterable[Prompt]) -> dict[str, dict[str, str]]:
+    """The plain scheme: each file is called after its clip id."""
+    return {"clip_id": {p.clip_id: p.clip_id for p in prompts}}
+
+
+def match_names(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Path]) -> NameMatch:
+    """Files of ``clips`` (stem -> path) under the scheme that most of them follow; the first of equals.
+
+    Where a scheme has several stems for a clip, the first that exists is taken. ``files`` is empty if no scheme names any.
+    """
+    best = max(schemes, key=lambda name: len(schemes[name].keys() & clips.keys()))
+    files: dict[str, Path] = {}
+    for stem, clip_id in schemes[best].items():
+        if stem in clips:
+            files.setdefault(clip_id, clips[stem])
+    return NameMatch(best, files)
+
+
+def require_match(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Path], where: str) -> NameMatch:
+    """As :func:`match_names`.
+
+    Raises:
+        ReaudioError: no file belongs to a clip; examples of both sides are named.
+    """
+    match = match_names(schemes, clips)
+    if not match.files:
+        have = ", ".join(repr(stem) for stem in list(clips)[:EXAMPLES])
+        want = ", ".join(repr(stem) for names in schemes.values() for stem in list(names)[:1])
+        raise ReaudioError(f"No file in {where} belongs to a clip: names there are {have}, expected are such as {want}.")
+    return match

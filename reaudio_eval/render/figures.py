@@ -1,0 +1,250 @@
+"""The figures: label histogram, score against training frequency, strata, head-tail gap and slope.
+
+Each is drawn once on an explicit ``Figure`` (no pyplot, no global state) in the palette's light colours. Artists that belong
+to system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns into CSS classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
+from reaudio_eval.render.palette import INK, MUTED, RULE, STRATA, SURFACE, SystemStyle, system_styles
+
+DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other
+
+
+class Chart(NamedTuple):
+    """A figure and, for each group of points, the row of ``analysis.labels`` behind every point."""
+
+    figure: Figure
+    points: Mapping[str, Sequence[int]] = {}
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    rc = {
+        "axes.edgecolor": RULE.light,
+        "axes.labelcolor": MUTED.light,
+        "text.color": INK.light,
+        "xtick.color": MUTED.light,
+        "ytick.color": MUTED.light,
+        "grid.color": RULE.light,
+        "figure.facecolor": SURFACE.light,
+        "axes.facecolor": SURFACE.light,
+        "font.family": ["sans-serif"],
+        "font.size": 8.5,
+        "axes.labelsize": 8.5,
+        "axes.linewidth": 0.8,
+        "legend.frameon": False,
+        "legend.fontsize": 7.5,
+    }
+    with mpl.rc_context(), sns.axes_style("ticks"), mpl.rc_context(rc):
+        yield
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axis_title(metric: MetricInfo) -> str:
+    """The metric's title with its unit and direction."""
+    unit = f", {metric.unit}" if metric.unit else ""
+    return f"{metric.title}{unit} ({'higher' if metric.higher_is_better else 'lower'} is better)"
+
+
+def _log_x(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.log10(1.0 + np.asarray(counts, dtype=np.float64))
+
+
+def _count_axis(ax: Axes, largest: int) -> None:
+    ticks = [d for d in DECADES if d <= max(largest, 10)]
+    ax.set_xticks(_log_x(ticks), [f"{t:,}" for t in ticks])
+    minor = [m * d for d in DECADES[1:] for m in range(2, 10) if m * d <= largest]
+    ax.set_xticks(_log_x(minor), minor=True)
+    ax.tick_params(axis="x", which="minor", length=2)
+    ax.set_xlabel("training clips of the class (log scale)")
+
+
+def _label_strata(ax: Axes, analysis: LongtailAnalysis) -> None:
+    """Edges between the strata and their names along the top."""
+    left, right = ax.get_xlim()
+    for stratum in analysis.strata:
+        low = float(_log_x(max(stratum.low - 0.5, -0.5)))
+        high = right if stratum.high is None else min(float(_log_x(stratum.high - 0.5)), right)
+        low = max(low, left)
+        if high <= low:
+            continue
+        if low > left:
+            ax.axvline(low, color=MUTED.light, linewidth=0.6, linestyle=(0, (2, 3)), zorder=0)
+        narrow = (high - low) / (right - left) < 0.09
+        ax.annotate(
+            stratum.name, ((low + high) / 2, 1), (0, 3), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+            ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0, color=MUTED.light, fontsize=8,
+        )  # fmt: skip
+
+
+def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
+    """Class scores and their smooth against the number of training clips; None where the metric has no class scores."""
+    points = analysis.per_class[(analysis.per_class["metric"] == metric.name) & analysis.per_class["value"].notna()]
+    curves = analysis.curve[(analysis.curve["metric"] == metric.name) & analysis.curve["value"].notna()]
+    if points.empty:
+        return None
+    row_of = {label: i for i, label in enumerate(analysis.labels["label"])}
+    behind: dict[str, list[int]] = {}
+    with _style():
+        fig = _figure(7.2, 4.1)
+        ax = fig.add_subplot()
+        for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
+            own = points[points["system"] == system.name].sort_values(["n_train", "label"])
+            behind[f"points-{i}"] = [row_of.get(label, -1) for label in own["label"]]
+            ax.plot(_log_x(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
+                    color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
+            _curve(ax, curves[curves["system"] == system.name].sort_values("n_train"), style, i, system.kind == "generated")
+        largest = int(points["n_train"].max())
+        ax.set_xlim(float(_log_x(points["n_train"].min())) - 0.12, float(_log_x(largest)) + 0.12)
+        _count_axis(ax, largest)
+        ax.set_ylabel(axis_title(metric))
+        _label_strata(ax, analysis)
+        sns.despine(fig)
+    return Chart(fig, behind)
+
+
+def _curve(ax: Axes, curve: pd.DataFrame, style: SystemStyle, i: int, generated: bool) -> None:
+    x = _log_x(curve["n_train"])
+    colour = style.colour.light
+    ax.fill_between(x, curve["ci_low"], curve["ci_high"], color=colour, alpha=0.14, linewidth=0, zorder=1, gid=f"band-{i}")
+    ax.plot(x, curve["value"], color=colour, linestyle=style.dash, linewidth=2.0 if generated else 1.4, zorder=3,
+            gid=f"line-{i}")  # fmt: skip
+
+
+def strata_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
+    """The value of each stratum with its interval, systems side by side; strata from rare to frequent."""
+    rows = analysis.by_stratum[(analysis.by_stratum["metric"] == metric.name) & analysis.by_stratum["value"].notna()]
+    names = [s.name for s in sorted(analysis.strata, key=lambda s: s.low) if s.name in set(rows["stratum"])]
+    if not names:
+        return None
+    place = {name: k for k, name in enumerate(names)}
+    offsets = (np.arange(len(analysis.systems)) - (len(analysis.systems) - 1) / 2) * 0.72 / max(len(analysis.systems), 3)
+    with _style():
+        fig = _figure(4.3, 4.1)
+        ax = fig.add_subplot()
+        for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
+            own = rows[rows["system"] == system.name].sort_values("stratum", key=lambda s: s.map(place))
+            x = own["stratum"].map(place).to_numpy(dtype=float) + offsets[i]
+            ax.vlines(x, own["ci_low"], own["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
+            ax.plot(x, own["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
+                    markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+        for edge in range(1, len(names)):
+            ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
+        ax.set_ylabel(axis_title(metric))
+        ax.tick_params(axis="x", length=0)
+        sns.despine(fig)
+    return Chart(fig)
+
+
+def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
+    """Head-tail gap and slope of every system with intervals, and a line at no effect."""
+    rows = analysis.trend[(analysis.trend["metric"] == metric.name) & analysis.trend["value"].notna()]
+    wanted = {"gap_head_tail": "head minus tail", "slope": "slope per tenfold training clips"}
+    if not set(rows["statistic"]) & set(wanted):
+        return None
+    with _style():
+        fig = _figure(7.2, 0.9 + 0.3 * len(analysis.systems))
+        axes = fig.subplots(1, 2, sharey=True)
+        for ax, (statistic, title) in zip(axes, wanted.items(), strict=True):
+            own = rows[rows["statistic"] == statistic].set_index("system")
+            ax.axvline(0, color=MUTED.light, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
+            for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
+                if system.name in own.index:
+                    row = own.loc[system.name]
+                    ax.hlines(i, row["ci_low"], row["ci_high"], color=style.colour.light, linewidth=1.5, gid=f"bar-{i}")
+                    ax.plot(row["value"], i, marker=style.marker, color=style.colour.light, markersize=5, gid=f"mean-{i}")
+            ax.set_xlabel(title)
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.tick_params(axis="y", length=0)
+        axes[0].set_yticks(range(len(analysis.systems)), [literal(s.name) for s in analysis.systems])
+        axes[0].invert_yaxis()
+        sns.despine(fig, left=True)
+    return Chart(fig)
+
+
+def label_histogram_figure(labels: pd.DataFrame) -> Figure:
+    """Training clips of every class from the most to the least frequent, and below it the test clips of the same class.
+
+    Args:
+        labels: columns n_train, n_test, stratum (as in ``LongtailAnalysis.labels``).
+    """
+    order = labels.sort_values(["n_train", "n_test"], ascending=False, kind="stable").reset_index(drop=True)
+    strata = list(dict.fromkeys(order["stratum"].dropna()))
+    with _style():
+        fig = _figure(7.2, 3.6)
+        top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+        for k, stratum in enumerate(strata):
+            own = order[order["stratum"] == stratum]
+            colour = STRATA[-1 if (own["n_train"] == 0).all() else min(k, len(STRATA) - 2)].light
+            top.bar(own.index, own["n_train"], width=1.0, color=colour, linewidth=0)
+            bottom.bar(own.index, own["n_test"], width=1.0, color=colour, linewidth=0)
+            _name_stratum(top, stratum, own.index.to_numpy(), len(order))
+        for ax, title in ((top, "training clips"), (bottom, "test clips")):
+            _log_counts(ax, int(order["n_train" if ax is top else "n_test"].max()) if len(order) else 1)
+            ax.set_ylabel(title)
+        top.tick_params(axis="x", length=0)
+        bottom.set_ylim(bottom.get_ylim()[::-1])
+        bottom.set_xlim(-1, max(len(order), 1))
+        bottom.set_xlabel("classes, from the most to the least frequent in training")
+        fig.align_ylabels()
+        sns.despine(fig)
+    return fig
+
+
+def _log_counts(ax: Axes, largest: int) -> None:
+    """A log axis on which a bar of height 1 is visible and 0 is empty."""
+    ax.set_yscale("symlog", linthresh=1, linscale=0.35)
+    ax.set_ylim(0, max(largest, 1) * 1.6)
+    ax.set_yticks([d for d in DECADES if d <= max(largest, 1)])
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.minorticks_off()
+
+
+def _name_stratum(ax: Axes, name: str, ranks: npt.NDArray[np.int64], total: int) -> None:
+    narrow = len(ranks) / total < 0.12
+    ax.annotate(
+        f"{literal(name)} · {len(ranks)}", (float(ranks.mean()), 1), (0, 3), xycoords=ax.get_xaxis_transform(),
+        textcoords="offset points", ha="left" if narrow else "center", va="bottom", rotation=25 if narrow else 0,
+        fontsize=8, color=MUTED.light,
+    )  # fmt: skip
+
+
+def literal(text: str) -> str:
+    """User text for matplotlib: a dollar sign is a dollar sign, not mathematics."""
+    return text.replace("$", r"\$")
+
+
+def add_legend(chart: Chart, analysis: LongtailAnalysis) -> None:
+    """A legend below, for the figure outside the page; where systems are many, the bands go, since they hide each other."""
+    handles = [
+        Line2D([], [], color=style.colour.light, linestyle=style.dash, marker=style.marker, markersize=4)
+        for style in system_styles(analysis.systems)
+    ]
+    names = [literal(s.name) for s in analysis.systems]
+    with _style():
+        chart.figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5) or 1)
+    if sum(s.kind == "generated" for s in analysis.systems) > CROWDED:
+        for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
+            artist.set_visible(False)

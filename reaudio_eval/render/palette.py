@@ -1,0 +1,96 @@
+"""Colours, markers and dashes: a system looks the same in every figure, table and player, in light and in dark.
+
+Figures are drawn once, in the light colours. Every light colour occurs once in the palette, so the SVG that goes into the
+page can have them replaced by CSS variables (``css_colour``), which is what makes dark mode work without a second drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reaudio_eval.records import SystemInfo
+
+
+class Colour(NamedTuple):
+    """A CSS variable and its value in both schemes."""
+
+    variable: str
+    light: str
+    dark: str
+
+
+class SystemStyle(NamedTuple):
+    """How a system is drawn. ``dash`` and ``marker`` are matplotlib's; nothing is told by the colour alone."""
+
+    colour: Colour
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+
+
+SURFACE = Colour("--surface", "#fefefe", "#12151a")
+INK = Colour("--ink", "#1b2129", "#e6e9ed")
+MUTED = Colour("--muted", "#59636f", "#9ba6b3")
+RULE = Colour("--rule", "#d9dee4", "#2e353e")
+
+# Chosen by search in OKLab: contrast >= 3.3 on both surfaces, and the largest smallest distance between any two under normal
+# vision and simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009), in both schemes at once.
+_HUES = (
+    Colour("--s0", "#2d8984", "#54b1ab"),
+    Colour("--s1", "#a85a1c", "#e09a5c"),
+    Colour("--s2", "#7957dc", "#a089fc"),
+    Colour("--s3", "#d162c3", "#f6afea"),
+    Colour("--s4", "#79990f", "#abd527"),
+    Colour("--s5", "#1c4da4", "#4c86f0"),
+    Colour("--s6", "#7f3669", "#c25fa5"),
+    Colour("--s7", "#41541c", "#7a9450"),
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+_DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+    "solid",
+    (0, (5, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (5, 1.4, 1.2, 1.4)),
+    (0, (8, 2)),
+    (0, (3, 1.2)),
+    (0, (6, 1.4, 1.2, 1.4, 1.2, 1.4)),
+    (0, (2, 2)),
+)
+_REAL = SystemStyle(Colour("--real", "#101418", "#f4f6f8"), "*", (0, (9, 1.5, 1.5, 1.5)))
+_NOISE = SystemStyle(Colour("--noise", "#77818d", "#8791a0"), "x", (0, (1, 2.5)))
+
+# Strata from the most frequent to zero-shot: one hue, so that it cannot be read as a system.
+STRATA = (
+    Colour("--t0", "#2f4b6e", "#8fb4de"),
+    Colour("--t1", "#557397", "#6c93c0"),
+    Colour("--t2", "#7f9dc2", "#4d729e"),
+    Colour("--t3", "#a4562a", "#d98d5f"),
+)
+COLOURS = (SURFACE, INK, MUTED, RULE, *_HUES, _REAL.colour, _NOISE.colour, *STRATA)
+
+
+def system_styles(systems: Sequence[SystemInfo]) -> list[SystemStyle]:
+    """One style a system, in order; real audio and noise have styles of their own. Hues repeat beyond eight generated
+    systems, with another dash and marker."""
+    styles, generated = [], 0
+    for system in systems:
+        if system.kind == "generated":
+            turn = generated // len(_HUES)
+            i = generated % len(_HUES)
+            styles.append(SystemStyle(_HUES[i], _MARKERS[(i + 3 * turn) % 8], _DASHES[(i + 3 * turn) % 8]))
+            generated += 1
+        else:
+            styles.append(_REAL if system.kind == "real" else _NOISE)
+    return styles
+
+
+def css_variables() -> str:
+    """The palette as CSS declarations for ``:root``."""
+    return "".join(f"{c.variable}:light-dark({c.light},{c.dark});" for c in COLOURS)
+
+
+def css_colour(svg: str) -> str:
+    """Replace every palette colour in an SVG by its CSS variable."""
+    for colour in COLOURS:
+        svg = svg.replace(colour.light, f"var({colour.variable})")
+    return svg

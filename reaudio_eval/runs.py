@@ -1,0 +1,216 @@
+"""The run directory: what one system scored, kept so that a report can be made again, or compared, without audio or networks.
+
+``runs/<dataset>/<system>/<config hash>/`` holds ``prompts.parquet``, ``labels.parquet``, ``clips.parquet``, ``scores.parquet``,
+``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json``: a directory without a manifest is not
+finished. The config hash covers everything the numbers depend on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pandas as pd
+
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.records import (
+    SCHEMA_VERSION,
+    SCORE_COLUMNS,
+    SET_COLUMNS,
+    Dataset,
+    MetricInfo,
+    Prompt,
+    Stratum,
+    SystemInfo,
+    SystemScores,
+)
+from reaudio_eval.store import atomic_path, atomic_write, canonical_sha256, json_bytes
+from reaudio_eval.strata import rarest_label, stratum_of
+
+MANIFEST = "manifest.json"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read back."""
+
+    path: Path
+    manifest: Json
+    scores: SystemScores
+    dataset: Dataset
+    strata: tuple[Stratum, ...]
+    metrics: Json
+    audit: Json
+
+
+def run_path(output: Path, dataset: str, system: str, config: Json) -> Path:
+    """Where the run with this configuration belongs."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in system)
+    return output / "runs" / dataset / safe / canonical_sha256(config)[:12]
+
+
+def is_finished(path: Path) -> bool:
+    return (path / MANIFEST).is_file()
+
+
+def number(value: float) -> float | None:
+    """NaN as None, the form an undefined number has in JSON."""
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def write_run(
+    path: Path,
+    scores: SystemScores,
+    dataset: Dataset,
+    strata: tuple[Stratum, ...],
+    metrics: Json,
+    audit: Json,
+    manifest: Json,
+) -> None:
+    """Write every file of a run, the manifest last. Two processes writing the same run wait for each other.
+
+    Raises:
+        ReaudioError: not writable, or the disk is full; a run that was not finished then stays unfinished.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from reaudio_eval.store import explain_write_error
+
+        raise explain_write_error(error, path) from error
+    with filelock.FileLock(path.parent / f".{path.name}.lock"):
+        (path / MANIFEST).unlink(missing_ok=True)
+        _write_frame(path / "prompts.parquet", _prompt_frame(dataset.prompts))
+        _write_frame(path / "labels.parquet", label_frame(dataset))
+        _write_frame(path / "clips.parquet", _clip_frame(scores.system))
+        _write_frame(path / "scores.parquet", _score_frame(scores, dataset, strata, int(manifest["seed"])))
+        _write_frame(path / "set_values.parquet", scores.set_values)
+        atomic_write(path / "metrics.json", json_bytes(metrics))
+        atomic_write(path / "audit.json", json_bytes(audit))
+        atomic_write(path / MANIFEST, json_bytes(manifest | _described(scores, dataset, strata)))
+
+
+def _described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...]) -> Json:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "system": {"name": scores.system.name, "kind": scores.system.kind, "description": scores.system.description},
+        "metrics": [dataclasses.asdict(m) for m in scores.metrics],
+        "undefined": dict(scores.undefined),
+        "strata": [dataclasses.asdict(s) for s in strata],
+        "dataset": {
+            "name": dataset.name,
+            "split": dataset.split,
+            "n_prompts": len(dataset.prompts),
+            "list_sha256": dataset.list_sha256,
+            "propagated": dataset.propagated,
+            "notes": list(dataset.notes),
+            "references": {k: str(v) for k, v in sorted(dataset.references.items())},
+        },
+    }
+
+
+def _write_frame(path: Path, frame: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "clip_id": [p.clip_id for p in prompts],
+            "caption": [p.caption for p in prompts],
+            "labels": [list(p.labels) for p in prompts],
+            "labels_known": [p.labels_known for p in prompts],
+        }
+    )
+
+
+def label_frame(dataset: Dataset) -> pd.DataFrame:
+    """Every label of the training set or of a prompt: label, name, n_train (clips)."""
+    labels = sorted(set(dataset.train_counts) | {label for p in dataset.prompts for label in p.labels})
+    names = [dataset.label_names.get(label, label) for label in labels]
+    return pd.DataFrame({"label": labels, "name": names, "n_train": [dataset.n_train(label) for label in labels]})
+
+
+def _clip_frame(system: SystemInfo) -> pd.DataFrame:
+    rows = sorted(system.clips.items())
+    return pd.DataFrame({"clip_id": [c for c, _ in rows], "path": [str(p.resolve()) for _, p in rows]}, dtype=object)
+
+
+def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> pd.DataFrame:
+    """``scores.parquet``: design.md's columns. A clip-level row carries its rarest label's count and stratum."""
+    frame = scores.scores.copy()
+    rarest = {p.clip_id: rarest_label(p.labels, dataset.n_train) for p in dataset.prompts if p.labels_known and p.labels}
+    key = frame["label"].where(frame["label"].notna(), frame["clip_id"].map(rarest))
+    counts = [None if pd.isna(label) else dataset.n_train(label) for label in key]
+    frame["n_train"] = pd.array(counts, dtype="Int64")
+    frame["stratum"] = [None if n is None else stratum_of(n, strata).name for n in counts]
+    frame["schema_version"] = SCHEMA_VERSION
+    frame["system"] = scores.system.name
+    frame["embedder"] = frame["metric"].map({m.name: m.embedder for m in scores.metrics})
+    frame["seed"] = seed
+    columns = ["schema_version", "clip_id", "system", "metric", "embedder", "value", "label", "n_train", "stratum", "seed"]
+    return frame[columns].astype({"label": object, "stratum": object})
+
+
+def read_run(path: Path) -> Run:
+    """Read a finished run.
+
+    Raises:
+        ReaudioError: not a run directory, not finished, damaged, or of another schema version.
+    """
+    if not is_finished(path):
+        raise ReaudioError(f"{path} is not a finished run: it has no {MANIFEST}. Name a folder below .../runs/DATASET/SYSTEM/.")
+    try:
+        manifest: Json = json.loads((path / MANIFEST).read_bytes())
+        _check_schema(path, manifest)
+        return _read(path, manifest)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ReaudioError(f"The run {path} is damaged ({type(error).__name__}: {error}): score it again.") from error
+
+
+def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ReaudioError(f"The run {path} has schema version {version}; this version reads {SCHEMA_VERSION}: score it again.")
+
+
+def _read(path: Path, manifest: Json) -> Run:
+    prompts = pd.read_parquet(path / "prompts.parquet")
+    labels = pd.read_parquet(path / "labels.parquet")
+    clips = pd.read_parquet(path / "clips.parquet")
+    about = manifest["dataset"]
+    dataset = Dataset(
+        name=about["name"],
+        split=about["split"],
+        prompts=tuple(
+            Prompt(str(r.clip_id), str(r.caption), tuple(r.labels), bool(r.labels_known)) for r in prompts.itertuples()
+        ),
+        train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},
+        label_names=dict(zip(labels["label"], labels["name"], strict=True)),
+        references={k: Path(v) for k, v in about["references"].items()},
+        propagated=about["propagated"],
+        notes=tuple(about["notes"]),
+    )
+    files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
+    who = manifest["system"]
+    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"])
+    scores = pd.read_parquet(path / "scores.parquet")[list(SCORE_COLUMNS)]
+    set_values = pd.read_parquet(path / "set_values.parquet")[list(SET_COLUMNS)]
+    set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
+    return Run(
+        path,
+        manifest,
+        SystemScores(system, tuple(MetricInfo(**m) for m in manifest["metrics"]), scores, set_values, manifest["undefined"]),
+        dataset,
+        tuple(Stratum(**s) for s in manifest["strata"]),
+        json.loads((path / "metrics.json").read_bytes()),
+        json.loads((path / "audit.json").read_bytes()),
+    )

@@ -1,0 +1,261 @@
+"""From features to scores: every metric for one system, over all clips and within strata.
+
+Set metrics are evaluated on many subsets of clips in one call: all clips, the groups of a delete-a-group jackknife (for intervals and
+paired differences), and the strata. Where the expected value depends on the number of clips (Frechet, IS), strata are compared at equal
+n, and beside each stands the same metric between two disjoint halves of the real clips (the floor).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset, Undefined
+from reaudio_eval.records import (
+    SCORE_COLUMNS,
+    SET_COLUMNS,
+    IntArray,
+    MetricInfo,
+    SystemInfo,
+    SystemScores,
+)
+from reaudio_eval.stats import jackknife_interval
+
+JACKKNIFE_GROUPS = 20
+MATCHED_DRAWS = 20
+MIN_MATCHED_CLIPS = 5  # a half of a stratum; below that a Frechet distance says nothing
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class NamedMetric:
+    """A metric definition bound to an embedder. ``unavailable`` says why it cannot be computed for anyone."""
+
+    definition: Metric
+    info: MetricInfo
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Rows (of the sorted common clips) in each stratum, by rarest label. Clips without trusted labels are in none."""
+
+    rows: Mapping[str, IntArray] = field(default_factory=dict)
+
+
+class _Plan(NamedTuple):
+    """Subsets to evaluate and where each block of them starts."""
+
+    subsets: list[Subset]
+    blocks: dict[tuple[str, str], slice]  # (stratum, "value" | "jackknife" | "matched") -> positions in subsets
+
+
+def deleted_groups(n: int, seed: int) -> list[IntArray]:
+    """Rows kept when each of min(20, n) random groups of rows is left out; the same for every system."""
+    if n < 2:
+        return []
+    order = np.random.default_rng([seed, n]).permutation(n)
+    groups = np.array_split(order, min(JACKKNIFE_GROUPS, n))
+    return [np.setdiff1d(np.arange(n), group) for group in groups]
+
+
+def halves(rows: IntArray, size: int, n_draws: int, seed: int) -> list[Subset]:
+    """Random pairs of disjoint subsets of ``rows``, ``size`` each."""
+    rng = np.random.default_rng([seed, len(rows), size])
+    draws = (rng.permutation(rows) for _ in range(n_draws))
+    return [Subset(np.sort(d[:size]), np.sort(d[size : 2 * size])) for d in draws]
+
+
+def _same(rows: IntArray) -> Subset:
+    return Subset(rows, rows)
+
+
+def _plan(definition: SetMetric, n: int, partition: Partition, seed: int) -> _Plan:
+    subsets: list[Subset] = []
+    blocks: dict[tuple[str, str], slice] = {}
+
+    def add(stratum: str, kind: str, block: Sequence[Subset]) -> None:
+        blocks[stratum, kind] = slice(len(subsets), len(subsets) + len(block))
+        subsets.extend(block)
+
+    def add_whole(stratum: str, rows: IntArray) -> None:
+        add(stratum, "value", [_same(rows)])
+        if definition.interval == "jackknife":
+            add(stratum, "jackknife", [_same(rows[kept]) for kept in deleted_groups(len(rows), seed)])
+
+    everyone = np.arange(n)
+    add_whole(ALL, everyone)
+    if "reference" in definition.needs and n >= 2 * MIN_MATCHED_CLIPS:
+        add(ALL, "matched", halves(everyone, n // 2, MATCHED_DRAWS, seed))
+    if definition.in_strata:
+        size = matched_size(partition)
+        for name, rows in partition.rows.items():
+            if not definition.size_biased:
+                add_whole(name, rows)
+            elif size and len(rows) >= 2 * size:
+                add(name, "matched", halves(rows, size, MATCHED_DRAWS, seed))
+    return _Plan(subsets, blocks)
+
+
+def matched_size(partition: Partition) -> int | None:
+    """Clips in each half when strata are compared at equal n: half the smallest stratum that is large enough."""
+    sizes = [len(rows) // 2 for rows in partition.rows.values() if len(rows) >= 2 * MIN_MATCHED_CLIPS]
+    return min(sizes) if sizes else None
+
+
+class Floors:
+    """Real-against-real values of set metrics; they depend on no system, so they are computed once."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, float]] = {}
+
+    def get(self, metric: NamedMetric, inputs: MetricInput, plan: _Plan) -> dict[str, float]:
+        """stratum -> mean over the draws of the metric between two halves of the real clips."""
+        if metric.info.name not in self._values:
+            self._values[metric.info.name] = self._compute(metric.definition, inputs, plan)
+        return self._values[metric.info.name]
+
+    @staticmethod
+    def _compute(definition: Metric, inputs: MetricInput, plan: _Plan) -> dict[str, float]:
+        if not isinstance(definition, SetMetric) or inputs.reference is None or "reference" not in definition.needs:
+            return {}
+        real = replace(inputs, generated=inputs.reference)
+        wanted = {stratum: block for (stratum, kind), block in plan.blocks.items() if kind == "matched"}
+        subsets = [s for block in wanted.values() for s in plan.subsets[block]]
+        values = iter(definition.compute(real, subsets)) if subsets else iter(())
+        return {s: _mean([next(values) for _ in plan.subsets[block]]) for s, block in wanted.items()}
+
+
+def _mean(values: Sequence[float | Undefined]) -> float:
+    numbers = [v for v in values if not isinstance(v, Undefined)]
+    return float(np.mean(numbers)) if len(numbers) == len(values) and numbers else math.nan
+
+
+def _set_rows(
+    metric: NamedMetric, definition: SetMetric, inputs: MetricInput, partition: Partition, floors: Floors
+) -> list[dict[str, object]]:
+    plan = _plan(definition, len(inputs.generated), partition, inputs.seed)
+    values = list(definition.compute(inputs, plan.subsets))
+    floor = floors.get(metric, inputs, plan)
+    strata = [ALL, *(partition.rows if definition.in_strata else ())]
+    return [_set_row(metric.info.name, s, plan, values, floor, partition) for s in strata]
+
+
+def _set_row(
+    name: str, stratum: str, plan: _Plan, values: Sequence[float | Undefined], floor: Mapping[str, float], partition: Partition
+) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(SET_COLUMNS, math.nan)
+    row |= {"metric": name, "stratum": stratum, "replicates": [], "ci_method": "", "reason": None, "floor_n": 0}
+    row |= {"floor": floor.get(stratum, math.nan)}
+    matched_block = plan.blocks.get((stratum, "matched"))
+    if matched_block is not None:
+        matched = values[matched_block]
+        row |= {"matched": _mean(matched), "floor_n": len(plan.subsets[matched_block][0].generated)}
+    value_block = plan.blocks.get((stratum, "value"))
+    if value_block is not None:
+        replicates = values[plan.blocks[stratum, "jackknife"]] if (stratum, "jackknife") in plan.blocks else []
+        n_clips = len(plan.subsets[value_block][0].generated)
+        return row | {"n_clips": n_clips} | _whole_value(values[value_block][0], replicates)
+    if matched_block is not None:
+        return row | {"n_clips": row["floor_n"]} | _matched_value(values[matched_block])
+    n_clips = len(partition.rows[stratum])
+    reason = f"{n_clips} clips: size-matched comparison needs at least {2 * MIN_MATCHED_CLIPS} in the stratum"
+    return row | {"n_clips": n_clips, "reason": reason}
+
+
+def _whole_value(value: float | Undefined, replicates: Sequence[float | Undefined]) -> dict[str, object]:
+    if isinstance(value, Undefined):
+        return {"value": math.nan, "reason": value.reason}
+    numbers = [r for r in replicates if not isinstance(r, Undefined)]
+    if not numbers or len(numbers) < len(replicates):
+        return {"value": value, "ci_method": "none"}
+    interval = jackknife_interval(value, np.asarray(numbers))
+    return {
+        "value": value,
+        "replicates": numbers,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "ci_method": interval.method,
+    }
+
+
+def _matched_value(values: Sequence[float | Undefined]) -> dict[str, object]:
+    undefined = next((v for v in values if isinstance(v, Undefined)), None)
+    if undefined is not None:
+        return {"value": math.nan, "reason": undefined.reason}
+    low, high = np.quantile(np.asarray(values, dtype=np.float64), [0.025, 0.975])
+    method = f"spread of {len(values)} size-matched draws"
+    return {"value": _mean(values), "ci_low": float(low), "ci_high": float(high), "ci_method": method}
+
+
+def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None) -> str | None:
+    """Why a metric has no value for a system, or None when it can be computed."""
+    if metric.unavailable is not None:
+        return metric.unavailable
+    assert inputs is not None
+    needs = metric.definition.needs
+    if len(inputs.generated) == 0:
+        return "no clip could be scored"
+    if "reference" in needs and system.kind == "real":
+        return "the real clips are the reference: compared with themselves the value says nothing (see the floor)"
+    if "reference" in needs and inputs.reference is None:
+        return "needs reference audio"
+    if "text" in needs and inputs.generated.text is None:
+        return "needs captions"
+    if "labels" in needs and not any(p.labels and p.labels_known for p in inputs.prompts):
+        return "needs labels"
+    if "labels" in needs and not inputs.vocabulary:
+        return "the order of this tagger's classes is not known for this dataset"
+    return None
+
+
+def score_system(
+    system: SystemInfo,
+    metrics: Sequence[NamedMetric],
+    inputs: Mapping[str, MetricInput],
+    partition: Partition,
+    floors: Floors,
+) -> SystemScores:
+    """All metrics of one system.
+
+    Args:
+        system: who is scored.
+        metrics: definitions bound to embedders, in display order.
+        inputs: embedder name -> features of generated and reference clips, rows sorted by clip id.
+        partition: rows in each stratum, for set metrics.
+        floors: shared over the systems of a run.
+    """
+    clip_rows: list[pd.DataFrame] = []
+    set_rows: list[dict[str, object]] = []
+    undefined: dict[str, str] = {}
+    for metric in metrics:
+        given = inputs.get(metric.info.embedder)
+        reason = why_not(metric, system, given)
+        if reason is not None or given is None:
+            undefined[metric.info.name] = reason or "no features"
+        elif isinstance(metric.definition, SetMetric):
+            set_rows += _set_rows(metric, metric.definition, given, partition, floors)
+        else:
+            clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
+    scores = pd.concat(clip_rows, ignore_index=True) if clip_rows else pd.DataFrame(columns=list(SCORE_COLUMNS))
+    set_values = pd.DataFrame(set_rows, columns=list(SET_COLUMNS))
+    return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined)
+
+
+def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricInput) -> pd.DataFrame:
+    ids = inputs.generated.clip_ids
+    if isinstance(definition, ClipMetric):
+        frame = pd.DataFrame({"clip_id": list(ids), "label": None, "value": definition.compute(inputs)})
+    else:
+        values = definition.compute(inputs)
+        frame = pd.DataFrame(
+            {"clip_id": [ids[v.row] for v in values], "label": [v.label for v in values], "value": [v.value for v in values]}
+        )
+    frame["metric"] = name
+    frame["label"] = frame["label"].astype(object)
+    return frame[list(SCORE_COLUMNS)]
