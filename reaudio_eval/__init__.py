@@ -1,3 +1,51 @@
-"""reaudio-eval: does a text-to-audio model still work on the rare sounds?"""
+"""reaudio-eval: does a text-to-audio model still work on the rare sounds?
+
+The commands are functions too; names below are imported when first used, so that ``import reaudio_eval`` costs nothing::
+
+    import reaudio_eval as re
+    result = re.score("generated", "reference", options=re.Options(checkpoints={"panns": path}))
+    report = re.longtail(re.LongtailRequest("audiocaps", re.DatasetOptions(root), output), re.Options())
+    report.analysis.per_class  # a DataFrame
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reaudio_eval.datasets import DatasetOptions as DatasetOptions
+    from reaudio_eval.errors import ReaudioError as ReaudioError
+    from reaudio_eval.evaluate import Options as Options
+    from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
+    from reaudio_eval.longtail_run import LongtailResult as LongtailResult
+    from reaudio_eval.longtail_run import longtail as longtail
+    from reaudio_eval.rerender import rerender as rerender
+    from reaudio_eval.runs import read_run as read_run
+    from reaudio_eval.score_folders import FolderScores as FolderScores
+    from reaudio_eval.score_folders import score_folders as score
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "DatasetOptions": ("datasets", "DatasetOptions"),
+    "FolderScores": ("score_folders", "FolderScores"),
+    "LongtailRequest": ("longtail_run", "LongtailRequest"),
+    "LongtailResult": ("longtail_run", "LongtailResult"),
+    "Options": ("evaluate", "Options"),
+    "ReaudioError": ("errors", "ReaudioError"),
+    "longtail": ("longtail_run", "longtail"),
+    "read_run": ("runs", "read_run"),
+    "rerender": ("rerender", "rerender"),
+    "score": ("score_folders", "score_folders"),
+}
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'reaudio_eval' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    value = getattr(importlib.import_module(f"reaudio_eval.{module}"), attribute)
+    globals()[name] = value
+    return value

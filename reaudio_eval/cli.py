@@ -228,9 +228,9 @@ def longtail(
     """
     from reaudio_eval.datasets import DatasetOptions
     from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.longtail import LongtailRequest, plan
-    from reaudio_eval.longtail import longtail as run
-    from reaudio_eval.summaries import longtail_json, longtail_text, plan_json
+    from reaudio_eval.longtail_run import LongtailRequest, plan
+    from reaudio_eval.longtail_run import longtail as run
+    from reaudio_eval.printing import longtail_json, longtail_text, plan_json
 
     options = _options(
         protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
@@ -275,7 +275,7 @@ def report(
 ) -> None:
     """Make the report again from run directories; needs neither networks nor the embeddings."""
     from reaudio_eval.rerender import rerender
-    from reaudio_eval.summaries import longtail_json, longtail_text
+    from reaudio_eval.printing import longtail_json, longtail_text
 
     result = rerender(
         runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=_reporter(quiet)
@@ -295,7 +295,7 @@ def data_stats(
     as_json: JsonOption = False,
 ) -> None:
     """How often each label occurs: the histogram of the paper's Figures 1 and 4, as table, JSON and figure."""
-    from reaudio_eval.summaries import statistics_text, write_statistics
+    from reaudio_eval.printing import statistics_text, write_statistics
 
     statistics = _statistics(dataset, data_root)
     if output is not None:

@@ -18,7 +18,7 @@ from reaudio_eval.metrics import Metric, MetricInput, Undefined
 from reaudio_eval.progress import Reporter
 from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.records import Dataset, FeatureSet, MetricInfo, Prompt, Stratum, SystemInfo, SystemScores
-from reaudio_eval.score import Floors, NamedMetric, Partition, score_system
+from reaudio_eval.scoring import Floors, NamedMetric, Partition, score_system
 from reaudio_eval.store import default_cache_dir
 from reaudio_eval.strata import partition_by_rarest
 

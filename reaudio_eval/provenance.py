@@ -16,7 +16,7 @@ from reaudio_eval import __version__, registry
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
 # Modules whose text decides a number; a change to one of them makes finished runs out of date.
-SCORING_FILES = ("audio.py", "resample.py", "embed.py", "score.py", "evaluate.py", "stats.py", "strata.py", "protocols.py")
+SCORING_FILES = ("audio.py", "resample.py", "embed.py", "scoring.py", "evaluate.py", "stats.py", "strata.py", "protocols.py")
 
 
 def package_versions() -> dict[str, str | None]:

@@ -24,13 +24,14 @@ from reaudio_eval.records import (
     SCORE_COLUMNS,
     SET_COLUMNS,
     Dataset,
+    LongtailAnalysis,
     MetricInfo,
     Prompt,
     Stratum,
     SystemInfo,
     SystemScores,
 )
-from reaudio_eval.store import atomic_path, atomic_write, canonical_sha256, json_bytes
+from reaudio_eval.store import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
 from reaudio_eval.strata import rarest_label, stratum_of
 
 MANIFEST = "manifest.json"
@@ -82,8 +83,6 @@ def write_run(
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        from reaudio_eval.store import explain_write_error
-
         raise explain_write_error(error, path) from error
     with filelock.FileLock(path.parent / f".{path.name}.lock"):
         (path / MANIFEST).unlink(missing_ok=True)
@@ -158,6 +157,33 @@ def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, 
     frame["seed"] = seed
     columns = ["schema_version", "clip_id", "system", "metric", "embedder", "value", "label", "n_train", "stratum", "seed"]
     return frame[columns].astype({"label": object, "stratum": object})
+
+
+def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
+    """``metrics.json`` of a system: metric name -> value, interval, method, counts, direction, source, reason."""
+    rows = analysis.overall[analysis.overall["system"] == system].set_index("metric")
+    n_classes = int((analysis.labels["n_test"] > 0).sum())
+    table: Json = {}
+    for metric in analysis.metrics:
+        if metric.name not in rows.index:
+            continue
+        row = rows.loc[metric.name]
+        table[metric.name] = {
+            "value": number(row["value"]),
+            "ci_low": number(row["ci_low"]),
+            "ci_high": number(row["ci_high"]),
+            "ci_method": row["ci_method"],
+            "n_clips": int(row["n_clips"]),
+            "n_classes": n_classes,
+            "floor": number(row["floor"]),
+            "reason": row["reason"] if isinstance(row["reason"], str) else None,
+            "unit": metric.unit,
+            "higher_is_better": metric.higher_is_better,
+            "embedder": metric.embedder,
+            "embedder_sha256": metric.embedder_sha256 or None,
+            "source": metric.source,
+        }
+    return table
 
 
 def read_run(path: Path) -> Run:

@@ -1,10 +1,10 @@
 """Intervals and tests: pure functions on arrays, every random number from an explicit generator.
 
-Bootstrap samples are kept as *counts* (how often each of n units was drawn), float64 (draws, n): a mean over the sample is one
-matrix product, and several statistics and systems share the same draws. Rules used throughout:
+Bootstrap samples are kept as *counts* (how often each of n units was drawn), float64 (draws, n): a mean over the sample is
+one matrix product, and several statistics and systems share the same draws. Rules used throughout:
 
-- the unit is the class for macro quantities and the clip for micro ones. Resampling clips within a class would give classes with
-  one clip no variance at all, and 95 % intervals that cover half of the time;
+- the unit is the class for macro quantities and the clip for micro ones. Resampling clips within a class would give classes
+  with one clip no variance at all, and 95 % intervals that cover half of the time;
 - fewer than ``MIN_BOOTSTRAP`` units: Student's t over the units; fewer than two: no interval, and a reason;
 - NaN is refused, not skipped: callers select what is defined.
 """
@@ -70,7 +70,7 @@ def t_interval(values: ArrayLike, unit: str = "classes") -> Interval:
 
 
 class Draws:
-    """Bootstrap counts by the units drawn from: the same units give the same draws, whoever asks and whatever was asked before.
+    """Bootstrap counts by the units drawn from: the same units give the same draws, whatever was asked before.
 
     Args:
         seed: of the run, 0 or more.
@@ -122,7 +122,7 @@ def bca_interval(value: float, draws: Floats, jackknife: Floats, unit: str = "cl
     spread = np.nansum(influence**2) ** 1.5
     acceleration = np.nansum(influence**3) / (6 * spread) if spread > 0 else 0.0
     z = bias + sps.norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = np.quantile(draws, sps.norm.cdf(bias + z / (1 - acceleration * z)))
+    low, high = np.quantile(draws, np.asarray(sps.norm.cdf(bias + z / (1 - acceleration * z))))
     method = f"BCa bootstrap over {unit} ({len(draws):,} draws)"
     return Interval(float(low), float(high), float(draws.std(ddof=1)), len(jackknife) - 1, method)
 
@@ -163,7 +163,9 @@ def paired_jackknife(
     return jackknife_interval(value_a - value_b, a - b, sizes)
 
 
-def stratified_jackknife(statistic: Callable[[Sequence[Any]], Any], samples: Sequence[Floats], unit: str = "classes") -> Interval:
+def stratified_jackknife(
+    statistic: Callable[[Sequence[Any]], Any], samples: Sequence[Floats], unit: str = "classes"
+) -> Interval:
     """t interval of a smooth function of several independent sample means, by leaving out one unit at a time.
 
     Degrees of freedom after Satterthwaite; for a difference of two means this is Welch's interval.
@@ -228,9 +230,9 @@ def sign_flip_p(terms: Floats, rng: np.random.Generator, n_flips: int = N_FLIPS)
 
 
 def t_test_p(value: float, interval: Interval) -> float:
-    """Two-sided p-value of ``value`` against 0 by the standard error of its interval."""
-    if not interval.se > 0:
-        return np.nan if np.isnan(interval.se) or value == 0 else 0.0
+    """Two-sided p-value of ``value`` against 0 by the standard error of its interval; NaN without one."""
+    if interval.se == 0:
+        return float(value == 0)
     return float(2 * sps.t.sf(abs(value) / interval.se, interval.df))
 
 

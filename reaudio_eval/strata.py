@@ -7,6 +7,7 @@ Classes that training never saw are a stratum of their own in every scheme.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,10 +85,10 @@ def _from_edges(text: str) -> tuple[Stratum, ...]:
         edges = [int(part) for part in text.split(",")]
     except ValueError:
         raise ReaudioError(message) from None
-    if edges[0] < 1 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+    if edges[0] < 1 or any(a >= b for a, b in pairwise(edges)):
         raise ReaudioError(message)
     lows = edges if edges[0] == 1 else [1, *edges]
-    bounded = [Stratum(_range_name(a, b), a, b) for a, b in zip(lows, lows[1:], strict=False)]
+    bounded = [Stratum(_range_name(a, b), a, b) for a, b in pairwise(lows)]
     return (Stratum(f"{lows[-1]}+", lows[-1], None), *reversed(bounded), ZERO_SHOT)
 
 
@@ -103,7 +104,7 @@ def check_strata(strata: Sequence[Stratum]) -> None:
     """
     if not strata or strata[0].high is not None or (strata[-1].low, strata[-1].high) != (0, 1):
         raise ReaudioError("Strata must start with one that has no upper end and finish with the counts [0, 1) (zero-shot).")
-    for upper, lower in zip(strata, strata[1:], strict=False):
+    for upper, lower in pairwise(strata):
         if upper.low != lower.high:
             raise ReaudioError(f"The strata {upper.name!r} and {lower.name!r} do not meet: {lower.high} is not {upper.low}.")
     if len({s.name for s in strata}) < len(strata):

@@ -13,6 +13,8 @@ import pandas as pd
 from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.records import Prompt
 
+AUDIOSET = "audioset-527"  # the order of AudioSet's class list, which taggers' outputs follow
+
 
 def read_table(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
     """A UTF-8 CSV with a header, every value a string ("" where empty).
@@ -137,26 +139,40 @@ def read_class_list(path: Path) -> LabelSet:
     return LabelSet(tuple(table["mid"]), dict(zip(table["mid"], table["display_name"], strict=True)))
 
 
-def read_captions(path: Path, labels: LabelSet | None = None) -> tuple[Prompt, ...]:
+def read_captions(path: Path, labels: LabelSet | None = None, split: str | None = None) -> tuple[Prompt, ...]:
     """Captions of a folder of clips, in file order.
 
     Args:
         path: CSV with the columns caption, one of clip_id, file or filename (a file's extension is dropped), and
-            optionally labels (``;``-separated).
+            optionally labels (``;``-separated) and split.
         labels: the labels that are known; None keeps whatever stands there.
+        split: rows to keep where there is a column split; None keeps all.
 
     Raises:
-        ReaudioError: see :func:`read_table`; an empty caption, an empty, repeated or unusable id, an unknown label.
+        ReaudioError: see :func:`read_table`; an empty caption, an empty, repeated or unusable id, an unknown label or split.
     """
     table = read_table(path, ["caption"], "the captions")
-    table["clip_id"] = _clip_ids(table, path)
+    if split is not None and "split" in table.columns:
+        table = table[table["split"] == one_of("split", split, table["split"].unique())]
+    table = table.assign(clip_id=_clip_ids(table, path))
     require_ids(table, path)
     require_values(table, "caption", path)
     require_unique(table, ["clip_id"], path)
     cells = table["labels"].tolist() if "labels" in table.columns else [""] * len(table)
-    parsed = [_free_labels(cell) if labels is None else labels.parse(cell, f"{path} row {i}") for i, cell in enumerate(cells, 1)]
-    rows = zip(table["clip_id"], table["caption"], parsed, strict=True)
-    return tuple(Prompt(clip_id, caption, found, labels_known=bool(found)) for clip_id, caption, found in rows)
+    rows = zip(table.index + 1, table["clip_id"], table["caption"], cells, strict=True)
+    return tuple(
+        _prompt(clip_id, caption, _labels(cell, labels, f"{path} row {row}")) for row, clip_id, caption, cell in rows
+    )
+
+
+def _prompt(clip_id: str, caption: str, labels: tuple[str, ...]) -> Prompt:
+    return Prompt(clip_id, caption, labels, labels_known=bool(labels))
+
+
+def _labels(cell: str, labels: LabelSet | None, where: str) -> tuple[str, ...]:
+    if labels is not None:
+        return labels.parse(cell, where)
+    return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))
 
 
 def _clip_ids(table: pd.DataFrame, path: Path) -> list[str]:
@@ -166,7 +182,3 @@ def _clip_ids(table: pd.DataFrame, path: Path) -> list[str]:
         if column in table.columns:
             return [Path(name.strip()).stem for name in table[column]]
     raise ReaudioError(f"{path} lacks the column 'clip_id' (or 'file' or 'filename'); it has {_names(table.columns)}.")
-
-
-def _free_labels(cell: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))

@@ -3,8 +3,9 @@
 An embedder file imports torch only inside functions and has
 
 - ``SPEC``: an :class:`EmbedderSpec`;
-- ``load(checkpoint: Path, *, sample_rate: int, device: str) -> Embedder`` which verifies the checkpoint (architecture,
-  completeness, a self-test vector where one exists) and raises :class:`reaudio_eval.errors.CheckpointError`.
+- ``load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder`` which verifies the
+  checkpoint (architecture, completeness, a self-test vector where one exists) and raises
+  :class:`reaudio_eval.errors.CheckpointError`; ``cache_dir`` keeps converted checkpoints (``checkpoints.load_state_dict``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class CheckpointFile:
     Attributes:
         filename: as published, e.g. "Cnn14_16k_mAP=0.438.pth".
         url: where it is downloaded from.
-        sha256: hex; a shorter string is compared as a prefix (VGGish publishes eight digits).
+        sha256: hex; a shorter string is compared as a prefix (VGGish publishes eight digits); "" when nobody published it.
         n_bytes: approximate size for the message, or 0 when unknown.
         licence: SPDX name or a few words.
         sample_rate: Hz of the audio it was trained on.
@@ -51,6 +52,8 @@ class EmbedderSpec:
         min_seconds: shorter clips are zero-padded at the end to this length by the embedder (and the audit says so).
         checkpoints: the published files, the default first.
         source: paper and implementation matched.
+        folder: a checkpoint may be a folder in transformers' layout, or a hub id.
+        tokenizer: hub id of the tokenizer that the published files lack, or None.
     """
 
     title: str
@@ -62,6 +65,8 @@ class EmbedderSpec:
     min_seconds: float
     checkpoints: tuple[CheckpointFile, ...]
     source: str
+    folder: bool = False
+    tokenizer: str | None = None
 
 
 class ClipFeatures(NamedTuple):

@@ -217,7 +217,7 @@ def _log_counts(ax: Axes, largest: int) -> None:
     """A log axis on which a bar of height 1 is visible and 0 is empty."""
     ax.set_yscale("symlog", linthresh=1, linscale=0.35)
     ax.set_ylim(0, max(largest, 1) * 1.6)
-    ax.set_yticks([d for d in DECADES if d <= max(largest, 1)])
+    ax.set_yticks([*(d for d in DECADES if d <= largest), *([largest] if 1 < largest < 10 else [])])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.minorticks_off()
 
@@ -244,7 +244,8 @@ def add_legend(chart: Chart, analysis: LongtailAnalysis) -> None:
     ]
     names = [literal(s.name) for s in analysis.systems]
     with _style():
-        chart.figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5) or 1)
+        columns = max(1, min(len(names), int(chart.figure.get_figwidth() / 1.4)))
+        chart.figure.legend(handles, names, loc="outside lower center", ncols=columns)
     if sum(s.kind == "generated" for s in analysis.systems) > CROWDED:
         for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
             artist.set_visible(False)

@@ -23,6 +23,7 @@ _METADATA: Mapping[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     "png": {"Software": None},
 }
+_FONT = re.compile(r"font(?:-size)?: ([\d.]+px)[^;]*(?:; font-family:[^;]*)?")
 _GROUP = re.compile(r"([a-z]+)-(\d+)")
 
 
@@ -68,7 +69,7 @@ def inline(figure: Figure, name: str, finding: str, points: Mapping[str, Sequenc
     for element in root.iter():
         _for_page(element, referenced)
     root.attrib.update({"role": "img", "aria-labelledby": f"{name}-title", "class": "figure"})
-    title = ET.Element(_SVG + "title", {"id": f"{name}-title"})
+    title = ET.Element("title", {"id": f"{name}-title"})
     title.text = finding
     root.insert(0, title)
     return Markup(css_colour(ET.tostring(root, encoding="unicode")))  # noqa: S704 - serialised by ElementTree, which escapes
@@ -85,19 +86,19 @@ def _tag_points(root: ET.Element, gid: str, numbers: Sequence[int]) -> None:
 
 def _for_page(element: ET.Element, referenced: set[str]) -> None:
     element.tag = element.tag.removeprefix(_SVG)
-    href = element.attrib.pop(_HREF, None)
-    if href is not None:
-        element.set("href", href)
-    identifier = element.attrib.get("id", "")
-    group = _GROUP.fullmatch(identifier)
+    element.text = (element.text or "").strip()
+    element.tail = None
+    attributes = element.attrib
+    if _HREF in attributes:
+        attributes["href"] = attributes.pop(_HREF)
+    group = _GROUP.fullmatch(attributes.get("id", ""))
     if group:
-        element.set("class", group[1])
-        element.set("data-s", group[2])
-    if identifier not in referenced:
-        element.attrib.pop("id", None)
-    if "style" in element.attrib:
-        style = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", element.attrib["style"])
-        element.set("style", style)
-    for coordinate in ("x", "y"):
-        if element.tag == "use" and coordinate in element.attrib:
-            element.set(coordinate, f"{float(element.attrib[coordinate]):.2f}")
+        attributes.update({"class": group[1], "data-s": group[2]})
+    if attributes.get("id") not in referenced:
+        attributes.pop("id", None)
+    if "style" in attributes:
+        attributes["style"] = _FONT.sub(r"font-size: \1", attributes["style"])
+    if attributes.get("transform", "").startswith("rotate(-0 "):
+        del attributes["transform"]
+    for coordinate in {"x", "y"} & attributes.keys():
+        attributes[coordinate] = f"{float(attributes[coordinate]):.2f}"

@@ -19,7 +19,7 @@ from reaudio_eval.progress import Reporter
 from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
-from reaudio_eval.runs import Json, is_finished, number, read_run, run_path, write_run
+from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
 from reaudio_eval.store import canonical_sha256
 from reaudio_eval.strata import strata_scheme
 
@@ -136,9 +136,14 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     analysis = dataclasses.replace(
         analysis, systems=tuple(dataclasses.replace(s, run_dir=run) for s, run in zip(analysis.systems, runs, strict=True))
     )
-    with reporter.stage("Rendering", 100) as advance:
-        report = render_longtail(analysis, request.output, media=request.media, jobs=options.jobs, progress=_percent(advance))
+    report = render_stage(analysis, request.output, request.media, options.jobs, reporter)
     return LongtailResult(analysis, report, runs, evaluation.audit)
+
+
+def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
+    """Write the report, with progress."""
+    with reporter.stage("Rendering", 100) as advance:
+        return render_longtail(analysis, output, media=media, jobs=jobs, progress=_percent(advance))
 
 
 def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
@@ -245,33 +250,6 @@ class _RunStore:
             metrics = overall_json(analysis, scores.system.name)
             write_run(path, scores, dataset, self.todo.strata, metrics, audit, manifest)
         return tuple(paths)
-
-
-def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
-    """``metrics.json`` of a system: metric name -> value, interval, method, counts, direction, source, reason."""
-    rows = analysis.overall[analysis.overall["system"] == system].set_index("metric")
-    n_classes = int((analysis.labels["n_test"] > 0).sum())
-    table: Json = {}
-    for metric in analysis.metrics:
-        if metric.name not in rows.index:
-            continue
-        row = rows.loc[metric.name]
-        table[metric.name] = {
-            "value": number(row["value"]),
-            "ci_low": number(row["ci_low"]),
-            "ci_high": number(row["ci_high"]),
-            "ci_method": row["ci_method"],
-            "n_clips": int(row["n_clips"]),
-            "n_classes": n_classes,
-            "floor": number(row["floor"]),
-            "reason": row["reason"] if isinstance(row["reason"], str) else None,
-            "unit": metric.unit,
-            "higher_is_better": metric.higher_is_better,
-            "embedder": metric.embedder,
-            "embedder_sha256": metric.embedder_sha256 or None,
-            "source": metric.source,
-        }
-    return table
 
 
 def _provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:

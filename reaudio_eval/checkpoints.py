@@ -1,0 +1,365 @@
+"""Checkpoints: found, downloaded, verified, and read without running code from them."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import os
+import pickle
+import re
+import struct
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reaudio_eval.embedders import CheckpointFile, EmbedderSpec
+from reaudio_eval.errors import CheckpointError
+from reaudio_eval.metrics import Undefined
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_LOG = logging.getLogger(__name__)
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_CHUNK = 1 << 20
+_TIMEOUT_S = 30.0
+_HUB_FILES = ["*.json", "*.txt", "*.safetensors", "pytorch_model.bin"]
+_HUB_TOKENIZER_FILES = ["*.json", "*.txt"]
+_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)
+# What reading a damaged pickle can raise besides UnpicklingError: any step of its little machine may meet nonsense.
+_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 (hex) of a file; computed once a process as long as size and modification time stay the same.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+
+
+@cache
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+
+def resolve(
+    embedder_name: str,
+    spec: EmbedderSpec,
+    *,
+    explicit: Path | None,
+    sample_rate: int,
+    cache_dir: Path,
+    allow_download: bool,
+    preferred_filename: str | None = None,
+) -> Path | Undefined:
+    """Where the checkpoint of an embedder lies: as given, else in ``cache_dir/checkpoints``, else downloaded.
+
+    A file the user names is taken as it is. A file found in the cache or downloaded must have the published SHA-256; a
+    published file whose full hash nobody published is never downloaded. Nothing of the user's is ever deleted.
+
+    Args:
+        embedder_name: registered name, for the messages.
+        spec: its published files.
+        explicit: ``--checkpoint NAME=PATH``; for embedders with ``spec.folder`` also a folder or a hub id ("org/name").
+        sample_rate: Hz; only files for this rate are considered.
+        cache_dir: folder that belongs to this package.
+        allow_download: whether the network may be used.
+        preferred_filename: the one published file that a protocol's number means; None takes any, the default first.
+
+    Returns:
+        The file (or folder), or why there is none and what to do.
+
+    Raises:
+        CheckpointError: the named file does not exist, a hash differs, or a download failed.
+    """
+    path: Path | Undefined
+    if explicit is not None:
+        path = _explicit(embedder_name, spec, explicit.expanduser(), allow_download)
+    else:
+        path = _published(embedder_name, spec, sample_rate, cache_dir / "checkpoints", allow_download, preferred_filename)
+    if allow_download and spec.tokenizer and isinstance(path, Path) and path.is_file():
+        # Best effort: a tokenizer beside the checkpoint serves as well, and loading says so when there is none.
+        with suppress(CheckpointError):
+            _hub_snapshot(spec.tokenizer, _HUB_TOKENIZER_FILES, allow_download=True)
+    return path
+
+
+def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -> Path:
+    if path.is_file() or (path.is_dir() and spec.folder):
+        return path
+    if path.is_dir():
+        raise CheckpointError(f"--checkpoint {name}={path} is a folder; {spec.title} needs a file such as {_example(spec)}.")
+    if spec.folder and not path.suffix and _HUB_ID.fullmatch(str(path)):
+        return _hub_snapshot(str(path), _HUB_FILES, allow_download=allow_download)
+    raise CheckpointError(f"--checkpoint {name}={path}: there is no such file; {spec.title} needs {_example(spec)}.")
+
+
+def _example(spec: EmbedderSpec) -> str:
+    return " or ".join(file.filename for file in spec.checkpoints[:2])
+
+
+def _published(
+    name: str, spec: EmbedderSpec, sample_rate: int, folder: Path, allow_download: bool, preferred: str | None
+) -> Path | Undefined:
+    files = [c for c in spec.checkpoints if c.sample_rate == sample_rate and preferred in (None, c.filename)]
+    if not files:
+        wanted = f" called {preferred}" if preferred else ""
+        return Undefined(f"no published {spec.title} checkpoint{wanted} works at {sample_rate} Hz")
+    for file in files:
+        path = folder / file.filename
+        if path.is_file():
+            _verify(path, file, sha256_file(path))
+            return path
+    if allow_download and files[0].sha256:
+        return download(files[0], folder)
+    how = f", or allow --download ({_about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
+    return Undefined(f"no checkpoint: give --checkpoint {name}=PATH, put {files[0].filename} into {folder}{how}")
+
+
+def _about(file: CheckpointFile) -> str:
+    size = f"{file.n_bytes / 1e9:.1f} GB" if file.n_bytes >= 1e9 else f"{file.n_bytes / 1e6:.0f} MB"
+    return f"{size}, {file.licence}" if file.n_bytes else file.licence
+
+
+def _verify(path: Path, file: CheckpointFile, sha256: str) -> None:
+    if not sha256.startswith(file.sha256):
+        raise CheckpointError(
+            f"{path} is not the published {file.filename}: its SHA-256 is {sha256[:16]}..., published is "
+            f"{file.sha256[:16]}...; fetch it again from {file.url}, or name it with --checkpoint to use it as it is."
+        )
+
+
+def _hub_snapshot(hub_id: str, patterns: list[str], *, allow_download: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=not allow_download))
+    except (OSError, ValueError) as error:  # every error of the hub's client is an OSError; a malformed id a ValueError
+        remedy = "check the name and the network" if allow_download else "allow --download, or give a folder"
+        raise CheckpointError(f"{hub_id!r} is neither a file nor in the local Hugging Face cache: {remedy}.") from error
+
+
+# --- downloading ------------------------------------------------------------------------------------------------------
+
+
+def download(file: CheckpointFile, folder: Path) -> Path:
+    """Download a published checkpoint into ``folder``, verified before it gets its name. Progress goes to stderr.
+
+    Raises:
+        CheckpointError: no network, no room, folder not writable, or the bytes are not the published ones.
+    """
+    from filelock import FileLock
+
+    target = folder / file.filename
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_file():  # else another process was faster
+                _fetch(file, target)
+    except _NETWORK_ERRORS as error:
+        raise CheckpointError(
+            f"{file.filename} cannot be downloaded ({error}): fetch {file.url} by hand and give it as --checkpoint NAME=PATH."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{file.filename} ({_about(file)}) cannot be written to {folder}: {error.strerror or error}."
+        ) from error
+    return target
+
+
+def _fetch(file: CheckpointFile, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        _verify(target, file, _transfer(file, partial))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _transfer(file: CheckpointFile, partial: Path) -> str:
+    """Copy ``file.url`` to ``partial`` with a progress bar; the SHA-256 of what arrived."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    digest = hashlib.sha256()
+    with (
+        urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
+        partial.open("wb") as out,
+        Progress(*columns, console=Console(stderr=True)) as progress,
+    ):
+        length = response.headers.get("Content-Length")
+        task = progress.add_task(file.filename, total=int(length) if length else file.n_bytes or None)
+        while chunk := response.read(_CHUNK):
+            out.write(chunk)
+            digest.update(chunk)
+            progress.advance(task, len(chunk))
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def load_state_dict(path: Path, *, wrapper: str | None = None, cache_dir: Path | None = None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, on the CPU, with nothing in the file executed.
+
+    ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts the
+    plain NumPy numbers and arrays that the published PANNs and LAION files carry beside their tensors. With ``cache_dir``
+    the tensors of a pickle are written once to ``cache_dir/converted/<sha256>.safetensors`` and read from there later.
+
+    Args:
+        path: the file.
+        wrapper: key under which the state dict lies ("model"); a file that is the state dict itself is taken as well.
+        cache_dir: folder that belongs to this package, or None to convert nothing.
+
+    Raises:
+        CheckpointError: missing, truncated, not a checkpoint, or a pickle with anything but data in it.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"The checkpoint {path} does not exist.")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    converted = cache_dir / "converted" / f"{sha256_file(path)}.safetensors" if cache_dir else None
+    if converted is not None and converted.is_file():
+        with suppress(CheckpointError):  # a damaged conversion is made again
+            return _read_safetensors(converted)
+    state = _unwrap(_unpickle(path), wrapper, path)
+    if converted is not None:
+        _write_safetensors(state, converted)
+    return state
+
+
+def _unpickle(path: Path) -> Any:
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(_harmless_globals()):
+            # mmap: only the tensors used are read (two thirds of a LAION file is the optimizer)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise _refusal(path, str(error)) from error
+    except _DAMAGE as error:
+        raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
+
+
+def _refusal(path: Path, detail: str) -> CheckpointError:
+    with path.open("rb") as file:
+        is_pickle = file.read(2)[:1] == b"\x80" or zipfile.is_zipfile(path)
+    if not is_pickle:
+        return CheckpointError(f"{path} is not a checkpoint (an interrupted download, or a web page?): download it again.")
+    found = re.search(r"GLOBAL (\S+)", detail)
+    what = f" ({found[1]})" if found else ""
+    return CheckpointError(
+        f"{path} contains code{what} and was refused, nothing of it was run: use the published file or a .safetensors one."
+    )
+
+
+def _harmless_globals() -> list[Any]:
+    """NumPy scalars and arrays, under the module names of NumPy 1 and 2.
+
+    LAION's files keep the learning rate as a NumPy scalar in the optimizer's state; PANNs' keep the training sampler's
+    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``). None of these can call anything.
+    """
+    import _codecs
+
+    import numpy as np
+
+    def twice(function: Any) -> list[tuple[Any, str]]:
+        return [
+            (function, f"{module}.{function.__name__}") for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+        ]
+
+    scalar = np.float64(0).__reduce__()[0]
+    reconstruct = np.zeros(0).__reduce__()[0]
+    numeric = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
+    return [*twice(scalar), *twice(reconstruct), np.dtype, np.ndarray, _codecs.encode, *dict.fromkeys(numeric)]
+
+
+def _unwrap(content: Any, wrapper: str | None, path: Path) -> dict[str, Tensor]:
+    from torch import Tensor
+
+    if isinstance(content, Mapping):
+        state = content.get(wrapper, content) if wrapper else content
+        tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
+        if tensors:
+            return tensors
+    where = f" (looked under {wrapper!r})" if wrapper else ""
+    raise CheckpointError(f"{path} holds no weights{where}: it is another kind of file.")
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
+    return state
+
+
+def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
+    """Atomic. A cache that cannot be written costs time, not the result, so it is only logged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # clone: tensors that share memory (tied weights) cannot be saved as they are
+        save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        _LOG.warning("The converted checkpoint %s was not kept: %s", path, error)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_keys(state: Mapping[str, Tensor], module: nn.Module, path: Path, what: str) -> None:
+    """Compare a state dict with what a network needs.
+
+    Args:
+        state: key -> tensor.
+        module: the network, possibly on the meta device.
+        path: the file, for the message.
+        what: the file that was expected, e.g. "the 16 kHz PANNs checkpoint Cnn14_16k_mAP=0.438.pth".
+
+    Raises:
+        CheckpointError: a key is missing, left over, or of another shape; the message names a few.
+    """
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    faults = [_few("missing", missing), _few("unexpected", unexpected), _few("of another shape", reshaped)]
+    if any(faults):
+        raise CheckpointError(f"{path} is not {what}: {'; '.join(filter(None, faults))}.")
+
+
+def _few(label: str, items: list[str], shown: int = 3) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return f"{label}: {', '.join(items[:shown])}{more}"

@@ -1,0 +1,184 @@
+"""AudioCaps with AudioSet's labels: 326 sound classes in train, Speech on four clips in ten, most classes rare.
+
+``--data-root`` holds the tables (see ``_audiocaps_tables.read_tables``). Kim et al., "AudioCaps: Generating Captions for
+Audios in The Wild", NAACL 2019; Gemmeke et al., "Audio Set", ICASSP 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from reaudio_eval.audio import find_clips
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.datasets._audiocaps_tables import SPLITS, AudioCapsTables, read_tables
+from reaudio_eval.datasets._tables import AUDIOSET, one_of, read_table, require_ids, require_unique, require_values
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.naming import require_match, unique_names
+from reaudio_eval.records import Dataset, Prompt
+
+CLIP_SECONDS = 10
+# What a manifest may say about a clip beside its id and caption; the same on every row of the clip.
+MANIFEST_FACTS = ("caption", "audiocap_id", "youtube_id", "start_time", "labels", "match")
+
+
+def load(options: DatasetOptions) -> Dataset:
+    """AudioCaps prompts with labels, training counts and, where a folder is given, references.
+
+    ``options.captions`` picks the n-th caption of each clip in file order. ``options.clip_manifest`` replaces the clips of
+    the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match ("ambiguous"
+    labels are not trusted) and system, with a row per clip or one per clip and system.
+
+    Raises:
+        ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
+    """
+    tables = read_tables(options.data_root)
+    split = one_of("split", options.split, SPLITS)
+    if options.clip_manifest is None:
+        clips = _split_clips(tables, split, options.captions)
+    elif options.captions != 1:
+        raise ReaudioError(
+            "--captions chooses among the captions of AudioCaps; a --clip-manifest brings its own: drop one of them."
+        )
+    else:
+        clips = _manifest_clips(tables, options.clip_manifest)
+    schemes = _file_names(clips)
+    notes = _label_notes(clips)
+    references: Mapping[str, Path] = {}
+    if options.references is not None:
+        match = require_match(
+            _reference_names(schemes, tables, clips), find_clips(options.references), str(options.references)
+        )
+        references = match.files
+        notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
+    return Dataset(
+        name="audiocaps",
+        split=split,
+        prompts=_prompts(clips),
+        train_counts=label_counts(tables, "train"),
+        label_names=tables.classes.names,
+        references=references,
+        vocabulary=tables.classes.ids,
+        vocabulary_name=AUDIOSET,
+        file_names=schemes,
+        notes=tuple(notes),
+    )
+
+
+def split_labels(options: DatasetOptions) -> dict[str, list[tuple[str, ...]]]:
+    """The labels of every clip of every split, a clip once however many captions it has (for ``data_stats``)."""
+    tables = read_tables(options.data_root)
+    return {split: _clip_labels(tables, split) for split in SPLITS}
+
+
+def label_counts(tables: AudioCapsTables, split: str) -> dict[str, int]:
+    """Label id -> distinct clips of the split that carry it."""
+    labels = pd.Series([label for found in _clip_labels(tables, split) for label in found], dtype=str)
+    return {str(label): int(n) for label, n in labels.value_counts().items()}
+
+
+def _clip_labels(tables: AudioCapsTables, split: str) -> list[tuple[str, ...]]:
+    return _parse(tables, tables.captions[tables.captions["split"] == split].drop_duplicates("clip"))
+
+
+def _parse(tables: AudioCapsTables, rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    cells = zip(rows["clip"], rows["labels"], strict=True)
+    return [tables.classes.parse(cell, f"{tables.source}, clip {clip}") for clip, cell in cells]
+
+
+def _split_clips(tables: AudioCapsTables, split: str, number: int) -> pd.DataFrame:
+    """A row per clip of the split, with its ``number``-th caption."""
+    rows = tables.captions[tables.captions["split"] == split]
+    require_unique(rows, ["audiocap_id"], tables.source)
+    position = rows.groupby("clip", sort=False).cumcount()
+    if not 1 <= number <= position.max() + 1:
+        raise ReaudioError(f"--captions {number}: the clips of {split} have captions 1 to {position.max() + 1}.")
+    clips = rows[position == number - 1]
+    shared = clips["youtube_id"].duplicated(keep=False)
+    return clips.assign(
+        clip_id=clips["youtube_id"].where(~shared, clips["clip"]),
+        labels=pd.Series(_parse(tables, clips), clips.index),
+        known=clips["labels"] != "",
+        ambiguous=False,
+    )
+
+
+def _manifest_clips(tables: AudioCapsTables, path: Path) -> pd.DataFrame:
+    """A row per clip of a manifest."""
+    table = read_table(path, ["clip_id", "caption"], "the manifest of clips")
+    require_ids(table, path)
+    require_values(table, "caption", path)
+    require_unique(table, [c for c in ("clip_id", "system") if c in table.columns], path)
+    clips = _one_row_per_clip(table, path).reindex(columns=["clip_id", *MANIFEST_FACTS], fill_value="")
+    cells = clips["labels"].where(clips["labels"].str.strip() != "", _look_up(tables.captions, clips))
+    ambiguous = clips["match"] == "ambiguous"
+    labels = [tables.classes.parse(cell, f"{path} row {row}") for row, cell in zip(cells.index + 1, cells, strict=True)]
+    return clips.assign(labels=pd.Series(labels, clips.index), known=(cells != "") & ~ambiguous, ambiguous=ambiguous)
+
+
+def _one_row_per_clip(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    clips = table.drop_duplicates("clip_id")
+    for column in [c for c in MANIFEST_FACTS if c in table.columns]:
+        first = table["clip_id"].map(clips.set_index("clip_id")[column])
+        other = table.index[table[column] != first]
+        if len(other):
+            row = other[0]
+            raise ReaudioError(
+                f"{path} row {row + 1}: the clip {table.at[row, 'clip_id']!r} has the {column} {table.at[row, column]!r} "
+                f"here and {first[row]!r} before; make them agree."
+            )
+    return clips
+
+
+def _look_up(captions: pd.DataFrame, clips: pd.DataFrame) -> pd.Series[str]:
+    """Labels by youtube_id (the same in every release), else by audiocap_id; "" where neither is known."""
+    by_video = captions.drop_duplicates("youtube_id").set_index("youtube_id")["labels"]
+    by_caption = captions.drop_duplicates("audiocap_id").set_index("audiocap_id")["labels"]
+    found = clips["youtube_id"].map(by_video)
+    return found.fillna(clips["audiocap_id"].map(by_caption)).fillna("")
+
+
+def _prompts(clips: pd.DataFrame) -> tuple[Prompt, ...]:
+    rows = zip(clips["clip_id"], clips["caption"], clips["labels"], clips["known"], strict=True)
+    return tuple(Prompt(clip_id, caption, labels, bool(known)) for clip_id, caption, labels, known in rows)
+
+
+def _label_notes(clips: pd.DataFrame) -> list[str]:
+    n_ambiguous = int(clips["ambiguous"].sum())
+    n_unknown = int((~clips["known"]).sum()) - n_ambiguous
+    counted = {"ambiguous labels": n_ambiguous, "no known labels": n_unknown}
+    return [
+        f"{n} of {len(clips)} clips have {what}: they count in the overall numbers and in no stratum."
+        for what, n in counted.items()
+        if n
+    ]
+
+
+def _file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Naming schemes seen in published folders of AudioCaps audio: scheme -> file stem -> clip_id."""
+    clip_id, video, start = clips["clip_id"], clips["youtube_id"], pd.to_numeric(clips["start_time"], errors="coerce")
+    timed = (video != "") & start.notna()
+    whole = start[timed].astype(int)
+    first, last = whole.astype(str), (whole + CLIP_SECONDS).astype(str)
+    stems = {
+        "clip_id": clip_id,
+        "youtube_id": video[video != ""],
+        "Y + youtube_id": "Y" + video[video != ""],
+        "audiocap_id": clips["audiocap_id"][clips["audiocap_id"] != ""],
+        "youtube_id_start": video[timed] + "_" + first,
+        "youtube_id_start_end": video[timed] + "_" + first + "_" + last,
+        "youtube_id_start_end in milliseconds": video[timed] + "_" + first + "000_" + last + "000",
+    }
+    return {scheme: unique_names(zip(names, clip_id[names.index], strict=True)) for scheme, names in stems.items()}
+
+
+def _reference_names(
+    schemes: Mapping[str, Mapping[str, str]], tables: AudioCapsTables, clips: pd.DataFrame
+) -> Mapping[str, Mapping[str, str]]:
+    """A real clip may also be called after the id of any of its captions; a generated one may not."""
+    owner = unique_names(zip(clips["youtube_id"], clips["clip_id"], strict=True))
+    rows = tables.captions[tables.captions["youtube_id"].isin(owner.keys())]
+    pairs = zip(rows["audiocap_id"], rows["youtube_id"].map(owner), strict=True)
+    return {**schemes, "the audiocap_id of any caption": unique_names(pairs)}

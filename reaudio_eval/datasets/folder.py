@@ -1,0 +1,87 @@
+"""Any folder of audio with a CSV of captions and a CSV of training counts per label.
+
+``--data-root`` holds
+
+- ``counts.csv``: label, n_train and optionally name; every label a clip may carry, unseen ones with 0;
+- ``captions.csv``: clip_id (or file, filename), caption and optionally labels (``;``-separated ids or names) and split;
+  ``--clip-manifest`` gives another one;
+- ``class_labels_indices.csv`` (optional): AudioSet's class list, for the metrics that ask a tagger for a clip's label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reaudio_eval.audio import find_clips
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.datasets._tables import (
+    LabelSet,
+    read_captions,
+    read_class_list,
+    read_table,
+    require_unique,
+    require_values,
+)
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.naming import clip_id_names, require_match
+from reaudio_eval.records import Dataset
+
+__all__ = ["load", "read_captions"]
+
+CAPTIONS, COUNTS, CLASSES = "captions.csv", "counts.csv", "class_labels_indices.csv"
+
+
+def load(options: DatasetOptions) -> Dataset:
+    """The prompts of ``captions.csv`` (those of ``options.split`` where it has a column split).
+
+    Raises:
+        ReaudioError: tables missing or damaged; unknown split or label; ``options.captions`` not 1; no reference fits.
+    """
+    root = options.data_root
+    if root is None or not root.is_dir():
+        raise ReaudioError(f"The dataset folder needs --data-root, a folder with {COUNTS} and {CAPTIONS}; got {root}.")
+    if options.captions != 1:
+        raise ReaudioError(f"--captions {options.captions}: the dataset folder has one caption per clip.")
+    labels, counts = read_counts(root / COUNTS)
+    path = options.clip_manifest or root / CAPTIONS
+    prompts = read_captions(path, labels, options.split)
+    references: Mapping[str, Path] = {}
+    if options.references is not None:
+        references = require_match(clip_id_names(prompts), find_clips(options.references), str(options.references)).files
+    vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
+    n_unknown = sum(not p.labels_known for p in prompts)
+    note = f"{n_unknown} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
+    return Dataset(
+        name="folder",
+        split=options.split,
+        prompts=prompts,
+        train_counts=counts,
+        label_names=labels.names,
+        references=references,
+        vocabulary=vocabulary,
+        vocabulary_name="audioset-527" if vocabulary else None,
+        notes=(note,) if n_unknown else (),
+    )
+
+
+def read_counts(path: Path) -> tuple[LabelSet, dict[str, int]]:
+    """Labels and their training counts from a CSV (label, n_train[, name]).
+
+    Raises:
+        ReaudioError: see ``_tables.read_table``; a label given twice, or a count that is not a whole number of at least 0.
+    """
+    table = read_table(path, ["label", "n_train"], "the training counts")
+    require_values(table, "label", path)
+    require_unique(table, ["label"], path)
+    bad = table.index[~table["n_train"].str.strip().str.fullmatch(r"\d+")]
+    if len(bad):
+        row = bad[0]
+        raise ReaudioError(
+            f"{path} row {row + 1}: n_train {table.at[row, 'n_train']!r} is not a whole number of at least 0."
+        )
+    labels = tuple(table["label"].str.strip())
+    names = table["name"] if "name" in table.columns else table["label"]
+    return LabelSet(labels, dict(zip(labels, names, strict=True))), dict(
+        zip(labels, table["n_train"].astype(int), strict=True)
+    )

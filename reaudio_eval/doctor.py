@@ -1,0 +1,117 @@
+"""``reaudio-eval doctor``: what works on this machine, what is missing, and the command that repairs it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import soundfile
+
+from reaudio_eval import registry
+from reaudio_eval.checkpoints import sha256_file
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.embedders import CheckpointFile
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.provenance import package_versions
+
+MIN_FREE_BYTES = 5_000_000_000  # checkpoints of all default embedders, converted once
+
+
+class Check(NamedTuple):
+    """One finding. status "note" needs no repair; remedy is "" where there is nothing to do."""
+
+    name: str
+    status: Literal["ok", "note", "fail"]
+    detail: str
+    remedy: str = ""
+
+
+def examine(cache_dir: Path, data_root: Path | None) -> list[Check]:
+    """All checks; takes seconds, changes nothing, uses no network."""
+    checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), *_plugins()]
+    for name in registry.entries("embedders"):
+        for file in registry.load("embedders", name).SPEC.checkpoints:
+            checks.append(_checkpoint(name, file, cache_dir))
+    if data_root is not None:
+        checks.append(_dataset(data_root))
+    return checks
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", "ok" if sys.version_info >= (3, 11) else "fail", version, "install Python 3.11 or newer")
+
+
+def _packages() -> list[Check]:
+    return [
+        Check(name, "ok", found) if found else Check(name, "fail", "not installed", f"pip install {name}")
+        for name, found in package_versions().items()
+    ]
+
+
+def _device() -> Check:
+    import torch
+
+    if torch.cuda.is_available():
+        return Check("device", "ok", f"cuda ({torch.cuda.get_device_name()})")
+    return Check("device", "note", f"cpu ({torch.get_num_threads()} threads); networks run about 50 times slower than on a GPU")
+
+
+def _disk(cache_dir: Path) -> Check:
+    place = next(p for p in (cache_dir, *cache_dir.parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    used = sum(p.stat().st_size for p in cache_dir.rglob("*") if p.is_file()) if cache_dir.is_dir() else 0
+    detail = f"{cache_dir}: {used / 1e9:.2f} GB used, {free / 1e9:.0f} GB free"
+    if free < MIN_FREE_BYTES:
+        return Check("cache", "fail", detail, "free some space, or set REAUDIO_CACHE to a folder on a larger disk")
+    return Check("cache", "ok", detail)
+
+
+def _mp3() -> Check:
+    try:
+        soundfile.write(io.BytesIO(), np.zeros(1600, dtype=np.float32), 16_000, format="MP3")
+    except (soundfile.SoundFileError, ValueError):
+        return Check("mp3", "fail", "libsndfile cannot write MP3: reports would have no players", "pip install -U soundfile")
+    return Check("mp3", "ok", f"libsndfile {soundfile.__libsndfile_version__}")
+
+
+def _plugins() -> list[Check]:
+    checks = []
+    for kind in registry.KINDS:
+        try:
+            checks.append(Check(kind, "ok", ", ".join(registry.entries(kind)) or "none"))
+        except ReaudioError as error:
+            checks.append(Check(kind, "fail", str(error), "rename one of them"))
+    return checks
+
+
+def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:
+    name = f"checkpoint {embedder}: {file.filename}"
+    path = cache_dir / "checkpoints" / file.filename
+    if not path.is_file():
+        return Check(name, "note", f"not in the cache ({file.licence})", f"download {file.url} to {path}, or use --allow-download")
+    if file.sha256 and not sha256_file(path).startswith(file.sha256):
+        return Check(name, "fail", "its sha256 is not the published one", f"delete {path} and download {file.url} again")
+    return Check(name, "ok", "sha256 as published" if file.sha256 else "present; no published sha256 to compare with")
+
+
+def _dataset(data_root: Path) -> Check:
+    try:
+        dataset = registry.load("datasets", "audiocaps").load(DatasetOptions(data_root=data_root))
+    except ReaudioError as error:
+        return Check("audiocaps", "fail", str(error), "see `reaudio-eval longtail --help`")
+    return Check("audiocaps", "ok", f"{len(dataset.prompts)} test prompts, {len(dataset.train_counts)} training labels")
+
+
+def to_text(checks: list[Check]) -> str:
+    """A line a check; a remedy below where something is to be done."""
+    lines = []
+    for check in checks:
+        lines.append(f"{check.status:<4}  {check.name}: {check.detail}")
+        if check.remedy and check.status != "ok":
+            lines.append(f"      -> {check.remedy}")
+    return "\n".join(lines)

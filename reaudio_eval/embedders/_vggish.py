@@ -1,0 +1,104 @@
+"""VGGish's front end and network in batched torch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from reaudio_eval.checkpoints import load_state_dict, sha256_file
+from reaudio_eval.embedders import ClipFeatures
+from reaudio_eval.embedders._base import TorchEmbedder, build, check_finite, check_rate, clip_features, open_device
+from reaudio_eval.embedders._frontend import mel_filters
+from reaudio_eval.embedders.vggish import SPEC
+
+SAMPLE_RATE = 16_000
+WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms
+N_MELS, F_MIN, F_MAX = 64, 125.0, 7500.0
+PATCH_FRAMES = 96
+LOG_OFFSET = 0.01
+# Patches through the network at once: 1.6 MB each in the first layer, so that long clips do not fill the memory.
+MAX_PATCHES = 256
+
+
+class LogMel(nn.Module):
+    """Waveforms -> patches of log-mel magnitudes, ``vggish_input.py`` of torchvggish in fp32 (agrees to 1e-5)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(WINDOW, periodic=True))
+        self.register_buffer("filters", mel_filters(N_MELS, N_FFT, SAMPLE_RATE, F_MIN, F_MAX))
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """float32 (batch, samples) -> (batch, n_patches, 96, 64), natural log; an incomplete last patch is dropped."""
+        frames = waveforms.unfold(-1, WINDOW, HOP) * self.window
+        magnitudes = torch.fft.rfft(frames, n=N_FFT).abs()
+        log_mel = torch.log(magnitudes @ self.filters + LOG_OFFSET)
+        return log_mel.unfold(1, PATCH_FRAMES, PATCH_FRAMES).transpose(2, 3)
+
+
+class Widths(NamedTuple):
+    """Channels of the four convolution stages, of the hidden layers, of the embedding."""
+
+    stages: tuple[int, int, int, int] = (64, 128, 256, 512)
+    hidden: int = 4096
+    embedding: int = 128
+
+
+class Vggish(nn.Module):
+    """Configuration A of VGG with four stages; keys as in torchvggish."""
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for depth, (n_in, n_out) in zip((1, 1, 2, 2), pairwise((1, *widths.stages)), strict=True):
+            for n in (n_in, n_out)[:depth]:
+                layers += [nn.Conv2d(n, n_out, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        self.features = nn.Sequential(*layers)
+        flat = widths.stages[-1] * (PATCH_FRAMES // 16) * (N_MELS // 16)
+        self.embeddings = nn.Sequential(
+            nn.Linear(flat, widths.hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(widths.hidden, widths.hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(widths.hidden, widths.embedding),
+        )
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(n, 96, 64) -> (n, 128)."""
+        maps = self.features(patches[:, None])
+        # TensorFlow's order (time, frequency, channel), which the first linear layer was trained on
+        embedding: Tensor = self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
+        return embedding
+
+
+class VggishEmbedder(TorchEmbedder):
+    """Frames are the patches of a clip."""
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths | None = None
+    ) -> VggishEmbedder:
+        """See :func:`reaudio_eval.embedders.vggish.load`; ``widths`` other than the published ones are for tests."""
+        check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
+        where = open_device(device)
+        state = load_state_dict(path, cache_dir=cache_dir)
+        what = f"the VGGish checkpoint {SPEC.checkpoints[0].filename}"
+        network = build(lambda: Vggish(widths or Widths()), state, path=path, what=what, device=where)
+        embedder = cls(sha256=sha256_file(path), sample_rate=sample_rate, device=where, min_seconds=SPEC.min_seconds)
+        embedder._network = network
+        embedder._log_mel = LogMel().to(where)
+        check_finite(embedder, path)
+        return embedder
+
+    _network: Vggish
+    _log_mel: LogMel
+
+    def _forward(self, waveforms: Tensor) -> list[ClipFeatures]:
+        patches = self._log_mel(waveforms)
+        embeddings = [self._network(chunk) for chunk in patches.flatten(0, 1).split(MAX_PATCHES)]
+        return clip_features(torch.cat(embeddings).unflatten(0, patches.shape[:2]))

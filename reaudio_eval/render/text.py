@@ -1,0 +1,60 @@
+"""Numbers as readers see them: enough digits and no more, a true minus sign, a dash for what is undefined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+DASH = "–"
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Decimals for a column of values: three significant digits below 1, two decimals below 100, then fewer.
+
+    The largest magnitude decides, so that the numbers of a column line up.
+    """
+    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    if largest >= 1_000:
+        return 0
+    if largest >= 100:
+        return 1
+    if largest >= 1 or largest == 0:
+        return 2
+    return min(2 - math.floor(math.log10(largest)), 8)
+
+
+def number(value: float, digits: int, *, sign: bool = False) -> str:
+    """``value`` with ``digits`` decimals and thousands separated; the dash if it is not finite."""
+    if not math.isfinite(value):
+        return DASH
+    text = f"{value:{'+' if sign else ''},.{digits}f}"
+    if float(text.replace(",", "")) == 0:  # no minus zero
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int) -> str:
+    """``[low, high]``, or "" unless both ends are known."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_value(p: float) -> str:
+    """Three decimals, "< 0.001" below."""
+    if not math.isfinite(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def count(n: float, singular: str, plural: str | None = None) -> str:
+    """``1 clip``, ``2 clips``, ``3 classes``."""
+    word = singular if n == 1 else plural or singular + "s"
+    return f"{int(n):,} {word}"
+
+
+def listing(items: Sequence[str], conjunction: str = "and") -> str:
+    """``A``, ``A and B``, ``A, B and C``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"

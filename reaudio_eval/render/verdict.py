@@ -1,0 +1,233 @@
+"""What the numbers allow one to say: which differences the paired tests separate, and the sentences at the top.
+
+Nothing is called best, better or different here because one number is larger than another: only a paired test with its
+Holm-corrected p-value says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import pandas as pd
+from markupsafe import Markup
+
+from reaudio_eval.records import LongtailAnalysis, MetricInfo, Stratum
+from reaudio_eval.render.text import count, decimals, interval, listing, number
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Separation:
+    """The leader of one column and what the paired tests say about every other generated system.
+
+    Attributes:
+        leader: system with the best value, or None when no system has one.
+        beaten: the tests separate them from the leader.
+        within_noise: tested, not separated.
+        untested: no test could be made.
+        detectable: median smallest detectable difference between the leader and the others, or NaN.
+    """
+
+    leader: str | None
+    beaten: tuple[str, ...] = ()
+    within_noise: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+    detectable: float = math.nan
+
+    def mark(self, system: str) -> str:
+        """ "best": separated from every other system; "near": not separated from the leader while others are."""
+        if not self.beaten:
+            return ""
+        if system == self.leader:
+            return "near" if self.within_noise or self.untested else "best"
+        return "near" if system in self.within_noise else ""
+
+
+def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricInfo, quantity: str) -> Separation:
+    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``."""
+    known = {s: v for s, v in values.items() if math.isfinite(v)}
+    if not known:
+        return Separation(None)
+    leader = (max if metric.higher_is_better else min)(known, key=lambda s: known[s])
+    rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == quantity)]
+    beaten, near, untested, detectable = [], [], [], []
+    for other in known:
+        if other == leader:
+            continue
+        pair = rows[rows["system_a"].isin([leader, other]) & rows["system_b"].isin([leader, other])]
+        p = float(pair["p_holm"].iloc[0]) if len(pair) else math.nan
+        if math.isnan(p):
+            untested.append(other)
+            continue
+        (beaten if p < ALPHA and _favours(leader, pair.iloc[0], metric) else near).append(other)
+        detectable.append(float(pair["detectable"].iloc[0]))
+    finite = [d for d in detectable if math.isfinite(d)]
+    return Separation(leader, tuple(beaten), tuple(near), tuple(untested), median(finite) if finite else math.nan)
+
+
+def _favours(leader: str, pair: pd.Series, metric: MetricInfo) -> bool:
+    """Whether the paired difference points the way of the overall values (class and clip averages can disagree)."""
+    leads = pair["difference"] if pair["system_a"] == leader else -pair["difference"]
+    return bool(leads > 0) == metric.higher_is_better
+
+
+def generated(analysis: LongtailAnalysis) -> list[str]:
+    """Names of the systems that compete."""
+    return [s.name for s in analysis.systems if s.kind == "generated"]
+
+
+def overall_separation(analysis: LongtailAnalysis, metric: MetricInfo) -> Separation:
+    """The leader over all clips."""
+    rows = analysis.overall[analysis.overall["metric"] == metric.name]
+    values = dict(zip(rows["system"], rows["value"], strict=True))
+    return separate({s: values.get(s, math.nan) for s in generated(analysis)}, analysis.paired, metric, "all")
+
+
+def ends(strata: Sequence[Stratum]) -> tuple[str, str]:
+    """Names of the most frequent stratum and of the rarest one with training clips."""
+    seen = sorted((s for s in strata if s.high is None or s.high > 1), key=lambda s: s.low)
+    return (seen[-1].name, seen[0].name) if seen else ("head", "tail")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a system loses from the most frequent stratum to the rarest: positive is worse on rare sounds."""
+
+    system: str
+    value: float
+    low: float
+    high: float
+    reason: str = ""
+
+    @property
+    def clear(self) -> bool:
+        """The interval lies on the losing side of zero."""
+        return self.low > 0
+
+
+def losses(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Loss]:
+    """Head-tail losses of every system in order: the gap (head minus tail), turned so that positive is worse on the tail."""
+    rows = analysis.trend[(analysis.trend["metric"] == metric.name) & (analysis.trend["statistic"] == "gap_head_tail")]
+    found = []
+    for system in analysis.systems:
+        own = rows[rows["system"] == system.name]
+        if own.empty:
+            continue
+        row = own.iloc[0]
+        value, low, high = (float(row[c]) for c in ("value", "ci_low", "ci_high"))
+        if not metric.higher_is_better:
+            value, low, high = -value, -high, -low
+        found.append(Loss(system.name, value, low, high, row["reason"] if isinstance(row["reason"], str) else ""))
+    return found
+
+
+def sentences(analysis: LongtailAnalysis) -> list[Markup]:
+    """The verdict: who leads on the primary metric, what is lost from head to tail, and how much of it is the judge's."""
+    if analysis.primary is None or not generated(analysis):
+        return [Markup("No system has a value for any metric, so there is nothing to compare.")]
+    metric = analysis.metric(analysis.primary)
+    return [_leader_sentence(analysis, metric), *_loss_sentences(analysis, metric)]
+
+
+def _names(systems: Sequence[str]) -> Markup:
+    return Markup(listing([str(Markup("<b>{}</b>").format(s)) for s in systems]))  # noqa: S704 - each name is escaped
+
+
+def _leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:
+    found = overall_separation(analysis, metric)
+    if found.leader is None:
+        return Markup("No generated system has a value for {}.").format(metric.title)
+    rows = analysis.overall[analysis.overall["metric"] == metric.name]
+    digits = decimals(rows["value"])
+    row = rows[rows["system"] == found.leader].iloc[0]
+    value = " ".join(filter(None, [number(row["value"], digits), interval(row["ci_low"], row["ci_high"], digits)]))
+    others = len(found.beaten) + len(found.within_noise) + len(found.untested)
+    clips = count(row["n_clips"], "clip")
+    if not others:
+        return Markup("<b>{}</b> has a {} of {} over {}; no other system was given to compare it with.").format(
+            found.leader, metric.title, value, clips
+        )
+    opening = Markup("<b>{}</b> has the {} {}, {}").format(
+        found.leader, "highest" if metric.higher_is_better else "lowest", metric.title, value
+    )
+    if len(found.beaten) == others:
+        return opening + Markup(", and paired tests separate it from {} (Holm-corrected p < {}).").format(
+            "the other system" if others == 1 else f"all {others} other systems", ALPHA
+        )
+    return opening + _not_separated(found, others, digits, clips)
+
+
+def _not_separated(found: Separation, others: int, digits: int, clips: str) -> Markup:
+    limit = ""
+    if math.isfinite(found.detectable):
+        limit = f"; with {clips}, differences below about {number(found.detectable, digits)} cannot be told from chance"
+    if len(found.untested) == others:
+        return Markup(", but no paired test could be made, so the order may be chance.")
+    if not found.beaten:
+        who = "the other one" if others == 1 else f"any of the other {others}"
+        return Markup(", but no paired test separates it from {}{}.").format(who, limit)
+    near = found.within_noise + found.untested
+    return Markup(". Paired tests separate it from {} of {} other systems; its lead over {} is within noise{}.").format(
+        len(found.beaten), others, _names(near), limit
+    )
+
+
+def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Markup]:
+    every = losses(analysis, metric)
+    competing = set(generated(analysis))
+    known = [loss for loss in every if loss.system in competing and math.isfinite(loss.value)]
+    head, tail = ends(analysis.strata)
+    if not known:
+        why = next((loss.reason for loss in every if loss.reason), "")
+        return [Markup("What is lost from {} to {} is undefined. {}").format(head, tail, why)]
+    digits = decimals([loss.value for loss in known])
+    least, most = min(known, key=lambda loss: loss.value), max(known, key=lambda loss: loss.value)
+    opening = Markup("The loss from {} to {} is ").format(head, tail)
+    if len(known) == 1:
+        told = [opening + Markup("{}{}").format(_measured(least, digits), _how_clear(known))]
+    else:
+        told = [
+            opening
+            + Markup("smallest for <b>{}</b>, {}, and largest for <b>{}</b>, {}{}").format(
+                least.system, _measured(least, digits), most.system, _measured(most, digits), _how_clear(known)
+            )
+        ]
+    return told + [text for text in (_gap_tests(analysis, metric), _real_loss(analysis, every, digits)) if text]
+
+
+def _measured(loss: Loss, digits: int) -> str:
+    return " ".join(filter(None, [number(loss.value, digits), interval(loss.low, loss.high, digits)]))
+
+
+def _how_clear(known: Sequence[Loss]) -> str:
+    clear = sum(loss.clear for loss in known)
+    if len(known) == 1:
+        return f"; its interval {'excludes' if clear else 'includes'} zero."
+    if clear == len(known):
+        return f"; it is clear of zero for all {clear} systems."
+    return f"; it is clear of zero for {clear or 'none'} of {len(known)} systems."
+
+
+def _gap_tests(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup | None:
+    rows = analysis.paired[(analysis.paired["metric"] == metric.name) & (analysis.paired["quantity"] == "gap_head_tail")]
+    competing = set(generated(analysis))
+    rows = rows[rows["system_a"].isin(competing) & rows["system_b"].isin(competing) & rows["p_holm"].notna()]
+    if rows.empty:
+        return None
+    separated = int((rows["p_holm"] < ALPHA).sum())
+    if not separated:
+        return Markup("No paired test finds that one system loses more than another.")
+    return Markup("Paired tests find different losses in {} of {}.").format(separated, count(len(rows), "pair"))
+
+
+def _real_loss(analysis: LongtailAnalysis, every: Sequence[Loss], digits: int) -> Markup | None:
+    """How much the real audio itself loses: that part is the judge's or the clips', not a system's."""
+    real = {s.name for s in analysis.systems if s.kind == "real"}
+    loss = next((one for one in every if one.system in real and math.isfinite(one.value)), None)
+    if loss is None:
+        return None
+    return Markup("The same loss for the real audio, which no system made, is {}.").format(_measured(loss, digits))

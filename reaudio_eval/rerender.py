@@ -1,0 +1,104 @@
+"""``reaudio-eval report``: the long-tail report made again from finished run directories."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from reaudio_eval.analysis import analyse
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.longtail_run import LongtailResult, Media, render_stage
+from reaudio_eval.progress import Reporter
+from reaudio_eval.records import Alert
+from reaudio_eval.runs import MANIFEST, Run, read_run
+from reaudio_eval.strata import strata_scheme
+
+# Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
+SHARED_KEYS = (
+    "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
+    "strata_scheme",
+)  # fmt: skip
+
+
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """Finished runs at or below the given folders; of several runs of one system the newest.
+
+    Raises:
+        ReaudioError: nothing there.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
+        if not below:
+            raise ReaudioError(f"There is no finished run in {path}: name a run directory, or the --output of an evaluation.")
+        found += below
+    return found
+
+
+def newest(runs: Sequence[Run]) -> list[Run]:
+    """One run for each system: the one written last; in the order in which systems first appear."""
+    table: dict[str, Run] = {}
+    for run in runs:
+        name = run.scores.system.name
+        if name not in table or run.manifest["created"] > table[name].manifest["created"]:
+            table[name] = run
+    return list(table.values())
+
+
+def rerender(
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    primary: str | None = None,
+    strata: str | None = None,
+    media: Media = "inline",
+    seed: int = 0,
+    jobs: int = 2,
+    reporter: Reporter | None = None,
+) -> LongtailResult:
+    """Read runs, analyse them together and write the report.
+
+    Args:
+        paths: run directories, or folders that contain them.
+        output: folder of the report.
+        primary: metric drawn first.
+        strata: another scheme for per-clip and per-label metrics; set metrics are then shown over all clips only.
+        media: players inside the page, in a folder, or none.
+        seed: of the bootstrap.
+        jobs: encoding threads.
+        reporter: shows progress.
+
+    Raises:
+        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
+    """
+    runs = newest([read_run(p) for p in find_runs(paths)])
+    _check_same_clips(runs)
+    first = runs[0]
+    scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
+    scores = [r.scores for r in runs]
+    if strata is not None:
+        scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
+    analysis = analyse(
+        scores,
+        first.dataset,
+        scheme,
+        seed=seed,
+        primary=primary,
+        provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
+        audit={name: entry for r in runs for name, entry in r.audit.items()},
+        alerts=[Alert("note", note) for note in first.dataset.notes],
+    )
+    report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
+    return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
+
+
+def _check_same_clips(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        for key, what in (("clip_ids_sha256", "clips"), ("protocol", "protocols")):
+            if run.manifest.get(key) != first.manifest.get(key):
+                raise ReaudioError(
+                    f"{first.path} and {run.path} were scored with different {what}, so their numbers cannot be compared: "
+                    "score both systems in one command."
+                )
