@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import logging
 import os
 import pickle
 import re
 import struct
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reaudio_eval.embedders import CheckpointFile, EmbedderSpec
+from reaudio_eval._download import about, download, hub_snapshot, verify
+from reaudio_eval.embedders import EmbedderSpec
 from reaudio_eval.errors import CheckpointError
 from reaudio_eval.metrics import Undefined
 
@@ -27,11 +25,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_CHUNK = 1 << 20
-_TIMEOUT_S = 30.0
-_HUB_FILES = ["*.json", "*.txt", "*.safetensors", "pytorch_model.bin"]
+_FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_HUB_FILES = ["*.json", "*.txt", *_FOLDER_WEIGHTS]
 _HUB_TOKENIZER_FILES = ["*.json", "*.txt"]
-_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)
 # What reading a damaged pickle can raise besides UnpicklingError: any step of its little machine may meet nonsense.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error)
 
@@ -49,13 +45,33 @@ def sha256_file(path: Path) -> str:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
 
 
+def checkpoint_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a checkpoint: of the file, or of the weights in a folder.
+
+    Raises:
+        CheckpointError: unreadable, or a folder without weights.
+    """
+    return sha256_file(weights_file(path))
+
+
+def weights_file(path: Path) -> Path:
+    """``path`` itself, or the weights in a folder of transformers' layout.
+
+    Raises:
+        CheckpointError: the folder has none.
+    """
+    if not path.is_dir():
+        return path
+    for name in _FOLDER_WEIGHTS:
+        if (path / name).is_file():
+            return path / name
+    raise CheckpointError(f"The folder {path} has no {' or '.join(_FOLDER_WEIGHTS)}: it is not a checkpoint.")
+
+
 @cache
 def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# --- finding ----------------------------------------------------------------------------------------------------------
 
 
 def resolve(
@@ -96,7 +112,7 @@ def resolve(
     if allow_download and spec.tokenizer and isinstance(path, Path) and path.is_file():
         # Best effort: a tokenizer beside the checkpoint serves as well, and loading says so when there is none.
         with suppress(CheckpointError):
-            _hub_snapshot(spec.tokenizer, _HUB_TOKENIZER_FILES, allow_download=True)
+            hub_snapshot(spec.tokenizer, _HUB_TOKENIZER_FILES, allow_download=True)
     return path
 
 
@@ -106,7 +122,7 @@ def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -
     if path.is_dir():
         raise CheckpointError(f"--checkpoint {name}={path} is a folder; {spec.title} needs a file such as {_example(spec)}.")
     if spec.folder and not path.suffix and _HUB_ID.fullmatch(str(path)):
-        return _hub_snapshot(str(path), _HUB_FILES, allow_download=allow_download)
+        return hub_snapshot(str(path), _HUB_FILES, allow_download=allow_download)
     raise CheckpointError(f"--checkpoint {name}={path}: there is no such file; {spec.title} needs {_example(spec)}.")
 
 
@@ -124,98 +140,12 @@ def _published(
     for file in files:
         path = folder / file.filename
         if path.is_file():
-            _verify(path, file, sha256_file(path))
+            verify(path, file, sha256_file(path))
             return path
     if allow_download and files[0].sha256:
         return download(files[0], folder)
-    how = f", or allow --download ({_about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
+    how = f", or allow --allow-download ({about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
     return Undefined(f"no checkpoint: give --checkpoint {name}=PATH, put {files[0].filename} into {folder}{how}")
-
-
-def _about(file: CheckpointFile) -> str:
-    size = f"{file.n_bytes / 1e9:.1f} GB" if file.n_bytes >= 1e9 else f"{file.n_bytes / 1e6:.0f} MB"
-    return f"{size}, {file.licence}" if file.n_bytes else file.licence
-
-
-def _verify(path: Path, file: CheckpointFile, sha256: str) -> None:
-    if not sha256.startswith(file.sha256):
-        raise CheckpointError(
-            f"{path} is not the published {file.filename}: its SHA-256 is {sha256[:16]}..., published is "
-            f"{file.sha256[:16]}...; fetch it again from {file.url}, or name it with --checkpoint to use it as it is."
-        )
-
-
-def _hub_snapshot(hub_id: str, patterns: list[str], *, allow_download: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=not allow_download))
-    except (OSError, ValueError) as error:  # every error of the hub's client is an OSError; a malformed id a ValueError
-        remedy = "check the name and the network" if allow_download else "allow --download, or give a folder"
-        raise CheckpointError(f"{hub_id!r} is neither a file nor in the local Hugging Face cache: {remedy}.") from error
-
-
-# --- downloading ------------------------------------------------------------------------------------------------------
-
-
-def download(file: CheckpointFile, folder: Path) -> Path:
-    """Download a published checkpoint into ``folder``, verified before it gets its name. Progress goes to stderr.
-
-    Raises:
-        CheckpointError: no network, no room, folder not writable, or the bytes are not the published ones.
-    """
-    from filelock import FileLock
-
-    target = folder / file.filename
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if not target.is_file():  # else another process was faster
-                _fetch(file, target)
-    except _NETWORK_ERRORS as error:
-        raise CheckpointError(
-            f"{file.filename} cannot be downloaded ({error}): fetch {file.url} by hand and give it as --checkpoint NAME=PATH."
-        ) from error
-    except OSError as error:
-        raise CheckpointError(
-            f"{file.filename} ({_about(file)}) cannot be written to {folder}: {error.strerror or error}."
-        ) from error
-    return target
-
-
-def _fetch(file: CheckpointFile, target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        _verify(target, file, _transfer(file, partial))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _transfer(file: CheckpointFile, partial: Path) -> str:
-    """Copy ``file.url`` to ``partial`` with a progress bar; the SHA-256 of what arrived."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    digest = hashlib.sha256()
-    with (
-        urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
-        partial.open("wb") as out,
-        Progress(*columns, console=Console(stderr=True)) as progress,
-    ):
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(file.filename, total=int(length) if length else file.n_bytes or None)
-        while chunk := response.read(_CHUNK):
-            out.write(chunk)
-            digest.update(chunk)
-            progress.advance(task, len(chunk))
-        out.flush()
-        os.fsync(out.fileno())
-    return digest.hexdigest()
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def load_state_dict(path: Path, *, wrapper: str | None = None, cache_dir: Path | None = None) -> dict[str, Tensor]:

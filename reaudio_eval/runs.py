@@ -161,13 +161,14 @@ def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, 
 
 def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
     """``metrics.json`` of a system: metric name -> value, interval, method, counts, direction, source, reason."""
-    rows = analysis.overall[analysis.overall["system"] == system].set_index("metric")
+    overall = analysis.overall[analysis.overall["system"] == system]
+    rows: dict[str, Any] = {row["metric"]: row for row in overall.to_dict("records")}
     n_classes = int((analysis.labels["n_test"] > 0).sum())
     table: Json = {}
     for metric in analysis.metrics:
-        if metric.name not in rows.index:
+        if metric.name not in rows:
             continue
-        row = rows.loc[metric.name]
+        row = rows[metric.name]
         table[metric.name] = {
             "value": number(row["value"]),
             "ci_low": number(row["ci_low"]),
@@ -217,7 +218,7 @@ def _read(path: Path, manifest: Json) -> Run:
         name=about["name"],
         split=about["split"],
         prompts=tuple(
-            Prompt(str(r.clip_id), str(r.caption), tuple(r.labels), bool(r.labels_known)) for r in prompts.itertuples()
+            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"])) for r in prompts.to_dict("records")
         ),
         train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},
         label_names=dict(zip(labels["label"], labels["name"], strict=True)),

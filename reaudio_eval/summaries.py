@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval import trends
-from reaudio_eval.classes import Bools, ClassTable, Summary
-from reaudio_eval.records import MetricInfo
+from reaudio_eval.classes import Bools, ClassTable, Summary, summarise
+from reaudio_eval.records import Dataset, MetricInfo, SystemScores
 from reaudio_eval.stats import (
     MIN_BOOTSTRAP,
     Draws,
+    Floats,
     Interval,
     mean_interval,
     no_interval,
@@ -25,6 +26,7 @@ from reaudio_eval.stats import (
 )
 
 Row = dict[str, Any]
+ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons
 GRID_POINTS = 30
 MIN_CURVE = 3  # different training counts
 
@@ -221,6 +223,63 @@ def harmonic(summary: Summary, metric: MetricInfo, context: Context) -> tuple[fl
     if min(means[stratum == s].mean() for s in present) <= 0:
         return math.nan, no_interval("a stratum's mean is not positive")
     return over_strata(lambda m: len(m) / sum(1 / x for x in m), present, summary, context)
+
+
+def block(
+    system: SystemScores, metric: MetricInfo, values: Floats | None, dataset: Dataset, context: Context
+) -> dict[str, list[Row]]:
+    """Rows of one metric of one system, by the frame they belong to (without its columns "system" and "metric").
+
+    Args:
+        values: array of ``classes.score_arrays``, or None without any.
+    """
+    if metric.level == "set":
+        return _set_block(system, metric.name, context.table)
+    if values is None or not np.isfinite(values).any():
+        return _undefined_block(_why_undefined(system, metric.name), context.table)
+    return _value_block(summarise(values, context.table), metric, dataset, context)
+
+
+def _why_undefined(system: SystemScores, metric: str) -> str:
+    if metric in system.undefined:
+        return system.undefined[metric]
+    attempted = any(m.name == metric for m in system.metrics)
+    return "no clip has a value" if attempted else "not computed for this system"
+
+
+def _undefined_block(reason: str, table: ClassTable) -> dict[str, list[Row]]:
+    empty: Row = {"ci_method": "none", "n_clips": 0, "reason": reason}
+    return {"overall": [empty], "by_stratum": [empty | {"stratum": s.name, "n_classes": 0} for s in table.strata]}
+
+
+def _value_block(summary: Summary, metric: MetricInfo, dataset: Dataset, context: Context) -> dict[str, list[Row]]:
+    clip_means = np.divide(
+        summary.clip_sums, summary.clip_counts, out=np.full(len(summary.clip_sums), np.nan), where=summary.clip_counts > 0
+    )
+    by_id = dict(zip(context.table.clip_ids, clip_means.tolist(), strict=True))
+    return {
+        "overall": [overall_row(summary, context)],
+        "by_stratum": stratum_rows(summary, context),
+        "per_class": class_rows(summary, context, dataset.label_names),
+        "curve": curve_rows(summary, context),
+        "bins": bin_rows(summary, context),
+        "trend": trend_rows(summary, metric, context),
+        "clip_scores": [{"clip_id": p.clip_id, "value": by_id[p.clip_id]} for p in dataset.prompts],
+    }
+
+
+def _set_block(system: SystemScores, metric: str, table: ClassTable) -> dict[str, list[Row]]:
+    found = system.set_values[system.set_values["metric"] == metric]
+    rows = {str(row["stratum"]): {str(k): v for k, v in row.items()} for row in found.to_dict("records")}
+    why = "computed over all clips only" if rows else _why_undefined(system, metric)
+    empty: Row = {"ci_method": "none", "n_clips": 0, "reason": why}
+    for row in rows.values():
+        row["floor_n"] = row["floor_n"] if np.isfinite(row["floor"]) else None
+    strata = [
+        rows.get(s.name, empty) | {"stratum": s.name, "n_classes": int((table.stratum == i).sum())}
+        for i, s in enumerate(table.strata)
+    ]
+    return {"overall": [rows.get(ALL, empty)], "by_stratum": strata}
 
 
 def frame(rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:

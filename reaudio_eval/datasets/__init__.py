@@ -1,12 +1,15 @@
 """Datasets: prompts, references and training counts. One file each, found by file name (``registry.datasets``).
 
-A dataset file has ``load(options: DatasetOptions) -> Dataset``.
+A dataset file has ``load(options: DatasetOptions) -> Dataset``. It may have ``split_labels(options) -> SplitLabels``: then
+``data stats`` shows every split, else the training counts and one split.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -27,3 +30,16 @@ class DatasetOptions:
     clip_manifest: Path | None = None
     split: str = "test"
     captions: int = 1
+
+
+class SplitLabels(NamedTuple):
+    """The labels of whole splits.
+
+    names: label id -> display name, of every label, in the vocabulary's order.
+    clips: split ("train" among them) -> the labels of each distinct clip.
+    n_captions: split -> captions.
+    """
+
+    names: Mapping[str, str]
+    clips: Mapping[str, Sequence[tuple[str, ...]]]
+    n_captions: Mapping[str, int]

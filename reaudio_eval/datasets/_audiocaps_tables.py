@@ -39,7 +39,7 @@ def read_tables(root: Path | None) -> AudioCapsTables:
     """Tables of a folder with either of
 
     - ``audiocaps_labelled.csv`` (split, audiocap_id, youtube_id, start_time, caption, labels) and ``audioset_classes.csv``;
-    - AudioCaps' ``train.csv``, ``val.csv``, ``test.csv`` with AudioSet's ``class_labels_indices.csv`` and ``*_segments.csv``.
+    - AudioCaps' ``train.csv``, ``val.csv``, ``test.csv`` and AudioSet's ``class_labels_indices.csv``, ``*_segments.csv``.
 
     Raises:
         ReaudioError: no folder, or neither set of files in it; damaged tables (see ``_tables.read_table``).

@@ -6,14 +6,15 @@ Audios in The Wild", NAACL 2019; Gemmeke et al., "Audio Set", ICASSP 2017.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from reaudio_eval.audio import find_clips
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets._audiocaps_tables import SPLITS, AudioCapsTables, read_tables
+from reaudio_eval.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables
 from reaudio_eval.datasets._tables import AUDIOSET, one_of, read_table, require_ids, require_unique, require_values
 from reaudio_eval.errors import ReaudioError
 from reaudio_eval.naming import require_match, unique_names
@@ -28,14 +29,14 @@ def load(options: DatasetOptions) -> Dataset:
     """AudioCaps prompts with labels, training counts and, where a folder is given, references.
 
     ``options.captions`` picks the n-th caption of each clip in file order. ``options.clip_manifest`` replaces the clips of
-    the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match ("ambiguous"
-    labels are not trusted) and system, with a row per clip or one per clip and system.
+    the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match
+    ("ambiguous" labels are not trusted) and system, with a row per clip or one per clip and system.
 
     Raises:
         ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
     """
     tables = read_tables(options.data_root)
-    split = one_of("split", options.split, SPLITS)
+    split = one_of("split", options.split, tables.captions["split"].unique())
     if options.clip_manifest is None:
         clips = _split_clips(tables, split, options.captions)
     elif options.captions != 1:
@@ -57,7 +58,7 @@ def load(options: DatasetOptions) -> Dataset:
         name="audiocaps",
         split=split,
         prompts=_prompts(clips),
-        train_counts=label_counts(tables, "train"),
+        train_counts=_train_counts(tables),
         label_names=tables.classes.names,
         references=references,
         vocabulary=tables.classes.ids,
@@ -67,16 +68,20 @@ def load(options: DatasetOptions) -> Dataset:
     )
 
 
-def split_labels(options: DatasetOptions) -> dict[str, list[tuple[str, ...]]]:
-    """The labels of every clip of every split, a clip once however many captions it has (for ``data_stats``)."""
+def split_labels(options: DatasetOptions) -> SplitLabels:
+    """The labels of every clip of every split, a clip once however many captions it has."""
     tables = read_tables(options.data_root)
-    return {split: _clip_labels(tables, split) for split in SPLITS}
+    splits = tables.captions["split"]
+    return SplitLabels(
+        names={label: tables.classes.names[label] for label in tables.classes.ids},
+        clips={str(split): _clip_labels(tables, split) for split in splits.unique()},
+        n_captions={str(split): int(n) for split, n in splits.value_counts().items()},
+    )
 
 
-def label_counts(tables: AudioCapsTables, split: str) -> dict[str, int]:
-    """Label id -> distinct clips of the split that carry it."""
-    labels = pd.Series([label for found in _clip_labels(tables, split) for label in found], dtype=str)
-    return {str(label): int(n) for label, n in labels.value_counts().items()}
+def _train_counts(tables: AudioCapsTables) -> dict[str, int]:
+    """Label id -> distinct training clips that carry it."""
+    return dict(Counter(label for labels in _clip_labels(tables, "train") for label in labels))
 
 
 def _clip_labels(tables: AudioCapsTables, split: str) -> list[tuple[str, ...]]:
@@ -89,13 +94,15 @@ def _parse(tables: AudioCapsTables, rows: pd.DataFrame) -> list[tuple[str, ...]]
 
 
 def _split_clips(tables: AudioCapsTables, split: str, number: int) -> pd.DataFrame:
-    """A row per clip of the split, with its ``number``-th caption."""
+    """A row per clip of the split, with its ``number``-th caption; the same order of clips for every number."""
     rows = tables.captions[tables.captions["split"] == split]
     require_unique(rows, ["audiocap_id"], tables.source)
-    position = rows.groupby("clip", sort=False).cumcount()
-    if not 1 <= number <= position.max() + 1:
-        raise ReaudioError(f"--captions {number}: the clips of {split} have captions 1 to {position.max() + 1}.")
-    clips = rows[position == number - 1]
+    by_clip = rows.groupby("clip", sort=False)
+    fewest = by_clip.size().min()
+    if not 1 <= number <= fewest:
+        raise ReaudioError(f"--captions {number}: every clip of {split} has {fewest}, so give a number from 1 to {fewest}.")
+    chosen = rows[by_clip.cumcount() == number - 1].set_index("clip", drop=False)
+    clips = chosen.loc[rows["clip"].unique()].reset_index(drop=True)
     shared = clips["youtube_id"].duplicated(keep=False)
     return clips.assign(
         clip_id=clips["youtube_id"].where(~shared, clips["clip"]),

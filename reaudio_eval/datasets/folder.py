@@ -16,6 +16,7 @@ from pathlib import Path
 from reaudio_eval.audio import find_clips
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets._tables import (
+    AUDIOSET,
     LabelSet,
     read_captions,
     read_class_list,
@@ -60,7 +61,7 @@ def load(options: DatasetOptions) -> Dataset:
         label_names=labels.names,
         references=references,
         vocabulary=vocabulary,
-        vocabulary_name="audioset-527" if vocabulary else None,
+        vocabulary_name=AUDIOSET if vocabulary else None,
         notes=(note,) if n_unknown else (),
     )
 
@@ -81,7 +82,6 @@ def read_counts(path: Path) -> tuple[LabelSet, dict[str, int]]:
             f"{path} row {row + 1}: n_train {table.at[row, 'n_train']!r} is not a whole number of at least 0."
         )
     labels = tuple(table["label"].str.strip())
-    names = table["name"] if "name" in table.columns else table["label"]
-    return LabelSet(labels, dict(zip(labels, names, strict=True))), dict(
-        zip(labels, table["n_train"].astype(int), strict=True)
-    )
+    names = table["name"] if "name" in table.columns else labels
+    counts = (int(n) for n in table["n_train"])
+    return LabelSet(labels, dict(zip(labels, names, strict=True))), dict(zip(labels, counts, strict=True))

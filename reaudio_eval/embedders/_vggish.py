@@ -27,6 +27,9 @@ MAX_PATCHES = 256
 class LogMel(nn.Module):
     """Waveforms -> patches of log-mel magnitudes, ``vggish_input.py`` of torchvggish in fp32 (agrees to 1e-5)."""
 
+    window: Tensor
+    filters: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("window", torch.hann_window(WINDOW, periodic=True))
@@ -36,16 +39,19 @@ class LogMel(nn.Module):
         """float32 (batch, samples) -> (batch, n_patches, 96, 64), natural log; an incomplete last patch is dropped."""
         frames = waveforms.unfold(-1, WINDOW, HOP) * self.window
         magnitudes = torch.fft.rfft(frames, n=N_FFT).abs()
-        log_mel = torch.log(magnitudes @ self.filters + LOG_OFFSET)
+        log_mel: Tensor = torch.log(magnitudes @ self.filters + LOG_OFFSET)
         return log_mel.unfold(1, PATCH_FRAMES, PATCH_FRAMES).transpose(2, 3)
 
 
 class Widths(NamedTuple):
     """Channels of the four convolution stages, of the hidden layers, of the embedding."""
 
-    stages: tuple[int, int, int, int] = (64, 128, 256, 512)
-    hidden: int = 4096
-    embedding: int = 128
+    stages: tuple[int, int, int, int]
+    hidden: int
+    embedding: int
+
+
+PUBLISHED = Widths(stages=(64, 128, 256, 512), hidden=4096, embedding=128)
 
 
 class Vggish(nn.Module):
@@ -79,26 +85,24 @@ class Vggish(nn.Module):
 class VggishEmbedder(TorchEmbedder):
     """Frames are the patches of a clip."""
 
-    @classmethod
-    def from_checkpoint(
-        cls, path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths | None = None
-    ) -> VggishEmbedder:
-        """See :func:`reaudio_eval.embedders.vggish.load`; ``widths`` other than the published ones are for tests."""
-        check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
-        where = open_device(device)
-        state = load_state_dict(path, cache_dir=cache_dir)
-        what = f"the VGGish checkpoint {SPEC.checkpoints[0].filename}"
-        network = build(lambda: Vggish(widths or Widths()), state, path=path, what=what, device=where)
-        embedder = cls(sha256=sha256_file(path), sample_rate=sample_rate, device=where, min_seconds=SPEC.min_seconds)
-        embedder._network = network
-        embedder._log_mel = LogMel().to(where)
-        check_finite(embedder, path)
-        return embedder
-
-    _network: Vggish
-    _log_mel: LogMel
+    def __init__(self, network: Vggish, *, sha256: str, device: torch.device) -> None:
+        super().__init__(sha256=sha256, sample_rate=SAMPLE_RATE, device=device, min_seconds=SPEC.min_seconds)
+        self._network = network
+        self._log_mel = LogMel().to(device)
 
     def _forward(self, waveforms: Tensor) -> list[ClipFeatures]:
         patches = self._log_mel(waveforms)
         embeddings = [self._network(chunk) for chunk in patches.flatten(0, 1).split(MAX_PATCHES)]
-        return clip_features(torch.cat(embeddings).unflatten(0, patches.shape[:2]))
+        return clip_features(torch.cat(embeddings).reshape(*patches.shape[:2], -1))
+
+
+def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths = PUBLISHED) -> VggishEmbedder:
+    """See :func:`reaudio_eval.embedders.vggish.load`; other ``widths`` than the published ones are for tests."""
+    check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
+    where = open_device(device)
+    state = load_state_dict(path, cache_dir=cache_dir)
+    what = f"the VGGish checkpoint {SPEC.checkpoints[0].filename}"
+    network = build(lambda: Vggish(widths), state, path=path, what=what, device=where)
+    embedder = VggishEmbedder(network, sha256=sha256_file(path), device=where)
+    check_finite(embedder, path)
+    return embedder

@@ -39,6 +39,6 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
         CheckpointError: missing, damaged, unsafe or another network's file.
         ReaudioError: a rate other than 16 kHz, or a device that is not there.
     """
-    from reaudio_eval.embedders._vggish import VggishEmbedder
+    from reaudio_eval.embedders import _vggish
 
-    return VggishEmbedder.from_checkpoint(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)
+    return _vggish.load(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)

@@ -108,7 +108,8 @@ def frame_rows(features: FeatureSet, clips: IntArray) -> IntArray:
     """intp: the rows of ``features.frames`` that belong to these clips."""
     starts, counts = features.offsets[clips], features.frame_counts[clips]
     ends = np.cumsum(counts)
-    return np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
+    rows: IntArray = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
+    return rows
 
 
 def _fit_subsets(features: FeatureSet, clips: Sequence[IntArray]) -> Iterator[Gaussian]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,23 @@ def too_small(subset: Subset, minimum: int = 2) -> Undefined | None:
 def not_finite(*features: FeatureSet) -> Undefined | None:
     """The reason why features with NaN or infinity give no value (it names the first such clip), or None if all is well."""
     for feature_set in features:
-        bad_frames = np.flatnonzero(~np.isfinite(feature_set.frames).all(axis=1))
-        if bad_frames.size:
-            clip = int(np.searchsorted(feature_set.offsets, bad_frames[0], side="right")) - 1
-            return Undefined(f"the {feature_set.embedder} embedding of clip {feature_set.clip_ids[clip]} is not finite")
+        bad = ~np.logical_and.reduceat(np.isfinite(feature_set.frames).all(axis=1), feature_set.offsets[:-1])
+        if feature_set.logits is not None:
+            bad |= ~np.isfinite(feature_set.logits).all(axis=1)
+        if bad.any():
+            clip = feature_set.clip_ids[int(bad.argmax())]
+            return Undefined(f"the {feature_set.embedder} features of clip {clip} are not finite")
     return None
+
+
+def evaluate(
+    subsets: Sequence[Subset],
+    undefined: Callable[[Subset], Undefined | None],
+    values: Callable[[list[Subset]], Sequence[float]],
+) -> list[float | Undefined]:
+    """The value of each subset, in order: the reason ``undefined`` gives, or else its turn in ``values``, which sees the
+    defined subsets all at once and may share work among them."""
+    reasons = [undefined(subset) for subset in subsets]
+    defined = [subset for subset, reason in zip(subsets, reasons, strict=True) if reason is None]
+    computed = iter(values(defined) if defined else ())
+    return [float(next(computed)) if reason is None else reason for reason in reasons]

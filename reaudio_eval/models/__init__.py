@@ -7,6 +7,7 @@ A clip that could not be made or found is left out of the mapping; the audit lis
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,3 +31,9 @@ class ClipRequest:
     output: Path
     source: Path | None = None
     seed: int = 0
+
+
+def clip_seed(seed: int, clip_id: str) -> int:
+    """Seed of one clip, in [0, 2**63): a hash, so that a clip is the same whatever the batch, the order or the worker."""
+    digest = hashlib.sha256(f"{seed}:{clip_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,104 @@
+"""Fetching published checkpoints, verified before they get their name."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from reaudio_eval.embedders import CheckpointFile
+from reaudio_eval.errors import CheckpointError
+
+_CHUNK = 1 << 20
+_TIMEOUT_S = 30.0
+_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)
+
+
+def about(file: CheckpointFile) -> str:
+    """Size and licence, for messages: "324 MB, CC BY 4.0"."""
+    size = f"{file.n_bytes / 1e9:.1f} GB" if file.n_bytes >= 1e9 else f"{file.n_bytes / 1e6:.0f} MB"
+    return f"{size}, {file.licence}" if file.n_bytes else file.licence
+
+
+def verify(path: Path, file: CheckpointFile, sha256: str) -> None:
+    """Raise a CheckpointError unless ``sha256``, that of ``path``, is the published one."""
+    if not sha256.startswith(file.sha256):
+        raise CheckpointError(
+            f"{path} is not the published {file.filename}: its SHA-256 is {sha256[:16]}..., published is "
+            f"{file.sha256[:16]}...; fetch it again from {file.url}, or name it with --checkpoint to use it as it is."
+        )
+
+
+def download(file: CheckpointFile, folder: Path) -> Path:
+    """Download a published checkpoint into ``folder``, verified before it gets its name. Progress goes to stderr.
+
+    Raises:
+        CheckpointError: no network, no room, folder not writable, or the bytes are not the published ones.
+    """
+    from filelock import FileLock
+
+    target = folder / file.filename
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_file():  # else another process was faster
+                _fetch(file, target)
+    except _NETWORK_ERRORS as error:
+        raise CheckpointError(
+            f"{file.filename} cannot be downloaded ({error}): fetch {file.url} by hand and pass --checkpoint NAME=PATH."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{file.filename} ({about(file)}) cannot be written to {folder}: {error.strerror or error}."
+        ) from error
+    return target
+
+
+def _fetch(file: CheckpointFile, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        verify(target, file, _transfer(file, partial))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _transfer(file: CheckpointFile, partial: Path) -> str:
+    """Copy ``file.url`` to ``partial`` with a progress bar; the SHA-256 of what arrived."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    digest = hashlib.sha256()
+    with (
+        urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
+        partial.open("wb") as out,
+        Progress(*columns, console=Console(stderr=True)) as progress,
+    ):
+        length = response.headers.get("Content-Length")
+        task = progress.add_task(file.filename, total=int(length) if length else file.n_bytes or None)
+        while chunk := response.read(_CHUNK):
+            out.write(chunk)
+            digest.update(chunk)
+            progress.advance(task, len(chunk))
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+def hub_snapshot(hub_id: str, patterns: list[str], *, allow_download: bool) -> Path:
+    """The local folder of a Hugging Face repository; the network is asked only with ``allow_download``.
+
+    Raises:
+        CheckpointError: not there.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=not allow_download))
+    except (OSError, ValueError) as error:  # every error of the hub's client is an OSError; a malformed id a ValueError
+        remedy = "check the name and the network" if allow_download else "allow --allow-download, or give a folder"
+        raise CheckpointError(f"{hub_id!r} is neither a file nor in the local Hugging Face cache: {remedy}.") from error

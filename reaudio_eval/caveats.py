@@ -1,0 +1,88 @@
+"""What a reader must know before believing the numbers of a long-tail analysis, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.classes import UBIQUITOUS_SHARE, ClassTable
+from reaudio_eval.records import Alert, Dataset, MetricInfo, SystemInfo
+from reaudio_eval.summaries import head_and_tail
+
+MIN_CLASSES = 5
+MIN_CLIPS = 30
+COARSE = 0.05  # a smallest detectable difference that hides most published gains in CLAP score
+
+
+def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
+    """Strata that the test set cannot resolve."""
+    for row in strata_sizes.to_dict("records"):
+        n_classes, n_clips = int(row["n_classes_test"]), int(row["n_clips_any"])
+        if n_classes == 0:
+            yield Alert("warning", f"No class of the stratum {row['stratum']} is in the test set: it has no numbers.")
+        elif n_classes < MIN_CLASSES or n_clips < MIN_CLIPS:
+            yield Alert(
+                "warning",
+                f"The stratum {row['stratum']} holds {_n(n_classes, 'class', 'classes')} and {_n(n_clips, 'clip', 'clips')} "
+                "of the test set: read its numbers as anecdotes.",
+            )
+
+
+def coarse_tail(
+    paired: pd.DataFrame, metric: MetricInfo, systems: Mapping[str, SystemInfo], table: ClassTable
+) -> Iterator[Alert]:
+    """The tail cannot tell systems apart unless they differ by more than ``COARSE``."""
+    tail = table.strata[head_and_tail(table)[1]].name
+    rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == tail)].dropna(subset=["detectable"])
+    rows = rows[rows["system_a"].isin(_generated(systems)) & rows["system_b"].isin(_generated(systems))]
+    detectable = rows["detectable"].median()
+    if detectable > COARSE:
+        yield Alert(
+            "warning",
+            f"In the stratum {tail}, two systems must differ by about {detectable:.3f} in {metric.title} to be told apart "
+            f"(power 0.8, 5 % level, {_n(int(rows['n_classes'].median()), 'class', 'classes')}): a smaller difference there "
+            "is neither shown nor excluded.",
+        )
+
+
+def untrusted_labels(dataset: Dataset) -> Iterator[Alert]:
+    """Clips that count overall and in no stratum."""
+    n = sum(not (p.labels and p.labels_known) for p in dataset.prompts)
+    if n:
+        yield Alert(
+            "note",
+            f"{n} of {_n(len(dataset.prompts), 'clip', 'clips')} without trusted labels: counted in the overall numbers and "
+            "in no stratum.",
+        )
+
+
+def ubiquitous_labels(
+    table: ClassTable, dataset: Dataset, trend: pd.DataFrame, metric: MetricInfo | None, systems: Mapping[str, SystemInfo]
+) -> Iterator[Alert]:
+    """Labels on so many clips that they carry the micro numbers, and what the macro number is without them."""
+    if not table.ubiquitous.any():
+        return
+    share = table.member.sum(axis=0) / table.member.any(axis=1).sum()
+    order = sorted(np.flatnonzero(table.ubiquitous), key=lambda i: (-share[i], table.labels[i]))
+    listed = ", ".join(f"{dataset.label_names.get(table.labels[i], table.labels[i])} on {share[i]:.0%}" for i in order)
+    text = f"Labels on more than {UBIQUITOUS_SHARE:.0%} of the clips: {listed}."
+    parts = [] if metric is None else _without_ubiquitous(trend[trend["metric"] == metric.name], systems)
+    if metric is not None and parts:
+        text += f" Mean {metric.title} over the other classes: {', '.join(parts)}."
+    yield Alert("note", text)
+
+
+def _without_ubiquitous(trend: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> list[str]:
+    wide = trend.pivot(index="system", columns="statistic", values="value").dropna(subset="macro_without_ubiquitous")
+    rows = wide[wide.index.isin(_generated(systems))].sort_index().to_dict("index")
+    return [f"{n} {row['macro_without_ubiquitous']:.3f} (over all classes {row['macro']:.3f})" for n, row in rows.items()]
+
+
+def _generated(systems: Mapping[str, SystemInfo]) -> set[str]:
+    return {name for name, system in systems.items() if system.kind == "generated"}
+
+
+def _n(n: int, singular: str, plural: str) -> str:
+    return f"{n} {singular if n == 1 else plural}"

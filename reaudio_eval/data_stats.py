@@ -1,0 +1,137 @@
+"""How often each label occurs in a dataset: the histogram of the paper's Figures 1 and 4."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from reaudio_eval import registry
+from reaudio_eval.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.errors import UnknownNameError
+from reaudio_eval.records import Dataset, Stratum
+from reaudio_eval.strata import PAPER_BINS, rarest_label, stratum_of
+
+Counts = Mapping[str, int]  # label -> clips
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """How often each label occurs. Every count is of distinct clips unless it says otherwise.
+
+    Attributes:
+        dataset: registered name.
+        split: the evaluation split.
+        n_classes: labels that occur in any split.
+        labels: label, name, n_<split> for every split, stratum (bin); a row per label of the vocabulary, the most
+            frequent in training first.
+        splits: split, n_clips, n_captions, n_classes, labels_per_clip; a row per split whose clips are known.
+        bins: stratum, low, high (exclusive; NA: no end), n_classes (by training clips), and in the evaluation split
+            n_classes_eval, n_pairs_eval ((clip, label) pairs) and n_clips_eval (clips by their rarest label).
+    """
+
+    dataset: str
+    split: str
+    n_classes: int
+    labels: pd.DataFrame
+    splits: pd.DataFrame
+    bins: pd.DataFrame
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able: the attributes, frames as lists of rows."""
+        frames = {"splits": _rows(self.splits), "bins": _rows(self.bins), "labels": _rows(self.labels)}
+        return {"dataset": self.dataset, "split": self.split, "n_classes": self.n_classes, **frames}
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = frame.to_dict("records")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+
+
+def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
+    """Label counts of a registered dataset: of every split if it has ``split_labels``, else of ``options.split`` beside the
+    training counts.
+
+    Raises:
+        UnknownNameError: no such dataset.
+        ReaudioError: whatever keeps the dataset from loading.
+    """
+    found, train = _read(registry.load("datasets", dataset), options)
+    counts = {TRAIN: train} | {split: _count(clips) for split, clips in found.clips.items() if split != TRAIN}
+    return LabelStatistics(
+        dataset,
+        options.split,
+        n_classes=len({label for split in counts.values() for label, n in split.items() if n}),
+        labels=_label_frame(found.names, counts),
+        splits=pd.DataFrame([_split_row(split, clips, found.n_captions[split]) for split, clips in found.clips.items()]),
+        bins=pd.DataFrame(_bin_rows(found.names, train, _clips(found, options.split))).astype({"high": "Int64"}),
+    )
+
+
+def _read(module: ModuleType, options: DatasetOptions) -> tuple[SplitLabels, Counts]:
+    if hasattr(module, "split_labels"):
+        found: SplitLabels = module.split_labels(options)
+        return found, _count(_clips(found, TRAIN))
+    data: Dataset = module.load(options)
+    clips = [p.labels for p in data.prompts if p.labels_known]
+    labels = dict.fromkeys(chain(data.vocabulary, data.label_names, data.train_counts, *clips))
+    names = {label: data.label_names.get(label, label) for label in labels}
+    return SplitLabels(names, {data.split: clips}, {data.split: len(clips)}), data.train_counts
+
+
+def _clips(found: SplitLabels, split: str) -> Sequence[tuple[str, ...]]:
+    if split not in found.clips:
+        raise UnknownNameError("split", split, found.clips)
+    return found.clips[split]
+
+
+def _count(clips: Sequence[tuple[str, ...]]) -> Counts:
+    return Counter(chain.from_iterable(clips))
+
+
+def _label_frame(names: Mapping[str, str], counts: Mapping[str, Counts]) -> pd.DataFrame:
+    columns = {f"n_{split}": [own.get(label, 0) for label in names] for split, own in counts.items()}
+    strata = [stratum_of(n, PAPER_BINS).name for n in columns[f"n_{TRAIN}"]]
+    frame = pd.DataFrame({"label": list(names), "name": list(names.values()), **columns, "stratum": strata})
+    return frame.sort_values([f"n_{TRAIN}", "label"], ascending=[False, True], ignore_index=True)
+
+
+def _split_row(split: str, clips: Sequence[tuple[str, ...]], n_captions: int) -> dict[str, Any]:
+    counts = _count(clips)
+    return {
+        "split": split,
+        "n_clips": len(clips),
+        "n_captions": n_captions,
+        "n_classes": len(counts),
+        "labels_per_clip": sum(counts.values()) / len(clips) if clips else None,
+    }
+
+
+def _bin_rows(names: Mapping[str, str], train: Counts, clips: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
+    def n_train(label: str) -> int:
+        return train.get(label, 0)
+
+    counts = _count(clips)
+    rarest = [n_train(label) for label in (rarest_label(labels, n_train) for labels in clips) if label is not None]
+    return [_bin_row(stratum, [n_train(label) for label in names], train, counts, rarest) for stratum in PAPER_BINS]
+
+
+def _bin_row(
+    stratum: Stratum, n_train: Sequence[int], train: Counts, counts: Counts, rarest: Sequence[int]
+) -> dict[str, Any]:
+    here = [n for label, n in counts.items() if stratum.contains(train.get(label, 0))]
+    return {
+        "stratum": stratum.name,
+        "low": stratum.low,
+        "high": stratum.high,
+        "n_classes": sum(map(stratum.contains, n_train)),
+        "n_classes_eval": len(here),
+        "n_pairs_eval": sum(here),
+        "n_clips_eval": sum(map(stratum.contains, rarest)),
+    }

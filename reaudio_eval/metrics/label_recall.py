@@ -1,0 +1,85 @@
+"""Label recall: does a tagger hear this label in the clip?
+
+A caption's CLAP score is not about one class: "a dog barks while a man speaks" scores well on the speech alone. These two
+metrics ask about each (clip, label) pair, and need no reference audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.metrics import LabelMetric, LabelValue, MetricInput
+from reaudio_eval.records import FloatArray
+
+TOP_K = 10  # AudioCaps clips carry 2.7 labels on average, and taggers add the parents of what they hear
+
+Float64 = npt.NDArray[np.float64]
+
+
+def in_top_k(logits: FloatArray, columns: npt.NDArray[np.intp], k: int = TOP_K) -> Float64:
+    """float64 (n,): 1.0 where fewer than ``k`` classes rank above class ``columns[i]`` in row i of ``logits`` (n, C), else
+    0.0; equal logits share the better rank."""
+    target = np.take_along_axis(logits, columns[:, None], axis=1)
+    hits: Float64 = (np.sum(logits > target, axis=1) < k).astype(np.float64)
+    return hits
+
+
+def probability(logits: FloatArray, columns: npt.NDArray[np.intp]) -> Float64:
+    """float64 (n,) in [0, 1]: the sigmoid of class ``columns[i]`` in row i of ``logits`` (n, C)."""
+    target: Float64 = expit(logits[np.arange(len(logits)), columns].astype(np.float64))
+    return target
+
+
+def _label_values(data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np.intp]], Float64]) -> list[LabelValue]:
+    """``score`` of every (clip, label) pair of the clips whose labels are known; NaN for a label outside the vocabulary
+    and for a clip with a logit that is not finite."""
+    logits = data.generated.logits
+    assert logits is not None
+    if data.vocabulary and len(data.vocabulary) != logits.shape[1]:
+        raise ReaudioError(
+            f"The embedder {data.generated.embedder!r} tells {logits.shape[1]} classes apart but its vocabulary "
+            f"{data.generated.vocabulary_name!r} has {len(data.vocabulary)} labels: use the checkpoint of that vocabulary."
+        )
+    column = {label: i for i, label in enumerate(data.vocabulary)}
+    pairs = [(row, label) for row, p in enumerate(data.prompts) if p.labels_known for label in p.labels]
+    known = [i for i, (row, label) in enumerate(pairs) if label in column and np.isfinite(logits[row]).all()]
+    values = np.full(len(pairs), np.nan)
+    if known:
+        rows, columns = zip(*((pairs[i][0], column[pairs[i][1]]) for i in known), strict=True)
+        values[known] = score(logits[list(rows)], np.array(columns, dtype=np.intp))
+    return [LabelValue(row, label, float(value)) for (row, label), value in zip(pairs, values, strict=True)]
+
+
+def _recall(data: MetricInput) -> list[LabelValue]:
+    return _label_values(data, in_top_k)
+
+
+def _probability(data: MetricInput) -> list[LabelValue]:
+    return _label_values(data, probability)
+
+
+METRICS = (
+    LabelMetric(
+        name="label_recall_{embedder}",
+        title=f"Label recall (top {TOP_K})",
+        higher_is_better=True,
+        unit="share",
+        source=f"1 if the label is among the tagger's {TOP_K} highest-ranked classes, else 0",
+        needs=frozenset({"logits", "labels"}),
+        compute=_recall,
+    ),
+    LabelMetric(
+        name="label_probability_{embedder}",
+        title="Label probability",
+        higher_is_better=True,
+        unit="probability",
+        source="sigmoid of the tagger's logit for the label",
+        needs=frozenset({"logits", "labels"}),
+        compute=_probability,
+    ),
+)

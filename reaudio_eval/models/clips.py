@@ -1,0 +1,25 @@
+"""Any system's clips from a folder: ``--clips NAME=FOLDER``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reaudio_eval.audio import find_clips
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.models import ClipRequest
+from reaudio_eval.naming import clip_id_names, match_names
+
+KIND = "generated"
+
+
+def clips(request: ClipRequest) -> dict[str, Path]:
+    """The files of ``request.source`` that belong to the prompts, by the dataset's naming schemes (else by clip id).
+
+    Raises:
+        ReaudioError: no folder given; or see ``audio.find_clips``.
+    """
+    if request.source is None:
+        raise ReaudioError("The model clips needs a folder: --clips NAME=FOLDER.")
+    schemes = request.dataset.file_names or clip_id_names(request.prompts)
+    found = match_names(schemes, find_clips(request.source)).files
+    return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}

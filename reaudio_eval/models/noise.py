@@ -1,0 +1,59 @@
+"""Pink noise as long and as loud as the real clip: the floor any system must beat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from reaudio_eval.audio import decode, wav_bytes
+from reaudio_eval.errors import AudioError
+from reaudio_eval.models import ClipRequest, clip_seed
+from reaudio_eval.resample import Samples
+from reaudio_eval.store import atomic_write
+
+KIND = "noise"
+SAMPLE_RATE = 16_000
+# Without a reference that can be read (or where it is silent).
+SECONDS = 10.0
+RMS = 0.1  # -20 dB full scale
+LOWEST_HZ = 20.0
+MAX_PEAK = 0.99
+
+
+def clips(request: ClipRequest) -> dict[str, Path]:
+    """A clip of noise for every prompt, written once to ``request.output`` as 16-bit WAV at 16 kHz.
+
+    Raises:
+        ReaudioError: the folder cannot be written.
+    """
+    made = {p.clip_id: request.output / f"{p.clip_id}.wav" for p in request.prompts}
+    for clip_id, path in made.items():
+        if not path.is_file():
+            n_samples, rms = _measure(request.dataset.references.get(clip_id))
+            noise = pink_noise(n_samples, rms, np.random.default_rng(clip_seed(request.seed, clip_id)))
+            atomic_write(path, wav_bytes(noise, SAMPLE_RATE))
+    return made
+
+
+def _measure(reference: Path | None) -> tuple[int, float]:
+    """Number of samples and level of the noise that stands for a real clip."""
+    try:
+        audio = None if reference is None else decode(reference)
+    except AudioError:
+        audio = None  # listed in the audit of the references
+    if audio is None:
+        return round(SECONDS * SAMPLE_RATE), RMS
+    n_samples = max(1, round(len(audio.samples) * SAMPLE_RATE / audio.sample_rate))
+    rms = float(np.sqrt(np.mean(np.square(audio.samples, dtype=np.float64))))
+    return n_samples, rms or RMS
+
+
+def pink_noise(n_samples: int, rms: float, rng: np.random.Generator) -> Samples:
+    """float32 (n_samples,) at 16 kHz: Gaussian noise, its power falling as 1 / frequency above 20 Hz, with the given root
+    mean square unless its peak would then pass 0.99."""
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE), LOWEST_HZ))
+    noise = np.fft.irfft(spectrum, n_samples)
+    scale = min(rms / np.sqrt(np.mean(noise**2)), MAX_PEAK / np.abs(noise).max())
+    return np.asarray(noise * scale, dtype=np.float32)

@@ -1,0 +1,165 @@
+"""Which prompts the report plays: the worst, those on which systems differ most, and a random rest."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reaudio_eval.records import LongtailAnalysis, MetricInfo, Prompt
+from reaudio_eval.render.text import decimals, number
+from reaudio_eval.render.verdict import generated
+
+REFERENCE = "real audio"
+
+
+@dataclass(frozen=True)
+class Player:
+    """A clip to listen to. ``system`` is the position of the system, None for a reference that is no system of the run;
+    ``scores`` are (metric title, value) with the primary metric first."""
+
+    name: str
+    system: int | None
+    path: Path
+    scores: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class LabelTag:
+    name: str
+    n_train: int
+    stratum: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A prompt with its players. ``why`` is the number that brought it here, or ""."""
+
+    prompt: Prompt
+    labels: tuple[LabelTag, ...]
+    players: tuple[Player, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Groups of prompts (title, items); ``total`` prompts have clips, ``metric`` ranked them."""
+
+    groups: tuple[tuple[str, tuple[Item, ...]], ...]
+    total: int
+    metric: MetricInfo | None
+
+    @property
+    def items(self) -> list[Item]:
+        return [item for _, items in self.groups for item in items]
+
+
+def clips_by_system(analysis: LongtailAnalysis) -> dict[tuple[str, int | None], Mapping[str, Path]]:
+    """(name, position) -> clips, the reference first; noise is not played."""
+    real = {(s.name, i): s.clips for i, s in enumerate(analysis.systems) if s.kind == "real" and s.clips}
+    if not real and analysis.references:
+        real = {(REFERENCE, None): analysis.references}
+    return {**real, **{(s.name, i): s.clips for i, s in enumerate(analysis.systems) if s.kind == "generated" and s.clips}}
+
+
+def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
+    """Choose as many prompts as ``max_players`` allows: a third worst, a third largest differences, the rest random (by a
+    hash of the clip id, so the same in every run)."""
+    sources = clips_by_system(analysis)
+    ids = [p.clip_id for p in analysis.prompts if any(p.clip_id in clips for clips in sources.values())]
+    budget = min(len(ids), max_players // max(len(sources), 1))
+    if not budget:
+        return Listening((), len(ids), None)
+    metric = ranking_metric(analysis)
+    worst, spread = _rank(analysis, metric, ids)
+    third = max(1, budget // 3)
+    bad = list(worst)[:third]
+    different = [c for c in spread if c not in bad][: min(third, budget - len(bad))]
+    taken = {*bad, *different}
+    shuffled = sorted((c for c in ids if c not in taken), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
+    scores = _Scores(analysis)
+    groups = (
+        ("Worst", bad, worst, "mean of the systems"),
+        ("Largest differences between systems", different, spread, "best minus worst system"),
+        ("Random", shuffled[: budget - len(taken)], {}, ""),
+    )
+    made = tuple(
+        (title, tuple(_item(analysis, clip, scores, sources, _why(metric, ranked, clip, what)) for clip in chosen))
+        for title, chosen, ranked, what in groups
+        if chosen
+    )
+    return Listening(made, len(ids), metric)
+
+
+def ranking_metric(analysis: LongtailAnalysis) -> MetricInfo | None:
+    """The primary metric if clips have values of it, else the first that gives clips values."""
+    scored = set(analysis.clip_scores.loc[analysis.clip_scores["value"].notna(), "metric"])
+    names = [n for n in (analysis.primary, *(m.name for m in analysis.metrics)) if n in scored]
+    return analysis.metric(names[0]) if names and names[0] else None
+
+
+def _rank(analysis: LongtailAnalysis, metric: MetricInfo | None, ids: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Clip -> mean over systems from the worst, and clip -> range over systems from the largest."""
+    if metric is None:
+        return {}, {}
+    frame = analysis.clip_scores
+    frame = frame[(frame["metric"] == metric.name) & frame["system"].isin(generated(analysis)) & frame["clip_id"].isin(ids)]
+    by_clip = frame.dropna(subset=["value"]).groupby("clip_id")["value"]
+    mean = by_clip.mean().sort_values(ascending=metric.higher_is_better, kind="stable")
+    spread = (by_clip.max() - by_clip.min()).sort_values(ascending=False, kind="stable")
+    if len(set(frame["system"])) < 2:
+        spread = spread.iloc[:0]
+    return {str(k): float(v) for k, v in mean.items()}, {str(k): float(v) for k, v in spread.items()}
+
+
+def _why(metric: MetricInfo | None, ranked: Mapping[str, float], clip: str, what: str) -> str:
+    if metric is None or clip not in ranked:
+        return ""
+    return f"{metric.title}, {what}: {number(ranked[clip], decimals(ranked.values()))}"
+
+
+class _Scores:
+    """Per-clip values as text, the ranking metric first."""
+
+    def __init__(self, analysis: LongtailAnalysis) -> None:
+        frame: pd.DataFrame = analysis.clip_scores
+        first = ranking_metric(analysis)
+        self.metrics = sorted((m for m in analysis.metrics if m.level != "set"), key=lambda m: m != first)
+        self.digits = {m.name: decimals(frame.loc[frame["metric"] == m.name, "value"]) for m in self.metrics}
+        self.values = {
+            (r.system, r.clip_id, r.metric): r.value for r in frame.itertuples(index=False) if math.isfinite(r.value)
+        }
+
+    def of(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (m.title, number(self.values[system, clip, m.name], self.digits[m.name]))
+            for m in self.metrics
+            if (system, clip, m.name) in self.values
+        )
+
+
+def _item(
+    analysis: LongtailAnalysis, clip: str, scores: _Scores, sources: Mapping[tuple[str, int | None], Mapping[str, Path]], why: str
+) -> Item:
+    prompt = next(p for p in analysis.prompts if p.clip_id == clip)
+    known = {row.label: row for row in analysis.labels.itertuples(index=False)}
+    tags = [LabelTag(known[x].name, int(known[x].n_train), str(known[x].stratum)) if x in known else LabelTag(x, 0, "") for x in prompt.labels]
+    players = tuple(
+        Player(name, i, clips[clip], scores.of(name, clip)) for (name, i), clips in sources.items() if clip in clips
+    )
+    return Item(prompt, tuple(sorted(tags, key=lambda t: t.n_train)), players, why)
+
+
+def players_of_label(listening: Listening) -> dict[str, tuple[str, ...]]:
+    """Label -> clip ids on the page that carry it (trusted labels only)."""
+    found: dict[str, list[str]] = {}
+    for item in listening.items:
+        for label in item.prompt.labels if item.prompt.labels_known else ():
+            found.setdefault(label, []).append(item.prompt.clip_id)
+    return {label: tuple(clips) for label, clips in found.items()}
+
+

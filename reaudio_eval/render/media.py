@@ -1,0 +1,181 @@
+"""Clips for the page: MP3 and a spectrogram, small enough that 200 of them fit into one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from PIL import Image
+
+from reaudio_eval.store import atomic_write
+
+MediaMode = Literal["inline", "folder", "none"]
+Floats = npt.NDArray[np.float32]
+
+ENCODING = "1"  # part of the file names: raise when anything below changes
+INLINE_PLAYERS = 200
+MAX_SECONDS = 30.0
+MP3_RATES = (16_000, 22_050, 24_000)  # MPEG-2 rates, kept as they are; others become the nearest end
+MP3_COMPRESSION = 0.85  # libsndfile's scale: 32 kbit/s constant at these rates, 40 KB for 10 s
+WIDTH, HEIGHT = 320, 96  # pixels of a spectrogram
+N_FFT = 1024
+RANGE_DB = 75.0
+QUIETEST_PEAK_DB = -60.0  # a silent clip stays dark instead of showing its rounding noise
+
+
+class Media(NamedTuple):
+    """What a player needs. ``audio`` and ``image`` are data URIs or relative paths, or None with the reason in ``note``."""
+
+    audio: str | None
+    image: str | None
+    note: str = ""
+
+
+class Decoded(NamedTuple):
+    """audio: float32 (samples,), finite, mono, [-1, 1], at ``rate`` Hz; note: what was changed, or ""."""
+
+    audio: Floats
+    rate: int
+    note: str
+
+
+def media_for(
+    paths: Sequence[Path], output: Path, mode: MediaMode, jobs: int, progress: Callable[[int], None]
+) -> tuple[dict[Path, Media], list[Path]]:
+    """Encode clips, in threads (decoding and encoding release the GIL).
+
+    Args:
+        paths: the clips, in page order; the first ``INLINE_PLAYERS`` go into the page in mode "inline", the rest into files.
+        output: folder of the page; files go to ``output/media`` under a hash of their source and are reused.
+        mode: "none" gives no media at all.
+        progress: told the number of clips done.
+
+    Returns:
+        What each path became, and the files written or reused.
+    """
+    if mode == "none":
+        return {}, []
+    unique = list(dict.fromkeys(paths))
+    n_inline = INLINE_PLAYERS if mode == "inline" else 0
+    folder = output / "media"
+
+    def one(numbered: tuple[int, Path]) -> tuple[Media, list[Path]]:
+        place, path = numbered
+        try:
+            source = path.read_bytes()
+            decoded = decode(source)
+        except (OSError, soundfile.SoundFileError, ValueError) as error:
+            return Media(None, None, f"This clip cannot be played: {_first_line(error)}"), []
+        return (_inline(decoded), []) if place < n_inline else _in_folder(source, decoded, folder)
+
+    found: dict[Path, Media] = {}
+    files: dict[Path, None] = {}
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        for path, (media, written) in zip(unique, pool.map(one, enumerate(unique)), strict=True):
+            found[path] = media
+            files.update(dict.fromkeys(written))
+            progress(len(found))
+    return found, list(files)
+
+
+def _first_line(error: Exception) -> str:
+    """The reason without the machine's paths or the address of a buffer."""
+    if isinstance(error, soundfile.LibsndfileError):
+        return str(error.error_string)
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.partition("\n")[0]
+
+
+def _inline(decoded: Decoded) -> Media:
+    audio = _data_uri("audio/mpeg", mp3(decoded.audio, decoded.rate))
+    return Media(audio, _data_uri("image/webp", spectrogram(decoded.audio, decoded.rate)), decoded.note)
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _in_folder(source: bytes, decoded: Decoded, folder: Path) -> tuple[Media, list[Path]]:
+    stem = hashlib.sha256(ENCODING.encode() + source).hexdigest()[:24]
+    audio, image = folder / f"{stem}.mp3", folder / f"{stem}.webp"
+    if not (audio.is_file() and image.is_file()):
+        atomic_write(audio, mp3(decoded.audio, decoded.rate))
+        atomic_write(image, spectrogram(decoded.audio, decoded.rate))
+    return Media(f"media/{audio.name}", f"media/{image.name}", decoded.note), [audio, image]
+
+
+def decode(source: bytes) -> Decoded:
+    """A file's first ``MAX_SECONDS``, mixed to mono at a rate that MP3 has.
+
+    Raises:
+        soundfile.SoundFileError: not an audio file.
+        ValueError: no samples in it.
+    """
+    with soundfile.SoundFile(io.BytesIO(source)) as file:
+        rate, total = file.samplerate, file.frames
+        audio = file.read(int(MAX_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+    if not len(audio):
+        raise ValueError("it has no samples")
+    notes = []
+    if total > MAX_SECONDS * rate:
+        notes.append(f"The first {MAX_SECONDS:g} s of {total / rate:,.0f} s.")
+    if not np.isfinite(audio).all():
+        notes.append("Samples that are not finite are played as silence.")
+        audio = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+    if rate not in MP3_RATES:
+        target = MP3_RATES[0] if rate < MP3_RATES[-1] else MP3_RATES[-1]
+        audio, rate = soxr.resample(audio, rate, target), target
+    return Decoded(np.clip(audio, -1, 1).astype(np.float32), rate, " ".join(notes))
+
+
+def mp3(audio: Floats, rate: int) -> bytes:
+    """MPEG-2 layer III, mono, 32 kbit/s."""
+    buffer = io.BytesIO()
+    soundfile.write(
+        buffer, audio, rate, format="MP3", subtype="MPEG_LAYER_III", compression_level=MP3_COMPRESSION, bitrate_mode="CONSTANT"
+    )
+    return buffer.getvalue()
+
+
+def spectrogram(audio: Floats, rate: int) -> bytes:
+    """Log-mel spectrogram as WebP, ``WIDTH`` x ``HEIGHT``: time to the right, low frequencies at the bottom, ``RANGE_DB`` below
+    the loudest point from bright to dark."""
+    level = 10 * np.log10(np.maximum(_mel_power(audio, rate), 1e-20))
+    top = max(float(level.max()), QUIETEST_PEAK_DB)
+    shade = np.clip((level - top) / RANGE_DB + 1, 0, 1)[::-1]
+    pixels = (mpl.colormaps["magma"](shade)[..., :3] * 255).round().astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="WEBP", quality=55, method=4)
+    return buffer.getvalue()
+
+
+def _mel_power(audio: Floats, rate: int) -> npt.NDArray[np.float64]:
+    """Float64 (HEIGHT, WIDTH): power in mel bands, 0 dB for a full-scale sine; ``WIDTH`` frames whatever the length."""
+    padded = np.pad(audio, (N_FFT // 2, N_FFT))
+    starts = np.linspace(0, len(audio), WIDTH).astype(np.intp)
+    window = np.hanning(N_FFT)
+    frames = padded[starts[:, None] + np.arange(N_FFT)] * window
+    power = np.abs(np.fft.rfft(frames, axis=1) / (window.sum() / 2)) ** 2
+    return _mel_bands(rate) @ power.T
+
+
+def _mel_bands(rate: int) -> npt.NDArray[np.float64]:
+    """Float64 (HEIGHT, N_FFT // 2 + 1): triangles of height 1, equally spaced on the mel scale (2595 log10(1 + f / 700))."""
+    highest = 2595 * np.log10(1 + rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, highest, HEIGHT + 2) / 2595) - 1)
+    bins = np.arange(N_FFT // 2 + 1) * rate / N_FFT
+    # A triangle narrower than a bin would be empty: every side spans at least one bin.
+    left, right = np.maximum(np.diff(edges)[:-1], rate / N_FFT), np.maximum(np.diff(edges)[1:], rate / N_FFT)
+    centre = edges[1:-1, None]
+    rising, falling = 1 - (centre - bins) / left[:, None], 1 - (bins - centre) / right[:, None]
+    return np.clip(np.minimum(rising, falling), 0, None)

@@ -1,0 +1,119 @@
+"""The numbers as files: CSV and JSON in full precision, LaTeX as the page shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.records import SCHEMA_VERSION, LongtailAnalysis
+from reaudio_eval.render import sections
+from reaudio_eval.render.views import Cell, Row, TableView
+from reaudio_eval.store import atomic_write
+
+FRAMES = (
+    "labels", "strata_sizes", "overall", "by_stratum", "per_class", "curve", "bins", "trend", "paired", "clip_scores",
+)  # fmt: skip
+LONG_TABLE = 40  # rows; more than a page
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "−": "$-$", "–": "--", "≈": r"$\approx$", "×": r"$\times$", "ρ": r"$\rho$",
+    "τ": r"$\tau$", "\n": " ",
+}  # fmt: skip
+_SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
+
+
+def escape_latex(text: str) -> str:
+    """User text that LaTeX prints as it is (letters beyond ASCII need a Unicode engine or inputenc)."""
+    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], text)
+
+
+def latex(view: TableView) -> str:
+    """A booktabs table (``longtable`` beyond ``LONG_TABLE`` rows): values with intervals, bold only where a paired test
+    says so."""
+    columns = "l" + "".join("l" if c.text else "r" for c in view.columns[1:])
+    heads = " & ".join(escape_latex(" ".join(filter(None, [c.title, c.arrow]))) for c in view.columns) + r" \\"
+    body = "\n\\midrule\n".join("\n".join(_latex_row(row) for row in group) for group in view.groups)
+    caption = rf"\caption{{{escape_latex(view.caption)}}}\label{{tab:{re.sub(r'[^A-Za-z0-9:-]', '-', view.name)}}}"
+    notes = "".join(f"% {i}: {' '.join(reason.split())}\n" for i, reason in enumerate(view.footnotes, start=1))
+    if view.n_rows > LONG_TABLE:
+        return (
+            f"% needs booktabs, longtable\n{notes}\\begin{{longtable}}{{{columns}}}\n{caption}\\\\\n\\toprule\n{heads}\n\\midrule\n"
+            f"\\endhead\n\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}\n"
+        )
+    return (
+        f"% needs booktabs\n{notes}\\begin{{table}}\n\\centering\n{caption}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n{heads}\n"
+        f"\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+    )
+
+
+def _latex_row(row: Row) -> str:
+    return " & ".join([escape_latex(row.head), *map(_latex_cell, row.cells)]) + r" \\"
+
+
+def _latex_cell(cell: Cell) -> str:
+    value = escape_latex(cell.text)
+    if cell.mark == "best":
+        value = rf"\textbf{{{value}}}"
+    elif cell.mark == "near":
+        value += r"\,$\approx$"
+    return value + (rf" {{\scriptsize {escape_latex(cell.interval)}}}" if cell.interval else "")
+
+
+def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
+    """The tables that go to LaTeX: main, and for every metric strata, gap and slope, paired differences, classes."""
+    views: list[TableView | None] = [sections.main_table(analysis)]
+    for metric in analysis.metrics:
+        views += [sections.strata_table(analysis, metric), sections.trend_table(analysis, metric)]
+        views += sections.paired_tables(analysis, metric)
+        views.append(sections.class_table(analysis, metric, {}))
+    return [view for view in views if view is not None]
+
+
+def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
+    """Every frame as CSV (shortest decimals that read back as the same float) and the page's tables as LaTeX."""
+    files = {f"{name}.csv": csv_bytes(getattr(analysis, name)) for name in FRAMES}
+    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in latex_views(analysis)}
+    for name, data in files.items():
+        atomic_write(folder / name, data)
+    return [folder / name for name in files]
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """UTF-8 CSV; undefined values are empty fields."""
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def file_stem(name: str) -> str:
+    """A name that is a file name on every system."""
+    return re.sub(r"[^\w.-]+", "-", name)
+
+
+def analysis_json(analysis: LongtailAnalysis) -> bytes:
+    """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
+    fields = {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
+    return (json.dumps(_plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.DataFrame):
+        return [_plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        return [_plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

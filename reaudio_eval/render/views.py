@@ -1,0 +1,160 @@
+"""Tables as the reader sees them, before they become HTML or LaTeX: rounded text, marks, footnotes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reaudio_eval.render.text import DASH, interval, number
+
+NOT_COMPUTED = "Not computed for this system."
+
+
+class Bar(NamedTuple):
+    """A value and its interval drawn in a cell; positions from 0 to 100, ``zero`` the position of no effect."""
+
+    low: float
+    value: float
+    high: float
+    zero: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value.
+
+    Attributes:
+        text: the number, a word, or the dash.
+        interval: "[low, high]" or "".
+        detail: a smaller line below.
+        reason: why the value is undefined.
+        note: number of the footnote with that reason; 0 for none.
+        mark: "best" or "near" (see ``verdict.Separation.mark``), or "".
+        css: further classes: "thin" (few classes or clips), "q0" to "q4" (fifths of the column, 4 is best), "text".
+        bar: drawn beside the number.
+    """
+
+    text: str
+    interval: str = ""
+    detail: str = ""
+    reason: str = ""
+    note: int = 0
+    mark: str = ""
+    css: str = ""
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """``arrow`` is "↑" (higher is better), "↓" or ""; ``system`` the position of the system it belongs to, or None."""
+
+    title: str
+    detail: str = ""
+    arrow: str = ""
+    system: int | None = None
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """``system`` is the position of the system (for its marker) or None; ``clips`` are prompts to listen to."""
+
+    head: str
+    cells: tuple[Cell, ...]
+    system: int | None = None
+    detail: str = ""
+    anchor: str = ""
+    clips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableView:
+    """Groups are sorted on their own; the first column is the row's head.
+
+    Attributes:
+        name: unique in the page, part of file names.
+        caption: what the table shows.
+        columns: heads, the row head's first.
+        groups: rows that belong together.
+        footnotes: reasons of undefined cells, in order of their numbers.
+        remarks: sentences below.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    groups: tuple[tuple[Row, ...], ...]
+    footnotes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        return sum(len(group) for group in self.groups)
+
+
+@dataclass
+class Notes:
+    """Collects reasons and numbers them from 1."""
+
+    reasons: list[str] = field(default_factory=list)
+
+    def cell(self, reason: object, **style: Any) -> Cell:
+        """The dash with its footnote."""
+        text = reason if isinstance(reason, str) and reason else NOT_COMPUTED
+        if text not in self.reasons:
+            self.reasons.append(text)
+        return Cell(DASH, reason=text, note=self.reasons.index(text) + 1, **style)
+
+    def value(self, row: Any, digits: int, *, detail: str = "", mark: str = "", css: str = "", bar: Bar | None = None) -> Cell:
+        """A cell from a row with value, ci_low, ci_high, reason; ``row`` None means never computed."""
+        if row is None:
+            return self.cell(NOT_COMPUTED)
+        if not math.isfinite(row.value):
+            return self.cell(getattr(row, "reason", None))
+        return Cell(
+            number(row.value, digits), interval(row.ci_low, row.ci_high, digits), detail, mark=mark, css=css, bar=bar
+        )
+
+
+def lookup(frame: pd.DataFrame, *keys: str) -> dict[Any, Any]:
+    """Rows as named tuples under the value (or tuple of values) of the key columns; the first of equals wins."""
+    table: dict[Any, Any] = {}
+    for row in frame.itertuples(index=False):
+        key = tuple(getattr(row, k) for k in keys)
+        table.setdefault(key if len(keys) > 1 else key[0], row)
+    return table
+
+
+def scale(values: Iterable[float]) -> tuple[float, float]:
+    """Range of the finite values, with zero inside and a margin."""
+    finite = [0.0, *(v for v in values if math.isfinite(v))]
+    low, high = min(finite), max(finite)
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def bar(value: float, low: float, high: float, limits: tuple[float, float]) -> Bar | None:
+    """Positions on ``limits``; None for an undefined value. Without an interval the bar is a point."""
+    if not math.isfinite(value):
+        return None
+    if not (math.isfinite(low) and math.isfinite(high)):
+        low = high = value
+    start, width = limits[0], limits[1] - limits[0]
+    return Bar(*(round(100 * (v - start) / width, 1) for v in (low, value, high, 0.0)))
+
+
+def fifths(values: Sequence[float], higher_is_better: bool) -> list[float]:
+    """The four values that cut ``values`` into fifths, from the worst to the best."""
+    finite = sorted((v for v in values if math.isfinite(v)), reverse=not higher_is_better)
+    return [finite[(len(finite) * k) // 5] for k in range(1, 5)] if len(finite) >= 5 else []
+
+
+def fifth(value: float, cuts: Sequence[float], higher_is_better: bool) -> str:
+    """CSS class "q0" (worst fifth) to "q4", or "" where there are too few values to cut."""
+    if not cuts or not math.isfinite(value):
+        return ""
+    return f"q{sum(value >= c if higher_is_better else value <= c for c in cuts)}"

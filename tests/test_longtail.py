@@ -1,0 +1,291 @@
+"""``reaudio-eval longtail`` and ``report`` end to end on synthesised sounds; a plug-in of every kind in list, run and report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fakes import write_embedder
+from synthesise import CLASSES, write_dataset
+from typer.testing import CliRunner
+
+from reaudio_eval.cli import app
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.runs import read_run
+
+runner = CliRunner()
+
+METRIC_PLUGIN = '''
+"""Mean energy of a clip's bands: a plug-in metric."""
+
+from reaudio_eval.metrics import ClipMetric
+
+METRICS = (ClipMetric("energy_{embedder}", "Energy", True, "", "tests", compute=lambda given: given.generated.clip_means.mean(axis=1)),)
+'''
+MODEL_PLUGIN = '''
+"""The real clips again, under another name: a plug-in model."""
+
+KIND = "generated"
+
+
+def clips(request):
+    return {p.clip_id: request.dataset.references[p.clip_id] for p in request.prompts}
+'''
+DATASET_PLUGIN = '''
+"""The folder dataset under another name: a plug-in dataset."""
+
+import dataclasses
+
+from reaudio_eval.datasets import folder
+
+
+def load(options):
+    return dataclasses.replace(folder.load(options), name="tiny")
+'''
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
+
+
+@pytest.fixture
+def world(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_embedder(tmp_path / "plugins")
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def arguments(world: Path, sounds: Path, *more: str, dataset: str = "folder", output: str = "out") -> list[str]:
+    return [
+        "longtail", "--dataset", dataset, "--data-root", str(sounds), "--references", str(sounds / "reference"),
+        "--clips", f"good={sounds / 'good'}", "--clips", f"poor={sounds / 'poor'}", "--embedder", "bands",
+        "--checkpoint", f"bands={world / 'plugins' / 'bands.bin'}", "--output", str(world / output), *more,
+    ]  # fmt: skip
+
+
+def run(world: Path, sounds: Path, *more: str, **options: str) -> dict[str, Any]:
+    result = runner.invoke(app, arguments(world, sounds, "--json", "--quiet", "--media", "none", *more, **options))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refuse(world: Path, sounds: Path, *more: str) -> str:
+    result = runner.invoke(app, arguments(world, sounds, *more))
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+def test_report_runs_and_numbers(world: Path, sounds: Path) -> None:
+    found = run(world, sounds)
+    assert list(found["systems"]) == ["good", "poor", "real", "noise"]
+    assert Path(found["report"]).is_file()
+    kl = {system: metrics["kl_bands"]["value"] for system, metrics in found["systems"].items()}
+    assert kl["good"] < kl["poor"]
+    assert kl["real"] is None
+    strata = found["strata"]["kl_bands"]
+    assert set(strata) == {"head", "medium", "tail", "zero-shot"}
+    assert strata["head"]["poor"]["value"] < strata["tail"]["poor"]["value"]
+    assert sum(strata[s]["good"]["n_classes"] for s in strata) == len(CLASSES)
+
+
+def test_run_directory_keeps_the_contract(world: Path, sounds: Path) -> None:
+    found = run(world, sounds)
+    path = Path(found["runs"][0])
+    assert path.parts[-4:-1] == ("runs", "folder", "good")
+    names = {"manifest.json", "prompts.parquet", "labels.parquet", "clips.parquet", "scores.parquet", "set_values.parquet"}
+    assert names | {"metrics.json", "audit.json"} == {p.name for p in path.iterdir()}
+    scores = pd.read_parquet(path / "scores.parquet")
+    columns = ["schema_version", "clip_id", "system", "metric", "embedder", "value", "label", "n_train", "stratum", "seed"]
+    assert list(scores.columns) == columns
+    row = scores[(scores["clip_id"] == "chirp0") & (scores["metric"] == "kl_bands")].iloc[0]
+    assert row["n_train"] == CLASSES["chirp"]
+    assert row["stratum"] == "tail"
+    manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    for key in ("schema_version", "command", "created", "packages", "git", "protocol", "embedders", "hardware", "seed", "dataset"):
+        assert key in manifest, key
+    assert json.loads((path / "metrics.json").read_text(encoding="utf-8")) == found["systems"]["good"]
+
+
+def test_runs_read_back_as_they_were_written(world: Path, sounds: Path) -> None:
+    found = run(world, sounds)
+    again = read_run(Path(found["runs"][1]))
+    assert again.scores.system.name == "poor"
+    assert len(again.dataset.prompts) == 2 * len(CLASSES)
+    assert again.dataset.n_train("hum") == CLASSES["hum"]
+    assert [s.name for s in again.strata] == ["head", "medium", "tail", "zero-shot"]
+
+
+def test_report_from_runs_has_the_same_numbers(world: Path, sounds: Path) -> None:
+    run(world, sounds)
+    result = runner.invoke(app, ["report", str(world / "out"), "--output", str(world / "again"), "--media", "none", "--quiet"])
+    assert result.exit_code == 0, result.output
+    first, second = (json.loads((world / name / "longtail.json").read_text(encoding="utf-8")) for name in ("out", "again"))
+    for key in ("overall", "by_stratum", "per_class", "trend", "paired"):
+        assert sorted(map(str, first[key])) == sorted(map(str, second[key])), key
+
+
+def test_report_with_other_strata(world: Path, sounds: Path) -> None:
+    run(world, sounds)
+    out = str(world / "lvis")
+    result = runner.invoke(
+        app, ["report", str(world / "out"), "--output", out, "--strata", "lvis", "--media", "none", "--json", "--quiet"]
+    )
+    assert set(json.loads(result.stdout)["strata"]["kl_bands"]) == {"frequent", "common", "rare", "zero-shot"}
+
+
+def test_report_refuses_runs_over_different_clips(world: Path, sounds: Path) -> None:
+    run(world, sounds)
+    run(world, sounds, "--limit", "6", output="fewer")
+    runs = [str(next((world / "out/runs/folder/good").iterdir())), str(next((world / "fewer/runs/folder/poor").iterdir()))]
+    result = runner.invoke(app, ["report", *[r for r in runs if not r.endswith(".lock")], "--output", str(world / "x")])
+    assert result.exit_code == 2
+    assert "different clips" in result.stderr
+
+
+def test_report_of_something_else(world: Path) -> None:
+    result = runner.invoke(app, ["report", str(world), "--output", str(world / "x")])
+    assert result.exit_code == 2
+    assert "There is no finished run" in result.stderr
+
+
+def test_damaged_run_is_named(world: Path, sounds: Path) -> None:
+    path = Path(run(world, sounds)["runs"][0])
+    (path / "scores.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ReaudioError, match="is damaged"):
+        read_run(path)
+    manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    (path / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}), encoding="utf-8")
+    with pytest.raises(ReaudioError, match="schema version 99"):
+        read_run(path)
+
+
+def test_second_run_is_byte_identical_and_keeps_finished_runs(world: Path, sounds: Path) -> None:
+    first = run(world, sounds)
+    manifest = Path(first["runs"][0]) / "manifest.json"
+    stamp = manifest.stat().st_mtime_ns
+    pages = (world / "out" / "longtail.json").read_bytes()
+    assert run(world, sounds) == first
+    assert manifest.stat().st_mtime_ns == stamp
+    assert (world / "out" / "longtail.json").read_bytes() == pages
+
+
+def test_overwrite_always_and_never(world: Path, sounds: Path) -> None:
+    first = run(world, sounds)
+    manifest = Path(first["runs"][0]) / "manifest.json"
+    stamp = manifest.stat().st_mtime_ns
+    assert run(world, sounds, "--overwrite", "always")["systems"] == first["systems"]
+    assert manifest.stat().st_mtime_ns > stamp
+    assert "exists already; choose another --output" in refuse(world, sounds, "--overwrite", "never")
+
+
+def test_order_of_systems_changes_no_number(world: Path, sounds: Path) -> None:
+    first = run(world, sounds)["systems"]
+    reordered = arguments(world, sounds, "--json", "--quiet", "--media", "none", output="other")
+    i, j = (k for k, a in enumerate(reordered) if a.startswith(("good=", "poor=")))
+    reordered[i], reordered[j] = reordered[j], reordered[i]
+    assert json.loads(runner.invoke(app, reordered).stdout)["systems"] == first
+
+
+def test_adding_a_system_changes_no_number(world: Path, sounds: Path) -> None:
+    first = run(world, sounds)["systems"]
+    more = run(world, sounds, "--clips", f"third={sounds / 'good'}", output="other")["systems"]
+    assert {name: more[name] for name in first} == first
+
+
+def test_a_missing_clip_leaves_every_system(world: Path, sounds: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "part"
+    folder.mkdir()
+    for path in sorted((sounds / "good").iterdir())[3:]:
+        (folder / path.name).symlink_to(path)
+    found = run(world, sounds, "--clips", f"part={folder}")
+    assert {m["kl_bands"]["n_clips"] for s, m in found["systems"].items() if s != "real"} == {2 * len(CLASSES) - 3}
+    assert found["audit"]["part"]["n_missing"] == 3
+    assert any("3 of 24 prompts are left out" in a["message"] for a in found["alerts"])
+    assert "--strict" in refuse(world, sounds, "--clips", f"part={folder}", "--strict")
+
+
+def test_without_real_and_noise(world: Path, sounds: Path) -> None:
+    assert list(run(world, sounds, "--no-real", "--no-noise")["systems"]) == ["good", "poor"]
+
+
+def test_dry_run(world: Path, sounds: Path) -> None:
+    plan = json.loads(runner.invoke(app, arguments(world, sounds, "--dry-run")).stdout)
+    assert [s["name"] for s in plan["systems"]] == ["good", "poor", "real", "noise"]
+    assert plan["strata"]["tail"] == "1 to 99"
+    assert not (world / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--strata", "log2"), "Did you mean 'log10'"),
+        (("--strata", "10,5"), "ascending"),
+        (("--model", "nosie"), "Did you mean 'noise'"),
+        (("--dataset", "audiocap"), "Did you mean 'audiocaps'"),
+        (("--primary", "kl_band"), "Did you mean 'kl_bands'"),
+        (("--clips", "good=x"), "names 'good' twice"),
+        (("--clips", "GOOD=x"), "Two systems are called"),
+        (("--clips", "reference=x"), "cannot be called 'reference'"),
+        (("--clips", "new=nowhere"), "does not exist"),
+        (("--limit", "0"), "--limit must be 1 or more"),
+        (("--split", "tset"), "tset"),
+    ],
+)
+def test_bad_input(world: Path, sounds: Path, more: tuple[str, str], words: str) -> None:
+    message = refuse(world, sounds, *more)
+    assert words in message
+    assert "Traceback" not in message
+
+
+def test_no_system(world: Path, sounds: Path) -> None:
+    result = runner.invoke(app, ["longtail", "--dataset", "folder", "--data-root", str(sounds), "--output", str(world / "o")])
+    assert result.exit_code == 2
+    assert "give --clips NAME=FOLDER or --model NAME" in result.stderr
+
+
+def test_output_that_cannot_be_written(world: Path, sounds: Path) -> None:
+    (world / "out").write_bytes(b"a file")
+    assert "a file stands where a folder is needed" in refuse(world, sounds)
+
+
+def test_python_interface_returns_frames(world: Path, sounds: Path) -> None:
+    import reaudio_eval as re
+
+    request = re.LongtailRequest(
+        "folder",
+        re.DatasetOptions(sounds, references=sounds / "reference"),
+        world / "api",
+        clips={"good": sounds / "good"},
+        media="none",
+    )
+    options = re.Options(
+        embedders=("bands",), checkpoints={"bands": world / "plugins" / "bands.bin"}, cache_dir=world / "cache"
+    )
+    result = re.longtail(request, options)
+    assert set(result.analysis.per_class["label"]) == set(CLASSES)
+    assert result.report.html.is_file()
+    assert re.read_run(result.runs[0]).scores.system.name == "good"
+    scores = re.score(sounds / "good", sounds / "reference", options=options)
+    assert scores.n_clips == 2 * len(CLASSES)
+
+
+def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, sounds: Path) -> None:
+    for kind, name, text in (
+        ("metrics", "energy", METRIC_PLUGIN), ("models", "echo", MODEL_PLUGIN), ("datasets", "tiny", DATASET_PLUGIN),
+    ):  # fmt: skip
+        folder = world / "plugins" / kind
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    for kind, name in (("metrics", "energy"), ("models", "echo"), ("datasets", "tiny"), ("embedders", "bands")):
+        assert name in runner.invoke(app, ["list", kind]).stdout
+    found = run(world, sounds, "--model", "echo", dataset="tiny")
+    assert found["systems"]["echo"]["energy_bands"]["value"] is not None
+    assert Path(found["runs"][0]).parts[-3] == "tiny"
+    page = (world / "out" / "longtail.html").read_text(encoding="utf-8")
+    for text in ("energy_bands", "echo", "tiny"):
+        assert text in page, text

@@ -1,0 +1,332 @@
+"""``reaudio-eval score`` end to end with a cheap embedder: results, bad input, caching, interruption."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from fakes import SAMPLE_RATE, tone, write_clips, write_embedder, write_pair
+from typer.testing import CliRunner
+
+from reaudio_eval import registry
+from reaudio_eval.cli import app
+
+runner = CliRunner()
+BATCH_TOLERANCE = 1e-5  # relative; the contract for another batch size
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders generated/ and reference/, the plug-in embedder and a cache of their own."""
+    write_pair(tmp_path)
+    write_embedder(tmp_path / "plugins")
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def arguments(world: Path, *more: str) -> list[str]:
+    checkpoint = f"bands={world / 'plugins' / 'bands.bin'}"
+    folders = [str(world / "generated"), str(world / "reference")]
+    return ["score", *folders, "--embedder", "bands", "--checkpoint", checkpoint, *more]
+
+
+def score(world: Path, *more: str) -> dict[str, Any]:
+    result = runner.invoke(app, arguments(world, "--json", "--quiet", *more))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refuse(world: Path, *more: str) -> str:
+    """Run with bad input; the message, which must be one line without a traceback."""
+    result = runner.invoke(app, arguments(world, *more))
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("reaudio-eval: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.output
+    return lines[0]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_json_has_every_metric_with_interval_and_audit(world: Path) -> None:
+    found = score(world)
+    assert found["protocol"] == "audioldm-eval-2023-06"
+    assert found["n_clips"] == 12
+    assert {"fd_bands", "kad_bands", "kl_bands", "kl_sigmoid_bands", "is_bands", "is_std_bands"} <= set(found["metrics"])
+    for name in ("fd_bands", "kad_bands", "kl_bands"):
+        metric = found["metrics"][name]
+        assert metric["ci_low"] < metric["value"] < metric["ci_high"], name
+        assert metric["embedder_sha256"]
+    assert found["audit"]["generated"]["n_ok"] == 12
+
+
+def test_identical_folders_have_zero_divergence(world: Path) -> None:
+    result = runner.invoke(app, [*arguments(world)[:1], *[str(world / "reference")] * 2, *arguments(world)[3:], "--json", "--quiet"])
+    metrics = json.loads(result.stdout)["metrics"]
+    assert metrics["fd_bands"]["value"] == pytest.approx(0, abs=1e-9)
+    assert metrics["kl_bands"]["value"] == pytest.approx(0, abs=1e-3)  # the epsilon inside the log leaves a little
+
+
+def test_text_output_lists_metrics_and_direction(world: Path) -> None:
+    result = runner.invoke(app, arguments(world, "--quiet"))
+    assert "12 clips, protocol audioldm-eval-2023-06" in result.stdout
+    assert "fd_bands" in result.stdout
+    assert "lower is better" in result.stdout
+
+
+def test_stdout_is_only_json(world: Path) -> None:
+    result = runner.invoke(app, arguments(world, "--json"))
+    json.loads(result.stdout)
+
+
+def test_a_metric_without_checkpoint_is_null_with_a_reason(world: Path) -> None:
+    found = score(world, "--embedder", "panns")["metrics"]["kl_panns"]
+    assert found["value"] is None
+    assert "--checkpoint panns=" in found["reason"]
+
+
+def test_default_metric_names_are_those_of_the_field(world: Path) -> None:
+    names = score(world, "--embedder", "vggish", "--embedder", "panns", "--embedder", "clap")["metrics"]
+    wanted = {"fad_vggish", "fd_panns", "kl_panns", "kl_sigmoid_panns", "is_panns", "is_std_panns", "clap_score", "kad_panns"}
+    assert wanted <= set(names)
+
+
+def test_require_makes_a_missing_metric_an_error(world: Path) -> None:
+    assert "--require kl_panns: " in refuse(world, "--embedder", "panns", "--require", "kl_panns")
+    assert "Unknown metric 'kl_bans'. Did you mean 'kl_bands'" in refuse(world, "--require", "kl_bans")
+
+
+def test_metric_selects_names_and_families(world: Path) -> None:
+    assert set(score(world, "--metric", "kl_bands")["metrics"]) == {"kl_bands"}
+    assert set(score(world, "--metric", "kl")["metrics"]) == {"kl_bands", "kl_sigmoid_bands"}
+    assert "Unknown metric 'klx'" in refuse(world, "--metric", "klx")
+
+
+def test_captions_are_read_for_text_metrics(world: Path) -> None:
+    rows = "".join(f"c{i:02d},caption number {i}\n" for i in range(12))
+    (world / "captions.csv").write_text("clip_id,caption\n" + rows, encoding="utf-8")
+    assert score(world, "--captions", str(world / "captions.csv"))["n_clips"] == 12
+
+
+def test_protocol_changes_the_numbers(world: Path) -> None:
+    stereo = {f"c{i:02d}": np.stack([tone(300 + 50 * i, 0.5), tone(900, 0.5)], axis=1) for i in range(12)}
+    write_clips(world / "generated", stereo)
+    first = score(world)["metrics"]["fd_bands"]["value"]
+    other = score(world, "--protocol", "fadtk")["metrics"]["fd_bands"]["value"]
+    assert first != pytest.approx(other, rel=1e-3)
+    assert "Unknown protocol 'fadtkk'. Did you mean 'fadtk'" in refuse(world, "--protocol", "fadtkk")
+
+
+def test_limit_takes_the_first_names_in_both(world: Path) -> None:
+    assert score(world, "--limit", "5")["n_clips"] == 5
+    assert "--limit must be 1 or more" in refuse(world, "--limit", "0")
+
+
+def test_dry_run_says_what_and_writes_nothing(world: Path) -> None:
+    before = snapshot(world)
+    result = runner.invoke(app, arguments(world, "--dry-run"))
+    plan = json.loads(result.stdout)
+    assert plan["n_names_in_both"] == 12
+    assert plan["metrics"]["fd_bands"] == "will be computed"
+    assert snapshot(world) == before
+
+
+def test_the_users_folders_are_never_written_to(world: Path) -> None:
+    before = snapshot(world / "generated") | snapshot(world / "reference")
+    score(world)
+    assert snapshot(world / "generated") | snapshot(world / "reference") == before
+
+
+def test_batch_size_jobs_and_seed(world: Path) -> None:
+    first = score(world, "--batch-size", "1", "--jobs", "1")["metrics"]
+    other = score(world, "--batch-size", "5", "--jobs", "3", "--cache-dir", str(world / "other"))["metrics"]
+    for name, metric in first.items():
+        assert other[name]["value"] == pytest.approx(metric["value"], rel=BATCH_TOLERANCE), name
+    seeded = score(world, "--seed", "1")["metrics"]["fd_bands"]
+    assert seeded["value"] == first["fd_bands"]["value"]
+    assert seeded["ci_low"] != first["fd_bands"]["ci_low"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--batch-size", "0", "--batch-size must be 1 or more"),
+        ("--jobs", "0", "--jobs must be 1 or more"),
+        ("--seed", "-1", "--seed must be 0 or more"),
+        ("--embedder", "pans", "Did you mean 'panns'"),
+        ("--checkpoint", "bands", "must have the form NAME=PATH"),
+        ("--checkpoint", "bands=x", "names 'bands' twice"),
+    ],
+)
+def test_bad_options(world: Path, flag: str, value: str, words: str) -> None:
+    assert words in refuse(world, flag, value)
+
+
+def test_bad_device(world: Path) -> None:
+    assert "--device quantum cannot be used" in refuse(world, "--device", "quantum")
+
+
+def test_missing_checkpoint_file(world: Path) -> None:
+    result = runner.invoke(app, [*arguments(world)[:5], "--checkpoint", f"bands={world / 'nowhere.bin'}"])
+    assert result.exit_code == 2
+    assert "nowhere.bin" in result.stderr
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), ([], "holds no audio files")])
+def test_missing_or_empty_folder(world: Path, content: list[str] | None, words: str) -> None:
+    folder = world / "bad"
+    if content is not None:
+        folder.mkdir()
+    result = runner.invoke(app, ["score", str(folder), str(world / "reference"), "--embedder", "bands"])
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_no_common_names_lists_both_sides(world: Path) -> None:
+    write_clips(world / "foreign", {"x1": tone(300)})
+    result = runner.invoke(app, ["score", str(world / "foreign"), str(world / "reference"), "--embedder", "bands"])
+    assert result.exit_code == 2
+    assert "no file name in common: 'x1.wav' against 'c00.wav'" in result.stderr
+
+
+def test_two_files_with_one_stem(world: Path) -> None:
+    write_clips(world / "generated", {"c03": tone(300)}, suffix=".flac")
+    assert "c03.flac and c03.wav" in refuse(world)
+
+
+def test_unreadable_clips_leave_both_sides_and_are_listed(world: Path) -> None:
+    (world / "generated" / "c01.wav").write_bytes(b"not audio")
+    (world / "generated" / "c02.wav").write_bytes(b"")
+    write_clips(world / "reference", {"c03": np.full(8000, np.nan, dtype=np.float32)})
+    soundfile.write(world / "generated" / "c04.wav", np.zeros(0, dtype=np.float32), SAMPLE_RATE)
+    (world / "generated" / "c05.wav").unlink()
+    found = score(world)
+    assert found["n_clips"] == 7
+    reasons = {c["clip_id"]: c["reason"] for c in found["audit"]["generated"]["clips"] if c["status"] != "ok"}
+    assert set(reasons) == {"c01", "c02", "c04", "c05"}
+    assert "cannot be decoded" in reasons["c01"]
+    assert "No file" in reasons["c05"]
+    assert "NaN" in found["audit"]["reference"]["clips"][0]["reason"]
+    message = refuse(world, "--strict")
+    assert "5 clips are missing or unreadable" in message
+
+
+def test_odd_clips_are_scored_and_flagged(world: Path) -> None:
+    write_clips(world / "generated", {"c00": np.zeros(8000, dtype=np.float32)})
+    write_clips(world / "generated", {"c01": np.sign(tone(200, 0.5))})
+    write_clips(world / "generated", {"c02": tone(200, 0.2)})
+    write_clips(world / "generated", {"c03": tone(200, 90.0)})
+    found = score(world)
+    flags = {c["clip_id"]: c["flags"] for c in found["audit"]["generated"]["clips"]}
+    assert found["n_clips"] == 12
+    assert "silent" in flags["c00"]
+    assert "clipped" in flags["c01"]
+    assert "short" in flags["c02"]
+    assert "long" in flags["c03"]
+
+
+def test_ten_minute_clip_is_scored(world: Path) -> None:
+    write_clips(world / "generated", {"c00": tone(200, 600.0)})
+    assert score(world)["n_clips"] == 12
+
+
+def test_nothing_readable_at_all(world: Path) -> None:
+    for path in (world / "generated").iterdir():
+        path.write_bytes(b"broken")
+    assert "No clip is readable in every system (generated: 0 of 12 readable" in refuse(world)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"id,text\nc00,x\n", "lacks the column"),
+        (b"clip_id,caption\nc00,x\nc00,y\n", "repeats"),
+        (b"clip_id,caption\nc00,caf\xe9\n", "not UTF-8 in line 2"),
+        (b"clip_id,caption\nc00,x\n", "has no caption for 11 of 12 clips, such as 'c01'"),
+    ],
+)
+def test_bad_caption_files(world: Path, text: bytes, words: str) -> None:
+    (world / "captions.csv").write_bytes(text)
+    assert words in refuse(world, "--captions", str(world / "captions.csv"))
+
+
+def _calls(world: Path) -> list[int]:
+    return registry.load("embedders", "bands").CALLS
+
+
+def test_a_second_run_computes_nothing(world: Path) -> None:
+    first = score(world)
+    calls = _calls(world)
+    calls.clear()
+    assert score(world) == first
+    assert calls == []
+
+
+def test_a_changed_file_is_computed_again(world: Path) -> None:
+    first = score(world)
+    write_clips(world / "generated", {"c00": tone(5000, 0.5)})
+    calls = _calls(world)
+    calls.clear()
+    assert score(world)["metrics"]["fd_bands"]["value"] != first["metrics"]["fd_bands"]["value"]
+    assert sum(calls) > 0
+
+
+def test_ctrl_c_is_one_line_and_the_next_run_goes_on(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = registry.load("embedders", "bands")
+    honest = module.Bands.embed
+
+    def interrupted(self: Any, waveforms: list[Any]) -> Any:
+        if len(module.CALLS) >= 2:
+            raise KeyboardInterrupt
+        return honest(self, waveforms)
+
+    module.CALLS.clear()
+    monkeypatch.setattr(module.Bands, "embed", interrupted)
+    assert "Interrupted. What was finished is kept" in refuse(world, "--batch-size", "4")
+    monkeypatch.setattr(module.Bands, "embed", honest)
+    module.CALLS.clear()
+    score(world, "--batch-size", "4")
+    assert len(module.CALLS) == 4  # 24 clips in batches of 4, two of them done before
+
+
+def test_disk_full_while_writing_the_cache(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert "the disk is full" in refuse(world)
+    monkeypatch.undo()
+
+
+def test_killed_run_resumes_to_the_same_result(world: Path) -> None:
+    """SIGKILL in the middle of embedding; the same command then gives what an uninterrupted run gives, to the byte."""
+    slow = world / "plugins" / "embedders" / "bands.py"
+    slow.write_text(slow.read_text(encoding="utf-8").replace("CALLS.append", "import time; time.sleep(0.3); CALLS.append"))
+    command = [sys.executable, "-m", "reaudio_eval", *arguments(world, "--json", "--quiet", "--batch-size", "3")]
+    environment = dict(os.environ)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list((world / "cache").rglob("features/**/*.safetensors"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    done = len(list((world / "cache").rglob("features/**/*.safetensors")))
+    assert 4 <= done < 24
+    resumed = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120).stdout
+    fresh = subprocess.run(
+        [*command, "--cache-dir", str(world / "fresh")], env=environment, capture_output=True, check=True, timeout=120
+    ).stdout
+    assert resumed == fresh
