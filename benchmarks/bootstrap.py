@@ -28,7 +28,7 @@ REPEATS = 3
 
 
 def synthetic_dataset(n_clips: int, n_classes: int, rng: np.random.Generator) -> Dataset:
-    """Zipf-distributed classes: the first on 40 % of the clips, the last on one or two; two classes never seen in training."""
+    """Zipf-distributed classes, the last on a few clips; the last two never seen in training."""
     weights = 1 / np.arange(1, n_classes + 1)
     weights /= weights.sum()
     labels = np.array([f"class{i:03d}" for i in range(n_classes)])
@@ -84,10 +84,8 @@ def main() -> None:
     metric = systems[0].metrics[0]
     values = score_arrays(systems[0], table)[metric.name]
 
-    def one() -> None:
-        context = Context(
-            table, Draws(0, args.draws), Draws(0, args.draws, keep=4)
-        )  # new draws each time: nothing is cached
+    def one() -> None:  # with draws of its own each time: nothing is cached
+        context = Context(table, Draws(0, args.draws), Draws(0, args.draws, keep=4))
         block(systems[0], metric, values, dataset, context)
 
     def everything() -> None:

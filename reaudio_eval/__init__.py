@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
     from reaudio_eval.longtail_run import longtail as longtail
-    from reaudio_eval.rerender import rerender as rerender
+    from reaudio_eval.rerendering import rerender as rerender
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
     from reaudio_eval.score_folders import score_folders as score
@@ -36,7 +36,7 @@ _PUBLIC = {
     "ReaudioError": ("errors", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
     "read_run": ("runs", "read_run"),
-    "rerender": ("rerender", "rerender"),
+    "rerender": ("rerendering", "rerender"),
     "score": ("score_folders", "score_folders"),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]

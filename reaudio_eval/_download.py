@@ -100,5 +100,5 @@ def hub_snapshot(hub_id: str, patterns: list[str], *, allow_download: bool) -> P
     try:
         return Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=not allow_download))
     except (OSError, ValueError) as error:  # every error of the hub's client is an OSError; a malformed id a ValueError
-        remedy = "check the name and the network" if allow_download else "allow --allow-download, or give a folder"
+        remedy = "check the name and the network" if allow_download else "give --allow-download, or give a folder"
         raise CheckpointError(f"{hub_id!r} is neither a file nor in the local Hugging Face cache: {remedy}.") from error

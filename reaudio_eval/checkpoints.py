@@ -144,7 +144,7 @@ def _published(
             return path
     if allow_download and files[0].sha256:
         return download(files[0], folder)
-    how = f", or allow --allow-download ({about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
+    how = f", or give --allow-download ({about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
     return Undefined(f"no checkpoint: give --checkpoint {name}=PATH, put {files[0].filename} into {folder}{how}")
 
 

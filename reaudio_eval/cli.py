@@ -274,7 +274,7 @@ def report(
     quiet: QuietOption = False,
 ) -> None:
     """Make the report again from run directories; needs neither networks nor the embeddings."""
-    from reaudio_eval.rerender import rerender
+    from reaudio_eval.rerendering import rerender
     from reaudio_eval.printing import longtail_json, longtail_text
 
     result = rerender(

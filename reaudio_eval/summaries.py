@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats as sps
 
 from reaudio_eval import trends
 from reaudio_eval.classes import Bools, ClassTable, Summary, summarise
@@ -23,6 +24,7 @@ from reaudio_eval.stats import (
     percentile_interval,
     stratified_jackknife,
     t_interval,
+    widened_limits,
 )
 
 Row = dict[str, Any]
@@ -85,7 +87,8 @@ def over_strata(
     if min(map(len, samples)) < MIN_BOOTSTRAP:
         return value, stratified_jackknife(statistic, samples)
     drawn = [context.class_draws.counts(table.names(c)) @ x / len(x) for c, x in zip(chosen, samples, strict=True)]
-    return value, percentile_interval(statistic(drawn), sum(map(len, samples)) - len(samples))
+    # Welch's lower bound for the degrees of freedom of a combination of means.
+    return value, percentile_interval(statistic(drawn), min(map(len, samples)) - 1)
 
 
 def _interval_cells(value: float, interval: Interval) -> Row:
@@ -134,7 +137,7 @@ def curve_rows(summary: Summary, context: Context) -> list[Row]:
     band = np.full((2, GRID_POINTS), np.nan)
     if len(x) >= MIN_BOOTSTRAP:
         drawn = trends.local_linear(context.class_draws.counts(table.names(chosen)), x, y, grid)
-        band = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        band = np.nanquantile(drawn, sps.norm.cdf(widened_limits(len(x) - 1)), axis=0)
     return [
         {"n_train": 10 ** grid[i] - 1, "value": value[i], "ci_low": band[0, i], "ci_high": band[1, i]}
         for i in range(GRID_POINTS)

@@ -116,7 +116,7 @@ def class_interval(
         return value, no_interval(f"{n} classes: an interval needs at least {2 if smooth else MIN_BOOTSTRAP}")
     left_out = statistic(1 - np.eye(n))
     if n >= MIN_BOOTSTRAP:
-        return value, bca_interval(value, statistic(draws.counts(names)), left_out)
+        return value, bca_interval(value, statistic(draws.counts(names)), left_out, n - 1)
     if np.isnan(left_out).any():
         return value, no_interval("it rests on a single class")
     return value, jackknife_interval(value, left_out)._replace(method="t over classes")

@@ -23,8 +23,7 @@ from reaudio_eval.metrics import Subset
 from reaudio_eval.metrics._subsets import membership
 from reaudio_eval.records import FeatureSet, FloatArray, IntArray
 
-_BLOCK_BYTES = 1 << 27  # of second moments held at once: 128 MiB, about a thousand subsets of VGGish
-_CLIPS_AT_ONCE = 64
+_BLOCK_BYTES = 1 << 26  # of second moments held at once, of clips and of subsets each: 64 MiB, 512 of VGGish
 
 Float64 = npt.NDArray[np.float64]
 
@@ -117,23 +116,22 @@ def _fit_subsets(features: FeatureSet, clips: Sequence[IntArray]) -> Iterator[Ga
         for rows in clips:
             yield fit(features.frames[frame_rows(features, rows)])
         return
-    d = features.frames.shape[1]
-    block = max(1, _BLOCK_BYTES // (8 * d * d))
+    block = max(1, _BLOCK_BYTES // (8 * features.frames.shape[1] ** 2))
     for start in range(0, len(clips), block):
-        yield from _fit_block(features, membership(clips[start : start + block], len(features)))
+        yield from _fit_block(features, membership(clips[start : start + block], len(features)), block)
 
 
-def _fit_block(features: FeatureSet, weights: Float64) -> Iterator[Gaussian]:
+def _fit_block(features: FeatureSet, weights: Float64, clips_at_once: int) -> Iterator[Gaussian]:
     """One Gaussian for each row of ``weights`` (subsets, n) from sums and second moments over clips."""
     d = features.frames.shape[1]
     origin = features.frames.mean(axis=0, dtype=np.float64)  # near the data: the subtraction below loses no digits
     sums = np.zeros((len(weights), d))
     seconds = np.zeros((len(weights), d * d))
-    for start in range(0, len(features), _CLIPS_AT_ONCE):
-        chunk = slice(start, min(start + _CLIPS_AT_ONCE, len(features)))
+    for start in range(0, len(features), clips_at_once):
+        chunk = slice(start, start + clips_at_once)
         clips = [
             features.frames[low:high] - origin
-            for low, high in zip(features.offsets[chunk], features.offsets[1:][chunk], strict=True)
+            for low, high in zip(features.offsets[:-1][chunk], features.offsets[1:][chunk], strict=True)
         ]
         sums += weights[:, chunk] @ np.stack([frames.sum(axis=0) for frames in clips])
         seconds += weights[:, chunk] @ np.stack([(frames.T @ frames).ravel() for frames in clips])

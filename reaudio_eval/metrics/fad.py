@@ -18,9 +18,10 @@ from reaudio_eval.records import FeatureSet
 
 __all__ = ["METRICS", "frechet_distance", "frechet_distance_infinity", "frechet_distance_subsets"]
 
-HALVINGS = 8  # random halvings averaged: their noise is then a tenth of the spread between samples
-MIN_CLIPS = 100  # for extrapolation; below, the distance does not fall as 1/n for any embedder here
-MIN_FRAMES_PER_DIMENSION = 0.25  # for extrapolation, likewise
+HALVINGS = 4  # random halvings averaged: twice as many do not narrow the jackknife interval
+# Extrapolation needs both: what it leaves of the bias grows fast below (figures in frechet_distance_infinity).
+MIN_CLIPS = 100
+MIN_FRAMES_PER_DIMENSION = 0.25
 
 
 def frechet_distance_infinity(
@@ -32,12 +33,12 @@ def frechet_distance_infinity(
     The bias is c_g / n_g + c_r / n_r to first order, so the line through the distance at n and at n / 2 clips is
     followed to 1/n = 0. Both sides are halved, since both are samples, and by the same clips where rows are paired.
     Halves are drawn without replacement (with it, the extrapolation only reaches the sample itself) and averaged over
-    ``HALVINGS`` random halvings. These two sizes stand for the 15 points of the paper: on simulated features the
-    result has the same mean and a tenth of the drawing noise, and larger sizes are nearer to the linear regime.
+    ``HALVINGS`` random halvings. These two sizes stand for the 15 of the paper: the noise of drawing is a ninth to a
+    quarter of theirs at half the cost, and larger sizes are nearer to the linear regime.
 
-    The result may be negative by noise. Fewer frames than dimensions leave a remainder of the bias, on the high side:
-    on Gaussian features with eigenvalues 1/k and 1/k^1.5 the share removed was 37-69 % with d/4 frames, 51-74 % with
-    d/2, 81-95 % with d and nearly all with 2d.
+    The result may be negative by noise. Where there are few frames for d dimensions, part of the bias remains, on the
+    high side: the share removed was 37-60 % with d / 4 frames, 52-70 % with d / 2, 81-94 % with d and 95-99 % with 2 d
+    (simulated, ``benchmarks/extrapolation.py``).
 
     Args:
         generated, reference: features whose rows are paired.
@@ -111,7 +112,7 @@ _SOURCE_INFINITY = "arXiv 1911.07023 and 2311.01616, without replacement, both s
 METRICS = (
     SetMetric(
         name="fad_{embedder}",
-        title="Frechet audio distance",
+        title="FAD",
         higher_is_better=False,
         unit="",
         source=f"arXiv 1812.08466; {_SOURCE}; frames of all clips pooled",
@@ -122,7 +123,7 @@ METRICS = (
     ),
     SetMetric(
         name="fd_{embedder}",
-        title="Frechet distance",
+        title="FD",
         higher_is_better=False,
         unit="",
         source=f"arXiv 1706.08500; {_SOURCE}; one embedding a clip",
@@ -133,7 +134,7 @@ METRICS = (
     ),
     SetMetric(
         name="fad_inf_{embedder}",
-        title="Frechet audio distance at infinite size",
+        title="FAD-inf",
         higher_is_better=False,
         unit="",
         source=_SOURCE_INFINITY,
@@ -145,7 +146,7 @@ METRICS = (
     ),
     SetMetric(
         name="fd_inf_{embedder}",
-        title="Frechet distance at infinite size",
+        title="FD-inf",
         higher_is_better=False,
         unit="",
         source=_SOURCE_INFINITY,

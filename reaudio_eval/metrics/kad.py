@@ -92,7 +92,7 @@ def _kad(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined
 METRICS = (
     SetMetric(
         name="kad_{embedder}",
-        title="Kernel audio distance",
+        title="KAD",
         higher_is_better=False,
         unit="MMD² × 100",
         source="arXiv 2502.15602; unbiased MMD², Gaussian kernel, bandwidth the median distance of all reference clips",

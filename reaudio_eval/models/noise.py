@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +21,29 @@ SECONDS = 10.0
 RMS = 0.1  # -20 dB full scale
 LOWEST_HZ = 20.0
 MAX_PEAK = 0.99
+JOBS = 4
 
 
 def clips(request: ClipRequest) -> dict[str, Path]:
-    """A clip of noise for every prompt, written once to ``request.output`` as 16-bit WAV at 16 kHz.
+    """A clip of noise for every prompt in ``request.output``, 16-bit WAV at 16 kHz; a file already right is left alone.
 
     Raises:
         ReaudioError: the folder cannot be written.
     """
-    made = {p.clip_id: request.output / f"{p.clip_id}.wav" for p in request.prompts}
-    for clip_id, path in made.items():
-        if not path.is_file():
-            n_samples, rms = _measure(request.dataset.references.get(clip_id))
-            noise = pink_noise(n_samples, rms, np.random.default_rng(clip_seed(request.seed, clip_id)))
-            atomic_write(path, wav_bytes(noise, SAMPLE_RATE))
-    return made
+    clip_ids = [p.clip_id for p in request.prompts]
+    with ThreadPoolExecutor(max_workers=JOBS) as pool:
+        return dict(zip(clip_ids, pool.map(partial(_make, request), clip_ids), strict=True))
+
+
+def _make(request: ClipRequest, clip_id: str) -> Path:
+    # Made anew each time, because another seed or another reference may have been used when the file was written.
+    n_samples, rms = _measure(request.dataset.references.get(clip_id))
+    noise = pink_noise(n_samples, rms, np.random.default_rng(clip_seed(request.seed, clip_id)))
+    data = wav_bytes(noise, SAMPLE_RATE)
+    path = request.output / f"{clip_id}.wav"
+    if not (path.is_file() and path.read_bytes() == data):
+        atomic_write(path, data)
+    return path
 
 
 def _measure(reference: Path | None) -> tuple[int, float]:

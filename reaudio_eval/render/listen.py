@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +36,9 @@ class LabelTag:
 
 @dataclass(frozen=True)
 class Item:
-    """A prompt with its players. ``why`` is the number that brought it here, or ""."""
+    """A prompt with its players. ``why`` is the number that brought it here, or ""; ``anchor`` its id in the page."""
 
+    anchor: str
     prompt: Prompt
     labels: tuple[LabelTag, ...]
     players: tuple[Player, ...]
@@ -81,14 +81,14 @@ def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
     different = [c for c in spread if c not in bad][: min(third, budget - len(bad))]
     taken = {*bad, *different}
     shuffled = sorted((c for c in ids if c not in taken), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
-    scores = _Scores(analysis)
+    build = _Items(analysis, sources)
     groups = (
         ("Worst", bad, worst, "mean of the systems"),
         ("Largest differences between systems", different, spread, "best minus worst system"),
         ("Random", shuffled[: budget - len(taken)], {}, ""),
     )
     made = tuple(
-        (title, tuple(_item(analysis, clip, scores, sources, _why(metric, ranked, clip, what)) for clip in chosen))
+        (title, tuple(build.item(clip, _why(metric, ranked, clip, what)) for clip in chosen))
         for title, chosen, ranked, what in groups
         if chosen
     )
@@ -122,19 +122,28 @@ def _why(metric: MetricInfo | None, ranked: Mapping[str, float], clip: str, what
     return f"{metric.title}, {what}: {number(ranked[clip], decimals(ranked.values()))}"
 
 
-class _Scores:
-    """Per-clip values as text, the ranking metric first."""
+class _Items:
+    """Builds items; what all of them look up is read from the frames once."""
 
-    def __init__(self, analysis: LongtailAnalysis) -> None:
+    def __init__(self, analysis: LongtailAnalysis, sources: Mapping[tuple[str, int | None], Mapping[str, Path]]) -> None:
         frame: pd.DataFrame = analysis.clip_scores
         first = ranking_metric(analysis)
+        self.sources = sources
+        self.prompts = {p.clip_id: (i, p) for i, p in enumerate(analysis.prompts)}
+        self.labels = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in analysis.labels.itertuples(index=False)}
         self.metrics = sorted((m for m in analysis.metrics if m.level != "set"), key=lambda m: m != first)
         self.digits = {m.name: decimals(frame.loc[frame["metric"] == m.name, "value"]) for m in self.metrics}
-        self.values = {
-            (r.system, r.clip_id, r.metric): r.value for r in frame.itertuples(index=False) if math.isfinite(r.value)
-        }
+        self.values = {(r.system, r.clip_id, r.metric): r.value for r in frame.itertuples(index=False)}
 
-    def of(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
+    def item(self, clip: str, why: str) -> Item:
+        place, prompt = self.prompts[clip]
+        tags = sorted((self.labels.get(x, LabelTag(x, 0, "")) for x in prompt.labels), key=lambda tag: tag.n_train)
+        players = tuple(
+            Player(name, i, clips[clip], self._scores(name, clip)) for (name, i), clips in self.sources.items() if clip in clips
+        )
+        return Item(f"p-{place}", prompt, tuple(tags), players, why)
+
+    def _scores(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
         return tuple(
             (m.title, number(self.values[system, clip, m.name], self.digits[m.name]))
             for m in self.metrics
@@ -142,24 +151,10 @@ class _Scores:
         )
 
 
-def _item(
-    analysis: LongtailAnalysis, clip: str, scores: _Scores, sources: Mapping[tuple[str, int | None], Mapping[str, Path]], why: str
-) -> Item:
-    prompt = next(p for p in analysis.prompts if p.clip_id == clip)
-    known = {row.label: row for row in analysis.labels.itertuples(index=False)}
-    tags = [LabelTag(known[x].name, int(known[x].n_train), str(known[x].stratum)) if x in known else LabelTag(x, 0, "") for x in prompt.labels]
-    players = tuple(
-        Player(name, i, clips[clip], scores.of(name, clip)) for (name, i), clips in sources.items() if clip in clips
-    )
-    return Item(prompt, tuple(sorted(tags, key=lambda t: t.n_train)), players, why)
-
-
-def players_of_label(listening: Listening) -> dict[str, tuple[str, ...]]:
-    """Label -> clip ids on the page that carry it (trusted labels only)."""
+def anchors_by_label(listening: Listening) -> dict[str, tuple[str, ...]]:
+    """Label -> anchors of the prompts on the page that carry it (trusted labels only)."""
     found: dict[str, list[str]] = {}
     for item in listening.items:
         for label in item.prompt.labels if item.prompt.labels_known else ():
-            found.setdefault(label, []).append(item.prompt.clip_id)
-    return {label: tuple(clips) for label, clips in found.items()}
-
-
+            found.setdefault(label, []).append(item.anchor)
+    return {label: tuple(anchors) for label, anchors in found.items()}

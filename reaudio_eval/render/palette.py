@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from matplotlib.markers import MarkerStyle
+
 from reaudio_eval.records import SystemInfo
 
 
@@ -82,6 +84,19 @@ def system_styles(systems: Sequence[SystemInfo]) -> list[SystemStyle]:
         else:
             styles.append(_REAL if system.kind == "real" else _NOISE)
     return styles
+
+
+def marker_path(marker: str) -> str:
+    """The outline of a matplotlib marker as SVG path data in a box of 10 x 10."""
+    style = MarkerStyle(marker)
+    outline = style.get_path().transformed(style.get_transform())
+    lines = outline.to_polygons(closed_only=False)
+    return "".join("M" + "L".join(f"{5 + 7 * x:.1f} {5 - 7 * y:.1f}" for x, y in line) for line in lines)
+
+
+def dash_lengths(style: SystemStyle) -> str:
+    """The dash as SVG ``stroke-dasharray`` for a line of width 1; "none" for a solid line."""
+    return "none" if isinstance(style.dash, str) else " ".join(f"{length:g}" for length in style.dash[1])
 
 
 def css_variables() -> str:

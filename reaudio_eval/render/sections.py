@@ -8,7 +8,7 @@ from typing import Any
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
 from reaudio_eval.render.text import count, decimals, interval, number, p_value
-from reaudio_eval.render.verdict import ALPHA, Separation, generated, overall_separation, separate
+from reaudio_eval.render.verdict import ALPHA, Separation, ends, generated, losses, overall_separation, separate
 from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, bar, fifth, fifths, lookup, scale
 
 MIN_CLASSES, MIN_CLIPS = 5, 30  # below either, a stratum's number is greyed out
@@ -275,3 +275,45 @@ def sizes_table(analysis: LongtailAnalysis) -> TableView:
         for r in analysis.strata_sizes.itertuples(index=False)
     )
     return TableView("sizes", "Strata by the number of training clips of a class", columns, (rows,))
+
+
+def metrics_table(analysis: LongtailAnalysis) -> TableView:
+    """What each column means and which network and checkpoint are behind it."""
+    columns = (Column("metric"), *(Column(t, text=True) for t in ("name", "a value per", "better", "judge", "checkpoint", "source")))
+    rows = tuple(
+        Row(m.title, tuple(Cell(text, css="text") for text in (
+            m.name, {"clip": "clip", "label": "clip and label", "set": "set of clips"}[m.level],
+            "higher" if m.higher_is_better else "lower", m.embedder, m.embedder_sha256[:12], m.source,
+        )))
+        for m in analysis.metrics
+    )  # fmt: skip
+    return TableView("metrics", "Metrics", columns, (rows,))
+
+
+def loss_table(analysis: LongtailAnalysis) -> TableView | None:
+    """What every system loses from head to tail on the primary metric, drawn; for the verdict."""
+    if analysis.primary is None:
+        return None
+    metric = analysis.metric(analysis.primary)
+    found = losses(analysis, metric)
+    if not any(math.isfinite(loss.value) for loss in found):
+        return None
+    digits = decimals(loss.value for loss in found)
+    limits = scale(v for loss in found for v in (loss.value, loss.low, loss.high))
+    place = {s.name: i for i, s in enumerate(analysis.systems)}
+    notes = Notes()
+    rows = [
+        Row(
+            loss.system,
+            (
+                Cell(number(loss.value, digits), interval(loss.low, loss.high, digits), bar=bar(loss.value, loss.low, loss.high, limits))
+                if math.isfinite(loss.value)
+                else notes.cell(loss.reason),
+            ),
+            system=place[loss.system],
+        )
+        for loss in found
+    ]
+    head, tail = ends(analysis.strata)
+    columns = (Column("system"), Column(f"lost from {head} to {tail}"))
+    return TableView("losses", f"{metric.title}: positive is worse on {tail}", columns, _grouped(analysis, rows), tuple(notes.reasons))

@@ -89,9 +89,12 @@ def build(
             "protocol": "audioldm-eval-2023-06", "seed": 0, "notes": ["4 rows are ambiguous.", "Labels are not propagated."],
         },
         audit={
-            "missing": {"Tango": ["clip003"]}, "unreadable": {},
-            "flagged": [{"system": "AudioLDM", "clip_id": "clip005", "problem": "silent"}],
-            "ambiguous_labels": ["clip007", "clip019"],
+            s.name: {
+                "n_clips": 48, "n_ok": 47, "n_unreadable": 1, "n_missing": 0, "flags": {"silent": 1, "short": 2}, "sample_rates": [16000],
+                "seconds": {"min": 9.98, "median": 10.0, "max": 10.2},
+                "clips": [{"clip_id": "clip005", "status": "ok", "flags": ["silent"], "reason": None}],
+            }
+            for s in systems if s.kind == "generated"
         },
     )  # fmt: skip
 

@@ -1,0 +1,223 @@
+"""The report: one HTML file that needs no network, with its figures, tables and JSON beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reaudio_eval import __version__
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
+from reaudio_eval.render import findings, sections, verdict
+from reaudio_eval.render.figures import (
+    CROWDED, Chart, add_legend, frequency_figure, label_histogram_figure, strata_figure, trend_figure,
+)  # fmt: skip
+from reaudio_eval.render.listen import Listening, anchors_by_label, select
+from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
+from reaudio_eval.render.palette import css_variables, dash_lengths, marker_path, system_styles
+from reaudio_eval.render.svg import inline, save_figure
+from reaudio_eval.render.tables import analysis_json, file_stem, write_tables
+from reaudio_eval.render.views import TableView
+from reaudio_eval.store import atomic_write
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class RenderedReport:
+    """Files written (``media``: written or reused)."""
+
+    html: Path
+    json: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    media: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything the page shows of one metric; None where the metric has no such thing."""
+
+    metric: MetricInfo
+    frequency: Markup | None
+    strata: Markup | None
+    strata_table: TableView
+    normalised: TableView | None
+    bins: TableView | None
+    trend: TableView | None
+    summary: TableView | None
+    paired: Sequence[TableView]
+    classes: TableView | None
+
+
+@dataclass
+class _Steps:
+    """Counts work for the progress callback."""
+
+    total: int
+    report: Progress | None
+    done: int = 0
+
+    def advance(self, what: str) -> None:
+        self.done += 1
+        if self.report:
+            self.report(self.done, self.total, what)
+
+
+@dataclass
+class _Figures:
+    """Draws a figure once: into the page and into three files."""
+
+    analysis: LongtailAnalysis
+    folder: Path
+    written: list[Path] = field(default_factory=list)
+
+    def add(self, name: str, chart: Chart | None, finding: str, *, legend: bool = True) -> Markup | None:
+        if chart is None:
+            return None
+        svg = inline(chart.figure, name, finding, chart.points)
+        if legend:
+            add_legend(chart, self.analysis)
+        self.written += save_figure(chart.figure, self.folder / file_stem(name))
+        return svg
+
+
+def render_longtail(
+    analysis: LongtailAnalysis,
+    output: Path,
+    *,
+    media: MediaMode = "inline",
+    max_players: int = INLINE_PLAYERS,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> RenderedReport:
+    """Write ``longtail.html``, ``longtail.json``, ``figures/`` and ``tables/`` into ``output``, each file in one step.
+
+    The same analysis and clips give the same bytes.
+
+    Args:
+        media: players inside the page, in ``output/media``, or none. Beyond ``INLINE_PLAYERS`` players the rest go to
+            ``output/media`` even if "inline".
+        max_players: how many players at most; prompts are chosen accordingly.
+        jobs: threads that encode audio.
+        progress: called with (steps done, steps in all, what was done), from the calling thread.
+
+    Raises:
+        ReaudioError: ``output`` cannot be written.
+    """
+    listening = select(analysis, max_players if media != "none" else 0)
+    paths = [player.path for item in listening.items for player in item.players]
+    steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)
+    figures = _Figures(analysis, output / "figures")
+    histogram = figures.add(
+        "label-histogram", Chart(label_histogram_figure(analysis.labels)), findings.histogram(analysis), legend=False
+    )
+    panels = []
+    for metric in _primary_first(analysis):
+        panels.append(_panel(analysis, metric, figures, anchors_by_label(listening)))
+        steps.advance(f"figures of {metric.title}")
+    tables = write_tables(analysis, output / "tables")
+    steps.advance("tables")
+    atomic_write(output / "longtail.json", analysis_json(analysis))
+    steps.advance("JSON")
+    clips, files = media_for(paths, output, media, jobs, lambda _: steps.advance("clips"))
+    page = _page(analysis, histogram, panels, listening, clips)
+    atomic_write(output / "longtail.html", page.encode())
+    steps.advance("page")
+    return RenderedReport(
+        output / "longtail.html", output / "longtail.json", tuple(figures.written), tuple(tables), tuple(files)
+    )
+
+
+def _primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
+    return sorted(analysis.metrics, key=lambda m: m.name != analysis.primary)
+
+
+def _panel(
+    analysis: LongtailAnalysis, metric: MetricInfo, figures: _Figures, listen: Mapping[str, tuple[str, ...]]
+) -> Panel:
+    name = metric.name
+    figures.add(f"trend-{name}", trend_figure(analysis, metric), "", legend=False)
+    return Panel(
+        metric,
+        figures.add(f"frequency-{name}", frequency_figure(analysis, metric), findings.frequency(analysis, metric)),
+        figures.add(f"strata-{name}", strata_figure(analysis, metric), findings.strata(analysis, metric)),
+        sections.strata_table(analysis, metric),
+        sections.normalised_table(analysis, metric),
+        sections.bins_table(analysis, metric),
+        sections.trend_table(analysis, metric),
+        sections.summary_table(analysis, metric),
+        sections.paired_tables(analysis, metric),
+        sections.class_table(analysis, metric, listen),
+    )
+
+
+def _page(
+    analysis: LongtailAnalysis, histogram: Markup | None, panels: Sequence[Panel], listening: Listening, clips: Mapping[Path, Media]
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
+    script = _template_text(environment, "report.js")
+    many = sum(s.kind == "generated" for s in analysis.systems) > CROWDED
+    return environment.get_template("longtail.html.j2").render(
+        analysis=analysis,
+        version=__version__,
+        css=Markup(_template_text(environment, "report.css")),
+        variables=Markup(css_variables()),
+        script=Markup(script),
+        policy=_policy(script),
+        styles=system_styles(analysis.systems),
+        sentences=verdict.sentences(analysis),
+        losses=sections.loss_table(analysis),
+        main=sections.main_table(analysis),
+        sizes=sections.sizes_table(analysis),
+        metrics_table=sections.metrics_table(analysis),
+        tail_shape=findings.tail_shape(analysis),
+        histogram=histogram,
+        panels=panels,
+        many=many,
+        focus=_focus(analysis),
+        listening=listening,
+        clips=clips,
+        odd_clips=findings.odd_clips(analysis),
+        audit_table=findings.audit_table(analysis),
+        untrusted=[p for p in analysis.prompts if not p.labels_known],
+    )
+
+
+def _template_text(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _policy(script: str) -> str:
+    """Content security policy: this script, inline styles, embedded or neighbouring media, and no network at all."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: file: 'self'; "
+        "media-src data: file: 'self'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _kind(value: Any) -> str:
+    """How the page shows a value of the provenance: "mapping", "list" or "scalar"."""
+    if isinstance(value, Mapping):
+        return "mapping"
+    return "list" if isinstance(value, (list, tuple)) else "scalar"
+
+
+def _focus(analysis: LongtailAnalysis) -> int:
+    """Position of the system whose points are shown where showing all would hide them: the leader."""
+    if analysis.primary is None:
+        return 0
+    leader = verdict.overall_separation(analysis, analysis.metric(analysis.primary)).leader
+    return next((i for i, s in enumerate(analysis.systems) if s.name == leader), 0)

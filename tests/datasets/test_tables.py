@@ -1,0 +1,115 @@
+"""Reading CSV tables: every documented error names the file and the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reaudio_eval.datasets._tables import LabelSet, read_captions, read_class_list, read_table
+from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_eval.records import Prompt
+
+LABELS = LabelSet(("/m/1", "/m/2"), {"/m/1": "Male speech, man speaking", "/m/2": "Dog"})
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_read_table_keeps_strings(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "a, b\n007,NA\n,x\n", "utf-8-sig"), ["a", "b"], "it")
+    assert table.to_dict("list") == {"a": ["007", ""], "b": ["NA", "x"]}
+
+
+def test_short_rows_are_empty_values(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path / "a.csv", "a,b\n1\n"), ["a"], "it").to_dict("list") == {"a": ["1"], "b": [""]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"a\.csv is not a readable CSV table: No columns"),
+        ("a,b\n", r"a\.csv has a header and no rows"),
+        ("x,b\n1,2\n", r"a\.csv lacks the column 'a'; it has 'x', 'b'"),
+        ("a,b\n1,2\n1,2,3\n", r"a\.csv is not a readable CSV table: .*line 3, saw 3"),
+        ("a,b\n1,a dog, a cat\n", "more values in a row than columns: quote the captions that contain commas"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ReaudioError, match=message):
+        read_table(write(tmp_path / "a.csv", text), ["a"], "it")
+
+
+def test_missing_file_and_bad_bytes(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match=r"none\.csv does not exist; the captions should be there"):
+        read_table(tmp_path / "none.csv", [], "the captions")
+    path = write(tmp_path / "a.csv", "a\nfine\ncafé\n", "latin-1")
+    with pytest.raises(ReaudioError, match=r"a\.csv is not UTF-8 in line 3: save it as UTF-8"):
+        read_table(path, [], "it")
+
+
+def test_labels_are_ids_or_names_in_any_case() -> None:
+    assert LABELS.parse("/m/2;male speech, man speaking; Dog ;", "x") == ("/m/2", "/m/1")
+    assert LABELS.parse("", "x") == ()
+
+
+def test_unknown_label_suggests() -> None:
+    with pytest.raises(ReaudioError, match=r"a\.csv row 3: unknown label 'Dgo'. Did you mean 'Dog'\?"):
+        LABELS.parse("Dgo", "a.csv row 3")
+    with pytest.raises(ReaudioError, match="unknown label 'zzzzzz'. Labels are ids or display names"):
+        LABELS.parse("/m/1;zzzzzz", "here")
+
+
+def test_class_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.csv", 'index,mid,display_name\n0,/m/1,"A, b"\n1,/m/0,C\n')
+    assert read_class_list(path) == LabelSet(("/m/1", "/m/0"), {"/m/1": "A, b", "/m/0": "C"})
+    with pytest.raises(ReaudioError, match="'index' must count 0, 1, 2"):
+        read_class_list(write(path, "index,mid,display_name\n1,/m/1,A\n"))
+    with pytest.raises(ReaudioError, match="row 2 repeats mid '/m/1'"):
+        read_class_list(write(path, "index,mid,display_name\n0,/m/1,A\n1,/m/1,B\n"))
+
+
+def test_captions_by_file_name(tmp_path: Path) -> None:
+    for column in ("file", "filename"):
+        path = write(tmp_path / "c.csv", f'{column},caption\nx/a.b.wav,"one, two"\nb.flac,NA\n')
+        assert read_captions(path) == (Prompt("a.b", "one, two", (), False), Prompt("b", "NA", (), False))
+
+
+def test_captions_with_labels_and_splits(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.csv", "clip_id,caption,labels,split\na,x,Dog,test\nb,y,,test\na,z,Dog,val\n")
+    assert read_captions(path, LABELS, "test") == (Prompt("a", "x", ("/m/2",)), Prompt("b", "y", (), False))
+    assert read_captions(path, None, "val") == (Prompt("a", "z", ("Dog",)),)
+    with pytest.raises(UnknownNameError, match="Unknown split 'tets'. Did you mean 'test'"):
+        read_captions(path, LABELS, "tets")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,caption\na,x\n", r"lacks the column 'clip_id' \(or 'file' or 'filename'\); it has 'name', 'caption'"),
+        ("clip_id,text\na,x\n", "lacks the column 'caption'"),
+        ("clip_id,caption\na,x\nb,y\na,z\n", "row 3 repeats clip_id 'a'"),
+        ("clip_id,caption\na,x\n,y\n", "row 2: 'clip_id' is empty"),
+        ("clip_id,caption\na,x\nb, \n", "row 2: 'caption' is empty"),
+        ("clip_id,caption\na/b,x\n", "row 1: the clip_id 'a/b' cannot be a file name"),
+        ("clip_id,caption,labels\na,x,Dog\nb,y,Dgo\n", "row 2: unknown label 'Dgo'"),
+    ],
+)
+def test_bad_captions(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ReaudioError, match=message):
+        read_captions(write(tmp_path / "c.csv", text), LABELS)
+
+
+def test_rows_keep_their_numbers_after_a_split_is_chosen(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.csv", "clip_id,caption,split\na,x,val\nb,y,test\nb,z,test\n")
+    with pytest.raises(ReaudioError, match="row 3 repeats"):
+        read_captions(path, None, "test")
+
+
+def test_tables_are_plain_text_frames(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "a\n1\n"), ["a"], "it")
+    assert isinstance(table, pd.DataFrame)
+    assert isinstance(table.at[0, "a"], str)

@@ -1,0 +1,90 @@
+"""Inception score: torch-fidelity's arithmetic rewritten in torch, closed forms, split bookkeeping, order of files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reaudio_eval.metrics import Subset, Undefined
+from reaudio_eval.metrics.inception_score import METRICS, inception_score
+
+FLOAT64 = 1e-10
+IS, IS_STD = METRICS
+
+
+def in_torch(logits, splits, seed):
+    """Mean and deviation over splits from torch distributions, split by index lists."""
+    n = len(logits)
+    shuffled = torch.tensor(logits).double()[torch.as_tensor(np.random.RandomState(seed).permutation(n))]
+    scores = []
+    for i in range(splits):
+        members = [row for row in range(n) if i * n // splits <= row < (i + 1) * n // splits]
+        each = torch.distributions.Categorical(logits=shuffled[members])
+        together = torch.distributions.Categorical(probs=each.probs.mean(dim=0))
+        scores.append(torch.distributions.kl_divergence(each, together).mean().exp())
+    stacked = torch.stack(scores)
+    return stacked.mean().item(), stacked.std(correction=0).item()
+
+
+@pytest.mark.parametrize(("n", "splits", "seed"), [(100, 10, 2020), (97, 10, 2020), (13, 10, 1), (50, 1, 0)])
+def test_equals_torch(n, splits, seed):
+    logits = 3 * np.random.default_rng(n).standard_normal((n, 20))
+    assert inception_score(logits, splits, seed) == pytest.approx(in_torch(logits, splits, seed), rel=FLOAT64, abs=FLOAT64)
+
+
+def test_equal_logits_score_one():
+    assert inception_score(np.tile([1.0, 2.0, -3.0], (40, 1)), 10, 2020) == pytest.approx((1.0, 0.0), abs=FLOAT64)
+
+
+def test_certain_and_distinct_clips_score_the_number_of_classes():
+    logits = 3000 * np.eye(7)  # probabilities underflow to exactly 0 and 1
+    assert inception_score(logits, 1, 0) == pytest.approx((7.0, 0.0), rel=FLOAT64)
+    assert inception_score(np.repeat(logits, 5, axis=0), 1, 0) == pytest.approx((7.0, 0.0), rel=FLOAT64)
+
+
+def test_one_clip_a_split_scores_one():
+    logits = np.random.default_rng(1).standard_normal((10, 5))
+    assert inception_score(logits, 10, 2020) == pytest.approx((1.0, 0.0), abs=FLOAT64)
+
+
+def both(data, *subsets):
+    return [(IS.compute(data, subsets)[i], IS_STD.compute(data, subsets)[i]) for i in range(len(subsets))]
+
+
+def test_rows_are_taken_in_the_order_of_file_names(make_features, make_input):
+    logits = 3 * np.random.default_rng(2).standard_normal((30, 8)).astype(np.float32)
+    ids = [f"clip{i:02}" for i in range(28)] + ["a-1", "a"]  # as files: a-1.wav before a.wav
+    listing = [28, 29, *range(28)]
+    rows = np.arange(30)
+    expected = inception_score(logits[listing], 10, 2020)
+    data = make_input(make_features(np.zeros((30, 2)), logits=logits, ids=ids))
+    assert both(data, Subset(rows, rows)) == [pytest.approx(expected, rel=FLOAT64)]
+    shuffled = np.random.default_rng(3).permutation(30)
+    moved = make_features(np.zeros((30, 2)), logits=logits[shuffled], ids=[ids[i] for i in shuffled])
+    assert both(make_input(moved), Subset(rows, rows)) == [pytest.approx(expected, rel=FLOAT64)]
+
+
+def test_subsets_and_protocol(make_features, make_input):
+    logits = 3 * np.random.default_rng(4).standard_normal((30, 8)).astype(np.float32)
+    data = make_input(make_features(np.zeros((30, 2)), logits=logits), is_splits=4, is_seed=7)
+    few, some = np.arange(3), np.arange(5, 25)
+    undefined, value = both(data, Subset(few, few), Subset(some, few))
+    assert undefined == (Undefined("needs at least 4 generated clips, one a split; there are 3"),) * 2
+    assert value == pytest.approx(inception_score(logits[5:25], 4, 7), rel=FLOAT64)
+
+
+def test_broken_logits_have_a_reason(make_features, make_input):
+    logits = np.zeros((12, 4))
+    logits[5, 0] = np.nan
+    rows = np.arange(12)
+    values = IS.compute(make_input(make_features(np.zeros((12, 2)), logits=logits)), [Subset(rows, rows)])
+    assert values == [Undefined("the net features of clip clip005 are not finite")]
+
+
+def test_directions():
+    assert IS.higher_is_better
+    assert IS.size_biased
+    assert IS.interval == "jackknife"
+    assert IS_STD.interval == "none"
+    assert not IS_STD.in_strata

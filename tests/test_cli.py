@@ -1,0 +1,93 @@
+"""The command line itself: help, names, exit codes, and the public Python names. Each command's work is tested with its module."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import reaudio_eval
+from reaudio_eval import cli, protocols
+from reaudio_eval.cli import app
+
+runner = CliRunner()
+COMMANDS = (["score"], ["longtail"], ["report"], ["list"], ["doctor"], ["data", "stats"])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_of_every_command_shows_an_example(command: list[str]) -> None:
+    result = runner.invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Example: reaudio-eval" in result.stdout
+
+
+@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
+def test_unknown_option_is_a_usage_error(command: list[str]) -> None:
+    assert runner.invoke(app, [*command, "--no-such-option"]).exit_code == 2
+
+
+def test_version() -> None:
+    assert runner.invoke(app, ["--version"]).stdout.strip() == reaudio_eval.__version__
+
+
+@pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "protocols"])
+def test_list_as_json(what: str) -> None:
+    rows = json.loads(runner.invoke(app, ["list", what, "--json"]).stdout)
+    assert rows
+    assert all(row["name"] and row["description"] for row in rows)
+
+
+def test_list_suggests() -> None:
+    result = runner.invoke(app, ["list", "metric"])
+    assert result.exit_code == 2
+    assert "Did you mean 'metrics'" in result.stderr
+
+
+def test_default_protocol_is_that_of_the_library() -> None:
+    assert cli.DEFAULT_PROTOCOL == protocols.DEFAULT_PROTOCOL
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom reaudio_eval.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "assert not {'torch', 'pandas', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_module_runs_as_a_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "reaudio_eval", "--version"], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == reaudio_eval.__version__
+
+
+@pytest.mark.parametrize("name", reaudio_eval.__all__)
+def test_public_names_exist_whatever_was_imported_before(name: str) -> None:
+    import reaudio_eval.rerendering  # imports the modules behind most names
+
+    assert getattr(reaudio_eval, name) is not None
+    assert not isinstance(getattr(reaudio_eval, name), type(sys)), f"{name} is a module"
+
+
+def test_unknown_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'scores'"):
+        _ = reaudio_eval.scores
+
+
+def test_data_stats_on_the_real_labels(shared: Path, tmp_path: Path) -> None:
+    arguments = ["data", "stats", "--dataset", "audiocaps", "--data-root", str(shared / "data" / "audiocaps")]
+    result = runner.invoke(app, [*arguments, "--json", "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "326" in result.stdout
+    assert {p.name for p in tmp_path.iterdir()} == {"labels.csv", *(f"label_histogram.{s}" for s in ("svg", "pdf", "png"))}
+    assert "Speech" in runner.invoke(app, arguments).stdout
+
+
+def test_data_stats_without_data(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["data", "stats", "--data-root", str(tmp_path)])
+    assert result.exit_code == 2
+    assert str(tmp_path) in result.stderr

@@ -1,0 +1,47 @@
+"""Files are assigned to clips by one scheme for the whole folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.naming import clip_id_names, match_names, require_match, unique_names
+from reaudio_eval.records import Prompt
+
+
+def files(*stems: str) -> dict[str, Path]:
+    return {stem: Path(f"{stem}.wav") for stem in stems}
+
+
+SCHEMES = {"clip_id": {"p1": "p1", "p2": "p2"}, "video": {"v1": "p1", "v2": "p2", "p1": "p2"}}
+
+
+def test_the_scheme_that_names_most_files_wins_for_all() -> None:
+    match = match_names(SCHEMES, files("v1", "v2", "p2", "other"))
+    assert match.scheme == "video"
+    assert match.files == {"p1": Path("v1.wav"), "p2": Path("v2.wav")}
+
+
+def test_the_first_of_equal_schemes_wins() -> None:
+    assert match_names(SCHEMES, files("p1")).scheme == "clip_id"
+
+
+def test_a_stem_of_two_clips_names_neither() -> None:
+    assert unique_names([("v", "a"), ("v", "b"), ("w", "b"), ("w", "b")]) == {"w": "b"}
+
+
+def test_several_stems_of_a_clip_give_its_first_file() -> None:
+    match = match_names({"any": {"1": "a", "2": "a", "3": "a"}}, files("3", "2"))
+    assert match.files == {"a": Path("2.wav")}
+
+
+def test_plain_names() -> None:
+    assert clip_id_names([Prompt("a", "x"), Prompt("b", "y")]) == {"clip_id": {"a": "a", "b": "b"}}
+
+
+def test_no_common_name_is_an_error_with_examples_of_both_sides() -> None:
+    with pytest.raises(ReaudioError, match=r"No file in refs belongs to a clip: names there are 'x', 'y', expected .*'p1', 'v1'"):
+        require_match(SCHEMES, files("x", "y"), "refs")
+    assert match_names(SCHEMES, files("x")).files == {}

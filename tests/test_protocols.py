@@ -1,0 +1,59 @@
+"""The named protocols say what their sources do (metric by metric, from the sources' own code)."""
+
+from __future__ import annotations
+
+import pytest
+
+from reaudio_eval.errors import UnknownNameError
+from reaudio_eval.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
+
+# name -> (mono, DC removed, resampler, peak, 16-bit, KL epsilon, KL direction, CLAP checkpoint)
+EXPECTED = {
+    "audioldm-eval-2023-06": ("first", True, "sinc_hann", None, False, 1e-6, "reference_generated", "music_speech_audioset"),
+    "audioldm-eval-2023-06-32k": ("first", True, "sinc_hann", None, False, 1e-6, "reference_generated", "music_speech_audioset"),
+    "av-benchmark": ("mean", True, "sinc_hann", None, False, 0.0, "reference_generated", "music_speech_audioset"),
+    "fadtk": ("mean", False, "sinc_kaiser", None, True, 1e-6, "reference_generated", "music_speech_audioset"),
+    "stable-audio-metrics": ("mean", False, "soxr_hq", -1.0, False, 1e-6, "generated_reference", "630k-audioset-fusion"),
+    "audiocraft": ("mean", False, "sinc_hann", None, False, 1e-6, "reference_generated", "music_audioset"),
+}
+
+
+def test_every_protocol_is_checked_here() -> None:
+    assert set(PROTOCOLS) == set(EXPECTED)
+    assert DEFAULT_PROTOCOL in PROTOCOLS
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_conventions(name: str) -> None:
+    p = get_protocol(name)
+    w = p.waveform
+    found = (w.mono, w.remove_dc, w.resampler, w.peak_db, w.int16, p.kl_epsilon, p.kl_direction)
+    assert found == EXPECTED[name][:-1]
+    assert p.clap_checkpoint.startswith(EXPECTED[name][-1])
+    assert p.name == name
+    assert " @ " in p.source
+    assert "ot reproduced" in p.description or name == "audioldm-eval-2023-06-32k"
+
+
+def test_rules_of_single_embedders() -> None:
+    audioldm = get_protocol("audioldm-eval-2023-06")
+    assert audioldm.rule("vggish") == audioldm.rule("panns") == audioldm.waveform
+    assert audioldm.waveform.min_samples == 32_000
+    clap = audioldm.rule("clap")
+    assert (clap.rates, clap.pad_rate, clap.min_samples, clap.max_seconds) == ((32_000, 48_000), 32_000, 32_000, 10.0)
+    assert get_protocol("fadtk").rule("vggish").min_samples == 16_000
+    assert get_protocol("fadtk").rule("clap").min_samples == 0
+    assert get_protocol("stable-audio-metrics").rule("clap").int16
+    assert get_protocol("audiocraft").rule("vggish").peak_db == -1.0
+    assert get_protocol("audiocraft").rule("panns").peak_db is None
+    assert get_protocol("av-benchmark").waveform.max_seconds == 10.0
+
+
+def test_panns_rates() -> None:
+    assert get_protocol("audioldm-eval-2023-06").sample_rates["panns"] == 16_000
+    assert get_protocol("audioldm-eval-2023-06-32k").sample_rates["panns"] == 32_000
+
+
+def test_unknown_protocol_suggests() -> None:
+    with pytest.raises(UnknownNameError, match="Unknown protocol 'fadkt'. Did you mean 'fadtk'"):
+        get_protocol("fadkt")
