@@ -18,10 +18,11 @@ import pandas as pd
 
 from reaudio_eval.analysis import analyse
 from reaudio_eval.classes import class_table, score_arrays
+from reaudio_eval.estimates import Context
 from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
 from reaudio_eval.stats import Draws
 from reaudio_eval.strata import strata_scheme
-from reaudio_eval.summaries import Context, block
+from reaudio_eval.summaries import block
 
 LABELS_PER_CLIP = 2.7
 REPEATS = 3

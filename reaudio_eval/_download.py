@@ -7,10 +7,13 @@ import http.client
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reaudio_eval.embedders import CheckpointFile
 from reaudio_eval.errors import CheckpointError
+from reaudio_eval.store import atomic_path, explain_write_error
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -36,7 +39,8 @@ def download(file: CheckpointFile, folder: Path) -> Path:
     """Download a published checkpoint into ``folder``, verified before it gets its name. Progress goes to stderr.
 
     Raises:
-        CheckpointError: no network, no room, folder not writable, or the bytes are not the published ones.
+        CheckpointError: no network, or the bytes are not the published ones.
+        ReaudioError: no room, or the folder cannot be written.
     """
     from filelock import FileLock
 
@@ -45,48 +49,45 @@ def download(file: CheckpointFile, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_file():  # else another process was faster
-                _fetch(file, target)
-    except _NETWORK_ERRORS as error:
-        raise CheckpointError(
-            f"{file.filename} cannot be downloaded ({error}): fetch {file.url} by hand and pass --checkpoint NAME=PATH."
-        ) from error
+                with atomic_path(target) as partial:
+                    verify(target, file, _transfer(file, partial))
     except OSError as error:
-        raise CheckpointError(
-            f"{file.filename} ({about(file)}) cannot be written to {folder}: {error.strerror or error}."
-        ) from error
+        raise explain_write_error(error, target) from error
     return target
-
-
-def _fetch(file: CheckpointFile, target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        verify(target, file, _transfer(file, partial))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _transfer(file: CheckpointFile, partial: Path) -> str:
     """Copy ``file.url`` to ``partial`` with a progress bar; the SHA-256 of what arrived."""
+    digest = hashlib.sha256()
+    try:
+        with (
+            urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
+            partial.open("wb") as out,
+            _progress(file, response.headers.get("Content-Length")) as advance,
+        ):
+            while chunk := response.read(_CHUNK):
+                out.write(chunk)
+                digest.update(chunk)
+                advance(len(chunk))
+            out.flush()
+            os.fsync(out.fileno())
+    except _NETWORK_ERRORS as error:
+        raise CheckpointError(
+            f"{file.filename} cannot be downloaded ({error}): fetch {file.url} by hand and pass --checkpoint NAME=PATH."
+        ) from error
+    return digest.hexdigest()
+
+
+@contextmanager
+def _progress(file: CheckpointFile, length: str | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; yields what to call with the number of bytes that arrived."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    digest = hashlib.sha256()
-    with (
-        urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
-        partial.open("wb") as out,
-        Progress(*columns, console=Console(stderr=True)) as progress,
-    ):
-        length = response.headers.get("Content-Length")
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(file.filename, total=int(length) if length else file.n_bytes or None)
-        while chunk := response.read(_CHUNK):
-            out.write(chunk)
-            digest.update(chunk)
-            progress.advance(task, len(chunk))
-        out.flush()
-        os.fsync(out.fileno())
-    return digest.hexdigest()
+        yield lambda n_bytes: progress.advance(task, n_bytes)
 
 
 def hub_snapshot(hub_id: str, patterns: list[str], *, allow_download: bool) -> Path:

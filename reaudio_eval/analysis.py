@@ -12,10 +12,11 @@ from reaudio_eval import caveats
 from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.comparisons import paired_rows
 from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_eval.estimates import Context
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, Stratum, SystemInfo, SystemScores
 from reaudio_eval.stats import Draws, Floats, gini, imbalance_ratio
 from reaudio_eval.strata import check_strata, partition_by_rarest, stratum_of
-from reaudio_eval.summaries import Context, Row, block, frame
+from reaudio_eval.summaries import Row, block, frame
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
 _KEPT_CLIP_TABLES = 4
@@ -30,7 +31,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "n_clips_any": _COUNT, "n_clips_rarest": _COUNT,
     },
     "overall": _WHO | _INTERVAL | {
-        "ci_method": _TEXT, "n_clips": _COUNT, "floor": _NUMBER, "floor_n": _COUNT, "reason": _TEXT,
+        "ci_method": _TEXT, "n_clips": _COUNT, "floor": _NUMBER, "matched": _NUMBER, "floor_n": _COUNT, "reason": _TEXT,
     },
     "by_stratum": _WHO | {"stratum": _TEXT} | _INTERVAL | {
         "ci_method": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT, "normalised": _NUMBER, "floor": _NUMBER, "reason": _TEXT,

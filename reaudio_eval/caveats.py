@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.classes import UBIQUITOUS_SHARE, ClassTable
+from reaudio_eval.estimates import head_and_tail
 from reaudio_eval.records import Alert, Dataset, MetricInfo, SystemInfo
-from reaudio_eval.summaries import head_and_tail
 
 MIN_CLASSES = 5
 MIN_CLIPS = 30
@@ -75,7 +75,8 @@ def ubiquitous_labels(
 
 
 def _without_ubiquitous(trend: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> list[str]:
-    wide = trend.pivot(index="system", columns="statistic", values="value").dropna(subset="macro_without_ubiquitous")
+    wide = trend.pivot(index="system", columns="statistic", values="value")
+    wide = wide.reindex(columns=["macro", "macro_without_ubiquitous"]).dropna()
     rows = wide[wide.index.isin(_generated(systems))].sort_index().to_dict("index")
     return [f"{n} {row['macro_without_ubiquitous']:.3f} (over all classes {row['macro']:.3f})" for n, row in rows.items()]
 

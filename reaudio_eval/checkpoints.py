@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import pickle
 import re
 import struct
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from reaudio_eval._download import about, download, hub_snapshot, verify
 from reaudio_eval.embedders import EmbedderSpec
-from reaudio_eval.errors import CheckpointError
+from reaudio_eval.errors import CheckpointError, ReaudioError
 from reaudio_eval.metrics import Undefined
+from reaudio_eval.store import atomic_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -103,6 +103,7 @@ def resolve(
 
     Raises:
         CheckpointError: the named file does not exist, a hash differs, or a download failed.
+        ReaudioError: the cache folder cannot be written.
     """
     path: Path | Undefined
     if explicit is not None:
@@ -251,16 +252,12 @@ def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # clone: tensors that share memory (tied weights) cannot be saved as they are
-        save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
+        with atomic_path(path) as partial:
+            # clone: tensors that share memory (tied weights) cannot be saved as they are
+            save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial)
+    except (ReaudioError, SafetensorError) as error:
         _LOG.warning("The converted checkpoint %s was not kept: %s", path, error)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_keys(state: Mapping[str, Tensor], module: nn.Module, path: Path, what: str) -> None:

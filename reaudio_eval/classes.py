@@ -56,6 +56,7 @@ class Summary(NamedTuple):
     Attributes:
         clip_sums, clip_counts: float64 (n,), sum and number of the values a clip has (at most one for clip-level metrics).
         scored: bool (n, C), the (clip, class) pairs with a value.
+        pair_values: float64 (n, C), their values, 0 elsewhere.
         class_counts: intp (C,), pairs of each class.
         class_means: float64 (C,), NaN for classes without a pair.
     """
@@ -63,6 +64,7 @@ class Summary(NamedTuple):
     clip_sums: Floats
     clip_counts: Floats
     scored: Bools
+    pair_values: Floats
     class_counts: IntArray
     class_means: Floats
 
@@ -74,6 +76,35 @@ class Summary(NamedTuple):
     def n_clips(self, classes: Bools) -> int:
         """Clips with a value that carry one of the classes."""
         return int(self.scored[:, classes].any(axis=1).sum())
+
+    def shared_clip_factor(self, coefficients: Floats, fit: Floats) -> Floats:
+        """How much wider than for independent classes the interval of ``coefficients @ class_means`` must be, at least 1.
+
+        A clip with several labels enters several class means, which then err together. The factor is the ratio of two
+        standard errors from the residuals (value - fit) of the (clip, class) pairs: clustered by class and by clip (Cameron,
+        Gelbach and Miller 2011, "Robust inference with multiway clustering": by class + by clip - by pair) over clustered by
+        class alone. It is 1 where every clip has one label. On AudioCaps' test labels and independent clip errors, 95 %
+        intervals that take classes as independent cover 0.83 in the head and 0.86 in the middle stratum; with the factor
+        0.95 and 0.94 (``benchmarks/shared_clips.py``).
+
+        Args:
+            coefficients: float64 (C, q), a column for each quantity; 0 for classes that do not enter.
+            fit: float64 (C, q) or (C, 1), what the quantity's model expects of each class mean.
+
+        Returns:
+            float64 (q,).
+        """
+        per_pair = coefficients / np.maximum(1, self.class_counts)[:, None]
+        scored = self.scored.astype(np.float64)
+        by_clip = ((self.pair_values @ per_pair - scored @ (per_pair * fit)) ** 2).sum(axis=0)
+        sums, squares = self.pair_values.sum(axis=0)[:, None], (self.pair_values**2).sum(axis=0)[:, None]
+        residuals = squares - 2 * fit * sums + self.class_counts[:, None] * fit**2
+        by_pair = (per_pair**2 * residuals).sum(axis=0)
+        by_class = ((per_pair * (sums - self.class_counts[:, None] * fit)) ** 2).sum(axis=0)
+        extra = np.divide(by_clip - by_pair, by_class, out=np.zeros_like(by_class), where=by_class > 0)
+        extra[extra < 1e-9] = 0  # rounding, or classes that err against each other
+        factor: Floats = np.sqrt(1 + extra)
+        return factor
 
 
 def class_table(dataset: Dataset, strata: Sequence[Stratum]) -> ClassTable:
@@ -156,10 +187,10 @@ def summarise(values: Floats, table: ClassTable) -> Summary:
         clip_sums, clip_counts = filled.sum(axis=1), finite.sum(axis=1).astype(np.float64)
     scored = finite & table.member
     counts = scored.sum(axis=0)
-    sums = np.where(scored, filled, 0.0).sum(axis=0)
+    pair_values = np.where(scored, filled, 0.0)
     means = np.full(len(counts), np.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
-    return Summary(clip_sums, clip_counts, scored, counts, means)
+    np.divide(pair_values.sum(axis=0), counts, out=means, where=counts > 0)
+    return Summary(clip_sums, clip_counts, scored, pair_values, counts, means)
 
 
 def all_metrics(systems: Sequence[SystemScores]) -> tuple[MetricInfo, ...]:

@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reaudio_eval import trends
 from reaudio_eval.classes import Bools, Summary, summarise
-from reaudio_eval.records import MetricInfo, SystemScores
+from reaudio_eval.estimates import Context, gap, head_and_tail, line, macro, micro, slope
+from reaudio_eval.records import IntArray, MetricInfo, SystemScores
 from reaudio_eval.stats import (
+    Estimate,
     Floats,
     Interval,
     detectable_difference,
@@ -27,15 +28,14 @@ from reaudio_eval.stats import (
     sign_flip_p,
     t_test_p,
 )
-from reaudio_eval.summaries import ALL, Context, Row, gap, head_and_tail, macro, micro
+from reaudio_eval.summaries import ALL, Row
 
 
 class _Quantity(NamedTuple):
     """A difference, and the signed terms (a value a clip or a class) whose sum it is, for the sign-flip test."""
 
     name: str
-    value: float
-    interval: Interval
+    estimate: Estimate
     unit: Literal["clips", "classes"]
     terms: Floats
     n_clips: int
@@ -65,12 +65,13 @@ def paired_rows(
     return [row | {"metric": metric.name, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def _row(a: str, b: str, quantity: str, value: float, interval: Interval, n_clips: int, n_classes: int) -> Row:
+def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int) -> Row:
+    difference, interval = estimate
     return {
         "quantity": quantity,
         "system_a": a,
         "system_b": b,
-        "difference": value,
+        "difference": difference,
         "ci_low": interval.low,
         "ci_high": interval.high,
         "detectable": detectable_difference(interval.se, interval.df),
@@ -85,69 +86,54 @@ def _value_rows(differences: Sequence[tuple[str, str, Floats]], context: Context
     quantities: list[_Quantity] = []
     for a, b, difference in differences:
         for q in _quantities(summarise(difference, context.table), context):
-            rows.append(_row(a, b, q.name, q.value, q.interval, q.n_clips, q.n_classes) | {"p_value": np.nan})
+            rows.append(_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) | {"p_value": np.nan})
             quantities.append(q)
     rngs = {
         "clips": context.clip_draws.rng(("sign flips", *context.table.clip_ids)),
         "classes": context.class_draws.rng(("sign flips", *context.table.labels)),
     }
     for unit, rng in rngs.items():
-        tested = [i for i, q in enumerate(quantities) if q.unit == unit and q.interval.reason is None]
+        tested = [i for i, q in enumerate(quantities) if q.unit == unit and q.estimate.interval.reason is None]
         if tested:
-            p_values = sign_flip_p(np.column_stack([quantities[i].terms for i in tested]), rng)
+            terms = np.column_stack([quantities[i].terms for i in tested])
+            p_values = sign_flip_p(terms, rng, [quantities[i].estimate.interval.widening for i in tested])
             for i, p in zip(tested, p_values, strict=True):
                 rows[i]["p_value"] = float(p)
     return rows
 
 
 def _quantities(difference: Summary, context: Context) -> Iterator[_Quantity]:
-    """What is compared, in this order: all clips, each stratum, head-tail gap, slope."""
+    """What is compared, in this order: all clips, each stratum, head-tail gap, slope.
+
+    Where the null hypothesis allows a common difference of all classes (gap, slope), that difference is taken out before
+    signs are flipped."""
     table, defined = context.table, difference.defined
-    n_clips, n_values = int((difference.clip_counts > 0).sum()), max(1.0, float(difference.clip_counts.sum()))
-    clip_terms = difference.clip_sums / n_values
-    yield _Quantity(ALL, *micro(difference, context), "clips", clip_terms, n_clips, int(defined.sum()))
+    clip_terms = difference.clip_sums / max(1.0, float(difference.clip_counts.sum()))
+    n_clips = int((difference.clip_counts > 0).sum())
+    yield _Quantity(ALL, micro(difference, context), "clips", clip_terms, n_clips, int(defined.sum()))
 
+    means = np.where(defined, difference.class_means, 0.0)
+    members = [(table.stratum == i) & defined for i in range(len(table.strata))]
     for i, stratum in enumerate(table.strata):
-        classes = (table.stratum == i) & defined
-        result = macro(difference, table.stratum == i, context)
-        yield _over_classes(stratum.name, result, difference, classes, _mean_of(classes))
+        estimate = macro(difference, table.stratum == i, context)
+        yield _over_classes(stratum.name, estimate, difference, members[i], _share(members[i]) * means)
 
-    head, tail = ((table.stratum == s) & defined for s in head_and_tail(table))
-    coefficients = _mean_of(head) - _mean_of(tail)
-    yield _over_classes("gap_head_tail", gap(difference, context), difference, head | tail, coefficients, head | tail)
+    head, tail = (members[i] for i in head_and_tail(table))
+    terms = (_share(head) - _share(tail)) * (means - _share(head | tail) @ means)
+    yield _over_classes("gap_head_tail", gap(difference, context), difference, head | tail, terms)
 
-    weights = difference.class_counts.astype(np.float64)
-    centred = table.log_count - np.average(table.log_count, weights=weights) if defined.any() else table.log_count
-    coefficients = weights * centred / max(float(weights @ centred**2), np.finfo(np.float64).tiny)
-    yield _over_classes("slope", _slope(difference, context), difference, defined, coefficients, weights)
+    weights = _share(difference.class_counts)
+    terms = line(difference, table).coefficients * (means - weights @ means)
+    yield _over_classes("slope", slope(difference, context), difference, defined, terms)
 
 
-def _mean_of(classes: Bools) -> Floats:
-    return classes / max(1, int(classes.sum()))
+def _share(weights: Bools | IntArray) -> Floats:
+    """Weights that sum to 1 (to 0 if all are 0)."""
+    return weights / max(1, int(weights.sum()))
 
 
-def _over_classes(
-    name: str,
-    result: tuple[float, Interval],
-    difference: Summary,
-    classes: Bools,
-    coefficients: Floats,
-    null_weights: Floats | Bools | None = None,
-) -> _Quantity:
-    """A quantity ``coefficients @ class differences``. Where its null hypothesis allows a common difference of all
-    classes (gap, slope), that difference, fitted with ``null_weights``, is taken out before signs are flipped."""
-    d = np.where(difference.defined, difference.class_means, 0.0)
-    if null_weights is not None and classes.any():
-        d = d - np.average(d, weights=null_weights)
-    terms = coefficients * d
-    return _Quantity(name, *result, "classes", terms, difference.n_clips(classes), int(classes.sum()))
-
-
-def _slope(difference: Summary, context: Context) -> tuple[float, Interval]:
-    table, chosen = context.table, difference.defined
-    x, d = table.log_count[chosen], difference.class_means[chosen]
-    weights = difference.class_counts[chosen].astype(np.float64)
-    return trends.class_interval(lambda c: trends.slope(c, x, d, weights), table.names(chosen), context.class_draws)
+def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: Bools, terms: Floats) -> _Quantity:
+    return _Quantity(name, estimate, "classes", terms, difference.n_clips(classes), int(classes.sum()))
 
 
 def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -> Iterator[Row]:
@@ -158,11 +144,10 @@ def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -
     for stratum in (ALL, *(s.name for s in table.strata)):
         if all(stratum in rows and np.isfinite(rows[stratum]["value"]) for rows in found):
             row_a, row_b = found[0][stratum], found[1][stratum]
-            difference = float(row_a["value"] - row_b["value"])
-            interval = _set_interval(row_a, row_b)
+            estimate = Estimate(float(row_a["value"] - row_b["value"]), _set_interval(row_a, row_b))
             n_clips = min(int(row_a["n_clips"]), int(row_b["n_clips"]))
-            row = _row(a.system.name, b.system.name, stratum, difference, interval, n_clips, classes[stratum])
-            yield row | {"p_value": t_test_p(difference, interval)}
+            row = _row(a.system.name, b.system.name, stratum, estimate, n_clips, classes[stratum])
+            yield row | {"p_value": t_test_p(*estimate)}
 
 
 def _by_stratum(set_values: pd.DataFrame, metric: str) -> dict[str, Row]:

@@ -20,11 +20,11 @@ class NameMatch(NamedTuple):
     files: dict[str, Path]
 
 
-def unique_names(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """File stem -> clip_id from (stem, clip_id) pairs, without the stems that several clips would share."""
+def unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name -> thing from (name, thing) pairs, without the names that stand for several things."""
     distinct = list(dict.fromkeys(pairs))
-    uses = Counter(stem for stem, _ in distinct)
-    return {stem: clip_id for stem, clip_id in distinct if uses[stem] == 1}
+    uses = Counter(name for name, _ in distinct)
+    return {name: thing for name, thing in distinct if uses[name] == 1}
 
 
 def clip_id_names(prompts: Iterable[Prompt]) -> dict[str, dict[str, str]]:

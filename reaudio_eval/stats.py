@@ -5,6 +5,8 @@ one matrix product, and several statistics and systems share the same draws. Rul
 
 - the unit is the class for macro quantities and the clip for micro ones. Resampling clips within a class would give classes
   with one clip no variance at all, and 95 % intervals that cover half of the time;
+- classes that share clips are not independent: intervals and tests over classes are widened by the two-way clustered
+  standard error (``classes.Summary.shared_clip_factor``);
 - fewer than ``MIN_BOOTSTRAP`` units: Student's t over the units; fewer than two: no interval, and a reason;
 - NaN is refused, not skipped: callers select what is defined.
 """
@@ -39,6 +41,7 @@ class Interval(NamedTuple):
         df: degrees of freedom of the standard error, or NaN.
         method: for the reader, e.g. "expanded percentile bootstrap over classes (2,000 draws)"; "none" without interval.
         reason: why there is no interval, else None.
+        widening: by how much limits and standard error were multiplied because units are not independent.
     """
 
     low: float
@@ -47,6 +50,27 @@ class Interval(NamedTuple):
     df: float
     method: str
     reason: str | None = None
+    widening: float = 1.0
+
+    def widened(self, value: float, factor: float) -> Interval:
+        """This interval of ``value``, ``factor`` >= 1 times as wide on either side."""
+        if self.reason is not None or factor <= 1:
+            return self
+        low, high = value - factor * (value - self.low), value + factor * (self.high - value)
+        method = f"{self.method}, widened for shared clips"
+        return self._replace(low=low, high=high, se=factor * self.se, method=method, widening=factor)
+
+
+class Estimate(NamedTuple):
+    """A number and its interval; NaN without value."""
+
+    value: float
+    interval: Interval
+
+
+def undefined(reason: str) -> Estimate:
+    """The estimate that does not exist."""
+    return Estimate(np.nan, no_interval(reason))
 
 
 def no_interval(reason: str) -> Interval:
@@ -206,7 +230,9 @@ def mean_interval(values: Floats, draws: Draws, names: tuple[str, ...], unit: st
     return percentile_interval(draws.counts(names) @ values / len(values), len(values) - 1, unit)
 
 
-def sign_flip_p(terms: Floats, rng: np.random.Generator, n_flips: int = N_FLIPS) -> Floats:
+def sign_flip_p(
+    terms: Floats, rng: np.random.Generator, widening: ArrayLike | None = None, n_flips: int = N_FLIPS
+) -> Floats:
     """Two-sided p-values of sums of signed terms: how often random signs give a sum at least as far from zero.
 
     For a mean of paired differences the terms are the differences: exact when they are symmetric about zero. For other
@@ -217,13 +243,17 @@ def sign_flip_p(terms: Floats, rng: np.random.Generator, n_flips: int = N_FLIPS)
 
     Args:
         terms: float64 (n, q), a column for each test; units that do not take part are 0.
+        rng: source of the signs.
+        widening: (q,), factors by which the sums under random signs are stretched because units are not independent.
+        n_flips: random sign patterns.
 
     Returns:
         float64 (q,).
     """
     p = np.ones(terms.shape[1])
     # Patterns that tie with the observed sum must count in spite of rounding.
-    threshold = np.abs(terms.sum(axis=0)) - 1e-10 * np.abs(terms).sum(axis=0)
+    threshold = np.abs(terms.sum(axis=0)) / (1.0 if widening is None else np.asarray(widening))
+    threshold -= 1e-10 * np.abs(terms).sum(axis=0)
     n_terms = np.count_nonzero(terms, axis=0)
     for column in np.flatnonzero((n_terms > 0) & (n_terms <= MAX_ENUMERATED)):
         active = terms[terms[:, column] != 0, column]

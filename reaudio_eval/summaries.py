@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +10,21 @@ import pandas as pd
 from scipy import stats as sps
 
 from reaudio_eval import trends
-from reaudio_eval.classes import Bools, ClassTable, Summary, summarise
-from reaudio_eval.records import Dataset, MetricInfo, SystemScores
-from reaudio_eval.stats import (
-    MIN_BOOTSTRAP,
-    Draws,
-    Floats,
-    Interval,
-    mean_interval,
-    no_interval,
-    percentile_interval,
-    stratified_jackknife,
-    t_interval,
-    widened_limits,
+from reaudio_eval.classes import ClassTable, Summary, summarise
+from reaudio_eval.estimates import (
+    Context,
+    gap,
+    harmonic,
+    head_and_tail,
+    macro,
+    micro,
+    ranked,
+    ratio,
+    slope,
+    weighted,
 )
+from reaudio_eval.records import Dataset, MetricInfo, SystemScores
+from reaudio_eval.stats import MIN_BOOTSTRAP, Estimate, Floats, widened_limits
 
 Row = dict[str, Any]
 ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons
@@ -33,80 +32,23 @@ GRID_POINTS = 30
 MIN_CURVE = 3  # different training counts
 
 
-@dataclass(frozen=True)
-class Context:
-    """What every row of an analysis shares. ``clip_draws`` keeps few tables: each is draws x clips."""
-
-    table: ClassTable
-    class_draws: Draws
-    clip_draws: Draws
-
-
-def head_and_tail(table: ClassTable) -> tuple[int, int]:
-    """Positions of the strata called head and tail in gaps: the most frequent one, and the rarest that training saw."""
-    return 0, len(table.strata) - 2
-
-
-def micro(summary: Summary, context: Context) -> tuple[float, Interval]:
-    """Mean over all values (clips, or clip-label pairs with clips as clusters)."""
-    has_value = summary.clip_counts > 0
-    sums, counts = summary.clip_sums[has_value], summary.clip_counts[has_value]
-    n = len(sums)
-    if n == 0:
-        return math.nan, no_interval("no clip has a value")
-    value = float(sums.sum() / counts.sum())
-    if n < MIN_BOOTSTRAP:
-        # Linearised: the residuals of a ratio of sums behave like the values of a mean.
-        return value, t_interval(value + (sums - value * counts) * n / counts.sum(), "clips")
-    names = tuple(c for c, has in zip(context.table.clip_ids, has_value, strict=True) if has)
-    drawn = context.clip_draws.counts(names)
-    return value, percentile_interval((drawn @ sums) / (drawn @ counts), n - 1, "clips")
-
-
-def macro(summary: Summary, classes: Bools, context: Context) -> tuple[float, Interval]:
-    """Mean over the means of some classes."""
-    chosen = classes & summary.defined
-    values = summary.class_means[chosen]
-    if len(values) == 0:
-        reason = "no clip of these classes has a value" if classes.any() else "no class of this stratum is in the test set"
-        return math.nan, no_interval(reason)
-    return float(values.mean()), mean_interval(values, context.class_draws, context.table.names(chosen))
-
-
-def over_strata(
-    statistic: Callable[[Sequence[Any]], Any], strata: Sequence[int], summary: Summary, context: Context
-) -> tuple[float, Interval]:
-    """A smooth function of stratum means, resampling classes within each stratum."""
-    table = context.table
-    chosen = [(table.stratum == s) & summary.defined for s in strata]
-    for s, classes in zip(strata, chosen, strict=True):
-        if not classes.any():
-            return math.nan, no_interval(f"no class of {table.strata[s].name} has a value")
-    samples = [summary.class_means[c] for c in chosen]
-    value = float(statistic([x.mean() for x in samples]))
-    if min(map(len, samples)) < MIN_BOOTSTRAP:
-        return value, stratified_jackknife(statistic, samples)
-    drawn = [context.class_draws.counts(table.names(c)) @ x / len(x) for c, x in zip(chosen, samples, strict=True)]
-    # Welch's lower bound for the degrees of freedom of a combination of means.
-    return value, percentile_interval(statistic(drawn), min(map(len, samples)) - 1)
-
-
-def _interval_cells(value: float, interval: Interval) -> Row:
+def _cells(estimate: Estimate) -> Row:
+    value, interval = estimate
     return {"value": value, "ci_low": interval.low, "ci_high": interval.high, "reason": interval.reason}
 
 
 def overall_row(summary: Summary, context: Context) -> Row:
-    value, interval = micro(summary, context)
+    estimate = micro(summary, context)
     n_clips = int((summary.clip_counts > 0).sum())
-    return _interval_cells(value, interval) | {"ci_method": interval.method, "n_clips": n_clips}
+    return _cells(estimate) | {"ci_method": estimate.interval.method, "n_clips": n_clips}
 
 
 def stratum_rows(summary: Summary, context: Context) -> list[Row]:
     rows = []
     for i, stratum in enumerate(context.table.strata):
         classes = context.table.stratum == i
-        value, interval = macro(summary, classes, context)
-        row = _interval_cells(value, interval) | {"stratum": stratum.name, "ci_method": interval.method}
+        estimate = macro(summary, classes, context)
+        row = _cells(estimate) | {"stratum": stratum.name, "ci_method": estimate.interval.method}
         rows.append(row | {"n_classes": int((classes & summary.defined).sum()), "n_clips": summary.n_clips(classes)})
     return rows
 
@@ -133,11 +75,14 @@ def curve_rows(summary: Summary, context: Context) -> list[Row]:
     if len(np.unique(x)) < MIN_CURVE:
         return []
     grid = np.linspace(table.log_count.min(), table.log_count.max(), GRID_POINTS)
-    value = trends.local_linear(np.ones((1, len(x))), x, y, grid)[0]
+    weights = np.zeros((len(chosen), GRID_POINTS))
+    weights[chosen] = trends.smoother_weights(x, grid)
+    value = y @ weights[chosen]
     band = np.full((2, GRID_POINTS), np.nan)
     if len(x) >= MIN_BOOTSTRAP:
         drawn = trends.local_linear(context.class_draws.counts(table.names(chosen)), x, y, grid)
-        band = np.nanquantile(drawn, sps.norm.cdf(widened_limits(len(x) - 1)), axis=0)
+        factor = summary.shared_clip_factor(weights, np.interp(table.log_count, grid, value)[:, None])
+        band = value + factor * (np.nanquantile(drawn, sps.norm.cdf(widened_limits(len(x) - 1)), axis=0) - value)
     return [
         {"n_train": 10 ** grid[i] - 1, "value": value[i], "ci_low": band[0, i], "ci_high": band[1, i]}
         for i in range(GRID_POINTS)
@@ -153,79 +98,28 @@ def bin_rows(summary: Summary, context: Context) -> list[Row]:
     rows = []
     for b in np.unique(place[summary.defined]):
         classes = place == b
-        value, interval = macro(summary, classes, context)
-        row = {"value": value, "ci_low": interval.low, "ci_high": interval.high}
         n_classes = int((classes & summary.defined).sum())
-        rows.append(row | {"n_train": 10 ** table.log_count[classes].mean() - 1, "n_classes": n_classes})
+        n_train = 10 ** table.log_count[classes].mean() - 1
+        rows.append(_cells(macro(summary, classes, context)) | {"n_train": n_train, "n_classes": n_classes})
     return rows
 
 
 def trend_rows(summary: Summary, metric: MetricInfo, context: Context) -> list[Row]:
-    """The one-number statistics of how a score depends on training frequency, in the order of the records' page."""
+    """The one-number statistics of how a score depends on training frequency."""
     table, defined = context.table, summary.defined
-    ends = np.isin(table.stratum, head_and_tail(table))
     over_ends = {"gap_head_tail": gap(summary, context), "ratio_tail_head": ratio(summary, context)}
-    over_all = _over_classes(summary, metric, context)
-    over_all |= {"micro": micro(summary, context), "harmonic_strata": harmonic(summary, metric, context)}
-    rows = [(name, result, defined & ends) for name, result in over_ends.items()]
-    rows += [(name, result, defined) for name, result in over_all.items()]
-    return [
-        _interval_cells(*result) | {"statistic": name, "n_classes": int(classes.sum())} for name, result, classes in rows
-    ]
-
-
-def _over_classes(summary: Summary, metric: MetricInfo, context: Context) -> dict[str, tuple[float, Interval]]:
-    table, chosen = context.table, summary.defined
-    x, y = table.log_count[chosen], summary.class_means[chosen]
-    n_train, n_test = table.n_train[chosen].astype(np.float64), summary.class_counts[chosen].astype(np.float64)
-    rare_enough = (~table.ubiquitous[chosen]).astype(np.float64)
-    smooth: dict[str, trends.Statistic] = {
-        "slope": lambda c: trends.slope(c, x, y, n_test),
-        "macro": lambda c: trends.weighted_mean(c, y, np.ones(len(y))),
-        "frequency_weighted": lambda c: trends.weighted_mean(c, y, n_train),
-        "macro_without_ubiquitous": lambda c: trends.weighted_mean(c, y, rare_enough),
+    over_all = {
+        "slope": slope(summary, context),
+        **ranked(summary, metric.higher_is_better, context),
+        "macro": weighted(summary, np.ones(len(defined)), context),
+        "micro": micro(summary, context),
+        "frequency_weighted": weighted(summary, table.n_train.astype(np.float64), context),
+        "macro_without_ubiquitous": weighted(summary, (~table.ubiquitous).astype(np.float64), context),
+        "harmonic_strata": harmonic(summary, metric.higher_is_better, context),
     }
-    ranked: dict[str, trends.Statistic] = {
-        "spearman": lambda c: trends.spearman(c, x, y),
-        "kendall": lambda c: trends.kendall(c, x, y),
-        "worst_10pct": lambda c: trends.worst_mean(c, y, metric.higher_is_better),
-    }
-    return {
-        name: trends.class_interval(statistic, table.names(chosen), context.class_draws, smooth=name in smooth)
-        for name, statistic in (smooth | ranked).items()
-    }
-
-
-def gap(summary: Summary, context: Context) -> tuple[float, Interval]:
-    """Mean of the head's classes less mean of the tail's."""
-    head, tail = head_and_tail(context.table)
-    if head == tail:
-        return math.nan, no_interval("the strata do not divide the classes seen in training")
-    return over_strata(lambda m: m[0] - m[1], (head, tail), summary, context)
-
-
-def ratio(summary: Summary, context: Context) -> tuple[float, Interval]:
-    """Mean of the tail's classes over mean of the head's, where the latter is positive."""
-    head, tail = head_and_tail(context.table)
-    if head == tail:
-        return gap(summary, context)
-    of_head = summary.class_means[(context.table.stratum == head) & summary.defined]
-    if len(of_head) and of_head.mean() <= 0:
-        return math.nan, no_interval("the head's mean is not positive")
-    return over_strata(lambda m: m[1] / m[0], (head, tail), summary, context)
-
-
-def harmonic(summary: Summary, metric: MetricInfo, context: Context) -> tuple[float, Interval]:
-    """Harmonic mean of the strata's macro means: high only where every stratum is."""
-    stratum, means = context.table.stratum[summary.defined], summary.class_means[summary.defined]
-    present = np.unique(stratum).tolist()
-    if not metric.higher_is_better:
-        return math.nan, no_interval("a harmonic mean rewards balance only where higher is better")
-    if not present:
-        return math.nan, no_interval("no class has a value")
-    if min(means[stratum == s].mean() for s in present) <= 0:
-        return math.nan, no_interval("a stratum's mean is not positive")
-    return over_strata(lambda m: len(m) / sum(1 / x for x in m), present, summary, context)
+    n_ends = int((defined & np.isin(table.stratum, head_and_tail(table))).sum())
+    rows = [_cells(e) | {"statistic": name, "n_classes": n_ends} for name, e in over_ends.items()]
+    return rows + [_cells(e) | {"statistic": name, "n_classes": int(defined.sum())} for name, e in over_all.items()]
 
 
 def block(

@@ -11,10 +11,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reaudio_eval.stats import MIN_BOOTSTRAP, Draws, Floats, Interval, bca_interval, jackknife_interval, no_interval
+from reaudio_eval.stats import (
+    MIN_BOOTSTRAP,
+    Draws,
+    Estimate,
+    Floats,
+    bca_interval,
+    jackknife_interval,
+    no_interval,
+    undefined,
+)
 
 WORST_SHARE = 0.10
 MIN_BANDWIDTH = 0.1  # in log10 of the count: a factor of 1.26
+RIDGE = 1e-6  # in squared bandwidths
 
 Statistic = Callable[[Floats], Floats]
 
@@ -83,21 +93,27 @@ def bandwidth(x: Floats) -> float:
 def local_linear(counts: Floats, x: Floats, y: Floats, grid: Floats) -> Floats:
     """Local-linear regression of y on x with a Gaussian kernel of width ``bandwidth(x)``: float64 (B, len(grid)).
 
-    A constant is reproduced exactly, a straight line almost: the local design matrix carries a ridge of 1e-6, so that a
-    sample with one class near a grid point gives that class's score instead of 0/0.
+    A constant is reproduced exactly, a straight line almost: the local design matrix carries a small ridge, so that a sample
+    with one class near a grid point gives that class's score instead of 0/0.
     """
     h = bandwidth(x)
     d = (x[:, None] - grid) / h
     kernel = np.exp(-0.5 * d**2)
-    s0, s1, s2 = counts @ kernel, counts @ (kernel * d), counts @ (kernel * d**2)
-    s2 += 1e-6 * s0
+    s0, s1, s2 = counts @ kernel, counts @ (kernel * d), counts @ (kernel * (d**2 + RIDGE))
     t0, t1 = counts @ (kernel * y[:, None]), counts @ (kernel * d * y[:, None])
     return _ratio(s2 * t0 - s1 * t1, s0 * s2 - s1**2)
 
 
-def class_interval(
-    statistic: Statistic, names: tuple[str, ...], draws: Draws, *, smooth: bool = True
-) -> tuple[float, Interval]:
+def smoother_weights(x: Floats, grid: Floats) -> Floats:
+    """The weights of the classes in ``local_linear`` on the data itself: float64 (C, len(grid)), columns sum to 1."""
+    d = (x[:, None] - grid) / bandwidth(x)
+    kernel = np.exp(-0.5 * d**2)
+    s0, s1, s2 = kernel.sum(axis=0), (kernel * d).sum(axis=0), (kernel * (d**2 + RIDGE)).sum(axis=0)
+    weights: Floats = kernel * (s2 - s1 * d) / (s0 * s2 - s1**2)
+    return weights
+
+
+def class_estimate(statistic: Statistic, names: tuple[str, ...], draws: Draws, *, smooth: bool = True) -> Estimate:
     """A statistic of class scores and its interval from resampled classes.
 
     BCa bootstrap; for few classes the t interval of the delete-one jackknife, which for a mean is Student's.
@@ -111,12 +127,12 @@ def class_interval(
     n = len(names)
     value = float(statistic(np.ones((1, n)))[0]) if n else np.nan
     if not np.isfinite(value):
-        return np.nan, no_interval(f"not defined for these {n} classes")
+        return undefined(f"not defined for these {n} classes")
     if n < 2 or (n < MIN_BOOTSTRAP and not smooth):
-        return value, no_interval(f"{n} classes: an interval needs at least {2 if smooth else MIN_BOOTSTRAP}")
+        return Estimate(value, no_interval(f"{n} classes: an interval needs at least {2 if smooth else MIN_BOOTSTRAP}"))
     left_out = statistic(1 - np.eye(n))
     if n >= MIN_BOOTSTRAP:
-        return value, bca_interval(value, statistic(draws.counts(names)), left_out, n - 1)
+        return Estimate(value, bca_interval(value, statistic(draws.counts(names)), left_out, n - 1))
     if np.isnan(left_out).any():
-        return value, no_interval("it rests on a single class")
-    return value, jackknife_interval(value, left_out)._replace(method="t over classes")
+        return Estimate(value, no_interval("it rests on a single class"))
+    return Estimate(value, jackknife_interval(value, left_out)._replace(method="t over classes"))

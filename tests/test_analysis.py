@@ -10,7 +10,7 @@ import pytest
 from scipy import stats as sps
 
 from reaudio_eval.analysis import COLUMNS, analyse
-from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import (
     SCORE_COLUMNS,
     SET_COLUMNS,
@@ -52,7 +52,7 @@ def system(
         for key, value in own.items()
     ]
     blank: dict[str, Any] = {"replicates": [], "ci_low": np.nan, "ci_high": np.nan, "ci_method": "none", "n_clips": 3}
-    blank |= {"floor": np.nan, "floor_n": 0, "reason": None}
+    blank |= {"floor": np.nan, "matched": np.nan, "floor_n": 0, "reason": None}
     return SystemScores(
         SystemInfo(name, kind, 0),
         (*values, *more),
@@ -70,7 +70,7 @@ def pick(frame: pd.DataFrame, **cells: str) -> dict[str, Any]:
     return {str(k): v for k, v in frame.iloc[0].to_dict().items()}
 
 
-# --- three clips, four labels, two systems: every number by hand ------------------------------------------------------------
+# --- three clips, four labels, two systems: every number by hand ---
 
 TINY = Dataset(
     name="tiny",
@@ -94,7 +94,8 @@ def tiny() -> LongtailAnalysis:
             },
         },
         sets=[
-            kad | {"stratum": "all", "value": 2.0, "replicates": [1.9, 2.1, 2.3], "ci_low": 1.0, "ci_high": 3.0, "floor": 0.1, "floor_n": 1},
+            kad | {"stratum": "all", "value": 2.0, "replicates": [1.9, 2.1, 2.3], "ci_low": 1.0, "ci_high": 3.0,
+             "floor": 0.1, "matched": 0.2, "floor_n": 1},
             kad | {"stratum": "tail", "value": np.nan, "n_clips": 1, "reason": "1 clip"},
         ],
         more=[KAD],
@@ -150,7 +151,7 @@ def test_tiny_overall(tiny: LongtailAnalysis) -> None:
     assert (missing["reason"], missing["n_clips"], np.isnan(missing["value"])) == ("needs labels", 0, True)
 
     kad = pick(tiny.overall, system="A", metric="kad_panns")
-    assert [kad[k] for k in ("value", "ci_low", "ci_high", "n_clips", "floor", "floor_n")] == [2.0, 1.0, 3.0, 3, 0.1, 1]
+    assert [kad[k] for k in COLUMNS["overall"]][2:-1] == [2.0, 1.0, 3.0, kad["ci_method"], 3, 0.1, 0.2, 1]
 
 
 def test_tiny_by_stratum_and_per_class(tiny: LongtailAnalysis) -> None:
@@ -194,8 +195,11 @@ def test_tiny_trend(tiny: LongtailAnalysis) -> None:
         },
         nan_ok=True,
     )
+    # Residuals of the pairs from 0.4, over clips and classes: speech 0.025 and 0, dog 0.05, bell 0, alien -0.075. Squared sums
+    # by class 0.00875, by clip 0.01125, by pair 0.00875: the t interval over classes is sqrt(0.01125 / 0.00875) times as wide.
     t = sps.ttest_1samp(y, 0).confidence_interval(0.95)
-    assert (rows.loc["macro", "ci_low"], rows.loc["macro", "ci_high"]) == pytest.approx(tuple(t))
+    half = (t.high - t.low) / 2 * np.sqrt(0.01125 / 0.00875)
+    assert (rows.loc["macro", "ci_low"], rows.loc["macro", "ci_high"]) == pytest.approx((0.4 - half, 0.4 + half))
     assert rows.loc["spearman", "reason"] == "4 classes: an interval needs at least 10"
     assert rows.loc["gap_head_tail", "reason"] == "a stratum with fewer than 2 classes"
     assert rows.loc["macro_without_ubiquitous", "reason"] == "not defined for these 4 classes"
@@ -281,3 +285,381 @@ def test_frames_have_the_documented_columns(tiny: LongtailAnalysis) -> None:
     listed = " ".join(documented.split())
     for name, columns in COLUMNS.items():
         assert f"{name}: {', '.join(columns)}" in listed
+
+
+# --- forty classes, three hundred clips ---
+
+N_CLASSES, N_CLIPS = 40, 300
+
+
+def long_tailed(seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    labels = [f"l{i:02d}" for i in range(N_CLASSES)]
+    counts = {label: int(300_000 / (1 + i) ** 3) for i, label in enumerate(labels)} | {"l39": 0, "l38": 0}
+    weights = np.array([counts[label] ** 0.4 + 0.5 for label in labels])
+    prompts = []
+    for i in range(N_CLIPS):
+        own = rng.choice(labels, size=rng.integers(1, 4), replace=False, p=weights / weights.sum())
+        prompts.append(Prompt(f"c{i:03d}", f"caption {i}", (labels[i % N_CLASSES], *own.tolist()), labels_known=i % 50 != 7))
+    return Dataset("synthetic", "test", tuple(prompts), counts, {label: label.upper() for label in labels})
+
+
+DATA = long_tailed()
+STRATA = strata_scheme("10,100", DATA.train_counts)
+
+
+def noisy_system(name: str, level: float, kind: SystemKind = "generated", seed: int | None = None) -> SystemScores:
+    rng = np.random.default_rng(sum(map(ord, name)) if seed is None else seed)
+    clap = {p.clip_id: float(rng.normal(level, 0.1)) for p in DATA.prompts}
+    recall = {
+        (p.clip_id, label): float(rng.uniform()) for p in DATA.prompts if p.labels_known for label in sorted(set(p.labels))
+    }
+    names = ["all", *(s.name for s in STRATA)]
+    sets = [
+        {"metric": KAD.name, "stratum": n, "value": level, "replicates": rng.normal(level, 0.01, 20).tolist(), "n_clips": 9}
+        for n in names
+    ]
+    return system(name, {CLAP: clap, RECALL: recall}, kind=kind, sets=sets, more=[KAD])
+
+
+@pytest.fixture(scope="module")
+def systems() -> list[SystemScores]:
+    return [
+        noisy_system("b", 0.3),
+        noisy_system("real", 0.5, "real"),
+        noisy_system("a", 0.35),
+        noisy_system("noise", 0.0, "noise"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def analysis(systems: list[SystemScores]) -> LongtailAnalysis:
+    return analyse(systems, DATA, STRATA, n_draws=300)
+
+
+KEYS = {
+    "labels": ["label"],
+    "strata_sizes": ["stratum"],
+    "overall": ["system", "metric"],
+    "by_stratum": ["system", "metric", "stratum"],
+    "per_class": ["system", "metric", "label"],
+    "curve": ["system", "metric", "n_train"],
+    "bins": ["system", "metric", "n_train"],
+    "trend": ["system", "metric", "statistic"],
+    "paired": ["metric", "quantity", "system_a", "system_b"],
+    "clip_scores": ["system", "metric", "clip_id"],
+}
+
+
+def assert_same(frame: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
+    ordered = [f.sort_values(keys).reset_index(drop=True) for f in (frame, expected)]
+    pd.testing.assert_frame_equal(*ordered, rtol=EXACT, atol=EXACT)
+
+
+def test_no_order_changes_a_number(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
+    shuffled = [
+        dataclasses.replace(s, scores=s.scores.sample(frac=1, random_state=i), set_values=s.set_values.iloc[::-1])
+        for i, s in enumerate(reversed(systems))
+    ]
+    other = analyse(shuffled, dataclasses.replace(DATA, prompts=DATA.prompts[::-1]), STRATA, n_draws=300)
+    for name in FRAMES:
+        assert_same(getattr(other, name), getattr(analysis, name), KEYS[name])
+    assert other.alerts == analysis.alerts
+
+
+def test_another_system_changes_no_number_of_the_others(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
+    more = analyse([noisy_system("c", 0.2), *systems], DATA, STRATA, n_draws=300)
+    for name in set(FRAMES) - {"paired"}:
+        frame = getattr(more, name)
+        assert_same(frame[frame["system"] != "c"] if "system" in frame else frame, getattr(analysis, name), KEYS[name])
+    old = more.paired[(more.paired["system_a"] != "c") & (more.paired["system_b"] != "c")]
+    assert_same(old.drop(columns="p_holm"), analysis.paired.drop(columns="p_holm"), KEYS["paired"])
+    assert len(more.paired) == 2 * len(analysis.paired)  # 6 pairs instead of 3
+
+
+def test_the_seed_changes_intervals_and_nothing_else(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
+    other = analyse(systems, DATA, STRATA, n_draws=300, seed=1)
+    assert other.overall["value"].equals(analysis.overall["value"])
+    assert not other.overall["ci_low"].equals(analysis.overall["ci_low"])
+
+
+def test_strata_are_macro_and_overall_is_micro(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
+    """Against a computation with pandas alone."""
+    own = systems[0].scores.query("metric == 'clap_score'").set_index("clip_id")["value"]
+    pairs = pd.DataFrame(
+        [(p.clip_id, label) for p in DATA.prompts if p.labels_known for label in set(p.labels)], columns=["c", "l"]
+    )
+    classes = pairs.assign(v=pairs["c"].map(own)).groupby("l")["v"].mean()
+    expected = classes.groupby(lambda label: next(s.name for s in STRATA if s.contains(DATA.n_train(label)))).mean()
+    rows = analysis.by_stratum.query("system == 'b' and metric == 'clap_score'").set_index("stratum")
+    assert rows["value"].to_dict() == pytest.approx(expected.to_dict())
+    assert pick(analysis.overall, system="b", metric="clap_score")["value"] == pytest.approx(own.mean())
+    assert pick(analysis.overall, system="b", metric="clap_score")["n_clips"] == N_CLIPS  # untrusted labels count here
+
+
+def test_class_bootstrap_agrees_with_scipys_where_clips_have_one_label() -> None:
+    single = dataclasses.replace(DATA, prompts=tuple(dataclasses.replace(p, labels=p.labels[:1]) for p in DATA.prompts))
+    values = {p.clip_id: v for p, v in zip(DATA.prompts, np.random.default_rng(0).normal(0.3, 0.1, N_CLIPS), strict=True)}
+    result = analyse([system("b", {CLAP: values})], single, STRATA, n_draws=4000)
+    macro = pick(result.trend, statistic="macro")
+    theirs = sps.bootstrap(
+        (result.per_class["value"].to_numpy(),), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(0)
+    )
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    # Limits from 4,000 draws scatter by about 2 % of the width; t instead of normal quantiles widen each side by about 2 %.
+    assert macro["ci_low"] == pytest.approx(theirs.confidence_interval.low, abs=0.08 * width)
+    assert macro["ci_high"] == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
+    assert set(result.by_stratum["ci_method"]) == {
+        "expanded percentile bootstrap over classes (4,000 draws)", "t over classes",
+    }  # fmt: skip
+
+
+def test_methods_are_named(analysis: LongtailAnalysis) -> None:
+    assert pick(analysis.overall, system="a", metric="clap_score")["ci_method"] == (
+        "expanded percentile bootstrap over clips (300 draws)"
+    )
+    rows = analysis.by_stratum.query("system == 'a' and metric == 'clap_score'").set_index("stratum")
+    assert rows["n_classes"].to_dict() == {"100+": 14, "10-99": 17, "1-9": 7, "zero-shot": 2}
+    assert rows.loc["100+", "ci_method"].startswith("expanded percentile bootstrap over classes (300 draws)")
+    assert rows.loc["1-9", "ci_method"].startswith("t over classes")
+
+
+def test_the_paired_difference_is_the_difference_of_the_parts(analysis: LongtailAnalysis) -> None:
+    def difference(frame: pd.DataFrame, **cells: str) -> float:
+        return float(pick(frame, system="a", **cells)["value"] - pick(frame, system="b", **cells)["value"])
+
+    for metric in ("clap_score", "label_recall_panns"):
+        rows = analysis.paired.query("metric == @metric and system_a == 'a' and system_b == 'b'").set_index("quantity")
+        assert list(rows.index) == ["all", *(s.name for s in STRATA), "gap_head_tail", "slope"]
+        assert rows.loc["all", "difference"] == pytest.approx(difference(analysis.overall, metric=metric))
+        for s in STRATA:
+            assert rows.loc[s.name, "difference"] == pytest.approx(
+                difference(analysis.by_stratum, metric=metric, stratum=s.name)
+            )
+        for name in ("gap_head_tail", "slope"):
+            assert rows.loc[name, "difference"] == pytest.approx(difference(analysis.trend, metric=metric, statistic=name))
+        assert ((rows["ci_low"] < rows["difference"]) & (rows["difference"] < rows["ci_high"])).all()
+
+
+def test_real_audio_is_compared_and_noise_is_not(analysis: LongtailAnalysis) -> None:
+    pairs = set(zip(analysis.paired["system_a"], analysis.paired["system_b"], strict=True))
+    assert pairs == {("a", "b"), ("a", "real"), ("b", "real")}
+
+
+def test_holm_runs_over_all_pairs_and_quantities_of_a_metric(analysis: LongtailAnalysis) -> None:
+    for _, rows in analysis.paired.groupby("metric"):
+        smallest = rows.loc[rows["p_value"].idxmin()]
+        n_tests = rows["p_value"].notna().sum()
+        assert smallest["p_holm"] == pytest.approx(min(1.0, n_tests * smallest["p_value"]))
+    tested = analysis.paired.dropna(subset=["p_value"])
+    assert (tested["p_holm"] >= tested["p_value"]).all()
+
+
+def test_a_uniform_gain_is_found_everywhere_but_in_gap_and_slope() -> None:
+    a = noisy_system("a", 0.3)
+    clap = a.scores["metric"] == "clap_score"
+    rng = np.random.default_rng(1)
+    better = a.scores.assign(value=a.scores["value"] + np.where(clap, 0.05 + rng.normal(0, 0.02, len(clap)), 0.0))
+    b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=better)
+    rows = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
+    assert rows.loc["all", "p_value"] == 1 / 20_000  # the smallest there is
+    assert rows.loc["100+", "p_value"] < 0.01
+    assert rows.loc[["gap_head_tail", "slope"], "p_value"].min() > 0.05
+    recall = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'label_recall_panns'")
+    assert (recall["difference"] == 0).all()
+    assert (recall["p_value"] == 1).all()
+
+
+def test_a_tail_that_a_system_lifts_shows_in_gap_and_slope() -> None:
+    a = noisy_system("a", 0.3)
+    lift = {p.clip_id: 0.2 if min(map(DATA.n_train, p.labels)) < 100 else 0.0 for p in DATA.prompts}
+    clap = a.scores["metric"] == "clap_score"
+    lifted = a.scores.assign(value=a.scores["value"] + np.where(clap, a.scores["clip_id"].map(lift), 0.0))
+    b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=lifted)
+    strata = strata_scheme("100", DATA.train_counts)
+    rows = analyse([a, b], DATA, strata, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
+    assert rows.loc["gap_head_tail", "difference"] > 0.02
+    assert rows.loc["gap_head_tail", "p_value"] < 0.01
+    assert rows.loc["slope", "ci_low"] > 0
+    assert rows.loc["slope", "p_value"] < 0.01
+
+
+def test_only_common_clips_are_compared() -> None:
+    a, b = noisy_system("a", 0.3), noisy_system("b", 0.3)
+    a.scores.loc[(a.scores["clip_id"] == "c000") & (a.scores["metric"] == "clap_score"), "value"] = np.nan
+    b.scores.loc[(b.scores["clip_id"] == "c001") & (b.scores["metric"] == "clap_score"), "value"] = np.inf
+    result = analyse([a, b], DATA, STRATA, n_draws=100)
+    assert pick(result.paired, metric="clap_score", quantity="all")["n_clips"] == N_CLIPS - 2
+    assert pick(result.overall, system="b", metric="clap_score")["n_clips"] == N_CLIPS - 1
+    own = [s.scores.query("metric == 'clap_score' and clip_id not in ['c000', 'c001']")["value"].mean() for s in (a, b)]
+    assert pick(result.paired, metric="clap_score", quantity="all")["difference"] == pytest.approx(own[0] - own[1])
+
+
+def test_normalised_puts_noise_at_0_and_real_audio_at_1(analysis: LongtailAnalysis) -> None:
+    for frame in (analysis.by_stratum, analysis.per_class):
+        clap = frame[frame["metric"] == "clap_score"]
+        assert clap.loc[clap["system"] == "noise", "normalised"].dropna().abs().max() == 0
+        assert clap.loc[clap["system"] == "real", "normalised"].dropna().to_numpy() == pytest.approx(1)
+    cells = {"metric": "clap_score", "stratum": "100+"}
+    value, real, noise = (pick(analysis.by_stratum, system=n, **cells)["value"] for n in ("a", "real", "noise"))
+    assert pick(analysis.by_stratum, system="a", **cells)["normalised"] == pytest.approx((value - noise) / (real - noise))
+
+
+def test_normalised_is_undefined_where_the_judge_does_not_prefer_real_audio() -> None:
+    def constant(name: str, kind: SystemKind, **by_clip: float) -> SystemScores:
+        return system(name, {CLAP: by_clip}, kind=kind)
+
+    result = analyse(
+        [
+            constant("g", "generated", c1=0.4, c2=0.4, c3=0.4),
+            constant("real", "real", c1=0.9, c2=0.1, c3=0.0),
+            constant("noise", "noise", c1=0.1, c2=0.1, c3=0.1),
+        ],
+        TINY,
+        TINY_STRATA,
+    )
+    own = result.per_class[result.per_class["system"] == "g"].set_index("label")["normalised"]
+    assert own["dog"] == pytest.approx(0.3 / 0.8)
+    assert own[["bell", "alien"]].isna().all()  # no distance, and noise above real audio
+
+
+def test_untrusted_labels_count_overall_only() -> None:
+    prompts = (*TINY.prompts, Prompt("c4", "w", ("speech",), labels_known=False), Prompt("c5", "v"))
+    values = {"c1": 0.6, "c2": 0.4, "c3": 0.1, "c4": 1.0, "c5": 1.0}
+    result = analyse([system("A", {CLAP: values})], dataclasses.replace(TINY, prompts=prompts), TINY_STRATA)
+    assert pick(result.overall, system="A", metric="clap_score")["value"] == pytest.approx(3.1 / 5)
+    assert pick(result.per_class, label="speech")["value"] == 0.5
+    assert any("2 of 5 clips without trusted labels" in a.message for a in result.alerts)
+
+
+def test_small_strata_and_a_coarse_tail_raise_alerts(tiny: LongtailAnalysis, analysis: LongtailAnalysis) -> None:
+    messages = [a.message for a in tiny.alerts]
+    assert "The stratum head holds 1 class and 2 clips of the test set: read its numbers as anecdotes." in messages
+    missing = analyse([system("A", {CLAP: {"c1": 0.1}})], TINY, strata_scheme("1,5", TINY.train_counts))
+    assert any(a.message == "No class of the stratum 1-4 is in the test set: it has no numbers." for a in missing.alerts)
+    wide = [noisy_system("a", 0.3), noisy_system("b", 0.3)]
+    for s in wide:
+        s.scores["value"] *= 20
+    coarse = [a.message for a in analyse(wide, DATA, strata_scheme("100", DATA.train_counts), n_draws=100).alerts]
+    assert any(m.startswith("In the stratum 1-99, two systems must differ by about") and "CLAP score" in m for m in coarse)
+    assert not any("must differ" in m for m in messages)  # one class: nothing can be said
+
+
+def test_ubiquitous_labels_are_named_and_left_out_of_a_second_macro() -> None:
+    extra = tuple(Prompt(f"s{i}", "", ("speech",)) for i in range(3))
+    prompts = (*TINY.prompts, *extra)
+    values = {p.clip_id: 1.0 if p in extra else 0.4 for p in prompts}
+    result = analyse([system("A", {CLAP: values})], dataclasses.replace(TINY, prompts=prompts), TINY_STRATA)
+    assert pick(result.trend, statistic="macro_without_ubiquitous")["value"] == pytest.approx(0.4)
+    assert pick(result.trend, statistic="macro")["value"] == pytest.approx((0.76 + 3 * 0.4) / 4)
+    assert result.alerts[-1].message == (
+        "Labels on more than 25% of the clips: Speech on 83%. Mean CLAP score over the other classes: "
+        "A 0.400 (over all classes 0.490)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ([KL, RECALL, CLAP], "clap_score"),
+        ([KL, RECALL], "label_recall_panns"),
+        ([KL], "kl_panns"),
+        ([], "kad_panns"),
+    ],
+)
+def test_the_default_primary_metric(metrics: list[MetricInfo], expected: str) -> None:
+    values: dict[MetricInfo, Any] = {m: {"c1": 0.5} for m in metrics if m.level == "clip"}
+    values |= {m: {("c1", "dog"): 0.5} for m in metrics if m.level == "label"}
+    kad = {"metric": KAD.name, "stratum": "all", "value": 1.0}
+    result = analyse([system("A", values, sets=[kad], more=[KAD])], TINY, TINY_STRATA)
+    assert result.primary == expected
+
+
+def test_a_metric_without_values_is_not_the_default_primary() -> None:
+    result = analyse(
+        [system("A", {KL: {"c1": 0.5}}, undefined={CLAP.name: "no checkpoint"}, more=[CLAP])], TINY, TINY_STRATA
+    )
+    assert result.primary == "kl_panns"
+    assert pick(result.overall, metric="clap_score")["reason"] == "no checkpoint"
+    chosen = analyse([system("A", {KL: {"c1": 0.5}}, more=[CLAP])], TINY, TINY_STRATA, primary="clap_score")
+    assert chosen.primary == "clap_score"
+    assert pick(chosen.overall, metric="clap_score")["reason"] == "no clip has a value"
+
+
+def test_lower_is_better_turns_the_worst_classes_around() -> None:
+    result = analyse([system("A", {KL: {"c1": 3.0, "c2": 2.0, "c3": 1.0}})], TINY, TINY_STRATA)
+    assert pick(result.trend, statistic="worst_10pct")["value"] == 3.0
+    harmonic = pick(result.trend, statistic="harmonic_strata")
+    assert (np.isnan(harmonic["value"]), harmonic["reason"]) == (
+        True, "a harmonic mean rewards balance only where higher is better",
+    )  # fmt: skip
+
+
+def test_ratios_need_positive_strata() -> None:
+    result = analyse([system("A", {CLAP: {"c1": -0.1, "c2": -0.1, "c3": 0.1}})], TINY, TINY_STRATA)
+    assert pick(result.trend, statistic="ratio_tail_head")["reason"] == "the head's mean is not positive"
+    assert pick(result.trend, statistic="harmonic_strata")["reason"] == "a stratum's mean is not positive"
+
+
+def test_one_stratum_of_seen_classes_has_no_gap() -> None:
+    result = analyse([system("A", {CLAP: {"c1": 0.1, "c2": 0.2}})], TINY, strata_scheme("1", TINY.train_counts))
+    assert pick(result.trend, statistic="gap_head_tail")["reason"] == "the strata do not divide the classes seen in training"
+    assert (
+        pick(result.trend, statistic="ratio_tail_head")["reason"] == "the strata do not divide the classes seen in training"
+    )
+
+
+def test_two_folders_without_labels_have_overall_numbers() -> None:
+    data = Dataset("folder", "", tuple(Prompt(f"c{i}", "") for i in range(12)), {}, {})
+    values = {f"c{i}": i / 10 for i in range(12)}
+    result = analyse([system("A", {CLAP: values}), system("B", {CLAP: values})], data, strata_scheme("log10", {}))
+    assert pick(result.overall, system="A", metric="clap_score")["value"] == pytest.approx(0.55)
+    assert result.per_class.empty
+    assert np.isnan(result.tail_shape["gini"])
+    assert pick(result.paired, quantity="all")["p_value"] == 1
+    assert pick(result.paired, quantity="head")["reason"] == "no such class is in the test set"
+
+
+def test_set_metrics_without_common_groups_have_a_difference_and_no_interval() -> None:
+    rows = [{"metric": KAD.name, "stratum": "all", "value": v, "replicates": r} for v, r in ((2.0, []), (1.0, [1.0, 2.0]))]
+    result = analyse([system(n, {}, sets=[row], more=[KAD]) for n, row in zip("AB", rows, strict=True)], TINY, TINY_STRATA)
+    row = pick(result.paired, quantity="all")
+    assert (row["difference"], row["reason"], np.isnan(row["p_value"])) == (1.0, "no common jackknife groups", True)
+
+
+@pytest.mark.parametrize(
+    ("systems", "options", "message"),
+    [
+        ([], {}, "There is no system to analyse"),
+        ([system("A", {}), system("A", {})], {}, "Two systems are called 'A'"),
+        ([system("A", {CLAP: {"c9": 0.1}})], {}, "clap_score of 'A' has a value for 'c9', which the dataset does not list"),
+        ([system("A", {RECALL: {("c1", "cat"): 0.1}})], {}, "has a value for 'cat', which the dataset does not list"),
+        (
+            [system("A", {RECALL: {("c1", "bell"): 0.1}})],
+            {},
+            "clip 'c1', label 'bell': its prompt does not carry this label",
+        ),
+        (
+            [system("A", {CLAP: {"c1": 0.1}})],
+            {"primary": "clap_scor"},
+            "Unknown metric 'clap_scor'. Did you mean 'clap_score'",
+        ),
+        ([system("A", {})], {"strata": TINY_STRATA[:2]}, "finish with the counts"),
+    ],
+)
+def test_what_does_not_fit_is_refused(systems: list[SystemScores], options: dict[str, Any], message: str) -> None:
+    strata = options.pop("strata", TINY_STRATA)
+    with pytest.raises(ReaudioError, match=message):
+        analyse(systems, TINY, strata, **options)
+
+
+def test_two_values_for_a_clip_are_refused() -> None:
+    scores = system("A", {CLAP: {"c1": 0.1}})
+    twice = dataclasses.replace(scores, scores=pd.concat([scores.scores, scores.scores]))
+    with pytest.raises(ReaudioError, match="clip 'c1': it has two values"):
+        analyse([twice], TINY, TINY_STRATA)
+
+
+def test_a_clip_listed_twice_is_refused() -> None:
+    with pytest.raises(ReaudioError, match="lists the clip 'c1' twice"):
+        analyse([system("A", {})], dataclasses.replace(TINY, prompts=(*TINY.prompts, TINY.prompts[0])), TINY_STRATA)

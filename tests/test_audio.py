@@ -13,7 +13,16 @@ import pytest
 import soundfile
 
 from reaudio_eval import audio
-from reaudio_eval.audio import DecodedAudio, apply_rule, content_sha256, decode, decode_many, find_clips, wav_bytes, waveforms
+from reaudio_eval.audio import (
+    DecodedAudio,
+    apply_rule,
+    content_sha256,
+    decode,
+    decode_many,
+    find_clips,
+    wav_bytes,
+    waveforms,
+)
 from reaudio_eval.errors import AudioError, ReaudioError
 from reaudio_eval.protocols import WaveformRule, get_protocol
 from reaudio_eval.resample import resample
@@ -74,7 +83,9 @@ def test_lossless_formats_come_back(tmp_path: Path, name: str) -> None:
     decoded = decode(write(tmp_path / name, x, 22_050, subtype="PCM_16"))
     assert decoded.sample_rate == 22_050
     assert decoded.samples.dtype == np.float32
-    np.testing.assert_allclose(decoded.samples, x, rtol=0, atol=1.1 * 2 * HALF_STEP)  # libsndfile scales by 32767 and reads by 32768
+    np.testing.assert_allclose(
+        decoded.samples, x, rtol=0, atol=1.1 * 2 * HALF_STEP
+    )  # libsndfile scales by 32767 and reads by 32768
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.mp3"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reaudio_eval.errors import ReaudioError
-from reaudio_eval.naming import clip_id_names, match_names, require_match, unique_names
+from reaudio_eval.naming import clip_id_names, match_names, require_match, unambiguous
 from reaudio_eval.records import Prompt
 
 
@@ -29,7 +29,7 @@ def test_the_first_of_equal_schemes_wins() -> None:
 
 
 def test_a_stem_of_two_clips_names_neither() -> None:
-    assert unique_names([("v", "a"), ("v", "b"), ("w", "b"), ("w", "b")]) == {"w": "b"}
+    assert unambiguous([("v", "a"), ("v", "b"), ("w", "b"), ("w", "b")]) == {"w": "b"}
 
 
 def test_several_stems_of_a_clip_give_its_first_file() -> None:
@@ -42,6 +42,8 @@ def test_plain_names() -> None:
 
 
 def test_no_common_name_is_an_error_with_examples_of_both_sides() -> None:
-    with pytest.raises(ReaudioError, match=r"No file in refs belongs to a clip: names there are 'x', 'y', expected .*'p1', 'v1'"):
+    with pytest.raises(
+        ReaudioError, match=r"No file in refs belongs to a clip: names there are 'x', 'y', expected .*'p1', 'v1'"
+    ):
         require_match(SCHEMES, files("x", "y"), "refs")
     assert match_names(SCHEMES, files("x")).files == {}

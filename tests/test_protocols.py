@@ -10,7 +10,16 @@ from reaudio_eval.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
 # name -> (mono, DC removed, resampler, peak, 16-bit, KL epsilon, KL direction, CLAP checkpoint)
 EXPECTED = {
     "audioldm-eval-2023-06": ("first", True, "sinc_hann", None, False, 1e-6, "reference_generated", "music_speech_audioset"),
-    "audioldm-eval-2023-06-32k": ("first", True, "sinc_hann", None, False, 1e-6, "reference_generated", "music_speech_audioset"),
+    "audioldm-eval-2023-06-32k": (
+        "first",
+        True,
+        "sinc_hann",
+        None,
+        False,
+        1e-6,
+        "reference_generated",
+        "music_speech_audioset",
+    ),
     "av-benchmark": ("mean", True, "sinc_hann", None, False, 0.0, "reference_generated", "music_speech_audioset"),
     "fadtk": ("mean", False, "sinc_kaiser", None, True, 1e-6, "reference_generated", "music_speech_audioset"),
     "stable-audio-metrics": ("mean", False, "soxr_hq", -1.0, False, 1e-6, "generated_reference", "630k-audioset-fusion"),
@@ -55,5 +64,5 @@ def test_panns_rates() -> None:
 
 
 def test_unknown_protocol_suggests() -> None:
-    with pytest.raises(UnknownNameError, match="Unknown protocol 'fadkt'. Did you mean 'fadtk'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown protocol 'fadkt'\. Did you mean 'fadtk'"):
         get_protocol("fadkt")

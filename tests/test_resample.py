@@ -58,7 +58,9 @@ def test_agrees_with_torchaudio(case: dict) -> None:
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_agrees_with_the_formula(old: int, new: int, method: Resampler) -> None:
     x = noise(1200)
-    np.testing.assert_allclose(resample(x, old, new, method), by_formula(x, old, new, SINC_FILTERS[method]), rtol=0, atol=FORMULA_TOLERANCE)
+    np.testing.assert_allclose(
+        resample(x, old, new, method), by_formula(x, old, new, SINC_FILTERS[method]), rtol=0, atol=FORMULA_TOLERANCE
+    )
 
 
 def test_soxr_is_the_library_at_high_quality() -> None:
@@ -68,7 +70,11 @@ def test_soxr_is_the_library_at_high_quality() -> None:
 
 @pytest.mark.parametrize("method", ["sinc_hann", "sinc_kaiser", "soxr_hq"])
 @settings(max_examples=40, deadline=None)
-@given(n=st.integers(1, 3000), old=st.sampled_from([8000, 11_025, 16_000, 44_100]), new=st.sampled_from([16_000, 22_050, 48_000]))
+@given(
+    n=st.integers(1, 3000),
+    old=st.sampled_from([8000, 11_025, 16_000, 44_100]),
+    new=st.sampled_from([16_000, 22_050, 48_000]),
+)
 def test_length_is_rounded_up(method: Resampler, n: int, old: int, new: int) -> None:
     y = resample(noise(n), old, new, method)
     assert y.dtype == np.float32
@@ -82,7 +88,9 @@ def test_a_sine_stays_the_same_sine(method: Resampler) -> None:
     y = resample(x, old, new, method)
     expected = np.sin(2 * np.pi * pitch * np.arange(new) / new)
     inner = slice(200, -200)  # the ends meet the silence around the clip
-    np.testing.assert_allclose(y[inner], expected[inner], rtol=0, atol=2e-3)  # passband ripple of a filter 6 zero crossings wide
+    np.testing.assert_allclose(
+        y[inner], expected[inner], rtol=0, atol=2e-3
+    )  # passband ripple of a filter 6 zero crossings wide
 
 
 @settings(max_examples=20, deadline=None)

@@ -182,6 +182,19 @@ def test_a_column_does_not_depend_on_its_neighbours() -> None:
     assert together[3] == 1.0
 
 
+def test_widening_stretches_the_random_sums_and_the_interval() -> None:
+    d = normal(8, mean=0.5)
+    patterns = np.array(list(itertools.product([-1, 1], repeat=8)))
+    expected = np.mean(np.abs(patterns @ d) * 1.5 >= abs(d.sum()) - 1e-9)
+    assert sign_flip_p(d[:, None], np.random.default_rng(0), [1.5])[0] == expected
+    plain = t_interval(d)
+    wide = plain.widened(float(d.mean()), 1.5)
+    assert wide.high - wide.low == pytest.approx(1.5 * (plain.high - plain.low))
+    assert (wide.se, wide.widening) == (pytest.approx(1.5 * plain.se), 1.5)
+    assert wide.method == "t over classes, widened for shared clips"
+    assert plain.widened(float(d.mean()), 1.0) is plain
+
+
 def test_sign_flip_test_keeps_its_level_under_the_null() -> None:
     rng = np.random.default_rng(0)
     p = sign_flip_p(rng.normal(size=(12, 400)), rng)

@@ -10,10 +10,11 @@ from reaudio_eval.stats import Draws, Floats, bootstrap_counts, t_interval
 from reaudio_eval.trends import (
     MIN_BANDWIDTH,
     bandwidth,
-    class_interval,
+    class_estimate,
     kendall,
     local_linear,
     slope,
+    smoother_weights,
     spearman,
     weighted_mean,
     worst_mean,
@@ -102,6 +103,14 @@ def test_the_smoother_is_kernel_weighted_least_squares(data: tuple[Floats, Float
         assert local_linear(row[None], x, y, np.array([point]))[0, 0] == pytest.approx(expected, abs=RIDGE)
 
 
+def test_smoother_weights_give_the_smooth_of_the_data(data: tuple[Floats, Floats, Floats, Floats]) -> None:
+    x, y, _, _ = data
+    grid = np.linspace(0, 4, 9)
+    weights = smoother_weights(x, grid)
+    np.testing.assert_allclose(y @ weights, local_linear(np.ones((1, len(x))), x, y, grid)[0], atol=EXACT)
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-4)  # the ridge
+
+
 def test_a_resample_of_one_class_gives_its_score() -> None:
     row = np.array([[3.0, 0.0, 0.0]])
     assert local_linear(row, np.arange(3.0), np.array([0.5, 1.0, 2.0]), np.array([0.2]))[0, 0] == pytest.approx(
@@ -115,7 +124,7 @@ def names(n: int) -> tuple[str, ...]:
 
 def test_few_classes_get_the_t_interval_of_a_mean() -> None:
     y = np.array([0.1, 0.4, 0.2, 0.6])
-    value, interval = class_interval(lambda c: weighted_mean(c, y, np.ones(4)), names(4), Draws(0, 10))
+    value, interval = class_estimate(lambda c: weighted_mean(c, y, np.ones(4)), names(4), Draws(0, 10))
     expected = t_interval(y)
     assert value == pytest.approx(y.mean())
     assert (interval.low, interval.high, interval.method) == (
@@ -129,7 +138,7 @@ def test_ten_classes_get_the_bca_bootstrap() -> None:
     rng = np.random.default_rng(0)
     x, y = np.arange(40.0), np.arange(40.0) + rng.normal(0, 12, 40)
     draws = Draws(3, 4000)
-    value, interval = class_interval(lambda c: spearman(c, x, y), names(40), draws, smooth=False)
+    value, interval = class_estimate(lambda c: spearman(c, x, y), names(40), draws, smooth=False)
     result = sps.bootstrap(
         (x, y), lambda a, b: sps.spearmanr(a, b).statistic, paired=True, vectorized=False, n_resamples=2000,
         method="BCa", rng=rng,
@@ -149,12 +158,12 @@ def test_ten_classes_get_the_bca_bootstrap() -> None:
     ],
 )
 def test_no_interval_has_a_reason(n: int, smooth: bool, reason: str) -> None:
-    _, interval = class_interval(lambda c: weighted_mean(c, np.ones(n), np.ones(n)), names(n), Draws(0, 10), smooth=smooth)
+    _, interval = class_estimate(lambda c: weighted_mean(c, np.ones(n), np.ones(n)), names(n), Draws(0, 10), smooth=smooth)
     assert interval.reason == reason
 
 
 def test_a_slope_that_rests_on_one_class_has_no_interval() -> None:
     x, y = np.array([0.0, 1.0, 1.0]), np.array([0.0, 0.5, 0.7])
-    value, interval = class_interval(lambda c: slope(c, x, y, np.ones(3)), names(3), Draws(0, 10))
+    value, interval = class_estimate(lambda c: slope(c, x, y, np.ones(3)), names(3), Draws(0, 10))
     assert value == pytest.approx(0.6)
     assert interval.reason == "it rests on a single class"

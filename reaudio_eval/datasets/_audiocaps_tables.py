@@ -77,12 +77,12 @@ def _read_official(root: Path) -> AudioCapsTables:
 
 
 def _with_clip(captions: pd.DataFrame, path: Path) -> pd.DataFrame:
-    captions["start_time"] = _whole_seconds(captions["start_time"], path)
+    captions["start_time"] = whole_seconds(captions["start_time"], path)
     return captions.assign(clip=captions["youtube_id"] + "_" + captions["start_time"])
 
 
-def _whole_seconds(column: pd.Series[str], path: Path) -> pd.Series[str]:
-    """ "30", "30.0" and "30.000" as "30"."""
+def whole_seconds(column: pd.Series[str], path: Path) -> pd.Series[str]:
+    """The text of a whole number of seconds for "30", "30.0" and "30.000"; other text is a ReaudioError."""
     seconds = pd.to_numeric(column, errors="coerce")
     bad = column.index[seconds.isna()]
     if len(bad):
@@ -104,9 +104,29 @@ def _segment_labels(root: Path, youtube_ids: set[str]) -> pd.Series[str]:
 
 def _read_segments(path: Path, youtube_ids: set[str]) -> list[pd.DataFrame]:
     """Rows of the wanted videos; the file has millions of others, and lines starting with "#" above them."""
-    with path.open(encoding="utf-8") as file:
-        n_comments = next(i for i, line in enumerate(file) if not line.startswith("#"))
-    chunks = pd.read_csv(
-        path, skiprows=n_comments, header=None, names=SEGMENT_COLUMNS, dtype=str, skipinitialspace=True, chunksize=CHUNK_ROWS
+    parts = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            n_comments = next((i for i, line in enumerate(file) if not line.startswith("#")), 0)
+        for chunk in pd.read_csv(
+            path,
+            skiprows=n_comments,
+            header=None,
+            names=SEGMENT_COLUMNS,
+            dtype=str,
+            skipinitialspace=True,
+            chunksize=CHUNK_ROWS,
+        ):
+            # Unquoted labels shift the columns; pandas then takes the first for an index.
+            if not isinstance(chunk.index, pd.RangeIndex) or not chunk["labels"].str.startswith("/", na=False).all():
+                raise _not_segments(path)
+            parts.append(chunk[chunk["youtube_id"].isin(youtube_ids)])
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise _not_segments(path) from error
+    return parts
+
+
+def _not_segments(path: Path) -> ReaudioError:
+    return ReaudioError(
+        f"{path} is not a segment list of AudioSet (YTID, start_seconds, end_seconds, positive_labels in UTF-8)."
     )
-    return [chunk[chunk["youtube_id"].isin(youtube_ids)] for chunk in chunks]

@@ -14,10 +14,10 @@ import pandas as pd
 
 from reaudio_eval.audio import find_clips
 from reaudio_eval.datasets import DatasetOptions, SplitLabels
-from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables
+from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables, whole_seconds
 from reaudio_eval.datasets._tables import AUDIOSET, one_of, read_table, require_ids, require_unique, require_values
 from reaudio_eval.errors import ReaudioError
-from reaudio_eval.naming import require_match, unique_names
+from reaudio_eval.naming import require_match, unambiguous
 from reaudio_eval.records import Dataset, Prompt
 
 CLIP_SECONDS = 10
@@ -36,27 +36,18 @@ def load(options: DatasetOptions) -> Dataset:
         ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
     """
     tables = read_tables(options.data_root)
-    split = one_of("split", options.split, tables.captions["split"].unique())
-    if options.clip_manifest is None:
-        clips = _split_clips(tables, split, options.captions)
-    elif options.captions != 1:
-        raise ReaudioError(
-            "--captions chooses among the captions of AudioCaps; a --clip-manifest brings its own: drop one of them."
-        )
-    else:
-        clips = _manifest_clips(tables, options.clip_manifest)
+    clips = _clips(tables, options)
     schemes = _file_names(clips)
     notes = _label_notes(clips)
     references: Mapping[str, Path] = {}
     if options.references is not None:
-        match = require_match(
-            _reference_names(schemes, tables, clips), find_clips(options.references), str(options.references)
-        )
+        names = schemes | {"the audiocap_id of any caption": _reference_names(tables, clips)}
+        match = require_match(names, find_clips(options.references), str(options.references))
         references = match.files
         notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
     return Dataset(
         name="audiocaps",
-        split=split,
+        split=options.split,
         prompts=_prompts(clips),
         train_counts=_train_counts(tables),
         label_names=tables.classes.names,
@@ -93,6 +84,19 @@ def _parse(tables: AudioCapsTables, rows: pd.DataFrame) -> list[tuple[str, ...]]
     return [tables.classes.parse(cell, f"{tables.source}, clip {clip}") for clip, cell in cells]
 
 
+def _clips(tables: AudioCapsTables, options: DatasetOptions) -> pd.DataFrame:
+    """A row per clip: clip_id, caption, labels (tuple), known, ambiguous, and where known, else "", audiocap_id, youtube_id,
+    start_time and clip (video and start)."""
+    split = one_of("split", options.split, tables.captions["split"].unique())
+    if options.clip_manifest is None:
+        return _split_clips(tables, split, options.captions)
+    if options.captions != 1:
+        raise ReaudioError(
+            "--captions chooses among AudioCaps' own; a --clip-manifest brings its captions: drop one of them."
+        )
+    return _manifest_clips(tables, options.clip_manifest)
+
+
 def _split_clips(tables: AudioCapsTables, split: str, number: int) -> pd.DataFrame:
     """A row per clip of the split, with its ``number``-th caption; the same order of clips for every number."""
     rows = tables.captions[tables.captions["split"] == split]
@@ -119,6 +123,10 @@ def _manifest_clips(tables: AudioCapsTables, path: Path) -> pd.DataFrame:
     require_values(table, "caption", path)
     require_unique(table, [c for c in ("clip_id", "system") if c in table.columns], path)
     clips = _one_row_per_clip(table, path).reindex(columns=["clip_id", *MANIFEST_FACTS], fill_value="")
+    timed = clips[(clips["youtube_id"] != "") & (clips["start_time"] != "")]
+    clips["clip"] = (timed["youtube_id"] + "_" + whole_seconds(timed["start_time"], path)).reindex(
+        clips.index, fill_value=""
+    )
     cells = clips["labels"].where(clips["labels"].str.strip() != "", _look_up(tables.captions, clips))
     ambiguous = clips["match"] == "ambiguous"
     labels = [tables.classes.parse(cell, f"{path} row {row}") for row, cell in zip(cells.index + 1, cells, strict=True)]
@@ -140,11 +148,15 @@ def _one_row_per_clip(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _look_up(captions: pd.DataFrame, clips: pd.DataFrame) -> pd.Series[str]:
-    """Labels by youtube_id (the same in every release), else by audiocap_id; "" where neither is known."""
-    by_video = captions.drop_duplicates("youtube_id").set_index("youtube_id")["labels"]
-    by_caption = captions.drop_duplicates("audiocap_id").set_index("audiocap_id")["labels"]
-    found = clips["youtube_id"].map(by_video)
-    return found.fillna(clips["audiocap_id"].map(by_caption)).fillna("")
+    """Labels by video and start (the same in every release), by video where no start is given, else by audiocap_id; "" where
+    none is known."""
+    keys = (captions[column] for column in ("clip", "youtube_id", "audiocap_id"))
+    by_clip, by_video, by_caption = (unambiguous(zip(key, captions["labels"], strict=True)) for key in keys)
+    rows = zip(clips["clip"], clips["youtube_id"], clips["audiocap_id"], strict=True)
+    found = [
+        (by_clip.get(clip) if clip else by_video.get(video)) or by_caption.get(caption, "") for clip, video, caption in rows
+    ]
+    return pd.Series(found, clips.index)
 
 
 def _prompts(clips: pd.DataFrame) -> tuple[Prompt, ...]:
@@ -165,27 +177,27 @@ def _label_notes(clips: pd.DataFrame) -> list[str]:
 
 def _file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Naming schemes seen in published folders of AudioCaps audio: scheme -> file stem -> clip_id."""
-    clip_id, video, start = clips["clip_id"], clips["youtube_id"], pd.to_numeric(clips["start_time"], errors="coerce")
-    timed = (video != "") & start.notna()
-    whole = start[timed].astype(int)
-    first, last = whole.astype(str), (whole + CLIP_SECONDS).astype(str)
+    clip_id, video, caption = clips["clip_id"], clips["youtube_id"], clips["audiocap_id"]
+    clip = clips["clip"][clips["clip"] != ""]
+    start = clips["start_time"][clip.index].astype(float).astype(int)
+    first, last = start.astype(str), (start + CLIP_SECONDS).astype(str)
     stems = {
         "clip_id": clip_id,
         "youtube_id": video[video != ""],
         "Y + youtube_id": "Y" + video[video != ""],
-        "audiocap_id": clips["audiocap_id"][clips["audiocap_id"] != ""],
-        "youtube_id_start": video[timed] + "_" + first,
-        "youtube_id_start_end": video[timed] + "_" + first + "_" + last,
-        "youtube_id_start_end in milliseconds": video[timed] + "_" + first + "000_" + last + "000",
+        "audiocap_id": caption[caption != ""],
+        "youtube_id_start": clip,
+        "youtube_id_start_end": clip + "_" + last,
+        "youtube_id_start_end in milliseconds": video[clip.index] + "_" + first + "000_" + last + "000",
     }
-    return {scheme: unique_names(zip(names, clip_id[names.index], strict=True)) for scheme, names in stems.items()}
+    return {scheme: unambiguous(zip(names, clip_id[names.index], strict=True)) for scheme, names in stems.items()}
 
 
-def _reference_names(
-    schemes: Mapping[str, Mapping[str, str]], tables: AudioCapsTables, clips: pd.DataFrame
-) -> Mapping[str, Mapping[str, str]]:
-    """A real clip may also be called after the id of any of its captions; a generated one may not."""
-    owner = unique_names(zip(clips["youtube_id"], clips["clip_id"], strict=True))
-    rows = tables.captions[tables.captions["youtube_id"].isin(owner.keys())]
-    pairs = zip(rows["audiocap_id"], rows["youtube_id"].map(owner), strict=True)
-    return {**schemes, "the audiocap_id of any caption": unique_names(pairs)}
+def _reference_names(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str, str]:
+    """A real clip may be called after the id of any of its captions; a generated one may not."""
+    timed = clips["clip"] != ""
+    by_clip = unambiguous(zip(clips["clip"][timed], clips["clip_id"][timed], strict=True))
+    by_video = unambiguous(zip(clips["youtube_id"][~timed], clips["clip_id"][~timed], strict=True))
+    rows = zip(*(tables.captions[c] for c in ("audiocap_id", "clip", "youtube_id")), strict=True)
+    owners = ((caption, by_clip.get(clip) or by_video.get(video)) for caption, clip, video in rows)
+    return unambiguous((caption, clip_id) for caption, clip_id in owners if clip_id is not None)

@@ -180,7 +180,7 @@ def _tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
             return tokenizer
         refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
     raise CheckpointError(
-        f"There is no tokenizer for {path}{refused}: put the files of {SPEC.tokenizer} (tokenizer.json and config.json) into "
+        f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {SPEC.tokenizer} into "
         f"{folders[-1]}, or give --allow-download."
     )
 

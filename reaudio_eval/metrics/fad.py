@@ -33,11 +33,11 @@ def frechet_distance_infinity(
     The bias is c_g / n_g + c_r / n_r to first order, so the line through the distance at n and at n / 2 clips is
     followed to 1/n = 0. Both sides are halved, since both are samples, and by the same clips where rows are paired.
     Halves are drawn without replacement (with it, the extrapolation only reaches the sample itself) and averaged over
-    ``HALVINGS`` random halvings. These two sizes stand for the 15 of the paper: the noise of drawing is a ninth to a
-    quarter of theirs at half the cost, and larger sizes are nearer to the linear regime.
+    ``HALVINGS`` random halvings. These two sizes stand for the 15 of the paper: the noise of drawing is an eighth to a half
+    of theirs at a third of the cost, and larger sizes are nearer to the linear regime.
 
     The result may be negative by noise. Where there are few frames for d dimensions, part of the bias remains, on the
-    high side: the share removed was 37-60 % with d / 4 frames, 52-70 % with d / 2, 81-94 % with d and 95-99 % with 2 d
+    high side: the share removed was 37-62 % with d / 4 frames, 51-67 % with d / 2, 81-93 % with d and 96-100 % with 2 d
     (simulated, ``benchmarks/extrapolation.py``).
 
     Args:

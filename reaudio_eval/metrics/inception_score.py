@@ -29,7 +29,7 @@ def inception_score(logits: FloatArray, splits: int, seed: int) -> InceptionScor
     """``exp(mean KL(p(y|x) || p(y)))`` in each split (Salimans et al., arXiv 1606.03498), its mean and spread over splits.
 
     Same permutation (NumPy's legacy ``RandomState``), boundaries and arithmetic as torch-fidelity @ 5e211a9 and
-    audioldm_eval @ 51b7fdd, to 1e-12 relative; where a class has probability 0 throughout a split, theirs is NaN and
+    audioldm_eval @ 51b7fdd, to 1e-10 relative; where a class has probability 0 throughout a split, theirs is NaN and
     ours is the limit.
 
     Args:

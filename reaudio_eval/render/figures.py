@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -36,7 +36,8 @@ class Chart(NamedTuple):
 
 @contextmanager
 def _style() -> Iterator[None]:
-    rc = {
+    rc: dict[Any, Any] = {
+        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
         "axes.edgecolor": RULE.light,
         "axes.labelcolor": MUTED.light,
         "text.color": INK.light,
@@ -58,6 +59,14 @@ def _style() -> Iterator[None]:
 
 def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _settle(figure: Figure) -> Figure:
+    """Lay out once and keep that: each file drawn later would otherwise do it again."""
+    figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 def axis_title(metric: MetricInfo) -> str:
@@ -115,12 +124,23 @@ def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | 
                     color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
             _curve(ax, curves[curves["system"] == system.name].sort_values("n_train"), style, i, system.kind == "generated")
         largest = int(points["n_train"].max())
-        ax.set_xlim(float(_log_x(points["n_train"].min())) - 0.12, float(_log_x(largest)) + 0.12)
         _count_axis(ax, largest)
+        ax.set_xlim(float(_log_x(points["n_train"].min())) - 0.12, float(_log_x(largest)) + 0.12)
+        ax.set_ylim(*_limits(points["value"], curves["ci_low"], curves["ci_high"]))
         ax.set_ylabel(axis_title(metric))
         _label_strata(ax, analysis)
         sns.despine(fig)
-    return Chart(fig, behind)
+        return Chart(_settle(fig), behind)
+
+
+def _limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
+    """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
+    axis instead of flattening all that is known."""
+    spread = float(values.max() - values.min()) or 1.0
+    narrow = (high - low) < 2 * spread
+    bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
+    top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
+    return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)
 
 
 def _curve(ax: Axes, curve: pd.DataFrame, style: SystemStyle, i: int, generated: bool) -> None:
@@ -150,12 +170,14 @@ def strata_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | Non
                     markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
+        ax.set_ylim(*_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
         for edge in range(1, len(names)):
             ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
         ax.set_ylabel(axis_title(metric))
+        ax.set_xlabel("clips of each stratum" if metric.level == "set" else "mean over the classes of each stratum")
         ax.tick_params(axis="x", length=0)
         sns.despine(fig)
-    return Chart(fig)
+        return Chart(_settle(fig))
 
 
 def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
@@ -178,31 +200,34 @@ def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None
             ax.set_xlabel(title)
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.tick_params(axis="y", length=0)
-        axes[0].set_yticks(range(len(analysis.systems)), [literal(s.name) for s in analysis.systems])
+        axes[0].set_yticks(range(len(analysis.systems)), [s.name for s in analysis.systems])
         axes[0].invert_yaxis()
         sns.despine(fig, left=True)
-    return Chart(fig)
+        return Chart(_settle(fig))
 
 
-def label_histogram_figure(labels: pd.DataFrame) -> Figure:
+def label_histogram_figure(labels: pd.DataFrame, split: str = "test") -> Figure:
     """Training clips of every class from the most to the least frequent, and below it the test clips of the same class.
 
     Args:
-        labels: columns n_train, n_test, stratum (as in ``LongtailAnalysis.labels``).
+        labels: columns n_train, n_<split>, stratum (as in ``LongtailAnalysis.labels``); classes without clips are left out.
+        split: what is compared with training.
     """
-    order = labels.sort_values(["n_train", "n_test"], ascending=False, kind="stable").reset_index(drop=True)
+    counts = pd.DataFrame({"train": labels["n_train"], "test": labels[f"n_{split}"]}).astype("float64")
+    order = counts.assign(stratum=labels["stratum"])[(counts > 0).any(axis=1)]
+    order = order.sort_values(["train", "test"], ascending=False, kind="stable").reset_index(drop=True)
     strata = list(dict.fromkeys(order["stratum"].dropna()))
     with _style():
-        fig = _figure(7.2, 3.6)
+        fig = _figure(9.6, 3.5)
         top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         for k, stratum in enumerate(strata):
             own = order[order["stratum"] == stratum]
-            colour = STRATA[-1 if (own["n_train"] == 0).all() else min(k, len(STRATA) - 2)].light
-            top.bar(own.index, own["n_train"], width=1.0, color=colour, linewidth=0)
-            bottom.bar(own.index, own["n_test"], width=1.0, color=colour, linewidth=0)
+            colour = STRATA[-1 if (own["train"] == 0).all() else min(k, len(STRATA) - 2)].light
+            for ax, column in ((top, "train"), (bottom, "test")):
+                ax.bar(own.index, own[column], width=1.0, color=colour, linewidth=0)
             _name_stratum(top, stratum, own.index.to_numpy(), len(order))
-        for ax, title in ((top, "training clips"), (bottom, "test clips")):
-            _log_counts(ax, int(order["n_train" if ax is top else "n_test"].max()) if len(order) else 1)
+        for ax, column, title in ((top, "train", "training clips"), (bottom, "test", f"{split} clips")):
+            _log_counts(ax, int(order[column].max()) if len(order) else 1)
             ax.set_ylabel(title)
         top.tick_params(axis="x", length=0)
         bottom.set_ylim(bottom.get_ylim()[::-1])
@@ -210,7 +235,7 @@ def label_histogram_figure(labels: pd.DataFrame) -> Figure:
         bottom.set_xlabel("classes, from the most to the least frequent in training")
         fig.align_ylabels()
         sns.despine(fig)
-    return fig
+        return _settle(fig)
 
 
 def _log_counts(ax: Axes, largest: int) -> None:
@@ -225,15 +250,10 @@ def _log_counts(ax: Axes, largest: int) -> None:
 def _name_stratum(ax: Axes, name: str, ranks: npt.NDArray[np.int64], total: int) -> None:
     narrow = len(ranks) / total < 0.12
     ax.annotate(
-        f"{literal(name)} · {len(ranks)}", (float(ranks.mean()), 1), (0, 3), xycoords=ax.get_xaxis_transform(),
+        f"{name} · {len(ranks)}", (float(ranks.mean()), 1), (0, 3), xycoords=ax.get_xaxis_transform(),
         textcoords="offset points", ha="left" if narrow else "center", va="bottom", rotation=25 if narrow else 0,
         fontsize=8, color=MUTED.light,
     )  # fmt: skip
-
-
-def literal(text: str) -> str:
-    """User text for matplotlib: a dollar sign is a dollar sign, not mathematics."""
-    return text.replace("$", r"\$")
 
 
 def add_legend(chart: Chart, analysis: LongtailAnalysis) -> None:
@@ -242,10 +262,11 @@ def add_legend(chart: Chart, analysis: LongtailAnalysis) -> None:
         Line2D([], [], color=style.colour.light, linestyle=style.dash, marker=style.marker, markersize=4)
         for style in system_styles(analysis.systems)
     ]
-    names = [literal(s.name) for s in analysis.systems]
+    names = [s.name for s in analysis.systems]
     with _style():
         columns = max(1, min(len(names), int(chart.figure.get_figwidth() / 1.4)))
         chart.figure.legend(handles, names, loc="outside lower center", ncols=columns)
-    if sum(s.kind == "generated" for s in analysis.systems) > CROWDED:
-        for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
-            artist.set_visible(False)
+        if sum(s.kind == "generated" for s in analysis.systems) > CROWDED:
+            for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
+                artist.set_visible(False)
+        _settle(chart.figure)

@@ -6,30 +6,27 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
 from reaudio_eval.render.text import count, decimals, interval, listing, number
-from reaudio_eval.render.views import Cell, Column, Row, TableView
+from reaudio_eval.render.views import Cell, Column, Row, TableView, metric_decimals, records
 
 SHAPES = {
     "gini": "Gini coefficient of the training counts",
     "imbalance_ratio": "most against least frequent class",
-    "effective_number": "effective number of classes",
+    "n_classes_train": "classes with training clips",
+    "n_classes_test": "classes with test clips",
 }
 
 
 def histogram(analysis: LongtailAnalysis) -> str:
     """What the label histogram shows."""
-    sizes = [
-        f"{row.stratum} {count(row.n_classes_train, 'class', 'classes')}" for row in analysis.strata_sizes.itertuples(index=False)
-    ]
+    sizes = [f"{row.stratum} {count(row.n_classes_train, 'class', 'classes')}" for row in records(analysis.strata_sizes)]
     if analysis.labels.empty or not sizes:
         return "No class has a training count."
-    top = analysis.labels.sort_values("n_train", ascending=False, kind="stable").iloc[0]
+    top = max(records(analysis.labels), key=lambda row: row.n_train)
     return (
-        f"Training clips per class fall from {count(top['n_train'], 'clip')} ({top['name']}) over {len(analysis.labels):,} classes: "
-        f"{listing(sizes)}."
+        f"Training clips per class fall from {count(top.n_train, 'clip')} ({top.name}) over {len(analysis.labels):,} "
+        f"classes: {listing(sizes)}."
     )
 
 
@@ -39,27 +36,28 @@ def frequency(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
     rows = rows[rows["value"].notna()]
     if rows.empty:
         return f"{metric.title} of every class against its number of training clips."
-    digits = decimals(rows["value"])
+    digits = metric_decimals(analysis, metric) + 1
     slopes = [f"{r.system} {number(r.value, digits, sign=True)} {interval(r.ci_low, r.ci_high, digits)}".strip()
-              for r in rows.itertuples(index=False)]  # fmt: skip
+              for r in records(rows)]  # fmt: skip
     return f"Change of {metric.title} for ten times as many training clips: {listing(slopes)}."
 
 
 def strata(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
-    """The best generated system of each stratum by value, with its interval."""
+    """The range of the generated systems in each stratum."""
     generated = {s.name for s in analysis.systems if s.kind == "generated"}
-    rows = analysis.by_stratum[(analysis.by_stratum["metric"] == metric.name) & analysis.by_stratum["system"].isin(generated)]
+    rows = analysis.by_stratum[
+        (analysis.by_stratum["metric"] == metric.name) & analysis.by_stratum["system"].isin(generated)
+    ]
     rows = rows[rows["value"].notna()]
-    digits, told = decimals(rows["value"]), []
+    digits, told = metric_decimals(analysis, metric), []
     for stratum in analysis.strata:
-        own = rows[rows["stratum"] == stratum.name].sort_values("value", ascending=not metric.higher_is_better, kind="stable")
-        if len(own):
-            told.append(f"in {stratum.name} from {_entry(own.iloc[-1], digits)} to {_entry(own.iloc[0], digits)}")
+        own = sorted(
+            records(rows[rows["stratum"] == stratum.name]), key=lambda r: r.value, reverse=not metric.higher_is_better
+        )
+        if own:
+            worst, best = (f"{r.system} {number(r.value, digits)}" for r in (own[0], own[-1]))
+            told.append(f"in {stratum.name} from {worst} to {best}")
     return f"{metric.title} by stratum, from the worst to the best value of a system: {listing(told)}."
-
-
-def _entry(row: pd.Series, digits: int) -> str:
-    return f"{row['system']} {number(row['value'], digits)}"
 
 
 def tail_shape(analysis: LongtailAnalysis) -> list[tuple[str, str]]:

@@ -14,16 +14,22 @@ from markupsafe import Markup
 
 from reaudio_eval import __version__
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render import findings, sections, verdict
+from reaudio_eval.render import comparisons, findings, sections, verdict
 from reaudio_eval.render.figures import (
-    CROWDED, Chart, add_legend, frequency_figure, label_histogram_figure, strata_figure, trend_figure,
-)  # fmt: skip
+    CROWDED,
+    Chart,
+    add_legend,
+    frequency_figure,
+    label_histogram_figure,
+    strata_figure,
+    trend_figure,
+)
 from reaudio_eval.render.listen import Listening, anchors_by_label, select
 from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
 from reaudio_eval.render.palette import css_variables, dash_lengths, marker_path, system_styles
 from reaudio_eval.render.svg import inline, save_figure
 from reaudio_eval.render.tables import analysis_json, file_stem, write_tables
-from reaudio_eval.render.views import TableView
+from reaudio_eval.render.views import TableView, primary_first
 from reaudio_eval.store import atomic_write
 
 Progress = Callable[[int, int, str], None]
@@ -119,7 +125,7 @@ def render_longtail(
         "label-histogram", Chart(label_histogram_figure(analysis.labels)), findings.histogram(analysis), legend=False
     )
     panels = []
-    for metric in _primary_first(analysis):
+    for metric in primary_first(analysis):
         panels.append(_panel(analysis, metric, figures, anchors_by_label(listening)))
         steps.advance(f"figures of {metric.title}")
     tables = write_tables(analysis, output / "tables")
@@ -135,10 +141,6 @@ def render_longtail(
     )
 
 
-def _primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
-    return sorted(analysis.metrics, key=lambda m: m.name != analysis.primary)
-
-
 def _panel(
     analysis: LongtailAnalysis, metric: MetricInfo, figures: _Figures, listen: Mapping[str, tuple[str, ...]]
 ) -> Panel:
@@ -151,33 +153,37 @@ def _panel(
         sections.strata_table(analysis, metric),
         sections.normalised_table(analysis, metric),
         sections.bins_table(analysis, metric),
-        sections.trend_table(analysis, metric),
-        sections.summary_table(analysis, metric),
-        sections.paired_tables(analysis, metric),
+        comparisons.trend_table(analysis, metric),
+        comparisons.summary_table(analysis, metric),
+        comparisons.paired_tables(analysis, metric),
         sections.class_table(analysis, metric, listen),
     )
 
 
 def _page(
-    analysis: LongtailAnalysis, histogram: Markup | None, panels: Sequence[Panel], listening: Listening, clips: Mapping[Path, Media]
+    analysis: LongtailAnalysis,
+    histogram: Markup | None,
+    panels: Sequence[Panel],
+    listening: Listening,
+    clips: Mapping[Path, Media],
 ) -> str:
     environment = Environment(
         loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
-    script = _template_text(environment, "report.js")
+    script = _own_text(environment, "report.js")
     many = sum(s.kind == "generated" for s in analysis.systems) > CROWDED
     return environment.get_template("longtail.html.j2").render(
         analysis=analysis,
         version=__version__,
-        css=Markup(_template_text(environment, "report.css")),
-        variables=Markup(css_variables()),
-        script=Markup(script),
+        css=_own_text(environment, "report.css"),
+        variables=Markup(css_variables()),  # noqa: S704 - the palette
+        script=script,
         policy=_policy(script),
         styles=system_styles(analysis.systems),
         sentences=verdict.sentences(analysis),
-        losses=sections.loss_table(analysis),
+        losses=comparisons.loss_table(analysis),
         main=sections.main_table(analysis),
         sizes=sections.sizes_table(analysis),
         metrics_table=sections.metrics_table(analysis),
@@ -188,15 +194,17 @@ def _page(
         focus=_focus(analysis),
         listening=listening,
         clips=clips,
+        alerts=sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
         odd_clips=findings.odd_clips(analysis),
         audit_table=findings.audit_table(analysis),
         untrusted=[p for p in analysis.prompts if not p.labels_known],
     )
 
 
-def _template_text(environment: Environment, name: str) -> str:
+def _own_text(environment: Environment, name: str) -> Markup:
+    """A file of the package that goes into the page as it is."""
     assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - not user text
 
 
 def _policy(script: str) -> str:

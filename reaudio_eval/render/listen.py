@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo, Prompt
-from reaudio_eval.render.text import decimals, number
+from reaudio_eval.render.text import number
 from reaudio_eval.render.verdict import generated
+from reaudio_eval.render.views import metric_decimals, records
 
 REFERENCE = "real audio"
 
@@ -60,7 +61,9 @@ class Listening:
 
 def clips_by_system(analysis: LongtailAnalysis) -> dict[tuple[str, int | None], Mapping[str, Path]]:
     """(name, position) -> clips, the reference first; noise is not played."""
-    real = {(s.name, i): s.clips for i, s in enumerate(analysis.systems) if s.kind == "real" and s.clips}
+    real: dict[tuple[str, int | None], Mapping[str, Path]] = {
+        (s.name, i): s.clips for i, s in enumerate(analysis.systems) if s.kind == "real" and s.clips
+    }
     if not real and analysis.references:
         real = {(REFERENCE, None): analysis.references}
     return {**real, **{(s.name, i): s.clips for i, s in enumerate(analysis.systems) if s.kind == "generated" and s.clips}}
@@ -82,13 +85,13 @@ def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
     taken = {*bad, *different}
     shuffled = sorted((c for c in ids if c not in taken), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
     build = _Items(analysis, sources)
-    groups = (
+    groups: tuple[tuple[str, list[str], Mapping[str, float], str], ...] = (
         ("Worst", bad, worst, "mean of the systems"),
         ("Largest differences between systems", different, spread, "best minus worst system"),
         ("Random", shuffled[: budget - len(taken)], {}, ""),
     )
     made = tuple(
-        (title, tuple(build.item(clip, _why(metric, ranked, clip, what)) for clip in chosen))
+        (title, tuple(build.item(clip, _why(analysis, metric, ranked.get(clip), what)) for clip in chosen))
         for title, chosen, ranked, what in groups
         if chosen
     )
@@ -102,7 +105,9 @@ def ranking_metric(analysis: LongtailAnalysis) -> MetricInfo | None:
     return analysis.metric(names[0]) if names and names[0] else None
 
 
-def _rank(analysis: LongtailAnalysis, metric: MetricInfo | None, ids: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+def _rank(
+    analysis: LongtailAnalysis, metric: MetricInfo | None, ids: Sequence[str]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Clip -> mean over systems from the worst, and clip -> range over systems from the largest."""
     if metric is None:
         return {}, {}
@@ -116,10 +121,10 @@ def _rank(analysis: LongtailAnalysis, metric: MetricInfo | None, ids: Sequence[s
     return {str(k): float(v) for k, v in mean.items()}, {str(k): float(v) for k, v in spread.items()}
 
 
-def _why(metric: MetricInfo | None, ranked: Mapping[str, float], clip: str, what: str) -> str:
-    if metric is None or clip not in ranked:
+def _why(analysis: LongtailAnalysis, metric: MetricInfo | None, value: float | None, what: str) -> str:
+    if metric is None or value is None:
         return ""
-    return f"{metric.title}, {what}: {number(ranked[clip], decimals(ranked.values()))}"
+    return f"{metric.title}, {what}: {number(value, metric_decimals(analysis, metric))}"
 
 
 class _Items:
@@ -130,16 +135,18 @@ class _Items:
         first = ranking_metric(analysis)
         self.sources = sources
         self.prompts = {p.clip_id: (i, p) for i, p in enumerate(analysis.prompts)}
-        self.labels = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in analysis.labels.itertuples(index=False)}
+        self.labels = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in records(analysis.labels)}
         self.metrics = sorted((m for m in analysis.metrics if m.level != "set"), key=lambda m: m != first)
-        self.digits = {m.name: decimals(frame.loc[frame["metric"] == m.name, "value"]) for m in self.metrics}
-        self.values = {(r.system, r.clip_id, r.metric): r.value for r in frame.itertuples(index=False)}
+        self.digits = {m.name: metric_decimals(analysis, m) for m in self.metrics}
+        self.values = {(r.system, r.clip_id, r.metric): r.value for r in records(frame)}
 
     def item(self, clip: str, why: str) -> Item:
         place, prompt = self.prompts[clip]
         tags = sorted((self.labels.get(x, LabelTag(x, 0, "")) for x in prompt.labels), key=lambda tag: tag.n_train)
         players = tuple(
-            Player(name, i, clips[clip], self._scores(name, clip)) for (name, i), clips in self.sources.items() if clip in clips
+            Player(name, i, clips[clip], self._scores(name, clip))
+            for (name, i), clips in self.sources.items()
+            if clip in clips
         )
         return Item(f"p-{place}", prompt, tuple(tags), players, why)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.markers import MarkerStyle
 
 from reaudio_eval.records import SystemInfo
@@ -27,7 +28,7 @@ class SystemStyle(NamedTuple):
 
     colour: Colour
     marker: str
-    dash: str | tuple[int, tuple[float, ...]]
+    dash: tuple[float, tuple[float, ...]]
 
 
 SURFACE = Colour("--surface", "#fefefe", "#12151a")
@@ -48,8 +49,8 @@ _HUES = (
     Colour("--s7", "#41541c", "#7a9450"),
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-_DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
-    "solid",
+_DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (0, ()),
     (0, (5, 1.6)),
     (0, (1.2, 1.2)),
     (0, (5, 1.4, 1.2, 1.4)),
@@ -90,13 +91,13 @@ def marker_path(marker: str) -> str:
     """The outline of a matplotlib marker as SVG path data in a box of 10 x 10."""
     style = MarkerStyle(marker)
     outline = style.get_path().transformed(style.get_transform())
-    lines = outline.to_polygons(closed_only=False)
+    lines = [np.asarray(line, dtype=float) for line in outline.to_polygons(closed_only=False)]
     return "".join("M" + "L".join(f"{5 + 7 * x:.1f} {5 - 7 * y:.1f}" for x, y in line) for line in lines)
 
 
 def dash_lengths(style: SystemStyle) -> str:
     """The dash as SVG ``stroke-dasharray`` for a line of width 1; "none" for a solid line."""
-    return "none" if isinstance(style.dash, str) else " ".join(f"{length:g}" for length in style.dash[1])
+    return " ".join(f"{length:g}" for length in style.dash[1]) or "none"
 
 
 def css_variables() -> str:

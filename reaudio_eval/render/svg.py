@@ -56,7 +56,7 @@ def inline(figure: Figure, name: str, finding: str, points: Mapping[str, Sequenc
         finding: one sentence that states what the figure shows; its accessible title.
         points: gid -> class number of each point of that group, written as ``data-c``.
     """
-    root = ET.fromstring(figure_bytes(figure, "svg", name))
+    root = ET.fromstring(figure_bytes(figure, "svg", name))  # noqa: S314 - written by matplotlib a moment ago
     for tag in ("metadata", "defs"):  # the first defs holds only a global style
         child = root.find(_SVG + tag)
         if child is not None:

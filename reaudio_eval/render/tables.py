@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.records import SCHEMA_VERSION, LongtailAnalysis
-from reaudio_eval.render import sections
+from reaudio_eval.render import comparisons, sections
 from reaudio_eval.render.views import Cell, Row, TableView
 from reaudio_eval.store import atomic_write
 
@@ -26,7 +26,7 @@ _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "−": "$-$", "–": "--", "≈": r"$\approx$", "×": r"$\times$", "ρ": r"$\rho$",
-    "τ": r"$\tau$", "\n": " ",
+    "τ": r"$\tau$", "\n": " ", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 
@@ -43,16 +43,24 @@ def latex(view: TableView) -> str:
     heads = " & ".join(escape_latex(" ".join(filter(None, [c.title, c.arrow]))) for c in view.columns) + r" \\"
     body = "\n\\midrule\n".join("\n".join(_latex_row(row) for row in group) for group in view.groups)
     caption = rf"\caption{{{escape_latex(view.caption)}}}\label{{tab:{re.sub(r'[^A-Za-z0-9:-]', '-', view.name)}}}"
-    notes = "".join(f"% {i}: {' '.join(reason.split())}\n" for i, reason in enumerate(view.footnotes, start=1))
+    notes = [f"% {i}: {' '.join(reason.split())}" for i, reason in enumerate(view.footnotes, start=1)]
     if view.n_rows > LONG_TABLE:
-        return (
-            f"% needs booktabs, longtable\n{notes}\\begin{{longtable}}{{{columns}}}\n{caption}\\\\\n\\toprule\n{heads}\n\\midrule\n"
-            f"\\endhead\n\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}\n"
-        )
-    return (
-        f"% needs booktabs\n{notes}\\begin{{table}}\n\\centering\n{caption}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n{heads}\n"
-        f"\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
-    )
+        lines = [
+            "% needs booktabs, longtable",
+            *notes,
+            rf"\begin{{longtable}}{{{columns}}}",
+            caption + r"\\",
+            *(r"\toprule", heads, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
+            *(body, r"\end{longtable}"),
+        ]
+    else:
+        lines = [
+            "% needs booktabs",
+            *notes,
+            *(r"\begin{table}", r"\centering", caption, rf"\begin{{tabular}}{{{columns}}}"),
+            *(r"\toprule", heads, r"\midrule", body, r"\bottomrule", r"\end{tabular}", r"\end{table}"),
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _latex_row(row: Row) -> str:
@@ -72,8 +80,8 @@ def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
     """The tables that go to LaTeX: main, and for every metric strata, gap and slope, paired differences, classes."""
     views: list[TableView | None] = [sections.main_table(analysis)]
     for metric in analysis.metrics:
-        views += [sections.strata_table(analysis, metric), sections.trend_table(analysis, metric)]
-        views += sections.paired_tables(analysis, metric)
+        views += [sections.strata_table(analysis, metric), comparisons.trend_table(analysis, metric)]
+        views += comparisons.paired_tables(analysis, metric)
         views.append(sections.class_table(analysis, metric, {}))
     return [view for view in views if view is not None]
 

@@ -37,7 +37,7 @@ def interval(low: float, high: float, digits: int) -> str:
     """``[low, high]``, or "" unless both ends are known."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"[{number(low, digits)}, {number(high, digits)}]"
+    return f"[{number(low, digits)},\N{NO-BREAK SPACE}{number(high, digits)}]"
 
 
 def p_value(p: float) -> str:

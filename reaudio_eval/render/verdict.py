@@ -10,12 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo, Stratum
-from reaudio_eval.render.text import count, decimals, interval, listing, number
+from reaudio_eval.render.text import count, interval, listing, number
+from reaudio_eval.render.views import metric_decimals, records
 
 ALPHA = 0.05
 
@@ -54,24 +56,27 @@ def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricIn
         return Separation(None)
     leader = (max if metric.higher_is_better else min)(known, key=lambda s: known[s])
     rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == quantity)]
-    beaten, near, untested, detectable = [], [], [], []
+    found: dict[str, list[str]] = {"beaten": [], "near": [], "untested": []}
+    detectable = []
     for other in known:
         if other == leader:
             continue
-        pair = rows[rows["system_a"].isin([leader, other]) & rows["system_b"].isin([leader, other])]
-        p = float(pair["p_holm"].iloc[0]) if len(pair) else math.nan
-        if math.isnan(p):
-            untested.append(other)
+        pair = next(
+            (r for r in records(rows) if {r.system_a, r.system_b} == {leader, other} and math.isfinite(r.p_holm)), None
+        )
+        if pair is None:
+            found["untested"].append(other)
             continue
-        (beaten if p < ALPHA and _favours(leader, pair.iloc[0], metric) else near).append(other)
-        detectable.append(float(pair["detectable"].iloc[0]))
+        found["beaten" if pair.p_holm < ALPHA and _favours(leader, pair, metric) else "near"].append(other)
+        detectable.append(pair.detectable)
     finite = [d for d in detectable if math.isfinite(d)]
-    return Separation(leader, tuple(beaten), tuple(near), tuple(untested), median(finite) if finite else math.nan)
+    beaten, near, untested = (tuple(names) for names in found.values())
+    return Separation(leader, beaten, near, untested, median(finite) if finite else math.nan)
 
 
-def _favours(leader: str, pair: pd.Series, metric: MetricInfo) -> bool:
+def _favours(leader: str, pair: Any, metric: MetricInfo) -> bool:
     """Whether the paired difference points the way of the overall values (class and clip averages can disagree)."""
-    leads = pair["difference"] if pair["system_a"] == leader else -pair["difference"]
+    leads = pair.difference if pair.system_a == leader else -pair.difference
     return bool(leads > 0) == metric.higher_is_better
 
 
@@ -112,16 +117,14 @@ class Loss:
 def losses(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Loss]:
     """Head-tail losses of every system in order: the gap (head minus tail), turned so that positive is worse on the tail."""
     rows = analysis.trend[(analysis.trend["metric"] == metric.name) & (analysis.trend["statistic"] == "gap_head_tail")]
+    of = {row.system: row for row in records(rows)}
     found = []
-    for system in analysis.systems:
-        own = rows[rows["system"] == system.name]
-        if own.empty:
-            continue
-        row = own.iloc[0]
-        value, low, high = (float(row[c]) for c in ("value", "ci_low", "ci_high"))
+    for name in (s.name for s in analysis.systems if s.name in of):
+        row = of[name]
+        value, low, high = row.value, row.ci_low, row.ci_high
         if not metric.higher_is_better:
             value, low, high = -value, -high, -low
-        found.append(Loss(system.name, value, low, high, row["reason"] if isinstance(row["reason"], str) else ""))
+        found.append(Loss(name, value, low, high, row.reason if isinstance(row.reason, str) else ""))
     return found
 
 
@@ -142,11 +145,11 @@ def _leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:
     if found.leader is None:
         return Markup("No generated system has a value for {}.").format(metric.title)
     rows = analysis.overall[analysis.overall["metric"] == metric.name]
-    digits = decimals(rows["value"])
-    row = rows[rows["system"] == found.leader].iloc[0]
-    value = " ".join(filter(None, [number(row["value"], digits), interval(row["ci_low"], row["ci_high"], digits)]))
+    digits = metric_decimals(analysis, metric)
+    row = next(r for r in records(rows) if r.system == found.leader)
+    value = " ".join(filter(None, [number(row.value, digits), interval(row.ci_low, row.ci_high, digits)]))
     others = len(found.beaten) + len(found.within_noise) + len(found.untested)
-    clips = count(row["n_clips"], "clip")
+    clips = count(row.n_clips, "clip")
     if not others:
         return Markup("<b>{}</b> has a {} of {} over {}; no other system was given to compare it with.").format(
             found.leader, metric.title, value, clips
@@ -184,9 +187,10 @@ def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Mark
     if not known:
         why = next((loss.reason for loss in every if loss.reason), "")
         return [Markup("What is lost from {} to {} is undefined. {}").format(head, tail, why)]
-    digits = decimals([loss.value for loss in known])
+    digits = metric_decimals(analysis, metric)
     least, most = min(known, key=lambda loss: loss.value), max(known, key=lambda loss: loss.value)
-    opening = Markup("The loss from {} to {} is ").format(head, tail)
+    sizes = {name: _stratum_size(analysis, metric, known[0].system, name) for name in (head, tail)}
+    opening = Markup("The loss from {} ({}) to {} ({}) is ").format(head, sizes[head], tail, sizes[tail])
     if len(known) == 1:
         told = [opening + Markup("{}{}").format(_measured(least, digits), _how_clear(known))]
     else:
@@ -197,6 +201,11 @@ def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Mark
             )
         ]
     return told + [text for text in (_gap_tests(analysis, metric), _real_loss(analysis, every, digits)) if text]
+
+
+def _stratum_size(analysis: LongtailAnalysis, metric: MetricInfo, system: str, stratum: str) -> str:
+    row = next(r for r in records(analysis.by_stratum) if (r.system, r.metric, r.stratum) == (system, metric.name, stratum))
+    return count(row.n_clips, "clip") if metric.level == "set" else count(row.n_classes, "class", "classes")
 
 
 def _measured(loss: Loss, digits: int) -> str:

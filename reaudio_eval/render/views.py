@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reaudio_eval.render.text import DASH, interval, number
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
+from reaudio_eval.render.text import DASH, decimals, interval, number
 
 NOT_COMPUTED = "Not computed for this system."
 
@@ -82,6 +83,7 @@ class TableView:
         groups: rows that belong together.
         footnotes: reasons of undefined cells, in order of their numbers.
         remarks: sentences below.
+        summary: the finding in a few words, for a table that is folded away.
     """
 
     name: str
@@ -90,6 +92,7 @@ class TableView:
     groups: tuple[tuple[Row, ...], ...]
     footnotes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    summary: str = ""
 
     @property
     def n_rows(self) -> int:
@@ -109,7 +112,9 @@ class Notes:
             self.reasons.append(text)
         return Cell(DASH, reason=text, note=self.reasons.index(text) + 1, **style)
 
-    def value(self, row: Any, digits: int, *, detail: str = "", mark: str = "", css: str = "", bar: Bar | None = None) -> Cell:
+    def value(
+        self, row: Any, digits: int, *, detail: str = "", mark: str = "", css: str = "", bar: Bar | None = None
+    ) -> Cell:
         """A cell from a row with value, ci_low, ci_high, reason; ``row`` None means never computed."""
         if row is None:
             return self.cell(NOT_COMPUTED)
@@ -120,10 +125,39 @@ class Notes:
         )
 
 
+def primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
+    """The metrics, the one the verdict rests on before the others."""
+    return sorted(analysis.metrics, key=lambda m: m.name != analysis.primary)
+
+
+def arrow(metric: MetricInfo) -> str:
+    """The direction that is better."""
+    return "↑" if metric.higher_is_better else "↓"
+
+
+def grouped(analysis: LongtailAnalysis, rows: list[Row]) -> tuple[tuple[Row, ...], ...]:
+    """Generated systems, then real audio and noise: the latter are landmarks and never compete."""
+    kinds = [s.kind for s in analysis.systems]
+    competing = tuple(r for r in rows if r.system is not None and kinds[r.system] == "generated")
+    others = tuple(r for r in rows if r.system is None or kinds[r.system] != "generated")
+    return tuple(group for group in (competing, others) if group)
+
+
+def metric_decimals(analysis: LongtailAnalysis, metric: MetricInfo) -> int:
+    """Decimals of everything in this metric's unit: values, differences and gaps then line up across the page."""
+    return decimals(analysis.overall.loc[analysis.overall["metric"] == metric.name, "value"])
+
+
+def records(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows as named tuples; nullable integers become floats, so that every missing number is NaN."""
+    nullable = {name: "float64" for name, kind in frame.dtypes.items() if isinstance(kind, pd.Int64Dtype)}
+    return frame.astype(nullable).itertuples(index=False)
+
+
 def lookup(frame: pd.DataFrame, *keys: str) -> dict[Any, Any]:
     """Rows as named tuples under the value (or tuple of values) of the key columns; the first of equals wins."""
     table: dict[Any, Any] = {}
-    for row in frame.itertuples(index=False):
+    for row in records(frame):
         key = tuple(getattr(row, k) for k in keys)
         table.setdefault(key if len(keys) > 1 else key[0], row)
     return table

@@ -75,7 +75,21 @@ def test_front_end_equals_librosa(checkpoint: Callable[[int], Path], noise: Nois
     np.testing.assert_allclose(found, expected, atol=FRONT_END_TOLERANCE_DB)
 
 
-# GOLDEN
+# Origin: ``Cnn14`` of panns_inference 0.1.1 (torchlibrosa 0.1.0) with its blocks narrowed to CHANNELS and these weights, on
+# two seconds of this noise: "embedding", and the first four of "clipwise_output" (after the sigmoid).
+GOLDEN = {
+    16_000: ([0.0529212, 0.4480489, 0.2965468, 0, 0, 0, 0.0774230, 0.2575806], [0.5369059, 0.4896612, 0.4486962, 0.4896784]),
+    32_000: ([0.0476821, 0.4407738, 0.2943406, 0, 0, 0, 0.0726361, 0.2501861], [0.5368783, 0.4891392, 0.4481949, 0.4896822]),
+}
+
+
+@pytest.mark.parametrize("rate", [16_000, 32_000])
+def test_network_equals_panns_inference(checkpoint: Callable[[int], Path], noise: Noise, rate: int) -> None:
+    (features,) = load(checkpoint(rate), rate).embed([noise(2 * rate)])
+    embedding, probabilities = GOLDEN[rate]
+    np.testing.assert_allclose(features.frames[0], embedding, atol=GOLDEN_TOLERANCE)
+    assert features.logits is not None
+    np.testing.assert_allclose(1 / (1 + np.exp(-features.logits[:4])), probabilities, atol=GOLDEN_TOLERANCE)
 
 
 def test_shapes(embedder: Embedder, noise: Noise) -> None:

@@ -1,0 +1,173 @@
+"""How the score falls from frequent to rare classes: gap, slope and paired differences as ``TableView``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
+from reaudio_eval.render.text import DASH, count, interval, number, p_value
+from reaudio_eval.render.verdict import ALPHA, ends, generated, losses
+from reaudio_eval.render.views import (
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    bar,
+    grouped,
+    lookup,
+    metric_decimals,
+    records,
+    scale,
+)
+
+STATISTICS = {
+    "gap_head_tail": "head minus tail",
+    "slope": "slope per tenfold training clips",
+    "ratio_tail_head": "tail / head",
+    "spearman": "Spearman ρ",
+    "kendall": "Kendall τ",
+    "worst_10pct": "worst tenth of classes",
+    "macro": "mean over classes",
+    "micro": "mean over clips",
+    "frequency_weighted": "weighted by frequency",
+    "macro_without_ubiquitous": "classes without the ubiquitous",
+    "harmonic_strata": "harmonic mean of strata",
+}
+UNITLESS = ("ratio_tail_head", "spearman", "kendall")
+TRENDS = ("gap_head_tail", "slope")
+QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "slope"}
+
+
+def trend_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
+    """Gap and slope of every system, drawn in the cell; None where the metric has no class scores."""
+    return _statistics(analysis, metric, TRENDS, f"gap-{metric.name}", "How the score falls towards rare classes")
+
+
+def summary_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
+    """The other summaries over classes: ratio, rank correlation, averages under other weights."""
+    present = set(analysis.trend["statistic"])
+    others = tuple(s for s in STATISTICS if s not in TRENDS and s in present)
+    return _statistics(analysis, metric, others, f"summaries-{metric.name}", "Other summaries over classes")
+
+
+def _statistics(
+    analysis: LongtailAnalysis, metric: MetricInfo, statistics: tuple[str, ...], name: str, caption: str
+) -> TableView | None:
+    found = lookup(analysis.trend[analysis.trend["metric"] == metric.name], "system", "statistic")
+    if not any(math.isfinite(r.value) and r.statistic in statistics for r in found.values()):
+        return None
+    of = {s: [found.get((system.name, s)) for system in analysis.systems] for s in statistics}
+    in_unit = metric_decimals(analysis, metric)
+    digits = {s: 2 if s in UNITLESS else in_unit + (s == "slope") for s in statistics}
+    limits = {s: scale(v for r in rows if r is not None for v in (r.value, r.ci_low, r.ci_high)) for s, rows in of.items()}
+    notes, table = Notes(), []
+    for i, system in enumerate(analysis.systems):
+        cells = []
+        for s in statistics:
+            row = of[s][i]
+            drawn = bar(row.value, row.ci_low, row.ci_high, limits[s]) if row is not None and s in TRENDS else None
+            cells.append(notes.value(row, digits[s], bar=drawn))
+        table.append(Row(system.name, tuple(cells), system=i))
+    columns = (Column("system"), *(Column(STATISTICS[s]) for s in statistics))
+    return TableView(
+        name,
+        f"{caption}: {metric.title} {arrow(metric)}, with 95% intervals",
+        columns,
+        grouped(analysis, table),
+        tuple(notes.reasons),
+    )
+
+
+def paired_tables(analysis: LongtailAnalysis, metric: MetricInfo) -> list[TableView]:
+    """One table a quantity: differences on the same prompts between generated systems, then with the real audio."""
+    rows = analysis.paired[analysis.paired["metric"] == metric.name]
+    return [
+        _paired_table(analysis, metric, quantity, list(records(rows[rows["quantity"] == quantity])))
+        for quantity in dict.fromkeys(rows["quantity"])
+    ]
+
+
+def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str, rows: list[Any]) -> TableView:
+    digits = metric_decimals(analysis, metric) + (quantity == "slope")
+    limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
+    competing = set(generated(analysis))
+    pairs = [r for r in rows if {r.system_a, r.system_b} <= competing]
+    others = [r for r in rows if not {r.system_a, r.system_b} <= competing]
+    notes = Notes()
+    groups = tuple(
+        tuple(Row(f"{r.system_a} − {r.system_b}", _paired_cells(r, digits, limits, notes)) for r in group)
+        for group in (pairs, others)
+        if group
+    )
+    what = QUANTITIES.get(quantity, f"stratum {quantity}")
+    separated = sum(r.p_holm < ALPHA for r in pairs)
+    return TableView(
+        f"paired-{metric.name}-{quantity}",
+        f"Paired differences in {metric.title} {arrow(metric)}: {what}",
+        tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
+        groups,
+        tuple(notes.reasons),
+        summary=f"{what[0].upper()}{what[1:]}: {separated} of {count(len(pairs), 'pair')} of systems separated",
+    )
+
+
+def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
+    size = Cell(
+        f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes") if math.isfinite(row.n_classes) else ""
+    )
+    if not math.isfinite(row.difference):
+        return (notes.cell(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
+    mark = "best" if row.p_holm < ALPHA else ""
+    difference = Cell(
+        number(row.difference, digits, sign=True), interval(row.ci_low, row.ci_high, digits), mark=mark,
+        bar=bar(row.difference, row.ci_low, row.ci_high, limits),
+    )  # fmt: skip
+    return (
+        difference,
+        Cell(p_value(row.p_value)),
+        Cell(p_value(row.p_holm), mark=mark),
+        Cell(number(row.detectable, digits)),
+        size,
+    )
+
+
+def loss_table(analysis: LongtailAnalysis) -> TableView | None:
+    """What every system loses from head to tail on the primary metric, drawn; for the verdict."""
+    if analysis.primary is None:
+        return None
+    metric = analysis.metric(analysis.primary)
+    found = losses(analysis, metric)
+    if not any(math.isfinite(loss.value) for loss in found):
+        return None
+    digits = metric_decimals(analysis, metric)
+    limits = scale(v for loss in found for v in (loss.value, loss.low, loss.high))
+    place = {s.name: i for i, s in enumerate(analysis.systems)}
+    notes = Notes()
+    rows = [
+        Row(
+            loss.system,
+            (
+                Cell(
+                    number(loss.value, digits),
+                    interval(loss.low, loss.high, digits),
+                    bar=bar(loss.value, loss.low, loss.high, limits),
+                )
+                if math.isfinite(loss.value)
+                else notes.cell(loss.reason),
+            ),
+            system=place[loss.system],
+        )
+        for loss in found
+    ]
+    head, tail = ends(analysis.strata)
+    columns = (Column("system"), Column(f"lost from {head} to {tail}"))
+    return TableView(
+        "losses",
+        f"{metric.title} lost from {head} to {tail}: positive is worse on {tail}",
+        columns,
+        grouped(analysis, rows),
+        tuple(notes.reasons),
+    )

@@ -1,0 +1,307 @@
+"""AudioCaps from both kinds of tables, with manifests and references; the real tables where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.datasets.audiocaps import load, split_labels
+from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_eval.records import Prompt
+
+CLASSES = 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Male speech, man speaking"\n2,/m/3,Dog\n3,/m/4,Yodeling\n'
+# Two captions for each test clip, not in blocks; the last two clips share a video.
+TEST = [(11, "vidA", 30, "first A"), (12, "vidB", 0, "first B"), (13, "vidA", 30, "second A"), (14, "vidB", 0, "second B")]
+TEST += [
+    (15, "vidC", 10, "first C"),
+    (16, "vidC", 20, "first D"),
+    (17, "vidC", 20, "second D"),
+    (18, "vidC", 10, "second C"),
+]
+TRAIN = [(1, "trn1", 30, "a man, talking"), (2, "trn2", 40, "dogs"), (3, "trn3", 50, "more dogs")]
+LABELS = {
+    "trn1": "/m/1;/m/2",
+    "trn2": "/m/3",
+    "trn3": "/m/3;/m/1",
+    "val1": "/m/3",
+    "vidA": "/m/1",
+    "vidB": "/m/4;/m/3",
+    "vidC": "/m/2",
+}
+HEADER = "audiocap_id,youtube_id,start_time,caption"
+ROWS = {"train": TRAIN, "val": [(5, "val1", 0, "a val dog")], "test": TEST}
+
+
+def line(row: tuple[int, str, int, str]) -> str:
+    return f'{row[0]},{row[1]},{row[2]},"{row[3]}"'
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> Path:
+    root = tmp_path / "joined"
+    root.mkdir()
+    rows = [f"{split},{line(row)},{LABELS[row[1]]}" for split, own in ROWS.items() for row in own]
+    (root / "audiocaps_labelled.csv").write_text("\n".join([f"split,{HEADER},labels", *rows]), encoding="utf-8")
+    (root / "audioset_classes.csv").write_text(CLASSES, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    root = tmp_path / "official"
+    root.mkdir()
+    for split, rows in ROWS.items():
+        (root / f"{split}.csv").write_text("\n".join([HEADER, *map(line, rows)]), encoding="utf-8")
+    (root / "class_labels_indices.csv").write_text(CLASSES, encoding="utf-8")
+    clips = sorted({(row[1], row[2]) for rows in ROWS.values() for row in rows})
+    segments = [f'{v}, {s}.000, {s + 10}.000, "{LABELS[v].replace(";", ",")}"' for v, s in clips]
+    segments += ['vidA, 90.000, 100.000, "/m/4"', '-other#1, 0.000, 10.000, "/m/1"']
+    head = [
+        "# Segments csv created Sun Mar  5 10:54:31 2017",
+        "# num_ytids=9",
+        "# YTID, start_seconds, end_seconds, positive_labels",
+    ]
+    (root / "unbalanced_train_segments.csv").write_text("\n".join([*head, *segments]), encoding="utf-8")
+    return root
+
+
+def write_audio(folder: Path, *stems: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for stem in stems:
+        soundfile.write(folder / f"{stem}.wav", np.zeros(10), 8000)
+    return folder
+
+
+def write_manifest(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- splits ----------------------------------------------------------------------------------------------------------
+
+
+def test_test_split(joined: Path) -> None:
+    data = load(DatasetOptions(joined))
+    assert (data.name, data.split, data.notes) == ("audiocaps", "test", ())
+    assert data.prompts == (
+        Prompt("vidA", "first A", ("/m/1",)),
+        Prompt("vidB", "first B", ("/m/4", "/m/3")),
+        Prompt("vidC_10", "first C", ("/m/2",)),
+        Prompt("vidC_20", "first D", ("/m/2",)),
+    )
+    assert data.train_counts == {"/m/1": 2, "/m/2": 1, "/m/3": 2}
+    assert data.n_train("/m/4") == 0
+    assert data.vocabulary == ("/m/1", "/m/2", "/m/3", "/m/4")
+    assert data.vocabulary_name == "audioset-527"
+    assert data.label_names["/m/2"] == "Male speech, man speaking"
+
+
+def test_official_tables_give_the_same_dataset(joined: Path, official: Path) -> None:
+    for split in ROWS:
+        assert load(DatasetOptions(official, split=split)) == load(DatasetOptions(joined, split=split))
+
+
+def test_official_clip_without_segment_has_no_known_labels(official: Path) -> None:
+    path = official / "unbalanced_train_segments.csv"
+    path.write_text("\n".join(row for row in path.read_text().splitlines() if not row.startswith("vidB")), encoding="utf-8")
+    data = load(DatasetOptions(official))
+    assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False)
+    assert data.notes == ("1 of 4 clips have no known labels: they count in the overall numbers and in no stratum.",)
+
+
+def test_captions_choose_the_nth_of_each_clip_in_one_order_of_clips(joined: Path) -> None:
+    first, second = (load(DatasetOptions(joined, captions=n)) for n in (1, 2))
+    assert [p.clip_id for p in first.prompts] == [p.clip_id for p in second.prompts]
+    assert [p.caption for p in second.prompts] == ["second A", "second B", "second C", "second D"]
+    assert first.list_sha256 != second.list_sha256
+    for n in (0, 3):
+        with pytest.raises(ReaudioError, match=f"--captions {n}: every clip of test has 2, so give a number from 1 to 2"):
+            load(DatasetOptions(joined, captions=n))
+
+
+def test_split_labels(joined: Path) -> None:
+    found = split_labels(DatasetOptions(joined))
+    assert {split: len(clips) for split, clips in found.clips.items()} == {"train": 3, "val": 1, "test": 4}
+    assert found.n_captions == {"train": 3, "val": 1, "test": 8}
+    assert list(found.names) == ["/m/1", "/m/2", "/m/3", "/m/4"]
+
+
+# --- names of files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stems", "scheme"),
+    [
+        (("vidA", "vidB", "vidC_10", "vidC_20"), "clip_id"),
+        (("YvidA", "YvidB"), "Y + youtube_id"),
+        (("11", "12", "15", "16"), "audiocap_id"),
+        (("13", "14", "18", "17"), "the audiocap_id of any caption"),
+        (("vidA_30", "vidB_0", "vidC_10", "vidC_20"), "youtube_id_start"),
+        (("vidA_30_40", "vidB_0_10"), "youtube_id_start_end"),
+        (("vidA_30000_40000",), "youtube_id_start_end in milliseconds"),
+    ],
+)
+def test_references_are_recognised_by_name(joined: Path, tmp_path: Path, stems: tuple[str, ...], scheme: str) -> None:
+    folder = write_audio(tmp_path / "refs", *stems, "unrelated")
+    data = load(DatasetOptions(joined, references=folder))
+    wanted = ["vidA", "vidB", "vidC_10", "vidC_20"][: len(stems)]
+    assert data.references == {clip_id: folder / f"{stem}.wav" for clip_id, stem in zip(wanted, stems, strict=True)}
+    assert data.notes == (f"{len(stems)} of 4 references found, their files named by {scheme}.",)
+
+
+def test_generated_clips_may_not_carry_the_id_of_another_caption(joined: Path) -> None:
+    assert load(DatasetOptions(joined, captions=2)).file_names["audiocap_id"] == {
+        "13": "vidA", "14": "vidB", "18": "vidC_10", "17": "vidC_20",
+    }  # fmt: skip
+
+
+def test_references_of_something_else(joined: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ReaudioError, match=r"No file in .*refs belongs to a clip: names there are 'x', expected are such as 'vidA'"
+    ):
+        load(DatasetOptions(joined, references=write_audio(tmp_path / "refs", "x")))
+
+
+# --- manifests -------------------------------------------------------------------------------------------------------
+
+MANIFEST = """path,system,clip_id,caption,audiocap_id,youtube_id,start_time,labels,match
+a/1.wav,A,one,a man,13,vidA,30,Dog;/m/1,exact
+b/1.wav,B,one,a man,13,vidA,30,Dog;/m/1,exact
+a/2.wav,A,two,a dog,14,,,,exact
+b/2.wav,B,two,a dog,14,,,,exact
+a/3.wav,A,three,yodel,,vidB,0,,ambiguous
+a/4.wav,A,four,who knows,999,,,,exact
+a/5.wav,A,five,a man again,,vidC,20.0,,exact
+a/6.wav,A,six,another second of that video,,vidA,99,,exact
+"""
+
+
+def test_manifest(joined: Path, tmp_path: Path) -> None:
+    data = load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
+    assert data.prompts == (
+        Prompt("one", "a man", ("/m/3", "/m/1")),
+        Prompt("two", "a dog", ("/m/4", "/m/3")),
+        Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False),
+        Prompt("four", "who knows", (), labels_known=False),
+        Prompt("five", "a man again", ("/m/2",)),
+        Prompt("six", "another second of that video", (), labels_known=False),
+    )
+    assert data.notes == (
+        "1 of 6 clips have ambiguous labels: they count in the overall numbers and in no stratum.",
+        "2 of 6 clips have no known labels: they count in the overall numbers and in no stratum.",
+    )
+
+
+def test_manifest_of_ids_and_captions_alone(joined: Path, tmp_path: Path) -> None:
+    data = load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", "clip_id,caption\nx,a\ny,b\n")))
+    assert [(p.clip_id, p.labels_known) for p in data.prompts] == [("x", False), ("y", False)]
+    assert data.file_names["youtube_id"] == {}
+
+
+def test_manifest_names_references_by_video_too(joined: Path, tmp_path: Path) -> None:
+    folder = write_audio(tmp_path / "r", "vidB", "vidC")
+    data = load(DatasetOptions(joined, folder, write_manifest(tmp_path / "m.csv", MANIFEST)))
+    assert data.references == {"three": folder / "vidB.wav", "five": folder / "vidC.wav"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clip_id,system,caption\na,S,x\na,S,x\n", "row 2 repeats clip_id 'a', system 'S'"),
+        ("clip_id,caption\na,x\na,x\n", "row 2 repeats clip_id 'a'"),
+        ("clip_id,system,caption\na,S,x\na,T,y\n", "row 2: the clip 'a' has the caption 'y' here and 'x' before"),
+        (
+            "clip_id,system,caption,labels\na,S,x,Dog\na,T,x,\n",
+            "row 2: the clip 'a' has the labels '' here and 'Dog' before",
+        ),
+        ("clip_id,caption,labels\na,x,Dgo\n", r"m\.csv row 1: unknown label 'Dgo'. Did you mean 'Dog'"),
+        ("clip,caption\na,x\n", "lacks the column 'clip_id'; it has 'clip', 'caption'"),
+        ("clip_id,caption\n../a,x\n", "cannot be a file name"),
+        ("clip_id,caption,youtube_id,start_time\na,x,v,soon\n", "row 1: start_time 'soon' is not a number of seconds"),
+        ("clip_id,caption\na,\n", "row 1: 'caption' is empty"),
+    ],
+)
+def test_bad_manifests(joined: Path, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ReaudioError, match=message):
+        load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", text)))
+
+
+def test_manifest_and_caption_number_exclude_each_other(joined: Path, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "m.csv", MANIFEST)
+    with pytest.raises(ReaudioError, match="--captions chooses among AudioCaps"):
+        load(DatasetOptions(joined, clip_manifest=path, captions=2))
+
+
+# --- bad tables ------------------------------------------------------------------------------------------------------
+
+
+def test_no_tables(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match="audiocaps needs --data-root"):
+        load(DatasetOptions())
+    with pytest.raises(ReaudioError, match="nowhere is not a folder"):
+        load(DatasetOptions(tmp_path / "nowhere"))
+    with pytest.raises(
+        ReaudioError, match=r"looked for audiocaps_labelled\.csv and audioset_classes\.csv, or for train\.csv"
+    ):
+        load(DatasetOptions(tmp_path))
+
+
+def test_parts_of_the_tables_missing(joined: Path, official: Path) -> None:
+    (joined / "audioset_classes.csv").unlink()
+    with pytest.raises(ReaudioError, match=r"audioset_classes\.csv does not exist; the class list should be there"):
+        load(DatasetOptions(joined))
+    (official / "val.csv").rename(official / "val.txt")
+    with pytest.raises(ReaudioError, match=r"val\.csv does not exist; the val captions of AudioCaps"):
+        load(DatasetOptions(official))
+    (official / "val.txt").rename(official / "val.csv")
+    for data in (b"a, 0, 10\n", b"a, 0, 10, /m/1, /m/2\n", b"a, 0, 10, /m/1\n" * 2 + b"a, 0, 10, /m/1, 5\n", b"\xff\n"):
+        (official / "eval_segments.csv").write_bytes(data)
+        with pytest.raises(ReaudioError, match=r"eval_segments\.csv is not a segment list of AudioSet"):
+            load(DatasetOptions(official))
+    (official / "eval_segments.csv").unlink()
+    (official / "unbalanced_train_segments.csv").unlink()
+    with pytest.raises(ReaudioError, match="has captions without labels: add AudioSet's unbalanced_train_segments"):
+        load(DatasetOptions(official))
+
+
+def test_unknown_split(joined: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"Unknown split 'tets'\. Did you mean 'test'"):
+        load(DatasetOptions(joined, split="tets"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("audiocap_id", "id", "lacks the column 'audiocap_id'"),
+        ("/m/4;/m/3", "/m/9", r"audiocaps_labelled\.csv, clip vidB_0: unknown label '/m/9'. Did you mean"),
+        ("test,13,", "test,11,", "repeats audiocap_id '11'"),
+        ("vidB,0,", "vidB,soon,", "start_time 'soon' is not a number of seconds"),
+    ],
+)
+def test_damaged_tables(joined: Path, old: str, new: str, message: str) -> None:
+    path = joined / "audiocaps_labelled.csv"
+    path.write_text(path.read_text().replace(old, new), encoding="utf-8")
+    with pytest.raises(ReaudioError, match=message):
+        load(DatasetOptions(joined))
+
+
+# --- the real thing --------------------------------------------------------------------------------------------------
+
+
+def test_real_tables(shared: Path) -> None:
+    data = load(DatasetOptions(shared / "data" / "audiocaps"))
+    assert len(data.prompts) == 975
+    assert len(data.train_counts) == 326
+    assert data.train_counts["/m/09x0r"] == 20_707
+    assert all(p.labels_known for p in data.prompts)
+    assert {len({p.clip_id for p in load(DatasetOptions(shared / "data" / "audiocaps", split="val")).prompts})} == {495}
+
+
+def test_real_manifest(shared: Path, systems48: Path) -> None:
+    data = load(DatasetOptions(shared / "data" / "audiocaps", systems48 / "reference", systems48 / "manifest.csv"))
+    assert len(data.prompts) == len(data.references) == 48
+    assert data.notes[0] == "6 of 48 clips have ambiguous labels: they count in the overall numbers and in no stratum."

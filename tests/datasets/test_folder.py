@@ -1,0 +1,89 @@
+"""Any folder of audio as a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.datasets.folder import load
+from reaudio_eval.errors import ReaudioError
+from reaudio_eval.records import Prompt
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "captions.csv").write_text("clip_id,caption,labels\na,x,dog;Siren\nb,y,\n", encoding="utf-8")
+    (tmp_path / "counts.csv").write_text("label,n_train,name\ndog,120,Dog\nsir,3,Siren\nowl,0,Owl\n", encoding="utf-8")
+    (tmp_path / "real").mkdir()
+    soundfile.write(tmp_path / "real" / "a.wav", np.zeros(9), 8000)
+    return tmp_path
+
+
+def test_load(root: Path) -> None:
+    data = load(DatasetOptions(root, root / "real"))
+    assert (data.name, data.split) == ("folder", "test")
+    assert data.prompts == (Prompt("a", "x", ("dog", "sir")), Prompt("b", "y", (), labels_known=False))
+    assert data.train_counts == {"dog": 120, "sir": 3, "owl": 0}
+    assert data.label_names == {"dog": "Dog", "sir": "Siren", "owl": "Owl"}
+    assert data.references == {"a": root / "real" / "a.wav"}
+    assert (data.vocabulary, data.vocabulary_name) == ((), None)
+    assert data.notes == ("1 of 2 clips have no known labels: they count in the overall numbers and in no stratum.",)
+
+
+def test_names_default_to_the_labels(root: Path) -> None:
+    (root / "counts.csv").write_text("label,n_train\ndog,1\nsiren,2\n", encoding="utf-8")
+    assert load(DatasetOptions(root)).label_names == {"dog": "dog", "siren": "siren"}
+
+
+def test_another_list_of_captions(root: Path) -> None:
+    path = root / "other.csv"
+    path.write_text("file,caption,labels\nc.wav,z,owl\n", encoding="utf-8")
+    data = load(DatasetOptions(root, clip_manifest=path))
+    assert data.prompts == (Prompt("c", "z", ("owl",)),)
+    assert data.notes == ()
+
+
+def test_a_class_list_gives_the_vocabulary(root: Path) -> None:
+    (root / "class_labels_indices.csv").write_text("index,mid,display_name\n0,dog,Dog\n1,sir,Siren\n", encoding="utf-8")
+    data = load(DatasetOptions(root))
+    assert (data.vocabulary, data.vocabulary_name) == (("dog", "sir"), "audioset-527")
+
+
+def test_bad_options(root: Path) -> None:
+    with pytest.raises(ReaudioError, match=r"needs --data-root, a folder with counts\.csv and captions\.csv; got None"):
+        load(DatasetOptions())
+    with pytest.raises(ReaudioError, match="--captions 2: the dataset folder has one caption per clip"):
+        load(DatasetOptions(root, captions=2))
+    (root / "real" / "a.wav").rename(root / "real" / "other.wav")
+    with pytest.raises(ReaudioError, match=r"No file in .*real belongs to a clip"):
+        load(DatasetOptions(root, root / "real"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,n_train\ndog,12\nsir,few\n", r"counts\.csv row 2: n_train 'few' is not a whole number"),
+        ("label,n_train\ndog,-1\n", "row 1: n_train '-1' is not a whole number"),
+        ("label,n_train\ndog,1\ndog,2\n", "row 2 repeats label 'dog'"),
+        ("label,n_train\n,1\n", "row 1: 'label' is empty"),
+        ("label,count\ndog,1\n", "lacks the column 'n_train'; it has 'label', 'count'"),
+        ("label,n_train\ndog,1\n", r"captions\.csv row 1: unknown label 'Siren'"),
+    ],
+)
+def test_bad_counts(root: Path, text: str, message: str) -> None:
+    (root / "counts.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ReaudioError, match=message):
+        load(DatasetOptions(root))
+
+
+def test_missing_tables(root: Path) -> None:
+    (root / "captions.csv").unlink()
+    with pytest.raises(ReaudioError, match=r"captions\.csv does not exist; the captions should be there"):
+        load(DatasetOptions(root))
+    (root / "counts.csv").unlink()
+    with pytest.raises(ReaudioError, match=r"counts\.csv does not exist; the training counts should be there"):
+        load(DatasetOptions(root))
