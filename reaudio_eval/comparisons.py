@@ -31,7 +31,7 @@ from reaudio_eval.stats import (
 from reaudio_eval.summaries import ALL, Row
 
 
-class _Quantity(NamedTuple):
+class Quantity(NamedTuple):
     """A difference, and the signed terms (a value a clip or a class) whose sum it is, for the sign-flip test."""
 
     name: str
@@ -83,9 +83,9 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
 
 def _value_rows(differences: Sequence[tuple[str, str, Floats]], context: Context) -> list[Row]:
     rows: list[Row] = []
-    quantities: list[_Quantity] = []
+    quantities: list[Quantity] = []
     for a, b, difference in differences:
-        for q in _quantities(summarise(difference, context.table), context):
+        for q in quantities(summarise(difference, context.table), context):
             rows.append(_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) | {"p_value": np.nan})
             quantities.append(q)
     rngs = {
@@ -102,7 +102,7 @@ def _value_rows(differences: Sequence[tuple[str, str, Floats]], context: Context
     return rows
 
 
-def _quantities(difference: Summary, context: Context) -> Iterator[_Quantity]:
+def quantities(difference: Summary, context: Context) -> Iterator[Quantity]:
     """What is compared, in this order: all clips, each stratum, head-tail gap, slope.
 
     Where the null hypothesis allows a common difference of all classes (gap, slope), that difference is taken out before
@@ -110,7 +110,7 @@ def _quantities(difference: Summary, context: Context) -> Iterator[_Quantity]:
     table, defined = context.table, difference.defined
     clip_terms = difference.clip_sums / max(1.0, float(difference.clip_counts.sum()))
     n_clips = int((difference.clip_counts > 0).sum())
-    yield _Quantity(ALL, micro(difference, context), "clips", clip_terms, n_clips, int(defined.sum()))
+    yield Quantity(ALL, micro(difference, context), "clips", clip_terms, n_clips, int(defined.sum()))
 
     means = np.where(defined, difference.class_means, 0.0)
     members = [(table.stratum == i) & defined for i in range(len(table.strata))]
@@ -132,8 +132,8 @@ def _share(weights: Bools | IntArray) -> Floats:
     return weights / max(1, int(weights.sum()))
 
 
-def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: Bools, terms: Floats) -> _Quantity:
-    return _Quantity(name, estimate, "classes", terms, difference.n_clips(classes), int(classes.sum()))
+def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: Bools, terms: Floats) -> Quantity:
+    return Quantity(name, estimate, "classes", terms, difference.n_clips(classes), int(classes.sum()))
 
 
 def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -> Iterator[Row]:

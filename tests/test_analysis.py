@@ -195,8 +195,8 @@ def test_tiny_trend(tiny: LongtailAnalysis) -> None:
         },
         nan_ok=True,
     )
-    # Residuals of the pairs from 0.4, over clips and classes: speech 0.025 and 0, dog 0.05, bell 0, alien -0.075. Squared sums
-    # by class 0.00875, by clip 0.01125, by pair 0.00875: the t interval over classes is sqrt(0.01125 / 0.00875) times as wide.
+    # Residuals of the pairs from 0.4, over clips and classes: speech 0.025 and 0, dog 0.05, bell 0, alien -0.075. Squares of
+    # sums by class 0.00875, by clip 0.01125, by pair 0.00875: the t interval is sqrt(0.01125 / 0.00875) times as wide.
     t = sps.ttest_1samp(y, 0).confidence_interval(0.95)
     half = (t.high - t.low) / 2 * np.sqrt(0.01125 / 0.00875)
     assert (rows.loc["macro", "ci_low"], rows.loc["macro", "ci_high"]) == pytest.approx((0.4 - half, 0.4 + half))
