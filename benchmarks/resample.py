@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from reaudio_eval.audio import apply_rule, decode
 from reaudio_eval.protocols import Resampler, WaveformRule
+from reaudio_eval.waveform import apply_rule
+from reaudio_model.common.audio import decode
 
 SECONDS = 10
 REPEATS = 15

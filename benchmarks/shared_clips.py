@@ -3,8 +3,8 @@
     python benchmarks/shared_clips.py AUDIOCAPS_LABELLED_CSV [--runs 1000]
 
 The CSV has the columns split, youtube_id and labels (separated by ";"). Two equally good systems differ on each test clip by
-an independent normal error (sd 0.12). Printed for each compared quantity: how often its 95 % interval covers 0, how often the
-sign-flip test rejects at 5 %, and both again with classes taken as independent (no widening for shared clips).
+an independent normal error (sd 0.12). Printed for each compared quantity: how often its 95 % interval covers 0, how often
+the sign-flip test rejects at 5 %, and both again with classes taken as independent (no widening for shared clips).
 """
 
 from __future__ import annotations

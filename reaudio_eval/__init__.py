@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reaudio_eval.datasets import DatasetOptions as DatasetOptions
-    from reaudio_eval.errors import ReaudioError as ReaudioError
     from reaudio_eval.evaluate import Options as Options
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from reaudio_eval.rerendering import rerender as rerender
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
-    from reaudio_eval.score_folders import score_folders as score
+    from reaudio_eval.score_folders import score_folders as score  # noqa: F401
+    from reaudio_model.common.errors import ReaudioError as ReaudioError
 
 __version__ = "0.1.0"
 
@@ -33,7 +33,7 @@ _PUBLIC = {
     "LongtailRequest": ("longtail_run", "LongtailRequest"),
     "LongtailResult": ("longtail_run", "LongtailResult"),
     "Options": ("evaluate", "Options"),
-    "ReaudioError": ("errors", "ReaudioError"),
+    "ReaudioError": ("evaluate", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),

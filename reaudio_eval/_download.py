@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reaudio_eval.embedders import CheckpointFile
-from reaudio_eval.errors import CheckpointError
-from reaudio_eval.store import atomic_path, explain_write_error
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.files import atomic_path, explain_write_error
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0

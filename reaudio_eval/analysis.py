@@ -11,12 +11,12 @@ import pandas as pd
 from reaudio_eval import caveats
 from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.comparisons import paired_rows
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.estimates import Context
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, Stratum, SystemInfo, SystemScores
 from reaudio_eval.stats import Draws, Floats, gini, imbalance_ratio
 from reaudio_eval.strata import check_strata, partition_by_rarest, stratum_of
 from reaudio_eval.summaries import Row, block, frame
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
 _KEPT_CLIP_TABLES = 4
@@ -144,9 +144,9 @@ def _system_frames(
             for name, new in block(system, metric, array, dataset, context).items():
                 rows[name] += [row | who for row in new]
     frames = {name: frame(content, COLUMNS[name]) for name, content in rows.items()}
-    kinds = sorted((s.system for s in systems), key=lambda s: s.name)
+    infos = sorted((s.system for s in systems), key=lambda s: s.name)
     for name, keys in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
-        frames[name]["normalised"] = normalised(frames[name], keys, frames["overall"], kinds)
+        frames[name]["normalised"] = normalised(frames[name], keys, frames["overall"], infos)
     return frames
 
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.audio import DecodedAudio
-from reaudio_eval.errors import AudioError
+from reaudio_model.common.audio import DecodedAudio
+from reaudio_model.common.errors import AudioError
 
 SILENT_DB = -80.0  # three steps of 16-bit audio
 SHORT_SECONDS = 1.0

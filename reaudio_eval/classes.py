@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import Dataset, IntArray, MetricInfo, Stratum, SystemScores
 from reaudio_eval.stats import Floats
 from reaudio_eval.strata import stratum_of
+from reaudio_model.common.errors import ReaudioError
 
 UBIQUITOUS_SHARE = 0.25
 
@@ -84,7 +84,7 @@ class Summary(NamedTuple):
         standard errors from the residuals (value - fit) of the (clip, class) pairs: clustered by class and by clip (Cameron,
         Gelbach and Miller 2011, "Robust inference with multiway clustering": by class + by clip - by pair) over clustered by
         class alone. It is 1 where every clip has one label. On AudioCaps' test labels and independent clip errors, 95 %
-        intervals that take classes as independent cover 0.83 in the head and 0.86 in the middle stratum; with the factor
+        intervals that take classes as independent cover 0.82 in the head and 0.86 in the middle stratum; with the factor
         0.95 and 0.94 (``benchmarks/shared_clips.py``).
 
         Args:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 if TYPE_CHECKING:
     from reaudio_eval.evaluate import Options
-    from reaudio_eval.progress import Reporter
-
+    from reaudio_model.common.progress import Reporter
 
 
 class _Group(typer.core.TyperGroup):
@@ -71,16 +70,23 @@ CheckpointOption = Annotated[
 MetricOption = Annotated[
     list[str] | None, typer.Option("--metric", help="Only these metrics or families (kl, fad_vggish, ...); repeatable.")
 ]
-RequireOption = Annotated[list[str] | None, typer.Option("--require", help="Fail if this metric cannot be computed; repeatable.")]
+RequireOption = Annotated[
+    list[str] | None, typer.Option("--require", help="Fail if this metric cannot be computed; repeatable.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of resampling, and of models that generate.")]
 BatchOption = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
 CacheOption = Annotated[
-    Path | None, typer.Option("--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
+    Path | None,
+    typer.Option(
+        "--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache."
+    ),
 ]
 DownloadOption = Annotated[bool, typer.Option("--allow-download", help="Fetch published checkpoints that are missing.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")]
@@ -105,7 +111,7 @@ def _options(
 ) -> Options:
     from reaudio_eval.evaluate import DEFAULT_EMBEDDERS, Options
     from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.store import default_cache_dir
+    from reaudio_model.common.files import default_cache_dir
 
     return Options(
         protocol=protocol,
@@ -124,13 +130,13 @@ def _options(
 
 
 def _reporter(quiet: bool) -> Reporter:
-    from reaudio_eval.progress import Reporter
+    from reaudio_model.common.progress import Reporter
 
     return Reporter(quiet)
 
 
 def _print_json(value: Any) -> None:
-    from reaudio_eval.store import json_bytes
+    from reaudio_model.common.files import json_bytes
 
     sys.stdout.write(json_bytes(value).decode())
 
@@ -141,7 +147,9 @@ def _print_json(value: Any) -> None:
 def score(
     generated: Annotated[Path, typer.Argument(help="Folder of generated clips.")],
     reference: Annotated[Path, typer.Argument(help="Folder of real clips; files pair by name without suffix.")],
-    captions: Annotated[Path | None, typer.Option("--captions", help="CSV with clip_id (or file) and caption, for CLAP score.")] = None,
+    captions: Annotated[
+        Path | None, typer.Option("--captions", help="CSV with clip_id (or file) and caption, for CLAP score.")
+    ] = None,
     protocol: ProtocolOption = DEFAULT_PROTOCOL,
     embedder: EmbedderOption = None,
     checkpoint: CheckpointOption = None,
@@ -180,7 +188,9 @@ def score(
     "--clips MyModel=out/ --clips Tango=tango/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/test[/bold]"
 )
 def longtail(
-    output: Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")] = Path("reports/longtail"),
+    output: Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")] = Path(
+        "reports/longtail"
+    ),
     dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
     data_root: DataRootOption = None,
     split: Annotated[str, typer.Option("--split", help="Split whose prompts are used.")] = "test",
@@ -190,18 +200,23 @@ def longtail(
         Path | None, typer.Option("--clip-manifest", help="CSV (clip_id, caption, ...) naming the prompts that were used.")
     ] = None,
     clips: Annotated[
-        list[str] | None, typer.Option("--clips", metavar="NAME=FOLDER", help="A system's clips, file stem = clip id; repeatable.")
+        list[str] | None,
+        typer.Option("--clips", metavar="NAME=FOLDER", help="A system's clips, file stem = clip id; repeatable."),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", help="A registered model (see `list models`); repeatable.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A registered model (see `list models`); repeatable.")
+    ] = None,
     real: Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")] = True,
     noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")] = True,
     strata: Annotated[
         str, typer.Option("--strata", help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000.")
     ] = "log10",
-    primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first. Default: CLAP score, else label recall.")] = None,
-    media: Annotated[MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")] = (
-        MediaChoice.inline
-    ),
+    primary: Annotated[
+        str | None, typer.Option("--primary", help="Metric shown first. Default: CLAP score, else label recall.")
+    ] = None,
+    media: Annotated[
+        MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")
+    ] = (MediaChoice.inline),
     overwrite: Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")] = (
         OverwriteChoice.only_missing
     ),
@@ -265,17 +280,20 @@ def report(
     output: Annotated[Path, typer.Option("--output", help="Folder for the report.")] = Path("reports/longtail"),
     primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first.")] = None,
     strata: Annotated[
-        str | None, typer.Option("--strata", help="Other strata for per-clip metrics (set metrics keep those they were scored with).")
+        str | None,
+        typer.Option("--strata", help="Other strata for per-clip metrics (set metrics keep those they were scored with)."),
     ] = None,
-    media: Annotated[MediaChoice, typer.Option("--media", help="Players inside the page, in a folder, or none.")] = MediaChoice.inline,
+    media: Annotated[
+        MediaChoice, typer.Option("--media", help="Players inside the page, in a folder, or none.")
+    ] = MediaChoice.inline,
     seed: SeedOption = 0,
     jobs: JobsOption = DEFAULT_JOBS,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Make the report again from run directories; needs neither networks nor the embeddings."""
-    from reaudio_eval.rerendering import rerender
     from reaudio_eval.printing import longtail_json, longtail_text
+    from reaudio_eval.rerendering import rerender
 
     result = rerender(
         runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=_reporter(quiet)
@@ -290,7 +308,9 @@ def report(
 def data_stats(
     dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
     data_root: DataRootOption = None,
-    output: Annotated[Path | None, typer.Option("--output", help="Folder for the table (CSV) and the figure (SVG, PDF, PNG).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for the table (CSV) and the figure (SVG, PDF, PNG).")
+    ] = None,
     top: Annotated[int, typer.Option("--top", help="Labels listed in the text.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -344,7 +364,7 @@ def doctor(
 ) -> None:
     """Check the installation: versions, disk, checkpoints, dataset, audio formats. Exit code 1 if something needs repair."""
     from reaudio_eval.doctor import examine, to_text
-    from reaudio_eval.store import default_cache_dir
+    from reaudio_model.common.files import default_cache_dir
 
     checks = examine(cache_dir or default_cache_dir(), data_root)
     if as_json:

@@ -83,20 +83,20 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
 
 def _value_rows(differences: Sequence[tuple[str, str, Floats]], context: Context) -> list[Row]:
     rows: list[Row] = []
-    quantities: list[Quantity] = []
+    compared: list[Quantity] = []
     for a, b, difference in differences:
         for q in quantities(summarise(difference, context.table), context):
             rows.append(_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) | {"p_value": np.nan})
-            quantities.append(q)
+            compared.append(q)
     rngs = {
         "clips": context.clip_draws.rng(("sign flips", *context.table.clip_ids)),
         "classes": context.class_draws.rng(("sign flips", *context.table.labels)),
     }
     for unit, rng in rngs.items():
-        tested = [i for i, q in enumerate(quantities) if q.unit == unit and q.estimate.interval.reason is None]
+        tested = [i for i, q in enumerate(compared) if q.unit == unit and q.estimate.interval.reason is None]
         if tested:
-            terms = np.column_stack([quantities[i].terms for i in tested])
-            p_values = sign_flip_p(terms, rng, [quantities[i].estimate.interval.widening for i in tested])
+            terms = np.column_stack([compared[i].terms for i in tested])
+            p_values = sign_flip_p(terms, rng, [compared[i].estimate.interval.widening for i in tested])
             for i, p in zip(tested, p_values, strict=True):
                 rows[i]["p_value"] = float(p)
     return rows

@@ -13,9 +13,9 @@ import pandas as pd
 
 from reaudio_eval import registry
 from reaudio_eval.datasets import DatasetOptions, SplitLabels
-from reaudio_eval.errors import UnknownNameError
 from reaudio_eval.records import Dataset, Stratum
 from reaudio_eval.strata import PAPER_BINS, rarest_label, stratum_of
+from reaudio_model.common.errors import UnknownNameError
 
 Counts = Mapping[str, int]  # label -> clips
 TRAIN = "train"

@@ -12,11 +12,11 @@ import numpy as np
 import soundfile
 
 from reaudio_eval import registry
-from reaudio_eval.checkpoints import sha256_file
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.embedders import CheckpointFile
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.provenance import package_versions
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.weights import sha256_file
 
 MIN_FREE_BYTES = 5_000_000_000  # checkpoints of all default embedders, converted once
 
@@ -58,7 +58,9 @@ def _device() -> Check:
 
     if torch.cuda.is_available():
         return Check("device", "ok", f"cuda ({torch.cuda.get_device_name()})")
-    return Check("device", "note", f"cpu ({torch.get_num_threads()} threads); networks run about 50 times slower than on a GPU")
+    return Check(
+        "device", "note", f"cpu ({torch.get_num_threads()} threads); networks run about 50 times slower than on a GPU"
+    )
 
 
 def _disk(cache_dir: Path) -> Check:
@@ -93,7 +95,9 @@ def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:
     name = f"checkpoint {embedder}: {file.filename}"
     path = cache_dir / "checkpoints" / file.filename
     if not path.is_file():
-        return Check(name, "note", f"not in the cache ({file.licence})", f"download {file.url} to {path}, or use --allow-download")
+        return Check(
+            name, "note", f"not in the cache ({file.licence})", f"download {file.url} to {path}, or use --allow-download"
+        )
     if file.sha256 and not sha256_file(path).startswith(file.sha256):
         return Check(name, "fail", "its sha256 is not the published one", f"delete {path} and download {file.url} again")
     return Check(name, "ok", "sha256 as published" if file.sha256 else "present; no published sha256 to compare with")

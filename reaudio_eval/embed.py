@@ -17,16 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_eval import registry
-from reaudio_eval.audio import DecodedAudio, apply_rule, content_sha256, decode_many
 from reaudio_eval.audit import ClipAudit, audit_clip, missing_clip
-from reaudio_eval.checkpoints import checkpoint_sha256, resolve
+from reaudio_eval.checkpoints import resolve
 from reaudio_eval.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
-from reaudio_eval.errors import AudioError, ReaudioError
 from reaudio_eval.metrics import Undefined
-from reaudio_eval.progress import Advance, Reporter
 from reaudio_eval.protocols import Protocol, WaveformRule
 from reaudio_eval.records import FeatureSet
 from reaudio_eval.store import FeatureCache, JsonCache, rule_key
+from reaudio_eval.waveform import apply_rule
+from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
+from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.progress import Advance, Reporter
+from reaudio_model.common.weights import checkpoint_sha256
 
 TEXT_BATCH = 64
 
@@ -59,7 +61,7 @@ class ActiveEmbedder:
 
 
 def pick_device(device: str) -> str:
-    """"auto" as "cuda" where there is one, else "cpu"; anything else as it is.
+    """ "auto" as "cuda" where there is one, else "cpu"; anything else as it is.
 
     Raises:
         ReaudioError: a device that torch does not know or have.
@@ -71,7 +73,9 @@ def pick_device(device: str) -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ReaudioError(f"--device {device} cannot be used ({str(error).splitlines()[0]}): use cpu, cuda or auto.") from error
+        raise ReaudioError(
+            f"--device {device} cannot be used ({str(error).splitlines()[0]}): use cpu, cuda or auto."
+        ) from error
     return device
 
 

@@ -13,14 +13,14 @@ from reaudio_eval import registry
 from reaudio_eval.audit import ClipAudit, summarise
 from reaudio_eval.embed import ActiveEmbedder, EmbeddedClips, activate, embed_captions, embed_clips, feature_set
 from reaudio_eval.embedders import EmbedderSpec
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.metrics import Metric, MetricInput, Undefined
-from reaudio_eval.progress import Reporter
 from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.records import Dataset, FeatureSet, MetricInfo, Prompt, Stratum, SystemInfo, SystemScores
 from reaudio_eval.scoring import Floors, NamedMetric, Partition, score_system
-from reaudio_eval.store import default_cache_dir
 from reaudio_eval.strata import partition_by_rarest
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.files import default_cache_dir
+from reaudio_model.common.progress import Reporter
 
 REFERENCE = "reference"
 Reuse = Callable[[SystemInfo, Sequence[str], Mapping[str, Mapping[str, str]]], SystemScores | None]
@@ -145,7 +145,9 @@ def bind_metrics(
 
 def _fits(definition: Metric, name: str, spec: EmbedderSpec) -> bool:
     frames_fit = definition.frames == "any" or (definition.frames == "many") == spec.many_frames
-    network_fits = (spec.has_logits or "logits" not in definition.needs) and (spec.has_text or "text" not in definition.needs)
+    network_fits = (spec.has_logits or "logits" not in definition.needs) and (
+        spec.has_text or "text" not in definition.needs
+    )
     return frames_fit and network_fits and (not definition.only or name in definition.only)
 
 
@@ -209,15 +211,17 @@ def evaluate(
     """
     files = {s.name: dict(s.clips) for s in systems}
     if dataset.references:
-        files[REFERENCE] = {p.clip_id: dataset.references[p.clip_id] for p in dataset.prompts if p.clip_id in dataset.references}
-    clips = embed_clips(
-        files, list(tools.embedders.values()), options.cache_dir, options.batch_size, options.jobs, reporter
-    )
+        files[REFERENCE] = {
+            p.clip_id: dataset.references[p.clip_id] for p in dataset.prompts if p.clip_id in dataset.references
+        }
+    clips = embed_clips(files, list(tools.embedders.values()), options.cache_dir, options.batch_size, options.jobs, reporter)
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files}
     prompts = _common(dataset.prompts, audits, options.strict)
     ids = tuple(p.clip_id for p in prompts)
     text = {
-        name: embed_captions(e, [p.caption for p in prompts], reporter) for name, e in tools.embedders.items() if e.spec.has_text
+        name: embed_captions(e, [p.caption for p in prompts], reporter)
+        for name, e in tools.embedders.items()
+        if e.spec.has_text
     }
     partition = Partition(partition_by_rarest(prompts, dataset.n_train, strata))
     floors = Floors()
@@ -265,9 +269,7 @@ def _inputs(
     )
 
 
-def _common(
-    prompts: Sequence[Prompt], audits: Mapping[str, Sequence[ClipAudit]], strict: bool
-) -> tuple[Prompt, ...]:
+def _common(prompts: Sequence[Prompt], audits: Mapping[str, Sequence[ClipAudit]], strict: bool) -> tuple[Prompt, ...]:
     """Prompts whose clip is readable everywhere, sorted by clip id (Inception Score depends on the order)."""
     bad = {name: [a for a in entries if a.status != "ok"] for name, entries in audits.items()}
     if strict:

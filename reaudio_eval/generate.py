@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reaudio_eval import registry
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.models import ClipRequest
-from reaudio_eval.progress import Reporter
 from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
 
 RESERVED = ("reference",)
 

@@ -12,16 +12,16 @@ from typing import Any, Literal
 from reaudio_eval import provenance, registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
 from reaudio_eval.generate import SystemRequest, collect
-from reaudio_eval.progress import Reporter
 from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
 from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
-from reaudio_eval.store import canonical_sha256
 from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.progress import Reporter
 
 Overwrite = Literal["never", "only-missing", "always"]
 Media = Literal["inline", "folder", "none"]
@@ -206,7 +206,9 @@ class _RunStore:
         return {
             "schema_version": SCHEMA_VERSION,
             "code": provenance.code_sha256(),
-            "prompts": sorted([p.clip_id, p.caption, sorted(p.labels), p.labels_known] for p in dataset.prompts if p.clip_id in wanted),
+            "prompts": sorted(
+                [p.clip_id, p.caption, sorted(p.labels), p.labels_known] for p in dataset.prompts if p.clip_id in wanted
+            ),
             "train_counts": dict(dataset.train_counts),
             "system": system.kind,
             "files": files,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import Prompt
+from reaudio_model.common.errors import ReaudioError
 
 EXAMPLES = 3
 

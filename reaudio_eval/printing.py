@@ -11,7 +11,7 @@ import pandas as pd
 from reaudio_eval.data_stats import LabelStatistics
 from reaudio_eval.render.figures import label_histogram_figure
 from reaudio_eval.runs import overall_json
-from reaudio_eval.store import atomic_path
+from reaudio_model.common.files import atomic_path
 
 if TYPE_CHECKING:
     from reaudio_eval.longtail_run import LongtailRequest, LongtailResult, Plan
@@ -25,7 +25,9 @@ def plan_json(request: LongtailRequest, plan: Plan) -> dict[str, Any]:
         "n_references": len(dataset.references),
         "notes": list(dataset.notes),
         "strata": {s.name: s.range_text for s in plan.strata},
-        "systems": [{"name": r.name, "model": r.model, "folder": None if r.source is None else str(r.source)} for r in plan.requests],
+        "systems": [
+            {"name": r.name, "model": r.model, "folder": None if r.source is None else str(r.source)} for r in plan.requests
+        ],
         "embedders": {name: str(e.checkpoint) for name, e in plan.tools.embedders.items()},
         "metrics": {m.info.name: m.unavailable or "will be computed" for m in plan.tools.metrics},
         "output": str(request.output),

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from reaudio_eval.errors import UnknownNameError
-
-Resampler = Literal["sinc_hann", "sinc_kaiser", "soxr_hq"]
+from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.common.resample import Resampler
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from reaudio_eval import __version__, registry
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
 # Modules whose text decides a number; a change to one of them makes finished runs out of date.
-SCORING_FILES = ("audio.py", "resample.py", "embed.py", "scoring.py", "evaluate.py", "stats.py", "strata.py", "protocols.py")
+SCORING_FILES = (
+    "waveform.py", "embed.py", "scoring.py", "evaluate.py", "stats.py", "strata.py", "protocols.py",
+    "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
+)  # fmt: skip
 
 
 def package_versions() -> dict[str, str | None]:
@@ -57,7 +60,11 @@ def hardware(device: str) -> dict[str, Any]:
 def code_sha256() -> str:
     """Hash of the scoring code, plug-ins included: part of a run's identity."""
     here = Path(__file__).parent
-    paths = [here / name for name in SCORING_FILES] + sorted((here / "embedders").glob("*.py")) + sorted(here.glob("metrics/*.py"))
+    paths = (
+        [here / name for name in SCORING_FILES]
+        + sorted((here / "embedders").glob("*.py"))
+        + sorted(here.glob("metrics/*.py"))
+    )
     for kind in ("embedders", "metrics"):
         paths += [e.path for e in registry.entries(kind).values() if e.path is not None and e.origin != "reaudio-eval"]
     digest = hashlib.sha256()

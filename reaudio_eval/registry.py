@@ -19,7 +19,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 KINDS = ("datasets", "models", "embedders", "metrics")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reaudio_eval.analysis import analyse
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.longtail_run import LongtailResult, Media, render_stage
-from reaudio_eval.progress import Reporter
 from reaudio_eval.records import Alert
 from reaudio_eval.runs import MANIFEST, Run, read_run
 from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
 
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
 SHARED_KEYS = (
@@ -31,7 +31,9 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         below = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
         if not below:
-            raise ReaudioError(f"There is no finished run in {path}: name a run directory, or the --output of an evaluation.")
+            raise ReaudioError(
+                f"There is no finished run in {path}: name a run directory, or the --output of an evaluation."
+            )
         found += below
     return found
 

@@ -18,7 +18,6 @@ from typing import Any
 import filelock
 import pandas as pd
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import (
     SCHEMA_VERSION,
     SCORE_COLUMNS,
@@ -31,8 +30,9 @@ from reaudio_eval.records import (
     SystemInfo,
     SystemScores,
 )
-from reaudio_eval.store import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
 from reaudio_eval.strata import rarest_label, stratum_of
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
 
 MANIFEST = "manifest.json"
 Json = dict[str, Any]
@@ -194,7 +194,9 @@ def read_run(path: Path) -> Run:
         ReaudioError: not a run directory, not finished, damaged, or of another schema version.
     """
     if not is_finished(path):
-        raise ReaudioError(f"{path} is not a finished run: it has no {MANIFEST}. Name a folder below .../runs/DATASET/SYSTEM/.")
+        raise ReaudioError(
+            f"{path} is not a finished run: it has no {MANIFEST}. Name a folder below .../runs/DATASET/SYSTEM/."
+        )
     try:
         manifest: Json = json.loads((path / MANIFEST).read_bytes())
         _check_schema(path, manifest)
@@ -206,7 +208,9 @@ def read_run(path: Path) -> Run:
 def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise ReaudioError(f"The run {path} has schema version {version}; this version reads {SCHEMA_VERSION}: score it again.")
+        raise ReaudioError(
+            f"The run {path} has schema version {version}; this version reads {SCHEMA_VERSION}: score it again."
+        )
 
 
 def _read(path: Path, manifest: Json) -> Run:
@@ -218,7 +222,8 @@ def _read(path: Path, manifest: Json) -> Run:
         name=about["name"],
         split=about["split"],
         prompts=tuple(
-            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"])) for r in prompts.to_dict("records")
+            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"]))
+            for r in prompts.to_dict("records")
         ),
         train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},
         label_names=dict(zip(labels["label"], labels["name"], strict=True)),

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.analysis import analyse
-from reaudio_eval.audio import find_clips
 from reaudio_eval.datasets._tables import read_captions
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.evaluate import EXAMPLES, Evaluation, Options, Tools, evaluate, prepare
-from reaudio_eval.progress import Reporter
 from reaudio_eval.records import Dataset, Prompt, SystemInfo
 from reaudio_eval.runs import Json, overall_json
 from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.audio import find_clips
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
 
 GENERATED = "generated"
 
@@ -55,7 +55,10 @@ class FolderScores:
             interval = "" if m["ci_low"] is None else f"[{m['ci_low']:.4g}, {m['ci_high']:.4g}]"
             arrow = "higher is better" if m["higher_is_better"] else "lower is better"
             lines.append(f"{name:<{width}}  {m['value']:>10.4f}  {interval:<24} {arrow}")
-        odd = [f"{side}: {a['n_missing']} missing, {a['n_unreadable']} unreadable, flags {a['flags']}" for side, a in self.audit.items()]
+        odd = [
+            f"{side}: {a['n_missing']} missing, {a['n_unreadable']} unreadable, flags {a['flags']}"
+            for side, a in self.audit.items()
+        ]
         return "\n".join([*lines, "", *odd])
 
 
@@ -86,9 +89,7 @@ def score_folders(
     return FolderScores(options.protocol, len(evaluation.clip_ids), _metrics(evaluation, dataset, options), evaluation.audit)
 
 
-def folder_plan(
-    generated: Path, reference: Path, captions: Path | None, options: Options, limit: int | None = None
-) -> Json:
+def folder_plan(generated: Path, reference: Path, captions: Path | None, options: Options, limit: int | None = None) -> Json:
     """What :func:`score_folders` would do, JSON-able."""
     dataset, system, tools = _prepare(generated, reference, captions, options, limit)
     return {

@@ -147,7 +147,12 @@ def _set_rows(
 
 
 def _set_row(
-    name: str, stratum: str, plan: _Plan, values: Sequence[float | Undefined], floor: Mapping[str, float], partition: Partition
+    name: str,
+    stratum: str,
+    plan: _Plan,
+    values: Sequence[float | Undefined],
+    floor: Mapping[str, float],
+    partition: Partition,
 ) -> dict[str, object]:
     row: dict[str, object] = dict.fromkeys(SET_COLUMNS, math.nan)
     row |= {"metric": name, "stratum": stratum, "replicates": [], "ci_method": "", "reason": None, "floor_n": 0}

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.records import IntArray, Prompt, Stratum
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 ZERO_SHOT = Stratum("zero-shot", 0, 1)
 DEFAULT_SCHEME = "log10"

@@ -16,7 +16,7 @@ EMBEDDER = '''
 
 import numpy as np
 
-from reaudio_eval.checkpoints import sha256_file
+from reaudio_model.common.weights import sha256_file
 from reaudio_eval.embedders import ClipFeatures, EmbedderSpec
 
 SPEC = EmbedderSpec("Bands", (16000,), False, True, True, "eight", 0.0, (), "tests")

@@ -10,7 +10,6 @@ import pytest
 from scipy import stats as sps
 
 from reaudio_eval.analysis import COLUMNS, analyse
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import (
     SCORE_COLUMNS,
     SET_COLUMNS,
@@ -24,6 +23,7 @@ from reaudio_eval.records import (
     SystemScores,
 )
 from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.errors import ReaudioError
 
 EXACT = 1e-9  # the same sums in another order; BLAS may block a matrix product differently
 FRAMES = tuple(COLUMNS)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reaudio_eval.audio import DecodedAudio
 from reaudio_eval.audit import FLAGS, ClipAudit, audit_clip, compare_clips, missing_clip, summarise
-from reaudio_eval.errors import AudioError
+from reaudio_model.common.audio import DecodedAudio
+from reaudio_model.common.errors import AudioError
 
 RATE = 16_000
 

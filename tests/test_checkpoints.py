@@ -21,10 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reaudio_eval import _download, checkpoints
-from reaudio_eval.checkpoints import check_keys, checkpoint_sha256, load_state_dict, resolve, sha256_file
+from reaudio_eval.checkpoints import resolve
 from reaudio_eval.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, vggish
-from reaudio_eval.errors import CheckpointError, ReaudioError
 from reaudio_eval.metrics import Undefined
+from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.weights import check_keys, checkpoint_sha256, load_state_dict, sha256_file
 
 CONTENT = b"weights" * 1000
 RATE = 16_000

@@ -61,7 +61,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_module_runs_as_a_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "reaudio_eval", "--version"], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "reaudio_eval", "--version"], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout.strip() == reaudio_eval.__version__
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reaudio_eval.data_stats import label_statistics
 from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.errors import UnknownNameError
+from reaudio_model.common.errors import UnknownNameError
 
 # Provenance: the table of the joined AudioCaps / AudioSet labels, recomputed here from the rows.
 REAL_BINS = {

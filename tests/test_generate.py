@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.generate import SystemRequest, collect, parse_named_paths
-from reaudio_eval.progress import Reporter
 from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
 
 DATASET = Dataset("d", "test", (Prompt("a", "x"), Prompt("b", "y")), {}, {})
 

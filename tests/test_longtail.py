@@ -13,8 +13,8 @@ from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
 from reaudio_eval.cli import app
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.runs import read_run
+from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
 
@@ -106,7 +106,18 @@ def test_run_directory_keeps_the_contract(world: Path, sounds: Path) -> None:
     assert row["n_train"] == CLASSES["chirp"]
     assert row["stratum"] == "tail"
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    for key in ("schema_version", "command", "created", "packages", "git", "protocol", "embedders", "hardware", "seed", "dataset"):
+    for key in (
+        "schema_version",
+        "command",
+        "created",
+        "packages",
+        "git",
+        "protocol",
+        "embedders",
+        "hardware",
+        "seed",
+        "dataset",
+    ):
         assert key in manifest, key
     assert json.loads((path / "metrics.json").read_text(encoding="utf-8")) == found["systems"]["good"]
 
@@ -122,7 +133,9 @@ def test_runs_read_back_as_they_were_written(world: Path, sounds: Path) -> None:
 
 def test_report_from_runs_has_the_same_numbers(world: Path, sounds: Path) -> None:
     run(world, sounds)
-    result = runner.invoke(app, ["report", str(world / "out"), "--output", str(world / "again"), "--media", "none", "--quiet"])
+    result = runner.invoke(
+        app, ["report", str(world / "out"), "--output", str(world / "again"), "--media", "none", "--quiet"]
+    )
     assert result.exit_code == 0, result.output
     first, second = (json.loads((world / name / "longtail.json").read_text(encoding="utf-8")) for name in ("out", "again"))
     for key in ("overall", "by_stratum", "per_class", "trend", "paired"):
@@ -243,7 +256,9 @@ def test_bad_input(world: Path, sounds: Path, more: tuple[str, str], words: str)
 
 
 def test_no_system(world: Path, sounds: Path) -> None:
-    result = runner.invoke(app, ["longtail", "--dataset", "folder", "--data-root", str(sounds), "--output", str(world / "o")])
+    result = runner.invoke(
+        app, ["longtail", "--dataset", "folder", "--data-root", str(sounds), "--output", str(world / "o")]
+    )
     assert result.exit_code == 2
     assert "give --clips NAME=FOLDER or --model NAME" in result.stderr
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.naming import clip_id_names, match_names, require_match, unambiguous
 from reaudio_eval.records import Prompt
+from reaudio_model.common.errors import ReaudioError
 
 
 def files(*stems: str) -> dict[str, Path]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reaudio_eval.errors import UnknownNameError
 from reaudio_eval.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
+from reaudio_model.common.errors import UnknownNameError
 
 # name -> (mono, DC removed, resampler, peak, 16-bit, KL epsilon, KL direction, CLAP checkpoint)
 EXPECTED = {

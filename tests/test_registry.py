@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reaudio_eval import registry
-from reaudio_eval.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 
 def test_every_bundled_module_is_listed_with_a_description() -> None:

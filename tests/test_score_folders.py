@@ -74,7 +74,9 @@ def test_json_has_every_metric_with_interval_and_audit(world: Path) -> None:
 
 
 def test_identical_folders_have_zero_divergence(world: Path) -> None:
-    result = runner.invoke(app, [*arguments(world)[:1], *[str(world / "reference")] * 2, *arguments(world)[3:], "--json", "--quiet"])
+    result = runner.invoke(
+        app, [*arguments(world)[:1], *[str(world / "reference")] * 2, *arguments(world)[3:], "--json", "--quiet"]
+    )
     metrics = json.loads(result.stdout)["metrics"]
     assert metrics["fd_bands"]["value"] == pytest.approx(0, abs=1e-9)
     assert metrics["kl_bands"]["value"] == pytest.approx(0, abs=1e-3)  # the epsilon inside the log leaves a little
@@ -100,7 +102,16 @@ def test_a_metric_without_checkpoint_is_null_with_a_reason(world: Path) -> None:
 
 def test_default_metric_names_are_those_of_the_field(world: Path) -> None:
     names = score(world, "--embedder", "vggish", "--embedder", "panns", "--embedder", "clap")["metrics"]
-    wanted = {"fad_vggish", "fd_panns", "kl_panns", "kl_sigmoid_panns", "is_panns", "is_std_panns", "clap_score", "kad_panns"}
+    wanted = {
+        "fad_vggish",
+        "fd_panns",
+        "kl_panns",
+        "kl_sigmoid_panns",
+        "is_panns",
+        "is_std_panns",
+        "clap_score",
+        "kad_panns",
+    }
     assert wanted <= set(names)
 
 

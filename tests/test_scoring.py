@@ -36,7 +36,9 @@ def features(seed: int, n: int = N, text: bool = False) -> FeatureSet:
     return FeatureSet(ids, frames, np.ones(n, dtype=np.intp), "bands", "s", frames.copy(), vectors)
 
 
-def inputs(n: int = N, reference: bool = True, labels: bool = True, vocabulary: tuple[str, ...] = ("a", "b", "c")) -> MetricInput:
+def inputs(
+    n: int = N, reference: bool = True, labels: bool = True, vocabulary: tuple[str, ...] = ("a", "b", "c")
+) -> MetricInput:
     prompts = tuple(Prompt(f"c{i:02d}", "x", (("a", "b", "c")[i % 3],) if labels else ()) for i in range(n))
     real = features(2, n) if reference else None
     return MetricInput(features(1, n), real, prompts, get_protocol(DEFAULT_PROTOCOL), 0, vocabulary)
@@ -53,7 +55,7 @@ def count(given: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefin
     return [float(len(s.generated)) for s in subsets]
 
 
-def set_metric(compute=mean_difference, **options) -> SetMetric:  # noqa: ANN001, ANN003
+def set_metric(compute=mean_difference, **options) -> SetMetric:
     defaults = {"needs": frozenset({"reference"})} | options
     return SetMetric("d_{embedder}", "Difference", False, "", "tests", compute=compute, **defaults)
 
@@ -66,7 +68,7 @@ GENERATED = SystemInfo("mine", "generated", N)
 REAL = SystemInfo("real", "real", N)
 
 
-def rows_of(definition: SetMetric, given: MetricInput, partition: Partition | None = None):  # noqa: ANN201
+def rows_of(definition: SetMetric, given: MetricInput, partition: Partition | None = None):
     scores = score_system(GENERATED, [named(definition)], {"bands": given}, partition or Partition(), Floors())
     return scores.set_values.set_index("stratum")
 
@@ -204,7 +206,7 @@ def test_clip_and_label_values_become_rows() -> None:
         (set(), {}, GENERATED, "no checkpoint: give one", "no checkpoint"),
     ],
 )
-def test_what_cannot_be_computed_says_why(needs, given, system, unavailable, words) -> None:  # noqa: ANN001
+def test_what_cannot_be_computed_says_why(needs, given, system, unavailable, words) -> None:
     metric = named(set_metric(count, needs=frozenset(needs)), unavailable)
     reason = why_not(metric, system, inputs(**given))
     assert reason is not None

@@ -10,18 +10,10 @@ import numpy as np
 import pytest
 
 from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.protocols import WaveformRule
-from reaudio_eval.store import (
-    FeatureCache,
-    JsonCache,
-    atomic_path,
-    atomic_write,
-    canonical_sha256,
-    explain_write_error,
-    json_bytes,
-    rule_key,
-)
+from reaudio_eval.store import FeatureCache, JsonCache, rule_key
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
 
 FEATURES = ClipFeatures(np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1.5, -2.5], dtype=np.float32))
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.records import Prompt, Stratum
 from reaudio_eval.strata import (
     PAPER_BINS,
@@ -21,6 +20,7 @@ from reaudio_eval.strata import (
     strata_scheme,
     stratum_of,
 )
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 COUNTS = {"a": 5, "b": 50, "c": 500, "d": 5000, "e": 0}
 

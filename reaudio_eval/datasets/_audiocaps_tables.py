@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.datasets._tables import LabelSet, read_class_list, read_table
-from reaudio_eval.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError
 
 SPLITS = ("train", "val", "test")
 CAPTION_COLUMNS = ["audiocap_id", "youtube_id", "start_time", "caption"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.records import Prompt
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 AUDIOSET = "audioset-527"  # the order of AudioSet's class list, which taggers' outputs follow
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.audio import find_clips
 from reaudio_eval.datasets import DatasetOptions, SplitLabels
 from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables, whole_seconds
 from reaudio_eval.datasets._tables import AUDIOSET, one_of, read_table, require_ids, require_unique, require_values
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.naming import require_match, unambiguous
 from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.audio import find_clips
+from reaudio_model.common.errors import ReaudioError
 
 CLIP_SECONDS = 10
 # What a manifest may say about a clip beside its id and caption; the same on every row of the clip.

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.audio import find_clips
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets._tables import (
     AUDIOSET,
@@ -24,9 +23,10 @@ from reaudio_eval.datasets._tables import (
     require_unique,
     require_values,
 )
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.naming import clip_id_names, require_match
 from reaudio_eval.records import Dataset
+from reaudio_model.common.audio import find_clips
+from reaudio_model.common.errors import ReaudioError
 
 __all__ = ["load", "read_captions"]
 

@@ -5,7 +5,7 @@ An embedder file imports torch only inside functions and has
 - ``SPEC``: an :class:`EmbedderSpec`;
 - ``load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder`` which verifies the
   checkpoint (architecture, completeness, a self-test vector where one exists) and raises
-  :class:`reaudio_eval.errors.CheckpointError`; ``cache_dir`` keeps converted checkpoints (``checkpoints.load_state_dict``).
+  :class:`reaudio_model.common.errors.CheckpointError`; ``cache_dir`` keeps converted checkpoints (``checkpoints.load_state_dict``).
 """
 
 from __future__ import annotations

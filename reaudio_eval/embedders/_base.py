@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.checkpoints import check_keys
 from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.weights import check_keys
 
 # A batch holds at most this much audio, so that ten-minute clips cannot fill the memory (Cnn14: about 5 MB a second).
 MAX_BATCH_SECONDS = 640.0
@@ -116,7 +116,7 @@ def build(
     The network is made on the meta device, so nothing is initialised only to be overwritten.
 
     Raises:
-        CheckpointError: keys or shapes differ (see :func:`reaudio_eval.checkpoints.check_keys`).
+        CheckpointError: keys or shapes differ (see :func:`reaudio_model.common.weights.check_keys`).
     """
     with torch.device("meta"):
         network = make()

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapModel
 from transformers.audio_utils import mel_filter_bank
 
-from reaudio_eval.checkpoints import load_state_dict, sha256_file, weights_file
 from reaudio_eval.embedders import ClipFeatures, _clap_keys
 from reaudio_eval.embedders._base import (
     TorchEmbedder,
@@ -30,7 +29,8 @@ from reaudio_eval.embedders._base import (
     open_device,
 )
 from reaudio_eval.embedders.clap import SPEC
-from reaudio_eval.errors import CheckpointError
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.weights import load_state_dict, sha256_file, weights_file
 
 SAMPLE_RATE = 48_000
 CLIP_SAMPLES = 480_000  # 10 s

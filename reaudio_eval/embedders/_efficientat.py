@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.checkpoints import load_state_dict, sha256_file
 from reaudio_eval.embedders import ClipFeatures
 from reaudio_eval.embedders._base import (
     TorchEmbedder,
@@ -23,7 +22,8 @@ from reaudio_eval.embedders._base import (
 )
 from reaudio_eval.embedders._frontend import mel_filters
 from reaudio_eval.embedders.efficientat import SPEC
-from reaudio_eval.errors import CheckpointError
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.weights import load_state_dict, sha256_file
 
 SAMPLE_RATE = 32_000
 N_FFT, WINDOW, HOP = 1024, 800, 320

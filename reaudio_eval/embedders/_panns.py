@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_eval.checkpoints import load_state_dict, sha256_file
 from reaudio_eval.embedders import ClipFeatures
 from reaudio_eval.embedders._base import TorchEmbedder, build, check_finite, check_rate, clip_features, open_device
 from reaudio_eval.embedders.panns import SPEC
-from reaudio_eval.errors import CheckpointError
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.weights import load_state_dict, sha256_file
 
 N_MELS = 64
 N_CLASSES = 527

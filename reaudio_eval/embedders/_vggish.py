@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.checkpoints import load_state_dict, sha256_file
 from reaudio_eval.embedders import ClipFeatures
 from reaudio_eval.embedders._base import TorchEmbedder, build, check_finite, check_rate, clip_features, open_device
 from reaudio_eval.embedders._frontend import mel_filters
 from reaudio_eval.embedders.vggish import SPEC
+from reaudio_model.common.weights import load_state_dict, sha256_file
 
 SAMPLE_RATE = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms

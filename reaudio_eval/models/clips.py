@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.audio import find_clips
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.models import ClipRequest
 from reaudio_eval.naming import clip_id_names, match_names
+from reaudio_model.common.audio import find_clips
+from reaudio_model.common.errors import ReaudioError
 
 KIND = "generated"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.audio import decode, wav_bytes
-from reaudio_eval.errors import AudioError
 from reaudio_eval.models import ClipRequest, clip_seed
-from reaudio_eval.resample import Samples
-from reaudio_eval.store import atomic_write
+from reaudio_model.common.audio import decode, wav_bytes
+from reaudio_model.common.errors import AudioError
+from reaudio_model.common.files import atomic_write
+from reaudio_model.common.resample import Samples
 
 KIND = "noise"
 SAMPLE_RATE = 16_000

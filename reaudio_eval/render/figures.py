@@ -137,7 +137,7 @@ def _limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[flo
     """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
     axis instead of flattening all that is known."""
     spread = float(values.max() - values.min()) or 1.0
-    narrow = (high - low) < 2 * spread
+    narrow = (high - low) < spread
     bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
     top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
     return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)

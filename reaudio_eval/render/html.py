@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ from reaudio_eval.render.palette import css_variables, dash_lengths, marker_path
 from reaudio_eval.render.svg import inline, save_figure
 from reaudio_eval.render.tables import analysis_json, file_stem, write_tables
 from reaudio_eval.render.views import TableView, primary_first
-from reaudio_eval.store import atomic_write
+from reaudio_model.common.files import atomic_write
 
+KINDS = ("generated", "real", "noise")  # the order in every table
 Progress = Callable[[int, int, str], None]
 
 
@@ -117,6 +118,7 @@ def render_longtail(
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
+    analysis = replace(analysis, systems=tuple(sorted(analysis.systems, key=lambda s: KINDS.index(s.kind))))
     listening = select(analysis, max_players if media != "none" else 0)
     paths = [player.path for item in listening.items for player in item.players]
     steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)

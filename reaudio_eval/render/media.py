@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from PIL import Image
 
-from reaudio_eval.store import atomic_write
+from reaudio_model.common.files import atomic_write
 
 MediaMode = Literal["inline", "folder", "none"]
 Floats = npt.NDArray[np.float32]

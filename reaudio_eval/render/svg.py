@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reaudio_eval.render.palette import css_colour
-from reaudio_eval.store import atomic_write
+from reaudio_model.common.files import atomic_write
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"

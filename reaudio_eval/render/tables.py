@@ -16,7 +16,7 @@ import pandas as pd
 from reaudio_eval.records import SCHEMA_VERSION, LongtailAnalysis
 from reaudio_eval.render import comparisons, sections
 from reaudio_eval.render.views import Cell, Row, TableView
-from reaudio_eval.store import atomic_write
+from reaudio_model.common.files import atomic_write
 
 FRAMES = (
     "labels", "strata_sizes", "overall", "by_stratum", "per_class", "curve", "bins", "trend", "paired", "clip_scores",

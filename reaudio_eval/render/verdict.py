@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo, Stratum
 from reaudio_eval.render.text import count, interval, listing, number
-from reaudio_eval.render.views import metric_decimals, records
+from reaudio_eval.render.views import lookup, metric_decimals, records
 
 ALPHA = 0.05
 
@@ -204,7 +204,9 @@ def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Mark
 
 
 def _stratum_size(analysis: LongtailAnalysis, metric: MetricInfo, system: str, stratum: str) -> str:
-    row = next(r for r in records(analysis.by_stratum) if (r.system, r.metric, r.stratum) == (system, metric.name, stratum))
+    row = lookup(analysis.by_stratum, "system", "metric", "stratum").get((system, metric.name, stratum))
+    if row is None:
+        return "size unknown"
     return count(row.n_clips, "clip") if metric.level == "set" else count(row.n_classes, "class", "classes")
 
 

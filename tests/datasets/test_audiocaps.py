@@ -10,8 +10,8 @@ import soundfile
 
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets.audiocaps import load, split_labels
-from reaudio_eval.errors import ReaudioError, UnknownNameError
 from reaudio_eval.records import Prompt
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 CLASSES = 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Male speech, man speaking"\n2,/m/3,Dog\n3,/m/4,Yodeling\n'
 # Two captions for each test clip, not in blocks; the last two clips share a video.

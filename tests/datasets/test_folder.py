@@ -10,8 +10,8 @@ import soundfile
 
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets.folder import load
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.records import Prompt
+from reaudio_model.common.errors import ReaudioError
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
-from reaudio_eval.checkpoints import sha256_file
 from reaudio_eval.embedders import TextEmbedder, _clap, _clap_keys, clap
-from reaudio_eval.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.weights import sha256_file
 
 RATE = 48_000
 # fp32 here against float64 there, in decibels, on noise

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reaudio_eval.embedders import Embedder, _efficientat, efficientat
-from reaudio_eval.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 RATE = 32_000
 # fp32 here against float64 there, on normalised logarithms between -1.4 and 2

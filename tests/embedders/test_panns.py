@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reaudio_eval.embedders import Embedder, _panns, panns
-from reaudio_eval.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 CHANNELS = (2, 4, 4, 6, 6, 8)
 SETTINGS = {16_000: (512, 160, 50, 8000), 32_000: (1024, 320, 50, 14_000)}  # n_fft, hop, fmin, fmax

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_eval.checkpoints import sha256_file
 from reaudio_eval.embedders import Embedder, _vggish, vggish
-from reaudio_eval.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.weights import sha256_file
 
 RATE = 16_000
 # fp32 here against float64 there, on logarithms between -4.6 and 3

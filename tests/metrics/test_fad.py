@@ -10,10 +10,10 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.metrics import Subset, Undefined, fad
 from reaudio_eval.metrics._frechet import frame_rows
 from reaudio_eval.metrics.fad import frechet_distance, frechet_distance_infinity, frechet_distance_subsets
+from reaudio_model.common.errors import ReaudioError
 
 SQRTM_TOLERANCE = 1e-6  # relative; sqrtm's own error on well-conditioned input is of this order
 FLOAT64 = 1e-9  # relative; float64 sums in another order

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.metrics.label_recall import METRICS, TOP_K, in_top_k, probability
+from reaudio_model.common.errors import ReaudioError
 
 RECALL, PROBABILITY = METRICS
 VOCABULARY = tuple(f"class{i:02}" for i in range(20))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from reaudio_eval.audio import decode
-from reaudio_eval.errors import ReaudioError
 from reaudio_eval.models import ClipRequest, clip_seed, clips, noise, real
 from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.audio import decode
+from reaudio_model.common.errors import ReaudioError
 
 PROMPTS = (Prompt("a", "x"), Prompt("b", "y"), Prompt("c", "z"))
 

@@ -303,7 +303,7 @@ def _trend(systems, metrics, per_class, by_stratum) -> pd.DataFrame:  # type: ig
             gap = cells["head"] - cells["tail"] if len(own) > 3 else np.nan
             for name, value, half in (
                 ("slope", fit.slope if fit else np.nan, 1.96 * fit.stderr if fit else np.nan),
-                ("gap_head_tail", gap, 0.05), ("ratio_tail_head", cells["tail"] / cells["head"] if len(own) > 3 else np.nan, 0.1),
+                ("gap_head_tail", gap, 0.05), ("ratio_tail_head", 1 - gap / cells["head"], 0.1),
                 ("spearman", stats.spearmanr(x, own["value"])[0] if fit else np.nan, 0.15),
                 ("worst_10pct", own["value"].nsmallest(max(1, len(own) // 10)).mean(), np.nan),
                 ("macro", own["value"].mean(), 0.02), ("micro", own["value"].mean() + 0.01, 0.02),

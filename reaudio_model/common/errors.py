@@ -26,6 +26,3 @@ class CheckpointError(ReaudioError):
 
 class AudioError(ReaudioError):
     """An audio file that cannot be decoded to finite samples."""
-
-
-

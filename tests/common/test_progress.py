@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from reaudio_eval import progress
-from reaudio_eval.progress import Reporter
+from reaudio_model.common import progress
+from reaudio_model.common.progress import Reporter
 
 
 def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
-"""Audio files: finding, decoding, and the exact path from a file to the samples an embedder hears."""
+"""Audio files: finding, decoding, encoding."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from reaudio_eval.errors import AudioError, ReaudioError
-from reaudio_eval.protocols import WaveformRule
-from reaudio_eval.resample import Samples, resample
+from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.resample import Samples
 
 # Containers libsndfile cannot read are listed too: such a clip is reported as unreadable, not as missing.
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
@@ -116,51 +115,6 @@ def _try_decode(path: Path) -> DecodedAudio | AudioError:
         return decode(path)
     except AudioError as error:
         return error
-
-
-def apply_rule(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> Samples:
-    """The waveform an embedder hears: the steps of ``rule`` in its order.
-
-    Args:
-        decoded: from :func:`decode`; not changed.
-        rule: the protocol's rule for the embedder.
-        sample_rate: the embedder's, Hz; reached after ``rule.rates``.
-
-    Returns:
-        float32 (samples,), mono, at ``sample_rate``, contiguous.
-    """
-    samples = decoded.samples[:, 0] if rule.mono == "first" else decoded.samples.mean(axis=1)
-    if rule.remove_dc:
-        samples = samples - np.float32(samples.mean(dtype=np.float64))
-    rate = decoded.sample_rate
-    for target in (*rule.rates, sample_rate):
-        samples, rate = resample(samples, rate, target, rule.resampler), target
-        if rate == rule.pad_rate:
-            samples = _pad(samples, rule.min_samples)
-    if rule.peak_db is not None:
-        samples = _scale_peak(samples, rule.peak_db)
-    if rule.int16:
-        samples = np.clip(np.rint(samples * 32768), -32768, 32767) / np.float32(32768)
-    if rule.max_seconds is not None:
-        samples = samples[: round(rule.max_seconds * sample_rate)]
-    if rule.pad_rate is None:
-        samples = _pad(samples, rule.min_samples)
-    return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-def waveforms(decoded: DecodedAudio, targets: Sequence[tuple[WaveformRule, int]]) -> list[Samples]:
-    """One decoded clip under several (rule, sample rate) pairs; equal pairs are computed once and share an array."""
-    made = {target: apply_rule(decoded, *target) for target in dict.fromkeys(targets)}
-    return [made[target] for target in targets]
-
-
-def _pad(samples: Samples, min_samples: int) -> Samples:
-    return np.pad(samples, (0, max(0, min_samples - len(samples))))
-
-
-def _scale_peak(samples: Samples, peak_db: float) -> Samples:
-    peak = float(np.abs(samples).max())
-    return samples * np.float32(10 ** (peak_db / 20) / peak) if peak > 0 else samples
 
 
 def wav_bytes(samples: Samples, sample_rate: int) -> bytes:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import upfirdn
 
-from reaudio_eval.protocols import Resampler
+Resampler = Literal["sinc_hann", "sinc_kaiser", "soxr_hq"]
+
 
 Samples = npt.NDArray[np.float32]
 

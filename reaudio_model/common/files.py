@@ -1,0 +1,72 @@
+"""Files written in one step, errors of writing explained, JSON without NaN, and hashes of values."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from reaudio_model.common.errors import ReaudioError
+
+
+def default_cache_dir() -> Path:
+    """``REAUDIO_CACHE``, or the user's cache folder (``~/.cache/reaudio-eval`` on Linux)."""
+    return Path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))
+
+
+def explain_write_error(error: OSError, path: Path) -> ReaudioError:
+    """The sentence for a failed write: what, where, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "the disk is full; free some space and run the same command again, finished work is kept"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        advice = "the folder is not writable; choose another one with --output (or --cache-dir for the cache)"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        advice = "a file stands where a folder is needed, or the reverse; choose another --output"
+    else:
+        advice = error.strerror or str(error)
+    return ReaudioError(f"Cannot write {path}: {advice}.")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` (same suffix, hidden) that takes its place when the block ends well.
+
+    Raises:
+        ReaudioError: the folder is not writable or the disk is full; ``path`` is then as it was.
+    """
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise explain_write_error(error, path) from error
+    finally:
+        # Where even the folder could not be made there is nothing to remove.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` in one step (see :func:`atomic_path`)."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def json_bytes(value: Any) -> bytes:
+    """UTF-8 JSON, keys in the order given, two-space indent; refuses NaN (an undefined number is null)."""
+    return (json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+
+
+def canonical_sha256(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value, independent of the order of keys."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
