@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reaudio_model.common.errors import UnknownNameError
-from reaudio_model.common.resample import Resampler
+
+if TYPE_CHECKING:
+    from reaudio_model.common.resample import Resampler
 
 
 @dataclass(frozen=True)

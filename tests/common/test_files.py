@@ -1,0 +1,74 @@
+"""Atomic writes, explained errors, JSON and hashes."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
+
+
+def test_atomic_write_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file.txt"
+    atomic_write(target, b"one")
+    atomic_write(target, b"two")
+    assert target.read_bytes() == b"two"
+    assert [p.name for p in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    atomic_write(target, b"old")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "clip.flac") as temporary:
+        assert temporary.suffix == ".flac"
+        assert temporary.name.startswith(".")
+        temporary.touch()
+
+
+def test_disk_full_is_one_sentence_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ReaudioError, match="the disk is full; free some space and run the same command again"):
+        atomic_write(tmp_path / "x", b"data")
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"")
+    with pytest.raises(ReaudioError, match="a file stands where a folder is needed"):
+        atomic_write(tmp_path / "out" / "x", b"data")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.EACCES, "not writable"), (errno.EROFS, "not writable"), (errno.EDQUOT, "disk is full"), (errno.EIO, "error")],
+)
+def test_every_write_error_is_explained(code: int, words: str) -> None:
+    assert words in str(explain_write_error(OSError(code, "Input/output error"), Path("x")))
+
+
+def test_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_bytes({"value": float("nan")})
+
+
+def test_canonical_hash_ignores_key_order_only() -> None:
+    assert canonical_sha256({"a": 1, "b": [1, 2]}) == canonical_sha256({"b": [1, 2], "a": 1})
+    assert canonical_sha256([1, 2]) != canonical_sha256([2, 1])
