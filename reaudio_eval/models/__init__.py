@@ -7,7 +7,6 @@ A clip that could not be made or found is left out of the mapping; the audit lis
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ class ClipRequest:
         dataset: where they come from (training counts, references).
         output: a folder of its own to write clips to, as ``<clip_id>.wav``; never the user's.
         source: the folder given on the command line (``--clips NAME=FOLDER``), or None.
-        seed: run seed; the seed of a clip is ``clip_seed(seed, clip_id)``.
+        seed: run seed; the seed of a clip is ``reaudio_model.common.seeds.clip_seed(seed, clip_id)``.
     """
 
     prompts: tuple[Prompt, ...]
@@ -31,9 +30,3 @@ class ClipRequest:
     output: Path
     source: Path | None = None
     seed: int = 0
-
-
-def clip_seed(seed: int, clip_id: str) -> int:
-    """Seed of one clip, in [0, 2**63): a hash, so that a clip is the same whatever the batch, the order or the worker."""
-    digest = hashlib.sha256(f"{seed}:{clip_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

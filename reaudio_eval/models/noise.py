@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.models import ClipRequest, clip_seed
+from reaudio_eval.models import ClipRequest
 from reaudio_model.common.audio import decode, wav_bytes
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.files import atomic_write
 from reaudio_model.common.resample import Samples
+from reaudio_model.common.seeds import clip_seed
 
 KIND = "noise"
 SAMPLE_RATE = 16_000

@@ -6,6 +6,7 @@ to system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns in
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -53,7 +54,8 @@ def _style() -> Iterator[None]:
         "legend.frameon": False,
         "legend.fontsize": 7.5,
     }
-    with mpl.rc_context(), sns.axes_style("ticks"), mpl.rc_context(rc):
+    with mpl.rc_context(), sns.axes_style("ticks"), mpl.rc_context(rc), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks: boxes in PNG and PDF
         yield
 
 

@@ -144,7 +144,7 @@ class _Items:
         place, prompt = self.prompts[clip]
         tags = sorted((self.labels.get(x, LabelTag(x, 0, "")) for x in prompt.labels), key=lambda tag: tag.n_train)
         players = tuple(
-            Player(name, i, clips[clip], self._scores(name, clip))
+            Player(name, i, clips[clip], () if i is None else self._scores(name, clip))
             for (name, i), clips in self.sources.items()
             if clip in clips
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -31,7 +33,9 @@ def figure_bytes(figure: Figure, kind: str, salt: str) -> bytes:
     """The figure as "svg", "pdf" or "png" (200 dpi): the same bytes for the same figure. ``salt`` keeps the ids of two SVGs
     in one page apart."""
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}):
+    rc: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}
+    with mpl.rc_context(rc), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # SVG keeps the text; PDF and PNG show a box
         figure.savefig(buffer, format=kind, dpi=200 if kind == "png" else "figure", metadata=_METADATA[kind])
     return buffer.getvalue()
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from reaudio_eval.models import ClipRequest, clip_seed, clips, noise, real
+from reaudio_eval.models import ClipRequest, clips, noise, real
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.seeds import clip_seed
 
 PROMPTS = (Prompt("a", "x"), Prompt("b", "y"), Prompt("c", "z"))
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not add it
 import synthetic_report
 
 from reaudio_eval.records import LongtailAnalysis
+from reaudio_eval.render import html
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,13 @@ def analysis() -> LongtailAnalysis:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> LongtailAnalysis:
-    """Two systems and the references, two metrics, twelve classes, six clips with audio."""
+    """Two systems and the references, four metrics, twelve classes, six clips with audio."""
     return synthetic_report.build(
-        tmp_path_factory.mktemp("clips"), n_systems=2, n_classes=12, n_clips=6, n_metrics=2, seconds=0.5
+        tmp_path_factory.mktemp("clips"), n_systems=2, n_classes=12, n_clips=6, n_metrics=4, seconds=0.5
     )
+
+
+@pytest.fixture
+def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures' files, which take most of the time, where only the page matters."""
+    monkeypatch.setattr(html, "save_figure", lambda figure, stem: [])

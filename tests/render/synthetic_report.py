@@ -330,8 +330,8 @@ def _paired(systems, metrics, clips) -> pd.DataFrame:  # type: ignore[no-untyped
             for a, b in combinations(generated, 2):
                 d = (table[a] - table[b]).iloc[take].to_numpy()
                 mean, low, high = _interval(d)
-                p = float(stats.ttest_1samp(d, 0).pvalue)
-                detectable = 2.8 * float(np.std(d, ddof=1)) / np.sqrt(len(d))
+                p = float(stats.ttest_1samp(d, 0).pvalue) if len(d) > 1 else np.nan
+                detectable = 2.8 * float(np.std(d, ddof=1)) / np.sqrt(len(d)) if len(d) > 1 else np.nan
                 rows.append(
                     (metric.name, quantity, a, b, mean, low, high, p, min(1.0, p * 21), detectable, len(d), 40, None)
                 )

@@ -1,0 +1,11 @@
+"""Seeds that belong to a clip, so that a clip is the same whatever the batch size, the order or the number of workers."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def clip_seed(seed: int, clip_id: str) -> int:
+    """63-bit seed of one clip: SHA-256 of the run's seed and the clip's id."""
+    digest = hashlib.sha256(f"{seed}:{clip_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

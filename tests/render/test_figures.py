@@ -1,0 +1,118 @@
+"""Figures: what is drawn, the SVG in the page, the same bytes twice."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reaudio_eval.records import LongtailAnalysis, SystemInfo
+from reaudio_eval.render.figures import frequency_figure, label_histogram_figure, strata_figure, trend_figure
+from reaudio_eval.render.palette import COLOURS, INK, MUTED, SURFACE, css_colour, marker_path, system_styles
+from reaudio_eval.render.svg import figure_bytes, inline, save_figure
+
+TEXT_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
+MARK_CONTRAST = 3.0  # WCAG 2.2, 1.4.11
+
+
+def luminance(colour: str) -> float:
+    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme: str) -> None:
+    surface = getattr(SURFACE, scheme)
+    assert all(contrast(getattr(text, scheme), surface) >= TEXT_CONTRAST for text in (INK, MUTED))
+    systems = [SystemInfo(str(i), "generated", 0) for i in range(8)] + [
+        SystemInfo("r", "real", 0),
+        SystemInfo("n", "noise", 0),
+    ]
+    assert all(contrast(getattr(s.colour, scheme), surface) >= MARK_CONTRAST for s in system_styles(systems))
+
+
+def test_systems_differ_without_colour() -> None:
+    systems = [SystemInfo(str(i), "generated", 0) for i in range(12)] + [
+        SystemInfo("r", "real", 0),
+        SystemInfo("n", "noise", 0),
+    ]
+    styles = system_styles(systems)
+    for one, other in combinations(styles[:8] + styles[12:], 2):
+        assert one.marker != other.marker
+        assert one.dash != other.dash
+    assert len({(s.colour, s.marker) for s in styles}) == len(styles)
+    assert all(marker_path(s.marker).startswith("M") for s in styles)
+
+
+def test_light_colours_are_unique_so_that_they_can_be_replaced() -> None:
+    assert len({c.light for c in COLOURS}) == len(COLOURS)
+    assert css_colour(f"fill:{INK.light}") == "fill:var(--ink)"
+
+
+def test_every_class_is_a_point_that_knows_its_row(analysis: LongtailAnalysis) -> None:
+    metric = analysis.metrics[0]
+    chart = frequency_figure(analysis, metric)
+    assert chart is not None
+    root = ET.fromstring(inline(chart.figure, "f", "A finding.", chart.points))
+    per_class = analysis.per_class[(analysis.per_class["metric"] == metric.name)]
+    for i, system in enumerate(analysis.systems):
+        group = root.find(f".//g[@class='points'][@data-s='{i}']")
+        assert group is not None
+        drawn = [int(use.get("data-c", "-1")) for use in group.iter("use")]
+        expected = per_class[(per_class["system"] == system.name) & per_class["value"].notna()]
+        assert sorted(analysis.labels["label"].iloc[drawn]) == sorted(expected["label"])
+        across = [float(use.get("x", "nan")) for use in group.iter("use")]
+        assert across == sorted(across)  # from rare to frequent: the order of the arrow keys
+
+
+def test_inline_svg_is_clean(analysis: LongtailAnalysis) -> None:
+    chart = strata_figure(analysis, analysis.metrics[0])
+    assert chart is not None
+    text = inline(chart.figure, "s", "A <finding> & more.")
+    root = ET.fromstring(text)
+    assert root.get("role") == "img"
+    assert root.findtext("title") == "A <finding> & more."
+    assert not [c.light for c in COLOURS if c.light in text]
+    assert "font-family" not in text
+    assert "xlink" not in text
+    assert "metadata" not in text
+
+
+def test_figures_are_the_same_bytes_twice(analysis: LongtailAnalysis) -> None:
+    metric = analysis.metrics[0]
+    for draw in (frequency_figure, strata_figure, trend_figure):
+        one, other = draw(analysis, metric), draw(analysis, metric)
+        assert one is not None
+        assert other is not None
+        for kind in ("svg", "pdf", "png"):
+            assert figure_bytes(one.figure, kind, "x") == figure_bytes(other.figure, kind, "x")
+
+
+def test_nothing_to_draw_is_none(analysis: LongtailAnalysis) -> None:
+    set_metric = analysis.metrics[3]
+    assert frequency_figure(analysis, set_metric) is None
+    assert trend_figure(analysis, set_metric) is None
+    assert strata_figure(analysis, set_metric) is not None
+
+
+@pytest.mark.parametrize("n", [0, 1, 400])
+def test_label_histogram(n: int, tmp_path: Path) -> None:
+    counts = (20_000 / (1 + np.arange(n)) ** 1.6).astype(int)
+    stratum = np.where(counts > 100, "head $1$", "tail")
+    labels = pd.DataFrame({"n_train": counts, "n_val": counts // 100, "stratum": stratum}).astype({"n_train": "Int64"})
+    svg, pdf, png = save_figure(label_histogram_figure(labels, "val"), tmp_path / "histogram")
+    ET.fromstring(svg.read_bytes())
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert Image.open(png).width > 1000
+    assert ("head $1$" in svg.read_text(encoding="utf-8")) == (n > 0)

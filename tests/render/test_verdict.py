@@ -1,0 +1,110 @@
+"""What the report claims: only what a paired test says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
+from reaudio_eval.render.verdict import losses, overall_separation, sentences, separate
+
+UP = MetricInfo("m", "M", "clip", True, "", "e")
+DOWN = replace(UP, higher_is_better=False)
+VALUES = {"A": 0.5, "B": 0.4, "C": 0.3}
+
+
+def pairs(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["system_a", "system_b", "difference", "p_holm"])
+    return frame.assign(metric="m", quantity="all", detectable=0.07)
+
+
+def test_best_is_separated_from_every_other() -> None:
+    found = separate(VALUES, pairs(("A", "B", 0.1, 0.01), ("C", "A", -0.2, 0.001)), UP, "all")
+    assert found.leader == "A"
+    assert set(found.beaten) == {"B", "C"}
+    assert [found.mark(s) for s in "ABC"] == ["best", "", ""]
+
+
+def test_within_noise_is_marked_only_if_another_is_separated() -> None:
+    found = separate(VALUES, pairs(("A", "B", 0.1, 0.3), ("A", "C", 0.2, 0.001)), UP, "all")
+    assert [found.mark(s) for s in "ABC"] == ["near", "near", ""]
+    none = separate(VALUES, pairs(("A", "B", 0.1, 0.3), ("A", "C", 0.2, 0.9)), UP, "all")
+    assert [none.mark(s) for s in "ABC"] == ["", "", ""]
+    assert none.detectable == 0.07
+
+
+def test_lower_is_better() -> None:
+    found = separate(VALUES, pairs(("A", "C", 0.2, 0.01), ("B", "C", 0.1, 0.01)), DOWN, "all")
+    assert found.leader == "C"
+    assert set(found.beaten) == {"A", "B"}
+
+
+def test_a_test_that_points_the_other_way_separates_nothing() -> None:
+    found = separate(VALUES, pairs(("A", "B", -0.1, 0.01), ("A", "C", 0.2, 0.01)), UP, "all")
+    assert found.within_noise == ("B",)
+
+
+@pytest.mark.parametrize("p", [math.nan, None])
+def test_no_test_is_not_within_noise(p: float | None) -> None:
+    rows = pairs(("A", "C", 0.2, 0.01)) if p is None else pairs(("A", "B", 0.1, p), ("A", "C", 0.2, 0.01))
+    found = separate(VALUES, rows, UP, "all")
+    assert found.untested == ("B",)
+    assert [found.mark(s) for s in "ABC"] == ["near", "", ""]
+
+
+def test_undefined_values_do_not_lead() -> None:
+    assert separate({"A": math.nan, "B": 0.1}, pairs(), UP, "all").leader == "B"
+    assert separate({"A": math.nan}, pairs(), UP, "all").leader is None
+
+
+def with_p(analysis: LongtailAnalysis, p: float) -> LongtailAnalysis:
+    """Every test of the primary metric has this p-value and points the way of the overall values."""
+    overall = analysis.overall.set_index(["system", "metric"])["value"]
+    paired = analysis.paired[analysis.paired["metric"] == analysis.primary].copy()
+    paired["difference"] = [
+        overall[a, analysis.primary] - overall[b, analysis.primary]
+        for a, b in zip(paired["system_a"], paired["system_b"], strict=True)
+    ]
+    return replace(analysis, paired=paired.assign(p_holm=p))
+
+
+def test_sentences_are_honest_without_significance(analysis: LongtailAnalysis) -> None:
+    told = " ".join(sentences(with_p(analysis, 0.7)))
+    assert "no paired test separates it from any of the other 6" in told
+    assert "cannot be told from chance" in told
+    assert "No paired test finds that one system loses more than another." in told
+
+
+def test_sentences_name_a_clear_leader(analysis: LongtailAnalysis) -> None:
+    clear = with_p(analysis, 0.001)
+    leader = overall_separation(clear, clear.metric("clap_score")).leader
+    told = " ".join(sentences(clear))
+    assert f"<b>{leader}</b> has the highest CLAP score" in told
+    assert "paired tests separate it from all 6 other systems" in told
+    assert "Paired tests find different losses in 21 of 21 pairs." in told
+
+
+def test_sentences_without_tests(analysis: LongtailAnalysis) -> None:
+    told = " ".join(sentences(replace(analysis, paired=analysis.paired.iloc[:0])))
+    assert "no paired test could be made" in told
+
+
+def test_losses_point_one_way(analysis: LongtailAnalysis) -> None:
+    """Positive is worse on the tail, whatever the direction of the metric."""
+    for metric in analysis.metrics[:3]:
+        cells = analysis.by_stratum.set_index(["system", "metric", "stratum"])["value"]
+        sign = 1 if metric.higher_is_better else -1
+        for loss in losses(analysis, metric):
+            if math.isfinite(loss.value):
+                gap = cells[loss.system, metric.name, "head"] - cells[loss.system, metric.name, "tail"]
+                assert loss.value == sign * gap
+                assert loss.low <= loss.value <= loss.high
+
+
+def test_undefined_loss_gives_its_reason(analysis: LongtailAnalysis) -> None:
+    told = " ".join(sentences(replace(analysis, primary="fad_vggish")))
+    assert "has the lowest FAD (VGGish)" in told
+    assert "What is lost from head to tail is undefined. A set metric has no value per class." in told
