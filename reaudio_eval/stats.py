@@ -85,11 +85,17 @@ def student_interval(value: float, se: float, df: float, method: str) -> Interva
 
 
 def t_interval(values: ArrayLike, unit: str = "classes") -> Interval:
-    """Student's t interval of a mean over units, (n,) finite."""
+    """Student's t interval of a mean over units, (n,) finite.
+
+    A few units that happen to agree get none: an interval of no width would claim certainty.
+    """
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
         return no_interval(f"{len(x)} {unit}: an interval needs at least 2")
     se = float(x.std(ddof=1) / np.sqrt(len(x)))
+    if se == 0:
+        reason = f"all {len(x)} {unit} have the same value: too few to tell how far others may lie"
+        return no_interval(reason)._replace(se=0.0, df=len(x) - 1)
     return student_interval(float(x.mean()), se, len(x) - 1, f"t over {unit}")
 
 

@@ -23,10 +23,18 @@ def analysis() -> LongtailAnalysis:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> LongtailAnalysis:
-    """Two systems and the references, four metrics, twelve classes, six clips with audio."""
+    """Two systems and the references, two metrics, twelve classes, six clips with audio."""
     return synthetic_report.build(
-        tmp_path_factory.mktemp("clips"), n_systems=2, n_classes=12, n_clips=6, n_metrics=4, seconds=0.5
+        tmp_path_factory.mktemp("clips"), n_systems=2, n_classes=12, n_clips=6, n_metrics=2, seconds=0.5
     )
+
+
+@pytest.fixture(scope="session")
+def wide_page(analysis: LongtailAnalysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of ``analysis``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "save_figure", lambda figure, stem: [])
+        return html.render_longtail(analysis, tmp_path_factory.mktemp("wide"), media="none").html
 
 
 @pytest.fixture

@@ -130,10 +130,9 @@ def test_legend_points_theme(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 500])
-def test_only_containers_scroll_sideways(analysis: LongtailAnalysis, tmp_path: Path, width: int) -> None:
-    page = render_longtail(analysis, tmp_path, media="none").html
+def test_only_containers_scroll_sideways(wide_page: Path, tmp_path: Path, width: int) -> None:
     script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth, innerWidth]"
-    wide, client, inner = in_browser(page, script, tmp_path / "profile", width)
+    wide, client, inner = in_browser(wide_page, script, tmp_path / "profile", width)
     assert wide <= client <= inner
 
 
