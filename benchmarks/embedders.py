@@ -16,7 +16,9 @@ import torch
 from transformers import ClapConfig, ClapModel
 
 from reaudio_eval.embedders import _clap, _efficientat, _panns, _vggish
-from reaudio_eval.embedders._base import Network, TorchEmbedder
+from reaudio_eval.embedders._base import TorchEmbedder
+from reaudio_model.clap import Clap
+from reaudio_model.common.inference import Network
 
 SECONDS = 10
 BATCHES = (1, 8)
@@ -47,7 +49,8 @@ def efficientat(width: float) -> Callable[[torch.device], TorchEmbedder]:
 def clap(device: torch.device) -> TorchEmbedder:
     """HTSAT-base, the size of the default checkpoint."""
     audio = {"patch_embeds_hidden_size": 128, "hidden_size": 1024, "depths": [2, 2, 12, 2]}
-    return _clap.ClapEmbedder(ready(ClapModel(ClapConfig(audio_config=audio)), device), None, sha256=NAMELESS, device=device)
+    network = ready(ClapModel(ClapConfig(audio_config=audio)), device)
+    return _clap.ClapEmbedder(Clap(network, None), sha256=NAMELESS, device=device)
 
 
 def ready(network: Network, device: torch.device) -> Network:

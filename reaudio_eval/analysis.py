@@ -51,6 +51,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "clip_scores": {"system": _TEXT, "clip_id": _TEXT, "metric": _TEXT, "value": _NUMBER},
 }  # fmt: skip
 
+MIN_INTERVAL_CLASSES = 5
+
 
 def analyse(
     systems: Sequence[SystemScores],
@@ -60,6 +62,7 @@ def analyse(
     seed: int = 0,
     n_draws: int = 2000,
     primary: str | None = None,
+    min_classes: int = MIN_INTERVAL_CLASSES,
     provenance: Mapping[str, Any] | None = None,
     audit: Mapping[str, Any] | None = None,
     alerts: Sequence[Alert] = (),
@@ -78,6 +81,7 @@ def analyse(
         n_draws: bootstrap samples.
         primary: name of the metric the verdict rests on; by default the CLAP score, else label recall, else the first
             clip-level metric, else the first.
+        min_classes: strata with fewer classes get means without intervals and tests.
         provenance, audit: passed through to the report.
         alerts: known already; those found here are appended.
 
@@ -88,7 +92,7 @@ def analyse(
     """
     _check(systems, strata)
     table = class_table(dataset, strata)
-    context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=_KEPT_CLIP_TABLES))
+    context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=_KEPT_CLIP_TABLES), min_classes)
     values = {s.system.name: score_arrays(s, table) for s in systems}
     metrics = all_metrics(systems)
     frames = _system_frames(systems, values, metrics, dataset, context)

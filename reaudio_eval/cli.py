@@ -6,7 +6,6 @@ Nothing heavy is imported before a command runs, so ``--help`` answers at once.
 from __future__ import annotations
 
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,33 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reaudio_eval import __version__
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, print_json, reporter
+from reaudio_model.common.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from reaudio_eval.evaluate import Options
-    from reaudio_model.common.progress import Reporter
-
-
-class _Group(typer.core.TyperGroup):
-    """Turns errors a user can act on, and Ctrl-C, into one line on stderr and exit code 2."""
-
-    def invoke(self, ctx: typer.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ReaudioError as error:
-            message = str(error)
-        except KeyboardInterrupt:
-            message = "Interrupted. What was finished is kept; the same command goes on from there."
-        print(f"reaudio-eval: {message}", file=sys.stderr)
-        sys.exit(2)
 
 
 app = typer.Typer(
-    cls=_Group,
+    name="reaudio-eval",
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP_OPTIONS,
     help="Does a text-to-audio system still work on the rare sounds? Scores systems by how often each sound occurs in training.",
     epilog="Start with: [bold]reaudio-eval longtail --help[/bold]. Everything is also a Python function: reaudio_eval.longtail(...).",
 )
@@ -129,18 +115,6 @@ def _options(
     )
 
 
-def _reporter(quiet: bool) -> Reporter:
-    from reaudio_model.common.progress import Reporter
-
-    return Reporter(quiet)
-
-
-def _print_json(value: Any) -> None:
-    from reaudio_model.common.files import json_bytes
-
-    sys.stdout.write(json_bytes(value).decode())
-
-
 @app.command(
     epilog="Example: [bold]reaudio-eval score generated/ reference/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --captions test.csv[/bold]"
 )
@@ -174,11 +148,11 @@ def score(
         protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
     )
     if dry_run:
-        _print_json(folder_plan(generated, reference, captions, options, limit))
+        print_json(folder_plan(generated, reference, captions, options, limit))
         return
-    result = score_folders(generated, reference, captions, options, limit, _reporter(quiet))
+    result = score_folders(generated, reference, captions, options, limit, reporter(quiet))
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         typer.echo(result.to_text())
 
@@ -265,11 +239,11 @@ def longtail(
         media=media.value,
     )
     if dry_run:
-        _print_json(plan_json(request, plan(request, options)))
+        print_json(plan_json(request, plan(request, options)))
         return
-    result = run(request, options, _reporter(quiet))
+    result = run(request, options, reporter(quiet))
     if as_json:
-        _print_json(longtail_json(result))
+        print_json(longtail_json(result))
     else:
         typer.echo(longtail_text(result))
 
@@ -296,10 +270,10 @@ def report(
     from reaudio_eval.rerendering import rerender
 
     result = rerender(
-        runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=_reporter(quiet)
+        runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=reporter(quiet)
     )
     if as_json:
-        _print_json(longtail_json(result))
+        print_json(longtail_json(result))
     else:
         typer.echo(longtail_text(result))
 
@@ -321,7 +295,7 @@ def data_stats(
     if output is not None:
         write_statistics(statistics, output)
     if as_json:
-        _print_json(statistics.to_json())
+        print_json(statistics.to_json())
     else:
         typer.echo(statistics_text(statistics, top))
 
@@ -349,7 +323,7 @@ def list_names(
     else:
         raise UnknownNameError("list", what, (*registry.KINDS, "protocols"))
     if as_json:
-        _print_json([{"name": name, "description": text} for name, text in rows.items()])
+        print_json([{"name": name, "description": text} for name, text in rows.items()])
         return
     width = max(map(len, rows), default=0)
     for name, text in rows.items():
@@ -368,7 +342,7 @@ def doctor(
 
     checks = examine(cache_dir or default_cache_dir(), data_root)
     if as_json:
-        _print_json([check._asdict() for check in checks])
+        print_json([check._asdict() for check in checks])
     else:
         typer.echo(to_text(checks))
     if any(check.status == "fail" for check in checks):

@@ -18,7 +18,9 @@ from reaudio_eval.stats import (
     Draws,
     Estimate,
     Floats,
+    Interval,
     mean_interval,
+    no_interval,
     percentile_interval,
     stratified_jackknife,
     t_interval,
@@ -28,11 +30,22 @@ from reaudio_eval.stats import (
 
 @dataclass(frozen=True)
 class Context:
-    """What all estimates of an analysis share. ``clip_draws`` keeps few tables: each is draws x clips."""
+    """What all estimates of an analysis share. ``clip_draws`` keeps few tables: each is draws x clips.
+
+    ``min_classes``: a stratum with fewer classes gets a mean but no interval and no test. With two classes of a score in
+    [0, 1] Student's t gives an interval ten times as wide as the scale, which helps nobody.
+    """
 
     table: ClassTable
     class_draws: Draws
     clip_draws: Draws
+    min_classes: int = 2
+
+    def too_few(self, n_classes: int) -> Interval | None:
+        """The interval that is not given, for fewer than ``min_classes`` classes."""
+        if n_classes >= self.min_classes:
+            return None
+        return no_interval(f"{n_classes} classes: an interval needs at least {self.min_classes}")
 
 
 class Linear(NamedTuple):
@@ -75,6 +88,9 @@ def macro(summary: Summary, classes: Bools, context: Context) -> Estimate:
     if len(values) == 0:
         return undefined("no clip of these classes has a value" if classes.any() else "no such class is in the test set")
     value = float(values.mean())
+    too_few = context.too_few(len(values))
+    if too_few is not None:
+        return Estimate(value, too_few)
     estimate = Estimate(value, mean_interval(values, context.class_draws, context.table.names(chosen)))
     return _widened(estimate, summary, Linear(chosen / len(values), np.full(len(chosen), value)))
 
@@ -143,6 +159,9 @@ def _over_strata(
     samples = [summary.class_means[c] for c in chosen]
     means = [float(x.mean()) for x in samples]
     value = float(statistic(means))
+    too_few = context.too_few(min(map(len, samples)))
+    if too_few is not None:
+        return Estimate(value, too_few)
     if min(map(len, samples)) < MIN_BOOTSTRAP:
         interval = stratified_jackknife(statistic, samples)
     else:

@@ -284,3 +284,9 @@ def test_only_the_class_bootstrap_covers_the_mean_of_such_classes(n_classes: int
     # Over 2,000 runs a coverage of 0.95 has standard error 0.005; four of these, as all runs share 1,000 draws.
     assert by_class / n_runs == pytest.approx(0.95, abs=0.02)
     assert within / n_runs < 0.7
+
+
+def test_a_few_equal_units_have_no_interval() -> None:
+    interval = t_interval([1.0, 1.0])
+    assert np.isnan(interval.low)
+    assert interval.reason == "all 2 classes have the same value: too few to tell how far others may lie"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.datasets._tables import LabelSet, read_class_list, read_table
+from reaudio_eval.datasets._tables import LabelSet, read_class_list
+from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, with_clip
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.tables import read_table
 
-SPLITS = ("train", "val", "test")
-CAPTION_COLUMNS = ["audiocap_id", "youtube_id", "start_time", "caption"]
 JOINED = ("audiocaps_labelled.csv", "audioset_classes.csv")
 OFFICIAL_CLASSES = "class_labels_indices.csv"
 SEGMENTS = ("unbalanced_train_segments.csv", "balanced_train_segments.csv", "eval_segments.csv")
@@ -42,7 +42,7 @@ def read_tables(root: Path | None) -> AudioCapsTables:
     - AudioCaps' ``train.csv``, ``val.csv``, ``test.csv`` and AudioSet's ``class_labels_indices.csv``, ``*_segments.csv``.
 
     Raises:
-        ReaudioError: no folder, or neither set of files in it; damaged tables (see ``_tables.read_table``).
+        ReaudioError: no folder, or neither set of files in it; damaged tables (see ``tables.read_table``).
     """
     if root is None:
         raise ReaudioError("The dataset audiocaps needs --data-root, the folder with its CSV files.")
@@ -61,7 +61,7 @@ def read_tables(root: Path | None) -> AudioCapsTables:
 def _read_joined(root: Path) -> AudioCapsTables:
     path = root / JOINED[0]
     captions = read_table(path, ["split", *CAPTION_COLUMNS, "labels"], "the captions of AudioCaps with their labels")
-    return AudioCapsTables(_with_clip(captions, path), read_class_list(root / JOINED[1]), path)
+    return AudioCapsTables(with_clip(captions, path), read_class_list(root / JOINED[1]), path)
 
 
 def _read_official(root: Path) -> AudioCapsTables:
@@ -70,24 +70,10 @@ def _read_official(root: Path) -> AudioCapsTables:
         read_table(path, CAPTION_COLUMNS, f"the {split} captions of AudioCaps")[CAPTION_COLUMNS].assign(split=split)
         for split, path in paths.items()
     ]
-    captions = _with_clip(pd.concat(tables, ignore_index=True), root)
+    captions = with_clip(pd.concat(tables, ignore_index=True), root)
     labels = _segment_labels(root, set(captions["youtube_id"]))
     captions["labels"] = captions["clip"].map(labels).fillna("")
     return AudioCapsTables(captions, read_class_list(root / OFFICIAL_CLASSES), root)
-
-
-def _with_clip(captions: pd.DataFrame, path: Path) -> pd.DataFrame:
-    captions["start_time"] = whole_seconds(captions["start_time"], path)
-    return captions.assign(clip=captions["youtube_id"] + "_" + captions["start_time"])
-
-
-def whole_seconds(column: pd.Series[str], path: Path) -> pd.Series[str]:
-    """The text of a whole number of seconds for "30", "30.0" and "30.000"; other text is a ReaudioError."""
-    seconds = pd.to_numeric(column, errors="coerce")
-    bad = column.index[seconds.isna()]
-    if len(bad):
-        raise ReaudioError(f"{path} row {bad[0] + 1}: start_time {column[bad[0]]!r} is not a number of seconds.")
-    return seconds.astype(int).astype(str)
 
 
 def _segment_labels(root: Path, youtube_ids: set[str]) -> pd.Series[str]:
@@ -98,7 +84,7 @@ def _segment_labels(root: Path, youtube_ids: set[str]) -> pd.Series[str]:
             f"{root} has captions without labels: add AudioSet's {', '.join(SEGMENTS)} (the first is enough)."
         )
     parts = [part for path in paths for part in _read_segments(path, youtube_ids)]
-    table = _with_clip(pd.concat(parts, ignore_index=True), root).drop_duplicates("clip")
+    table = with_clip(pd.concat(parts, ignore_index=True), root).drop_duplicates("clip")
     return table.set_index("clip")["labels"].str.replace(",", ";", regex=False)
 
 

@@ -13,14 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.datasets import DatasetOptions, SplitLabels
-from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables, whole_seconds
-from reaudio_eval.datasets._tables import AUDIOSET, one_of, read_table, require_ids, require_unique, require_values
-from reaudio_eval.naming import require_match, unambiguous
+from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables
+from reaudio_eval.datasets._tables import AUDIOSET
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
+from reaudio_model.common.audiocaps import clip_ids, file_names, whole_seconds
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import require_match, unambiguous
+from reaudio_model.common.tables import one_of, read_table, require_ids, require_unique, require_values
 
-CLIP_SECONDS = 10
 # What a manifest may say about a clip beside its id and caption; the same on every row of the clip.
 MANIFEST_FACTS = ("caption", "audiocap_id", "youtube_id", "start_time", "labels", "match")
 
@@ -37,7 +38,7 @@ def load(options: DatasetOptions) -> Dataset:
     """
     tables = read_tables(options.data_root)
     clips = _clips(tables, options)
-    schemes = _file_names(clips)
+    schemes = file_names(clips)
     notes = _label_notes(clips)
     references: Mapping[str, Path] = {}
     if options.references is not None:
@@ -107,9 +108,8 @@ def _split_clips(tables: AudioCapsTables, split: str, number: int) -> pd.DataFra
         raise ReaudioError(f"--captions {number}: every clip of {split} has {fewest}, so give a number from 1 to {fewest}.")
     chosen = rows[by_clip.cumcount() == number - 1].set_index("clip", drop=False)
     clips = chosen.loc[rows["clip"].unique()].reset_index(drop=True)
-    shared = clips["youtube_id"].duplicated(keep=False)
     return clips.assign(
-        clip_id=clips["youtube_id"].where(~shared, clips["clip"]),
+        clip_id=clip_ids(clips),
         labels=pd.Series(_parse(tables, clips), clips.index),
         known=clips["labels"] != "",
         ambiguous=False,
@@ -173,24 +173,6 @@ def _label_notes(clips: pd.DataFrame) -> list[str]:
         for what, n in counted.items()
         if n
     ]
-
-
-def _file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Naming schemes seen in published folders of AudioCaps audio: scheme -> file stem -> clip_id."""
-    clip_id, video, caption = clips["clip_id"], clips["youtube_id"], clips["audiocap_id"]
-    clip = clips["clip"][clips["clip"] != ""]
-    start = clips["start_time"][clip.index].astype(float).astype(int)
-    first, last = start.astype(str), (start + CLIP_SECONDS).astype(str)
-    stems = {
-        "clip_id": clip_id,
-        "youtube_id": video[video != ""],
-        "Y + youtube_id": "Y" + video[video != ""],
-        "audiocap_id": caption[caption != ""],
-        "youtube_id_start": clip,
-        "youtube_id_start_end": clip + "_" + last,
-        "youtube_id_start_end in milliseconds": video[clip.index] + "_" + first + "000_" + last + "000",
-    }
-    return {scheme: unambiguous(zip(names, clip_id[names.index], strict=True)) for scheme, names in stems.items()}
 
 
 def _reference_names(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str, str]:

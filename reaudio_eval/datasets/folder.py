@@ -10,23 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets._tables import (
-    AUDIOSET,
-    LabelSet,
-    read_captions,
-    read_class_list,
-    read_table,
-    require_unique,
-    require_values,
-)
-from reaudio_eval.naming import clip_id_names, require_match
-from reaudio_eval.records import Dataset
+from reaudio_eval.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
+from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import clip_id_names, require_match
+from reaudio_model.common.tables import read_table, require_unique, require_values
 
 __all__ = ["load", "read_captions"]
 
@@ -49,7 +42,7 @@ def load(options: DatasetOptions) -> Dataset:
     prompts = read_captions(path, labels, options.split)
     references: Mapping[str, Path] = {}
     if options.references is not None:
-        references = require_match(clip_id_names(prompts), find_clips(options.references), str(options.references)).files
+        references = _references(prompts, options.references)
     vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
     n_unknown = sum(not p.labels_known for p in prompts)
     note = f"{n_unknown} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
@@ -66,11 +59,15 @@ def load(options: DatasetOptions) -> Dataset:
     )
 
 
+def _references(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:
+    return require_match(clip_id_names(p.clip_id for p in prompts), find_clips(folder), str(folder)).files
+
+
 def read_counts(path: Path) -> tuple[LabelSet, dict[str, int]]:
     """Labels and their training counts from a CSV (label, n_train[, name]).
 
     Raises:
-        ReaudioError: see ``_tables.read_table``; a label given twice, or a count that is not a whole number of at least 0.
+        ReaudioError: see ``tables.read_table``; a label given twice, or a count that is not a whole number of at least 0.
     """
     table = read_table(path, ["label", "n_train"], "the training counts")
     require_values(table, "label", path)

@@ -1,27 +1,23 @@
-"""What the bundled embedders share: batches of equal length, exact fp32, loading a network, the device."""
+"""What the bundled embedders share: waveforms in batches of equal length, and checks after loading."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reaudio_eval.embedders import ClipFeatures
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.weights import check_keys
+from reaudio_model.common.inference import equal_length_batches, exact_inference
 
 # A batch holds at most this much audio, so that ten-minute clips cannot fill the memory (Cnn14: about 5 MB a second).
 MAX_BATCH_SECONDS = 640.0
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 class TorchEmbedder(ABC):
@@ -66,63 +62,11 @@ def clip_features(frames: Tensor, logits: Tensor | None = None) -> list[ClipFeat
     return [ClipFeatures(clip, row) for clip, row in zip(vectors, logits.float().cpu().numpy(), strict=True)]
 
 
-def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:
-    """Rows of equal length together, in order; a batch's lengths sum to ``max_total`` at most (or it is a single row)."""
-    groups: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        groups.setdefault(length, []).append(row)
-    for length, rows in groups.items():
-        size = max(1, max_total // max(1, length))
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
-
-
-@contextmanager
-def exact_inference() -> Iterator[None]:
-    """No gradients, deterministic convolutions, and full fp32 where cuDNN would round to TF32 by default."""
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        yield
-
-
-def open_device(device: str) -> torch.device:
-    """The torch device called ``device`` ("cpu", "cuda", "cuda:1").
-
-    Raises:
-        ReaudioError: no such device here.
-    """
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ReaudioError(f"--device {device} is not a device: use cpu, cuda or cuda:N.") from error
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ReaudioError(f"--device {device}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu.")
-    if found.type not in ("cpu", "cuda"):
-        raise ReaudioError(f"--device {device} is not supported: use cpu, cuda or cuda:N.")
-    return found
-
-
 def check_rate(title: str, sample_rate: int, supported: Sequence[int]) -> None:
     """Raise a ReaudioError unless the embedder works at ``sample_rate``."""
     if sample_rate not in supported:
         rates = " or ".join(map(str, supported))
         raise ReaudioError(f"{title} works at {rates} Hz, not at {sample_rate} Hz: choose another protocol.")
-
-
-def build(
-    make: Callable[[], Network], state: Mapping[str, Tensor], *, path: Path, what: str, device: torch.device
-) -> Network:
-    """A network with the weights of a checkpoint, in fp32 and evaluation mode.
-
-    The network is made on the meta device, so nothing is initialised only to be overwritten.
-
-    Raises:
-        CheckpointError: keys or shapes differ (see :func:`reaudio_model.common.weights.check_keys`).
-    """
-    with torch.device("meta"):
-        network = make()
-    check_keys(state, network, path, what)
-    network.load_state_dict(state, assign=True)
-    return network.float().eval().requires_grad_(False).to(device)
 
 
 def check_finite(embedder: TorchEmbedder, path: Path) -> None:

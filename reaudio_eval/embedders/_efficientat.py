@@ -13,16 +13,15 @@ from torch import Tensor, nn
 from reaudio_eval.embedders import ClipFeatures
 from reaudio_eval.embedders._base import (
     TorchEmbedder,
-    build,
     check_finite,
     check_rate,
     clip_features,
-    open_device,
     sweep,
 )
 from reaudio_eval.embedders._frontend import mel_filters
 from reaudio_eval.embedders.efficientat import SPEC
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
 
 SAMPLE_RATE = 32_000

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.embedders._base import TorchEmbedder, build, check_finite, check_rate, clip_features, open_device
+from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
 from reaudio_eval.embedders.panns import SPEC
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
 
 N_MELS = 64

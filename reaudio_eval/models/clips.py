@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
-from reaudio_eval.naming import clip_id_names, match_names
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import clip_id_names, match_names
 
 KIND = "generated"
 
@@ -20,6 +20,6 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     """
     if request.source is None:
         raise ReaudioError("The model clips needs a folder: --clips NAME=FOLDER.")
-    schemes = request.dataset.file_names or clip_id_names(request.prompts)
+    schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
     found = match_names(schemes, find_clips(request.source)).files
     return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}

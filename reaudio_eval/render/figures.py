@@ -138,8 +138,9 @@ def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | 
 def _limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
     """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
     axis instead of flattening all that is known."""
-    spread = float(values.max() - values.min()) or 1.0
-    narrow = (high - low) < spread
+    width = high - low
+    wide = max(float(values.max() - values.min()), 2 * float(width.median()) if width.notna().any() else 0.0) or 1.0
+    narrow = width <= wide
     bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
     top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
     return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)

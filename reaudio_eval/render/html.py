@@ -123,9 +123,8 @@ def render_longtail(
     paths = [player.path for item in listening.items for player in item.players]
     steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)
     figures = _Figures(analysis, output / "figures")
-    histogram = figures.add(
-        "label-histogram", Chart(label_histogram_figure(analysis.labels)), findings.histogram(analysis), legend=False
-    )
+    counted = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels))
+    histogram = figures.add("label-histogram", counted, findings.histogram(analysis), legend=False)
     panels = []
     for metric in primary_first(analysis):
         panels.append(_panel(analysis, metric, figures, anchors_by_label(listening)))

@@ -68,7 +68,7 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
     columns = (Column("system"), *map(_metric_column, metrics))
     return TableView(
         "main", f"Every metric over all {clips}, with 95% intervals", columns, (*groups, (floor,)) if floor else groups,
-        tuple(notes.reasons), (MARKS, *([HALVES] if floor else []), methods(analysis.overall)),
+        tuple(notes.reasons), (*([MARKS] if len(generated(analysis)) > 1 else []), *([HALVES] if floor else []), methods(analysis.overall)),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +22,7 @@ HOSTILE = """<script>alert('x')</script> "quoted" & 'single' 🐕 مرحبا {{ 
 SECTIONS = (
     "verdict", "systems", "labels", "frequency", "strata", "gap", "alerts", "classes", "listen", "audit", "provenance",
 )  # fmt: skip
-SCORED = ("clap_score", "label_recall_panns", "kl_panns")
+SCORED = ("clap_score", "label_recall_panns")
 VOID = {"meta", "link", "img", "input", "br", "path", "use", "circle"}
 
 
@@ -54,7 +55,7 @@ class Page(HTMLParser):
     def all(self, tag: str) -> Iterator[dict[str, str]]:
         return (attributes for name, attributes in self.elements if name == tag)
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
@@ -147,9 +148,8 @@ def test_hostile_text_stays_text(small: LongtailAnalysis, tmp_path: Path) -> Non
     assert json.loads(report.json.read_text(encoding="utf-8"))["dataset_name"] == HOSTILE
 
 
-@pytest.mark.usefixtures("page_only")
-def test_undefined_cells_show_a_dash_and_the_reason(analysis: LongtailAnalysis, tmp_path: Path) -> None:
-    page = render(analysis, tmp_path, media="none")[1]
+def test_undefined_cells_show_a_dash_and_the_reason(wide_page: Path) -> None:
+    page = Page(wide_page.read_text(encoding="utf-8"))
     reason = "KL of the real audio against itself is zero by definition."
     assert reason in [a.get("title") for a in page.all("abbr")]
     assert page.text.count(reason) >= 1
@@ -219,7 +219,6 @@ def test_files_are_all_there(small: LongtailAnalysis, tmp_path: Path) -> None:
     assert steps[-1][0] == steps[-1][1] == len(steps)
     stems = {
         "label-histogram",
-        "strata-fad_vggish",
         *(f"{kind}-{name}" for kind in ("frequency", "strata", "trend") for name in SCORED),
     }
     assert {p.name for p in report.figures} == {f"{stem}.{kind}" for stem in stems for kind in ("svg", "pdf", "png")}

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from reaudio_eval.records import Prompt
 from reaudio_model.common.errors import ReaudioError
 
 EXAMPLES = 3
@@ -27,9 +26,9 @@ def unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: thing for name, thing in distinct if uses[name] == 1}
 
 
-def clip_id_names(prompts: Iterable[Prompt]) -> dict[str, dict[str, str]]:
+def clip_id_names(clip_ids: Iterable[str]) -> dict[str, dict[str, str]]:
     """The plain scheme: each file is called after its clip id."""
-    return {"clip_id": {p.clip_id: p.clip_id for p in prompts}}
+    return {"clip_id": {clip_id: clip_id for clip_id in clip_ids}}
 
 
 def match_names(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Path]) -> NameMatch:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.naming import clip_id_names, match_names, require_match, unambiguous
-from reaudio_eval.records import Prompt
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import clip_id_names, match_names, require_match, unambiguous
 
 
 def files(*stems: str) -> dict[str, Path]:
@@ -38,7 +37,7 @@ def test_several_stems_of_a_clip_give_its_first_file() -> None:
 
 
 def test_plain_names() -> None:
-    assert clip_id_names([Prompt("a", "x"), Prompt("b", "y")]) == {"clip_id": {"a": "a", "b": "b"}}
+    assert clip_id_names(["a", "b"]) == {"clip_id": {"a": "a", "b": "b"}}
 
 
 def test_no_common_name_is_an_error_with_examples_of_both_sides() -> None:

@@ -1,0 +1,241 @@
+"""CLAP on transformers' ``ClapModel``: both checkpoint layouts, a batched front end, deterministic crops, text.
+
+Agrees with laion-clap 1.1.7 (its own network, HTSAT-tiny and HTSAT-base, random weights, files in its layout) to 3e-7 in
+each coordinate of the audio and text embeddings. Wu et al. 2023, arXiv 2211.06687.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer, ClapConfig, ClapModel
+from transformers.audio_utils import mel_filter_bank
+
+from reaudio_model import clap_keys
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.inference import build, equal_length_batches, exact_inference, network_sha256
+from reaudio_model.common.resample import Samples
+from reaudio_model.common.weights import load_state_dict, weights_file
+
+_LOG = logging.getLogger(__name__)
+SAMPLE_RATE = 48_000
+CLIP_SAMPLES = 480_000  # 10 s
+N_FFT, HOP = 1024, 480
+N_MELS, F_MIN, F_MAX = 64, 50.0, 14_000.0  # LAION's; the class default of 0 Hz moves embeddings (cosine 0.986 to 0.995)
+MIN_POWER = 1e-10
+MAX_TOKENS = 77
+MAX_BATCH_TOKENS = 64 * MAX_TOKENS
+MAX_BATCH_CLIPS = 32
+HUB_TOKENIZERS = ("FacebookAI/roberta-base", "roberta-base", "laion/clap-htsat-unfused")
+EXAMPLE = "music_speech_audioset_epoch_15_esc_89.98.pt"  # named in messages
+# One word and a long sentence: a broken text encoder gives them the same direction (cosine 0.9996 was seen in a
+# half-loaded model), a trained one about 0, and even random weights stay below the limit.
+SELF_TEST_TEXTS = (
+    "Rain",
+    "A man speaks into a microphone in a large hall while a crowd laughs and applauds, then a trumpet, two violins and a "
+    "piano begin to play a slow waltz and a glass breaks on the floor",
+)
+SELF_TEST_COSINE = 0.999
+
+
+class LogMel(nn.Module):
+    """Ten seconds -> decibels in 64 Slaney mel bands.
+
+    ``ClapFeatureExtractor`` (frequency_min 50, frequency_max 14000, truncation "rand_trunc") in fp32 and in batches; agrees
+    to 1e-3 dB on noise.
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        filters = mel_filter_bank(
+            N_FFT // 2 + 1, N_MELS, F_MIN, F_MAX, sampling_rate=SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+        )
+        self.register_buffer("window", torch.hann_window(N_FFT, periodic=True))
+        self.register_buffer("filters", torch.from_numpy(filters).float())
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """float32 (batch, 480000) -> (batch, 1, 1001, 64)."""
+        spectrum = torch.stft(waveforms, N_FFT, hop_length=HOP, window=self.window, center=True, return_complex=True)
+        power = (spectrum.real**2 + spectrum.imag**2).transpose(1, 2)
+        return 10.0 * torch.log10(torch.clamp(power @ self.filters, min=MIN_POWER))[:, None]
+
+
+def fit_clip(waveform: Samples) -> Samples:
+    """Ten seconds of a clip: its head (never a random crop), or whole repeats and zeros ("repeatpad").
+
+    Args:
+        waveform: float32 (n >= 1,), mono, [-1, 1], 48 kHz.
+
+    Returns:
+        float32 (480000,).
+    """
+    head = waveform[:CLIP_SAMPLES]
+    repeated = np.tile(head, CLIP_SAMPLES // len(head))
+    return np.pad(repeated, (0, CLIP_SAMPLES - len(repeated)))
+
+
+class Clap:
+    """A CLAP model and its tokenizer: unit-norm embeddings of text and of audio in one space.
+
+    Args:
+        network: in evaluation mode.
+        tokenizer: of its text encoder; None where only audio is embedded.
+    """
+
+    def __init__(self, network: ClapModel, tokenizer: Any) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self._log_mel = LogMel()
+        text: Any = network.config.text_config  # RoBERTa counts positions from pad_token_id + 1
+        self.max_tokens = min(MAX_TOKENS, text.max_position_embeddings - text.pad_token_id - 1)
+
+    @property
+    def dim(self) -> int:
+        """Width of the space (512 in the published models)."""
+        return int(self.network.config.projection_dim)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of weights and vocabulary: the identity of the space, whatever file it was loaded from."""
+        return canonical_sha256([network_sha256(self.network), self.tokenizer.get_vocab()])
+
+    def embed_text(self, captions: Sequence[str]) -> Tensor:
+        """float32 (len(captions), dim) on the network's device, unit norm.
+
+        Captions are cut at 77 tokens, with a warning in the log, and batched with others of the same number of tokens, so
+        nothing is padded (padding to 77 with a mask, as LAION does, gives the same to 1e-6).
+        """
+        embeddings = torch.zeros(len(captions), self.dim, device=self.network.device)
+        tokens = [self._tokens(caption) for caption in captions]
+        for rows in equal_length_batches([len(t) for t in tokens], MAX_BATCH_TOKENS):
+            batch = torch.tensor([tokens[row] for row in rows], device=self.network.device)
+            with exact_inference():
+                features = self.network.get_text_features(input_ids=batch).pooler_output
+            embeddings[rows] = features.float()
+        return embeddings
+
+    def _tokens(self, caption: str) -> list[int]:
+        # one at a time: a batch would hide how long each was before it was cut
+        kept: list[int] = self.tokenizer(caption, truncation=True, max_length=self.max_tokens)["input_ids"]
+        if len(kept) == self.max_tokens:
+            n_tokens = len(self.tokenizer(caption)["input_ids"])
+            if n_tokens > self.max_tokens:
+                start = " ".join(caption.split()[:6])
+                _LOG.warning("The text %r... has %d tokens; CLAP read the first %d.", start, n_tokens, self.max_tokens)
+        return kept
+
+    def embed_audio(self, waveforms: Sequence[Samples]) -> Tensor:
+        """float32 (len(waveforms), dim) on the network's device, unit norm, of the first ten seconds (:func:`fit_clip`).
+
+        Args:
+            waveforms: each float32 (n >= 1,), mono, [-1, 1], 48 kHz.
+        """
+        embeddings = torch.zeros(len(waveforms), self.dim, device=self.network.device)
+        for start in range(0, len(waveforms), MAX_BATCH_CLIPS):
+            clips = [fit_clip(waveform) for waveform in waveforms[start : start + MAX_BATCH_CLIPS]]
+            with exact_inference():
+                features = self.audio_features(torch.from_numpy(np.stack(clips)).to(self.network.device))
+            embeddings[start : start + len(clips)] = features
+        return embeddings
+
+    def audio_features(self, clips: Tensor) -> Tensor:
+        """float32 (batch, 480000) on the network's device -> float32 (batch, dim), unit norm."""
+        log_mel = self._log_mel.to(clips.device)(clips).to(self.network.dtype)
+        features: Tensor = self.network.get_audio_features(input_features=log_mel).pooler_output
+        return features.float()
+
+
+def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None) -> Clap:
+    """CLAP from a folder of transformers' ``ClapModel``, or from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion).
+
+    The RoBERTa tokenizer is looked for in the checkpoint's folder, in ``tokenizer/`` in or beside it, in
+    ``cache_dir/tokenizer`` and in the Hugging Face cache.
+
+    Raises:
+        CheckpointError: missing, damaged, unsafe, another network's file, a fusion model, no usable tokenizer, or a text
+            encoder that gives two unrelated sentences the same embedding.
+    """
+    state = load_state_dict(weights_file(path), wrapper="state_dict", cache_dir=cache_dir)
+    config, state = _folder_config(path, state) if path.is_dir() else _laion_config(path, state)
+    _add_buffers(state, config)
+    what = f"a CLAP checkpoint such as {EXAMPLE}"
+    network = build(lambda: ClapModel(config), state, path=path, what=what, device=device)
+    clap = Clap(network, _load_tokenizer(path, cache_dir, config.text_config.vocab_size))
+    _check_text(clap, path)
+    return clap
+
+
+def _folder_config(folder: Path, state: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
+    try:
+        config: Any = ClapConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"The folder {folder} has no readable config.json of a CLAP model.") from error
+    if config.audio_config.enable_fusion:
+        raise _fusion_refused(folder)
+    return config, state
+
+
+def _laion_config(path: Path, state: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
+    stripped = clap_keys.strip(state)
+    if clap_keys.has_fusion(stripped):
+        raise _fusion_refused(path)
+    renamed = clap_keys.rename(stripped)
+    try:
+        return ClapConfig(**clap_keys.config_kwargs(renamed)), renamed
+    except KeyError as error:
+        expected = f"a LAION-CLAP checkpoint with an HTSAT audio encoder such as {EXAMPLE}"
+        raise CheckpointError(f"{path} is not {expected}: {error.args[0]} is missing.") from error
+
+
+def _fusion_refused(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is a CLAP model with feature fusion, which crops long clips at random and is not supported: "
+        f"use one without, such as {EXAMPLE}."
+    )
+
+
+def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
+    """Constants that the model keeps among its weights and that files may lack."""
+    n = config.text_config.max_position_embeddings
+    state.setdefault("text_model.embeddings.position_ids", torch.arange(n)[None])
+    state.setdefault("text_model.embeddings.token_type_ids", torch.zeros(1, n, dtype=torch.long))
+
+
+def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
+    """The first tokenizer of the right size; an empty one, which would give every text the same ids, is passed over."""
+    folders = [path, path / "tokenizer"] if path.is_dir() else [path.parent / "tokenizer"]
+    folders += [cache_dir / "tokenizer"] if cache_dir is not None else []
+    refused = ""
+    for place in [*(str(f) for f in folders if f.is_dir()), *HUB_TOKENIZERS]:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+        except (OSError, ValueError):
+            continue
+        if len(tokenizer) == vocab_size:
+            return tokenizer
+        refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
+    raise CheckpointError(
+        f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {HUB_TOKENIZERS[0]} into "
+        f"{folders[-1]}, or give --allow-download."
+    )
+
+
+def _check_text(clap: Clap, path: Path) -> None:
+    one, other = clap.embed_text(SELF_TEST_TEXTS)
+    cosine = float(one @ other)
+    if not cosine <= SELF_TEST_COSINE:
+        raise CheckpointError(
+            f"{path} gives two unrelated sentences the cosine {cosine:.4f}: its text encoder is not loaded correctly; use "
+            "another file or another version of transformers."
+        )

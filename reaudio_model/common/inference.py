@@ -1,0 +1,82 @@
+"""Networks ready to run: on a device, with the weights of a checkpoint, in exact fp32, in batches of equal length."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.weights import check_keys
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:
+    """Rows of equal length together, in order; a batch's lengths sum to ``max_total`` at most (or it is a single row)."""
+    groups: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        groups.setdefault(length, []).append(row)
+    for length, rows in groups.items():
+        size = max(1, max_total // max(1, length))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+@contextmanager
+def exact_inference() -> Iterator[None]:
+    """No gradients, deterministic convolutions, and full fp32 where cuDNN would round to TF32 by default."""
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+def open_device(device: str) -> torch.device:
+    """The torch device called ``device`` ("cpu", "cuda", "cuda:1").
+
+    Raises:
+        ReaudioError: no such device here.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ReaudioError(f"--device {device} is not a device: use cpu, cuda or cuda:N.") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ReaudioError(f"--device {device}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu.")
+    if found.type not in ("cpu", "cuda"):
+        raise ReaudioError(f"--device {device} is not supported: use cpu, cuda or cuda:N.")
+    return found
+
+
+def build(
+    make: Callable[[], Network], state: Mapping[str, Tensor], *, path: Path, what: str, device: torch.device
+) -> Network:
+    """A network with the weights of a checkpoint, in fp32 and evaluation mode.
+
+    The network is made on the meta device, so nothing is initialised only to be overwritten.
+
+    Raises:
+        CheckpointError: keys or shapes differ (see :func:`reaudio_model.common.weights.check_keys`).
+    """
+    with torch.device("meta"):
+        network = make()
+    check_keys(state, network, path, what)
+    network.load_state_dict(state, assign=True)
+    return network.float().eval().requires_grad_(False).to(device)
+
+
+def network_sha256(network: nn.Module) -> str:
+    """SHA-256 (hex) of a network's weights: names, dtypes, shapes and bytes, wherever they came from.
+
+    Unlike the hash of a file it is the same for the same weights in any layout, so that features can be refused to a model
+    with other weights.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,104 @@
+"""Which clip is seen when: a function of the seed and the step, so that a run resumes in the middle of an epoch."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from reaudio_model.common.errors import ReaudioError
+
+
+class Draw(NamedTuple):
+    """What a dataset is asked for: its ``clip``-th clip as it is to be seen in ``epoch`` (a random crop depends on both)."""
+
+    epoch: int
+    clip: int
+
+
+def draw_rng(seed: int, draw: Draw) -> np.random.Generator:
+    """The generator of one draw: crops, choices of neighbours and latent noise do not depend on workers or batches."""
+    return np.random.default_rng((seed, draw.epoch, draw.clip))
+
+
+class TrainingOrder(Sampler[list[Draw]]):
+    """Endless passes over the clips, each in an order of its own, cut into the batches of one process.
+
+    Global batch s holds the positions ``s * n .. (s + 1) * n - 1`` with ``n = batch_size * world``; process ``rank`` takes its
+    ``batch_size`` of them. Every clip is seen once in an epoch; a batch may reach into the next one.
+
+    Args:
+        size: clips.
+        batch_size: clips of a batch in one process.
+        seed: of the run.
+        start, stop: first batch, and the one after the last.
+        rank, world: this process, and how many there are.
+    """
+
+    def __init__(
+        self, size: int, batch_size: int, seed: int, *, start: int = 0, stop: int, rank: int = 0, world: int = 1
+    ) -> None:
+        if size < 1:
+            raise ReaudioError("There is nothing to train on: the data set holds no clips.")
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.start, self.stop, self.rank, self.world = start, stop, rank, world
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch, order = -1, np.empty(0, np.int64)
+        for step in range(self.start, self.stop):
+            batch = []
+            first = (step * self.world + self.rank) * self.batch_size
+            for position in range(first, first + self.batch_size):
+                if position // self.size != epoch:
+                    epoch = position // self.size
+                    order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
+                batch.append(Draw(epoch, int(order[position % self.size])))
+            yield batch
+
+
+class EveryClip(Sampler[list[Draw]]):
+    """Each clip once, in file order, as in epoch 0: for validation."""
+
+    def __init__(self, size: int, batch_size: int) -> None:
+        self.size, self.batch_size = size, batch_size
+
+    def __len__(self) -> int:
+        return -(-self.size // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for first in range(0, self.size, self.batch_size):
+            yield [Draw(0, clip) for clip in range(first, min(first + self.batch_size, self.size))]
+
+
+class Clips(Dataset[dict[str, Tensor]]):
+    """What the loop trains on: a sized data set that is asked for a :class:`Draw` and returns tensors of fixed shapes."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+
+def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> DataLoader[dict[str, Tensor]]:
+    """Batches of ``clips`` in ``order``, read ahead by ``workers`` processes (0: in this one)."""
+    return DataLoader(
+        clips,
+        batch_sampler=order,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_ignore_interrupts if workers else None,
+    )
+
+
+def _ignore_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches the whole process group; the training process needs its readers until it has saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
