@@ -74,7 +74,8 @@ def fbank(waveforms: Tensor, n_bins: int) -> Tensor:
     spectrum = torch.fft.rfft((frames - PREEMPHASIS * previous) * window, n=N_FFT)
     power = spectrum.real**2 + spectrum.imag**2
     filters = torch.from_numpy(_mel_filters(n_bins)).to(waveforms.device)
-    return (power @ filters).clamp(min=FLOOR).log().float()
+    energies: Tensor = (power @ filters).clamp(min=FLOOR)
+    return energies.log().float()
 
 
 @lru_cache(maxsize=8)
@@ -142,6 +143,6 @@ def pool_tokens(patches: Tensor, config: ConditionConfig) -> Tensor:
         float (batch, mae_tokens, mae_dim), time-major.
     """
     time, frequency = config.mae_frames // config.mae_patch, config.mae_bins // config.mae_patch
-    grid = patches.transpose(1, 2).unflatten(2, (time, frequency))
+    grid = patches.transpose(1, 2).reshape(len(patches), -1, time, frequency)
     pooled = (F.avg_pool2d(grid, config.mae_pool) + F.max_pool2d(grid, config.mae_pool)) / 2
     return pooled.flatten(2).transpose(1, 2)

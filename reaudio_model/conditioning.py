@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reaudio_model.audio_mae import audio_mae_input, audio_mae_tokens, prepare_clip
 from reaudio_model.clap import Clap
@@ -92,7 +92,8 @@ class Conditioner:
 
     def to(self, device: torch.device) -> Conditioner:
         """Moves every encoder, in place."""
-        for network in (self.clap.network, self.audio_mae, self.t5):
+        networks: list[nn.Module | None] = [self.clap.network, self.audio_mae, self.t5]
+        for network in networks:
             if network is not None:
                 network.to(device)
         return self
@@ -141,12 +142,10 @@ class Conditioner:
         if self.retrieval == "none":
             return Conditioning(text)
         first = [sorted(found, key=lambda n: n.rank)[:k] for found in neighbours or [[]] * len(prompts)]
-        pairs = {n.pair.clip_id: n.pair for found in first for n in found}
-        slots = torch.full((len(prompts), max(k, 1)), -1, device=self.device)
-        rows = {clip_id: row for row, clip_id in enumerate(pairs)}
-        for i, found in enumerate(first):
-            slots[i, : len(found)] = torch.tensor([rows[n.pair.clip_id] for n in found], dtype=torch.long)
-        return self._assemble(text, slots, self._tokens(list(pairs.values()), features))
+        pairs, tokens = self._tokens({n.pair.clip_id: n.pair for found in first for n in found}, features)
+        row = {pair.clip_id: i for i, pair in enumerate(pairs)}
+        slots = [[row[n.pair.clip_id] for n in found] + [-1] * (max(k, 1) - len(found)) for found in first]
+        return _in_slots(text, tokens, torch.tensor(slots, device=self.device))
 
     def null(self, batch: int, *, k: int = 0) -> Conditioning:
         """The conditioning of nothing, for guidance: E^t = CLAP(""), E^ra zeros, E^rt = T5("") in each of the k slots.
@@ -162,7 +161,7 @@ class Conditioner:
             float32, on the encoders' device.
         """
         slots = max(k, 1)
-        text = self.clap.embed_text([""]).expand(batch, -1)
+        text = self.clap.embed_text([""]).repeat(batch, 1)
         if self.retrieval == "none":
             return Conditioning(text)
         cfg = self.config
@@ -179,13 +178,145 @@ class Conditioner:
             float32, on the encoders' device.
 
         Raises:
-            ReaudioError: a pair without an audio file. AudioError: a file that cannot be decoded.
+            ReaudioError: a pair without an audio file.
+            AudioError: a file that cannot be decoded.
         """
-        parts = [self._encode_batch(pairs[i : i + ENCODE_BATCH]) for i in range(0, len(pairs), ENCODE_BATCH)]
-        joined = [None if field[0] is None else torch.cat(field) for field in zip(*parts, strict=True)]
-        return PairTokens(*joined) if joined else self._no_tokens()
+        audio, captions = self._empty_tokens(len(pairs))
+        mask = None if captions is None else torch.zeros(captions.shape[:2], dtype=torch.bool, device=self.device)
+        for start in range(0, len(pairs), ENCODE_BATCH):
+            batch = pairs[start : start + ENCODE_BATCH]
+            rows = slice(start, start + len(batch))
+            audio[rows] = self.encode_audio(np.stack([self._read_clip(pair) for pair in batch]))
+            if captions is not None and mask is not None:
+                captions[rows], mask[rows] = self.encode_captions([pair.caption for pair in batch])
+        return PairTokens(audio, captions, mask)
 
-    def _encode_batch(self, pairs: Sequence[Pair]) -> PairTokens:
-        audio = self.encode_audio(np.stack([self._clip(pair) for pair in pairs]))
-        captions = (None, None) if self.t5 is None else self.encode_captions([pair.caption for pair in pairs])
-        return PairTokens(audio, *captions)
+    def encode_audio(self, waveforms: npt.NDArray[np.float32]) -> Tensor:
+        """float32 (n, clip_samples), of :func:`prepare_clip` -> float32 (n, mae_tokens, mae_dim)."""
+        if self.audio_mae is None:
+            raise ValueError("this conditioner has no AudioMAE")
+        with exact_inference():
+            inputs = audio_mae_input(torch.from_numpy(waveforms).to(self.device), self.config)
+            return audio_mae_tokens(self.audio_mae, inputs.to(self.audio_mae.dtype), self.config).float()
+
+    def encode_captions(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """T5's last hidden states: float32 (n, t5_length, t5_dim) and bool (n, t5_length), cut or padded to ``t5_length``."""
+        if self.t5 is None:
+            raise ValueError("this conditioner has no T5")
+        inputs = self.t5_tokenizer(
+            list(captions), padding="max_length", truncation=True, max_length=self.config.t5_length, return_tensors="pt"
+        )
+        ids, mask = inputs["input_ids"].to(self.device), inputs["attention_mask"].to(self.device)
+        with exact_inference():
+            states: Tensor = self.t5(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states.float(), mask.bool()
+
+    def _read_clip(self, pair: Pair) -> npt.NDArray[np.float32]:
+        if pair.audio is None:
+            raise ReaudioError(
+                f"The retrieved pair {pair.clip_id!r} has neither audio nor stored features: build the features with its audio."
+            )
+        return prepare_clip(*decode(pair.audio), self.config)
+
+    def _tokens(self, wanted: dict[str, Pair], features: FeatureStore | None) -> tuple[list[Pair], PairTokens]:
+        """The pairs, those in the store first, and their tokens in this order."""
+        known = [pair for pair in wanted.values() if features is not None and pair in features]
+        fresh = [pair for pair in wanted.values() if features is None or pair not in features]
+        encoded = self.encode_pairs(fresh)
+        if features is None or not known:
+            return fresh, encoded
+        return known + fresh, _join(features.tokens([pair.clip_id for pair in known]), encoded)
+
+    def _empty_tokens(self, n: int) -> tuple[Tensor, Tensor | None]:
+        cfg = self.config
+        audio = torch.zeros(n, cfg.mae_tokens, cfg.mae_dim, device=self.device)
+        return audio, None if self.t5 is None else torch.zeros(n, cfg.t5_length, cfg.t5_dim, device=self.device)
+
+
+def _join(stored: PairTokens, encoded: PairTokens) -> PairTokens:
+    audio = torch.cat([stored.audio.to(encoded.audio), encoded.audio])
+    if stored.captions is None or stored.captions_mask is None or encoded.captions is None or encoded.captions_mask is None:
+        return PairTokens(audio, None, None)
+    captions = torch.cat([stored.captions.to(encoded.captions), encoded.captions])
+    return PairTokens(audio, captions, torch.cat([stored.captions_mask.to(encoded.captions_mask), encoded.captions_mask]))
+
+
+def _in_slots(text: Tensor, tokens: PairTokens, slots: Tensor) -> Conditioning:
+    """Tokens of each prompt's pairs, one slot after the other.
+
+    Args:
+        text: (B, clap_dim).
+        tokens: of n pairs.
+        slots: int (B, k), rows of ``tokens``; -1 for a slot that stays empty.
+    """
+
+    def take(values: Tensor) -> Tensor:
+        padded = torch.cat([values, values.new_zeros(1, *values.shape[1:])])
+        return padded[slots].flatten(1, 2)  # -1 is the row of zeros
+
+    audio_mask = (slots >= 0).repeat_interleave(tokens.audio.shape[1], dim=1)
+    if tokens.captions is None or tokens.captions_mask is None:
+        return Conditioning(text, take(tokens.audio), audio_mask)
+    return Conditioning(text, take(tokens.audio), audio_mask, take(tokens.captions), take(tokens.captions_mask))
+
+
+def drop(
+    conditioning: Conditioning,
+    null: Conditioning,
+    *,
+    k: int,
+    drop_all: Tensor,
+    drop_audio: Tensor,
+    drop_captions: Tensor,
+    k_kept: Tensor,
+) -> Conditioning:
+    """Training-time dropout, decided for each clip, so that one model serves guidance, every k and every ablation.
+
+    A clip in ``drop_all`` gets the null of everything, masks included; otherwise the slots from ``k_kept`` on are masked out,
+    and the whole of a dropped group.
+
+    Args:
+        conditioning: of B clips, with k slots.
+        null: of 1 or B rows and the same slots (:meth:`Conditioner.null`).
+        k: slots.
+        drop_all, drop_audio, drop_captions: bool (B,).
+        k_kept: int (B,), 0 to k.
+
+    Returns:
+        New tensors; the arguments are left as they were.
+    """
+    fields = conditioning.fields()
+    for name, dropped in (("audio_mask", drop_audio), ("captions_mask", drop_captions)):
+        if name in fields:
+            slot = torch.arange(k, device=k_kept.device).repeat_interleave(fields[name].shape[1] // k)
+            kept = (slot < k_kept[:, None]) & ~dropped[:, None]
+            fields[name] = fields[name] & kept
+    nothing = null.fields()
+    return replace(
+        conditioning,
+        **{name: torch.where(_column(drop_all, value), nothing[name], value) for name, value in fields.items()},
+    )
+
+
+def _column(flags: Tensor, like: Tensor) -> Tensor:
+    """(B,) -> (B, 1, ...), to go with (B, ...)."""
+    return flags.reshape(-1, *[1] * (like.dim() - 1))
+
+
+def _all_true(tokens: Tensor) -> Tensor:
+    return torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+
+
+def _check_prompts(prompts: Sequence[str]) -> None:
+    if not prompts:
+        raise ReaudioError("There is no prompt: give at least one description of a sound.")
+    for number, prompt in enumerate(prompts, start=1):
+        if not prompt.strip():
+            raise ReaudioError(f"Prompt {number} of {len(prompts)} is empty: describe a sound.")
+
+
+def _check_width(name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise CheckpointError(
+            f"{name} gives vectors of {found}, the model reads {expected}: use the encoder it was trained with."
+        )

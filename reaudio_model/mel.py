@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
 from reaudio_model.config import MelConfig
@@ -27,55 +29,51 @@ def normalise_waveform(waveform: Tensor) -> Tensor:
     return torch.where(peak > SILENCE, centred / peak.clamp(min=SILENCE) * PEAK, centred)
 
 
-class LogMel(nn.Module):
-    """Natural logarithm of a mel spectrogram of magnitudes; no parameters, gradients flow.
+def log_mel(waveform: Tensor, config: MelConfig) -> Tensor:
+    """Natural logarithm of the mel spectrogram of magnitudes.
 
     Frames of ``n_fft`` samples every ``hop_length``, after (n_fft - hop_length) / 2 reflected samples on either side, so that n
     samples give n // hop_length frames; Hann window; magnitude (not power); Slaney's mel scale and area normalisation;
-    ``log(max(x, 1e-5))``. These are the constants of HiFi-GAN and of AudioLDM (arXiv 2301.12503, section 4.1; its config
-    audioldm_original.yaml). Agrees with librosa (``stft`` and ``filters.mel`` on float64 samples) to 1e-5. Computed in float64 on
-    every device that has it: beside a loud tone a float32 window alone is 3e-5 off in quiet bins, and half precision has no FFT.
+    ``log(max(x, 1e-5))``. The constants are those of AudioLDM (its config audioldm_original.yaml), the scheme is HiFi-GAN's.
+
+    Agrees with librosa (``stft`` and ``filters.mel`` on float64 samples) to 1e-5. Computed in float64, autocast or not: beside a
+    loud tone a float32 window alone is 3e-5 off in quiet bins. On MPS, which has no float64, in float32.
+
+    Args:
+        waveform: float (B, samples), mono, in [-1, 1], at ``config.sample_rate``; more than (n_fft - hop_length) / 2 samples.
+        config: the constants.
+
+    Returns:
+        float32 (B, samples // hop_length, n_mels), at least log(1e-5). Gradients flow.
+
+    Raises:
+        ValueError: too short to be reflected.
     """
-
-    window: Tensor
-    filters: Tensor
-
-    def __init__(self, config: MelConfig) -> None:
-        super().__init__()
-        self.config = config
-        filters = mel_filter_bank(
-            num_frequency_bins=config.n_fft // 2 + 1,
-            num_mel_filters=config.n_mels,
-            min_frequency=config.fmin,
-            max_frequency=config.fmax,
-            sampling_rate=config.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
+    edge = (config.n_fft - config.hop_length) // 2
+    if waveform.shape[-1] <= edge:
+        raise ValueError(f"a log-mel spectrogram needs more than {edge} samples, not {waveform.shape[-1]}")
+    window, filters = _constants(config, waveform.device)
+    with torch.autocast(waveform.device.type, enabled=False):
+        padded = torch.nn.functional.pad(waveform.to(window.dtype)[:, None], (edge, edge), mode="reflect")[:, 0]
+        spectrum = torch.stft(
+            padded, config.n_fft, config.hop_length, config.win_length, window, center=False, return_complex=True
         )
-        self.register_buffer("window", torch.hann_window(config.win_length, dtype=torch.float64), persistent=False)
-        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+        return (spectrum.abs().transpose(1, 2) @ filters).clamp(min=MEL_FLOOR).log().float()
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Waveforms -> log-mel frames.
 
-        Args:
-            waveform: float (B, samples), mono, in [-1, 1], at ``config.sample_rate``; more than (n_fft - hop_length) / 2 samples.
-
-        Returns:
-            float32 (B, samples // hop_length, n_mels), at least log(1e-5).
-
-        Raises:
-            ValueError: too short to be reflected.
-        """
-        hop = self.config.hop_length
-        edge = (self.config.n_fft - hop) // 2
-        if waveform.shape[-1] <= edge:
-            raise ValueError(f"a log-mel spectrogram needs more than {edge} samples, not {waveform.shape[-1]}")
-        precision = self.filters.dtype
-        with torch.autocast(waveform.device.type, enabled=False):
-            padded = nn.functional.pad(waveform.to(precision)[:, None], (edge, edge), mode="reflect")[:, 0]
-            spectrum = torch.stft(
-                padded, self.config.n_fft, hop, self.config.win_length, self.window, center=False, return_complex=True
-            )
-            mel = spectrum.abs().transpose(1, 2) @ self.filters
-            return mel.clamp(min=MEL_FLOOR).log().float()
+@lru_cache(maxsize=8)
+def _constants(config: MelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Window (win_length,) and mel filters (n_fft / 2 + 1, n_mels)."""
+    filters = mel_filter_bank(
+        num_frequency_bins=config.n_fft // 2 + 1,
+        num_mel_filters=config.n_mels,
+        min_frequency=config.fmin,
+        max_frequency=config.fmax,
+        sampling_rate=config.sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    with torch.inference_mode(False):  # a tensor made in inference mode could not be kept for training
+        window = torch.hann_window(config.win_length, dtype=dtype, device=device)
+        return window, torch.from_numpy(filters).to(device, dtype)

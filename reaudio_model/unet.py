@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, get_args
 
 import torch
-from diffusers import AudioLDM2UNet2DConditionModel, ModelMixin
 from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.pipelines.audioldm2.modeling_audioldm2 import AudioLDM2UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -81,7 +82,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mae_dim: int = 768,
         t5_dim: int = 1024,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         for kind, name, known in (("retrieval", retrieval, Retrieval), ("fusion", fusion, Fusion)):
             if name not in get_args(known):
                 raise UnknownNameError(kind, name, get_args(known))
@@ -132,8 +133,11 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """What the cross-attentions of one place attend to, in order."""
         if self._cached is not None and self._cached[0] is conditioning:
             return self._cached[1]
-        groups = [self._group(conditioning, "audio", "audio" in self.config.retrieval)]
-        groups += [self._group(conditioning, "captions", "text" in self.config.retrieval)]
+        retrieval = self.config["retrieval"]
+        groups = [
+            self._group(conditioning, "audio", retrieval != "none"),
+            self._group(conditioning, "captions", retrieval == "audio+text"),
+        ]
         contexts = [group for group in groups if group is not None]
         if self.project_captions is not None:
             audio, captions = contexts
@@ -145,7 +149,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         values: Tensor | None = getattr(conditioning, name)
         if needed != (values is not None):
             problem = "is missing" if needed else "was given"
-            raise ValueError(f"the denoiser has retrieval={self.config.retrieval!r}, but conditioning.{name} {problem}")
+            raise ValueError(f"the denoiser has retrieval={self.config['retrieval']!r}, but conditioning.{name} {problem}")
         if values is None:
             return None
         mask: Tensor | None = getattr(conditioning, f"{name}_mask")
@@ -217,7 +221,7 @@ def build_unet(config: ModelConfig) -> RetrievalUNet:
     Parameters: 351.5 M (S) and 771.3 M (L) with fusion "serial", 188.8 M and 416.3 M with "joint".
     """
     latent_channels, frames, _ = config.codec.latent_shape
-    return RetrievalUNet(
+    unet: RetrievalUNet = RetrievalUNet(
         latent_channels=latent_channels,
         sample_size=frames,
         channels=config.channels,
@@ -230,6 +234,7 @@ def build_unet(config: ModelConfig) -> RetrievalUNet:
         mae_dim=config.condition.mae_dim,
         t5_dim=config.condition.t5_dim,
     )
+    return unet
 
 
 def context_widths(retrieval: Retrieval, fusion: Fusion, mae_dim: int, t5_dim: int) -> tuple[int | None, ...]:
@@ -271,7 +276,7 @@ class _Constant(nn.Module):
         return output
 
 
-def _attention_blocks(unet: AudioLDM2UNet2DConditionModel) -> list[nn.Module]:
+def _attention_blocks(unet: AudioLDM2UNet2DConditionModel) -> list[Any]:
     blocks = (*unet.down_blocks, unet.mid_block, *unet.up_blocks)
     return [block for block in blocks if hasattr(block, "attentions")]
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from reaudio_eval import analysis
 from reaudio_eval.analysis import COLUMNS
+from reaudio_eval.analysis import analyse as analyse_by_default
 from reaudio_eval.records import (
     SCORE_COLUMNS,
     SET_COLUMNS,
@@ -28,7 +28,7 @@ from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError
 
 # The hand-computed examples have few classes.
-analyse = partial(analysis.analyse, min_classes=2)
+analyse = partial(analyse_by_default, min_classes=2)
 
 EXACT = 1e-9  # the same sums in another order; BLAS may block a matrix product differently
 FRAMES = tuple(COLUMNS)
@@ -672,7 +672,7 @@ def test_a_clip_listed_twice_is_refused() -> None:
 
 def test_strata_of_few_classes_have_means_and_no_intervals() -> None:
     values = {CLAP: {"c1": 0.1, "c2": 0.2, "c3": 0.4}}
-    found = analysis.analyse([system("A", values), system("B", values)], TINY, TINY_STRATA)
+    found = analyse_by_default([system("A", values), system("B", values)], TINY, TINY_STRATA)
     strata = found.by_stratum[found.by_stratum["n_classes"] > 0]
     assert strata["value"].notna().all()
     assert strata["ci_low"].isna().all()

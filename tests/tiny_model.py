@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from reaudio_model.conditioning import Conditioner
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -18,78 +17,14 @@ from transformers import ClapConfig, ClapModel, PreTrainedTokenizerFast, T5Confi
 from reaudio_model.audio_mae import build_audio_mae
 from reaudio_model.clap import Clap
 from reaudio_model.common.audio import wav_bytes
+from reaudio_model.conditioning import Conditioner
 from reaudio_model.config import TINY_CONDITION, ConditionConfig, Retrieval
 from reaudio_model.records import Neighbour, Pair
 
-WORDS = tuple(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "while",
-        "then",
-        "as",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "with",
-        "to",
-        "into",
-        "over",
-        "near",
-        "from",
-        "dog",
-        "cat",
-        "bird",
-        "birds",
-        "man",
-        "woman",
-        "child",
-        "crowd",
-        "people",
-        "rain",
-        "wind",
-        "water",
-        "thunder",
-        "engine",
-        "car",
-        "train",
-        "bell",
-        "siren",
-        "piano",
-        "violin",
-        "trumpet",
-        "drum",
-        "glass",
-        "door",
-        "speaks",
-        "barks",
-        "sings",
-        "chirps",
-        "laughs",
-        "applauds",
-        "starts",
-        "stops",
-        "breaks",
-        "rings",
-        "plays",
-        "falls",
-        "runs",
-        "hums",
-        "roars",
-        "passes",
-        "loud",
-        "quiet",
-        "large",
-        "small",
-        "slow",
-        "fast",
-        "high",
-        "low",
-    ]
+VOCABULARY = (
+    "a an the and while then as of in on at by with to into over near from dog cat bird birds man woman child crowd people "
+    "rain wind water thunder engine car train bell siren piano violin trumpet drum glass door speaks barks sings chirps "
+    "laughs applauds starts stops breaks rings plays falls runs hums roars passes loud quiet large small slow fast high low"
 )
 CAPTIONS = (
     "a dog barks in the rain",
@@ -112,7 +47,7 @@ def tiny_tokenizer(kind: Kind = "roberta") -> Any:
     else:
         specials, template = ["<pad>", "</s>", "<unk>"], "$A </s>"
     sentinels = [f"<extra_id_{i}>" for i in reversed(range(N_SENTINELS))] if kind == "t5" else []
-    ids = {token: i for i, token in enumerate([*specials, *WORDS, *sentinels])}
+    ids = {token: i for i, token in enumerate([*specials, *VOCABULARY.split(), *sentinels])}
     tokenizer = Tokenizer(WordLevel(ids, unk_token="<unk>"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(

@@ -119,7 +119,7 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
         f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes") if math.isfinite(row.n_classes) else ""
     )
     if not math.isfinite(row.difference):
-        return (notes.cell(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
+        return (notes.undefined(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
     mark = "best" if row.p_holm < ALPHA else ""
     difference = Cell(
         number(row.difference, digits, sign=True), interval(row.ci_low, row.ci_high, digits), mark=mark,
@@ -143,25 +143,13 @@ def loss_table(analysis: LongtailAnalysis) -> TableView | None:
     if not any(math.isfinite(loss.value) for loss in found):
         return None
     digits = metric_decimals(analysis, metric)
-    limits = scale(v for loss in found for v in (loss.value, loss.low, loss.high))
+    limits = scale(v for loss in found for v in (loss.value, loss.ci_low, loss.ci_high))
     place = {s.name: i for i, s in enumerate(analysis.systems)}
     notes = Notes()
-    rows = [
-        Row(
-            loss.system,
-            (
-                Cell(
-                    number(loss.value, digits),
-                    interval(loss.low, loss.high, digits),
-                    bar=bar(loss.value, loss.low, loss.high, limits),
-                )
-                if math.isfinite(loss.value)
-                else notes.cell(loss.reason),
-            ),
-            system=place[loss.system],
-        )
-        for loss in found
-    ]
+    rows = []
+    for loss in found:
+        drawn = bar(loss.value, loss.ci_low, loss.ci_high, limits)
+        rows.append(Row(loss.system, (notes.value(loss, digits, bar=drawn),), system=place[loss.system]))
     head, tail = ends(analysis.strata)
     columns = (Column("system"), Column(f"lost from {head} to {tail}"))
     return TableView(

@@ -167,7 +167,7 @@ def normalised_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableVie
         cells = tuple(
             Cell(number(r.normalised, 2), css=_thin(r, metric))
             if r is not None and math.isfinite(r.normalised)
-            else notes.cell("Noise and real audio do not both have a value here, or they agree.")
+            else notes.undefined("Noise and real audio do not both have a value here, or they agree.")
             for r in values
         )
         rows.append(Row(system.name, cells, system=i))
@@ -194,7 +194,7 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
         cells += [
             Cell(number(r.value, digits), css=fifth(r.value, cuts, metric.higher_is_better))
             if r is not None and math.isfinite(r.value)
-            else notes.cell("No clip of this class has a value." if r is not None else None)
+            else notes.undefined("No clip of this class has a value." if r is not None else None)
             for r in values
         ]
         rows.append(

@@ -104,14 +104,14 @@ class Loss:
 
     system: str
     value: float
-    low: float
-    high: float
+    ci_low: float
+    ci_high: float
     reason: str = ""
 
     @property
     def clear(self) -> bool:
         """The interval lies on the losing side of zero."""
-        return self.low > 0
+        return self.ci_low > 0
 
 
 def losses(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Loss]:
@@ -190,6 +190,13 @@ def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Mark
     digits = metric_decimals(analysis, metric)
     least, most = min(known, key=lambda loss: loss.value), max(known, key=lambda loss: loss.value)
     sizes = {name: _stratum_size(analysis, metric, known[0].system, name) for name in (head, tail)}
+    if not any(math.isfinite(loss.ci_low) for loss in known):
+        why = next((loss.reason for loss in known if loss.reason), "no interval could be made")
+        return [
+            Markup("What is lost from {} ({}) to {} ({}) cannot be judged: {}.").format(
+                head, sizes[head], tail, sizes[tail], why
+            )
+        ]
     opening = Markup("The loss from {} ({}) to {} ({}) is ").format(head, sizes[head], tail, sizes[tail])
     if len(known) == 1:
         told = [opening + Markup("{}{}").format(_measured(least, digits), _how_clear(known))]
@@ -211,16 +218,22 @@ def _stratum_size(analysis: LongtailAnalysis, metric: MetricInfo, system: str, s
 
 
 def _measured(loss: Loss, digits: int) -> str:
-    return " ".join(filter(None, [number(loss.value, digits), interval(loss.low, loss.high, digits)]))
+    return " ".join(filter(None, [number(loss.value, digits), interval(loss.ci_low, loss.ci_high, digits)]))
 
 
 def _how_clear(known: Sequence[Loss]) -> str:
-    clear = sum(loss.clear for loss in known)
+    with_interval = [loss for loss in known if math.isfinite(loss.ci_low) and math.isfinite(loss.ci_high)]
+    if not with_interval:
+        why = next((f" ({loss.reason})" for loss in known if loss.reason), "")
+        return f"; no interval can be given{why}, so this may be chance."
+    clear = sum(loss.clear for loss in with_interval)
     if len(known) == 1:
         return f"; its interval {'excludes' if clear else 'includes'} zero."
     if clear == len(known):
         return f"; it is clear of zero for all {clear} systems."
-    return f"; it is clear of zero for {clear or 'none'} of {len(known)} systems."
+    missing = len(known) - len(with_interval)
+    without = f", and {missing} {'has' if missing == 1 else 'have'} no interval" if missing else ""
+    return f"; it is clear of zero for {clear or 'none'} of {len(known)} systems{without}."
 
 
 def _gap_tests(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup | None:

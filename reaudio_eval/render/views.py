@@ -32,7 +32,7 @@ class Cell:
         text: the number, a word, or the dash.
         interval: "[low, high]" or "".
         detail: a smaller line below.
-        reason: why the value is undefined.
+        reason: why the value, or its interval, is undefined.
         note: number of the footnote with that reason; 0 for none.
         mark: "best" or "near" (see ``verdict.Separation.mark``), or "".
         css: further classes: "thin" (few classes or clips), "q0" to "q4" (fifths of the column, 4 is best), "text".
@@ -105,24 +105,28 @@ class Notes:
 
     reasons: list[str] = field(default_factory=list)
 
-    def cell(self, reason: object, **style: Any) -> Cell:
+    def number(self, reason: str) -> int:
+        """The footnote with this reason."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        return self.reasons.index(reason) + 1
+
+    def undefined(self, reason: object) -> Cell:
         """The dash with its footnote."""
         text = reason if isinstance(reason, str) and reason else NOT_COMPUTED
-        if text not in self.reasons:
-            self.reasons.append(text)
-        return Cell(DASH, reason=text, note=self.reasons.index(text) + 1, **style)
+        return Cell(DASH, reason=text, note=self.number(text))
 
     def value(
         self, row: Any, digits: int, *, detail: str = "", mark: str = "", css: str = "", bar: Bar | None = None
     ) -> Cell:
-        """A cell from a row with value, ci_low, ci_high, reason; ``row`` None means never computed."""
-        if row is None:
-            return self.cell(NOT_COMPUTED)
-        if not math.isfinite(row.value):
-            return self.cell(getattr(row, "reason", None))
-        return Cell(
-            number(row.value, digits), interval(row.ci_low, row.ci_high, digits), detail, mark=mark, css=css, bar=bar
-        )
+        """A cell from a row with value, ci_low, ci_high and perhaps reason; ``row`` None means never computed. A value that
+        has no interval keeps the reason for that as a footnote."""
+        if row is None or not math.isfinite(row.value):
+            return self.undefined(getattr(row, "reason", None))
+        ends, reason = interval(row.ci_low, row.ci_high, digits), getattr(row, "reason", None)
+        told = reason if not ends and isinstance(reason, str) else ""
+        note = self.number(told) if told else 0
+        return Cell(number(row.value, digits), ends, detail, told, note, mark, css, bar)
 
 
 def primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:

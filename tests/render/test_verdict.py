@@ -101,10 +101,23 @@ def test_losses_point_one_way(analysis: LongtailAnalysis) -> None:
             if math.isfinite(loss.value):
                 gap = cells[loss.system, metric.name, "head"] - cells[loss.system, metric.name, "tail"]
                 assert loss.value == sign * gap
-                assert loss.low <= loss.value <= loss.high
+                assert loss.ci_low <= loss.value <= loss.ci_high
 
 
 def test_undefined_loss_gives_its_reason(analysis: LongtailAnalysis) -> None:
     told = " ".join(sentences(replace(analysis, primary="fad_vggish")))
     assert "has the lowest FAD (VGGish)" in told
     assert "What is lost from head to tail is undefined. A set metric has no value per class." in told
+
+
+def test_loss_without_an_interval_is_not_called_clear(analysis: LongtailAnalysis) -> None:
+    gap = analysis.trend["statistic"] == "gap_head_tail"
+    trend = analysis.trend.copy()
+    trend.loc[gap, ["ci_low", "ci_high"]] = math.nan
+    trend.loc[gap, "reason"] = "2 classes are too few"
+    told = " ".join(sentences(replace(analysis, trend=trend)))
+    assert "no interval can be given (2 classes are too few), so this may be chance." in told
+    one = gap & (trend["system"] != "Tango")
+    trend.loc[one, ["ci_low", "ci_high"]] = [[0.01, 0.5]]
+    told = " ".join(sentences(replace(analysis, trend=trend)))
+    assert "it is clear of zero for 6 of 7 systems, and 1 has no interval." in told

@@ -1,0 +1,138 @@
+"""The encoders from files: original AudioMAE, timm's and transformers' layouts, T5 by name, and all of them together.
+
+CLAP's two layouts are read by :func:`reaudio_model.clap.load_clap`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from reaudio_model.audio_mae import build_audio_mae
+from reaudio_model.clap import load_clap
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.inference import build
+from reaudio_model.common.weights import load_state_dict, weights_file
+from reaudio_model.conditioning import Conditioner
+from reaudio_model.config import ConditionConfig, Retrieval
+
+if TYPE_CHECKING:
+    from transformers import T5EncoderModel, ViTModel
+
+# The decoder of pre-training, and a classifier that timm may keep.
+_DROPPED = re.compile(r"decoder_|mask_token$|head\.")
+_RENAMES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"^cls_token$", "embeddings.cls_token"),
+        (r"^pos_embed$", "embeddings.position_embeddings"),
+        (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
+        (r"^blocks\.", "layers."),
+        (r"\.attn\.proj\.", ".attention.o_proj."),
+        (r"\.attn\.", ".attention."),
+        (r"\.norm1\.", ".layernorm_before."),
+        (r"\.norm2\.", ".layernorm_after."),
+        (r"^norm\.", "layernorm."),
+    )
+)
+
+
+def rename_audio_mae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """AudioMAE's own keys, which timm shares -> ``ViTModel`` keys; ``ViTModel`` keys stay as they are.
+
+    The fused query-key-value matrices are split in three. Position embeddings are those of the file: the authors declare
+    their patch grid as 8 x 64 and flatten it as 64 x 8, so a computed table would be another one.
+    """
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if _DROPPED.match(key):
+            continue
+        for pattern, replacement in _RENAMES:
+            key = pattern.sub(replacement, key)
+        if ".qkv." in key:
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                renamed[key.replace(".qkv.", f".{name}_proj.")] = part
+        else:
+            renamed[key] = value
+    return renamed
+
+
+def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device, cache_dir: Path | None = None) -> ViTModel:
+    """The AudioMAE encoder from the authors' ``.pth``, from timm's layout (file or folder), or from a ``ViTModel`` folder.
+
+    Raises:
+        CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm is another
+            one; the model is conditioned on the pre-trained encoder).
+    """
+    state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
+    if "fc_norm.weight" in state:
+        raise CheckpointError(f"{path} is an AudioMAE fine-tuned for classification: use the pre-trained one.")
+    what = f"a pre-trained AudioMAE encoder of {config.mae_layers} layers and width {config.mae_dim}"
+    return build(lambda: build_audio_mae(config), rename_audio_mae(state), path=path, what=what, device=device)
+
+
+def load_t5(name: str, *, device: torch.device, allow_download: bool = False) -> tuple[T5EncoderModel, Any]:
+    """A T5 encoder and its tokenizer, from a folder or from the Hugging Face cache (or hub, with ``allow_download``).
+
+    Raises:
+        CheckpointError: not there, or not a T5.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoTokenizer, T5EncoderModel
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=not allow_download)
+        encoder: Any = T5EncoderModel.from_pretrained(name, local_files_only=not allow_download, dtype=torch.float32)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"The T5 encoder {name} is not on this machine or is damaged: give a folder with its files, or --allow-download."
+        ) from error
+    if len(tokenizer) > encoder.config.vocab_size:
+        raise CheckpointError(
+            f"The tokenizer in {name} has {len(tokenizer)} tokens, its T5 reads {encoder.config.vocab_size}: "
+            "they do not belong together."
+        )
+    return encoder.eval().requires_grad_(False).to(device), tokenizer
+
+
+def load_conditioner(
+    config: ConditionConfig,
+    retrieval: Retrieval,
+    *,
+    clap: Path,
+    audio_mae: Path | None = None,
+    t5: str | None = None,
+    device: torch.device,
+    cache_dir: Path | None = None,
+    allow_download: bool = False,
+) -> Conditioner:
+    """The encoders that a way of retrieving needs.
+
+    Args:
+        config: sizes.
+        retrieval: what the model reads besides the prompt.
+        clap: LAION's ``.pt`` or a folder of ``ClapModel``.
+        audio_mae: needed unless ``retrieval`` is "none".
+        t5: folder or hub id; ``config.t5_name`` when None.
+        device: where they are put.
+        cache_dir: of this package, for converted pickles and tokenizers.
+        allow_download: whether T5 may be fetched.
+
+    Raises:
+        CheckpointError: see the loaders; also when ``audio_mae`` is needed and not given.
+    """
+    if retrieval != "none" and audio_mae is None:
+        raise CheckpointError(f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file.")
+    text = load_clap(clap, device=device, cache_dir=cache_dir)
+    if retrieval == "none" or audio_mae is None:
+        return Conditioner(config, text)
+    tokens = load_audio_mae(audio_mae, config, device=device, cache_dir=cache_dir)
+    if retrieval == "audio":
+        return Conditioner(config, text, tokens)
+    encoder, tokenizer = load_t5(t5 or config.t5_name, device=device, allow_download=allow_download)
+    return Conditioner(config, text, tokens, encoder, tokenizer)

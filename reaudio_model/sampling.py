@@ -1,0 +1,186 @@
+"""From noise to a latent: schedulers, guidance, and the loop (arXiv 2309.08051, section 2.1; Ho and Salimans 2022 for guidance)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.records import Conditioning, concatenate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from diffusers.schedulers.scheduling_utils import SchedulerMixin
+
+SchedulerName = Literal["ddim", "dpm-solver++", "unipc"]
+SCHEDULERS: tuple[SchedulerName, ...] = ("ddim", "dpm-solver++", "unipc")
+PAPER_STEPS, PAPER_ETA = 200, 1.0  # of the authors' framework, with "ddim"
+TRAIN_TIMESTEPS = 1000
+
+
+class Denoiser(Protocol):
+    """What predicts the noise, e.g. :class:`reaudio_model.unet.RetrievalUNet`."""
+
+    def __call__(self, latents: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor: ...
+
+
+class Branch(NamedTuple):
+    """One way of asking the denoiser, and the weight of its answer in the guided prediction; the weights sum to 1."""
+
+    weight: float
+    conditioning: Conditioning
+
+
+def make_scheduler(name: str, prediction_type: str = "epsilon") -> SchedulerMixin:
+    """A scheduler over the paper's noise: 1000 steps, betas ``linspace(sqrt(.0015), sqrt(.0195), 1000) ** 2``.
+
+    "ddim" is the authors' sampler (timesteps 1, 6, ..., 996 at 200 steps); "dpm-solver++" (second order, multistep) and "unipc"
+    solve the same equation in a tenth of the steps and know no ``eta``.
+
+    Args:
+        name: one of ``SCHEDULERS``.
+        prediction_type: what the denoiser predicts, "epsilon" or "v_prediction".
+
+    Raises:
+        UnknownNameError: another name.
+    """
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+
+    if name not in SCHEDULERS:
+        raise UnknownNameError("scheduler", name, SCHEDULERS)
+    ddim = DDIMScheduler(
+        num_train_timesteps=TRAIN_TIMESTEPS,
+        beta_start=0.0015,
+        beta_end=0.0195,
+        beta_schedule="scaled_linear",
+        prediction_type=prediction_type,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+    if name == "ddim":
+        return ddim
+    fast = DPMSolverMultistepScheduler if name == "dpm-solver++" else UniPCMultistepScheduler
+    scheduler: SchedulerMixin = fast.from_config(ddim.config)
+    return scheduler
+
+
+def needs_null(guidance_scale: float, retrieval_guidance_scale: float | None) -> bool:
+    """Whether :func:`guidance_branches` asks the denoiser anything but the plain conditional question."""
+    return guidance_scale != 1.0 or retrieval_guidance_scale not in (None, 1.0)
+
+
+def guidance_branches(
+    conditioning: Conditioning,
+    null: Conditioning | None = None,
+    guidance_scale: float = 1.0,
+    retrieval_guidance_scale: float | None = None,
+) -> list[Branch]:
+    """The weighted questions of classifier-free guidance; those of weight 0 are not asked.
+
+    With one scale g: ``eps_0 + g (eps_tr - eps_0)``. With one for the text, g_t, and one for what was retrieved, g_r:
+    ``eps_0 + g_t (eps_t - eps_0) + g_r (eps_tr - eps_t)``, which is the former where the two are equal. ``eps_t`` sees the text and
+    the null of the retrieved.
+
+    Args:
+        conditioning: text and retrieved.
+        null: of as many rows and slots; may be None where :func:`needs_null` is False.
+        guidance_scale: g, or g_t.
+        retrieval_guidance_scale: g_r, or None for g.
+
+    Raises:
+        ReaudioError: a scale for the retrieved, of a model that retrieves nothing.
+    """
+    text_scale = guidance_scale
+    retrieval_scale = text_scale if retrieval_guidance_scale is None else retrieval_guidance_scale
+    if conditioning.audio is None and retrieval_scale != text_scale:
+        raise ReaudioError("This model retrieves nothing: leave out retrieval_guidance_scale.")
+    if null is None:
+        return [Branch(1.0, conditioning)]
+    branches = [
+        Branch(1.0 - text_scale, null),
+        Branch(text_scale - retrieval_scale, replace(null, text=conditioning.text)),
+        Branch(retrieval_scale, conditioning),
+    ]
+    return [branch for branch in branches if branch.weight != 0.0]
+
+
+def sample_latents(
+    denoise: Denoiser,
+    scheduler: SchedulerMixin,
+    noise: Tensor,
+    branches: Sequence[Branch],
+    *,
+    steps: int,
+    eta: float = 0.0,
+    generator: list[torch.Generator] | torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    cache: bool = True,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Tensor:
+    """Denoise a batch. All branches are asked in one call; the arithmetic between calls is float32 whatever ``dtype``.
+
+    Args:
+        denoise: the network; where it has ``cached`` (RetrievalUNet) the keys and values of the tokens are computed once.
+        scheduler: of :func:`make_scheduler`.
+        noise: float32 (B, channels, time, frequency), unit variance.
+        branches: of :func:`guidance_branches`, each of B rows.
+        steps: calls of the network, 1 to 1000.
+        eta: DDIM's share of fresh noise in a step: 0 deterministic, 1 as in the paper.
+        generator: of that noise, one for each clip, so that a clip does not depend on its batch.
+        dtype: of the network.
+        cache: False where the network is compiled.
+        progress: wraps the timesteps.
+
+    Returns:
+        float32, the shape of ``noise``.
+
+    Raises:
+        ReaudioError: ``steps`` out of range, or an ``eta`` for a scheduler that has none.
+    """
+    options = _step_options(scheduler, eta, generator)
+    if not 1 <= steps <= TRAIN_TIMESTEPS:
+        raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS}, not {steps}.")
+    timesteps = _timesteps(scheduler, steps, noise.device)
+    conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
+    weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
+    latents = noise * scheduler.init_noise_sigma
+    with denoise.cached(conditioning) if cache and hasattr(denoise, "cached") else nullcontext():
+        for timestep in progress(timesteps):
+            inputs = scheduler.scale_model_input(latents, timestep).to(dtype).repeat(len(branches), 1, 1, 1)
+            answers = denoise(inputs, timestep, conditioning).float()
+            prediction = (weights * answers.unflatten(0, (len(branches), -1))).sum(0)
+            latents = scheduler.step(prediction, timestep, latents, **options).prev_sample
+    return latents
+
+
+def _step_options(
+    scheduler: SchedulerMixin, eta: float, generator: list[torch.Generator] | torch.Generator | None
+) -> dict[str, Any]:
+    """The arguments of ``scheduler.step`` that only DDIM has."""
+    from diffusers import DDIMScheduler
+
+    if isinstance(scheduler, DDIMScheduler):
+        if not 0.0 <= eta <= 1.0:
+            raise ReaudioError(f"eta must be between 0 and 1, not {eta}.")
+        return {"eta": eta, "generator": generator}
+    if eta != 0.0:
+        raise ReaudioError(f"eta is an option of DDIM, not of {type(scheduler).__name__}: set_scheduler('ddim').")
+    return {}
+
+
+def _timesteps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> Tensor:
+    scheduler.set_timesteps(steps, device=device)
+    timesteps: Tensor = scheduler.timesteps
+    return timesteps
+
+
+def clip_generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One generator for each clip, on the CPU, so that the noise of a clip is the same on every device."""
+    return [torch.Generator().manual_seed(seed) for seed in seeds]

@@ -1,0 +1,28 @@
+"""The README: its file tree has a line for every file, taken from the file's own docstring, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_file_tree_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "file_tree.py"), "--check"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    from reaudio_eval.cli import app, data_app
+
+    known = {c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands if c.callback}
+    known |= {f"data {c.name}" for c in data_app.registered_commands}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    mentioned = set(re.findall(r"`reaudio-eval ([a-z]+(?: stats)?)", text))
+    assert mentioned
+    assert mentioned <= known
