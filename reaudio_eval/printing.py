@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import pandas as pd
 
 from reaudio_eval.data_stats import LabelStatistics
 from reaudio_eval.render.figures import label_histogram_figure
-from reaudio_eval.runs import overall_json
+from reaudio_eval.render.svg import save_figure
+from reaudio_eval.runs import number, overall_json
 from reaudio_model.common.files import atomic_path
 
 if TYPE_CHECKING:
@@ -57,13 +57,10 @@ def longtail_json(result: LongtailResult) -> dict[str, Any]:
 def _strata_json(frame: pd.DataFrame) -> dict[str, Any]:
     """metric -> stratum -> system -> value and interval."""
     table: dict[str, Any] = {}
-    for row in frame.itertuples():
-        cell = {
-            key: None if math.isnan(value) else float(value)
-            for key, value in (("value", row.value), ("ci_low", row.ci_low), ("ci_high", row.ci_high))
-        }
-        cell |= {"n_classes": _whole(row.n_classes), "n_clips": _whole(row.n_clips)}
-        table.setdefault(row.metric, {}).setdefault(row.stratum, {})[row.system] = cell
+    for row in frame.to_dict("records"):
+        cell: dict[str, Any] = {key: number(row[key]) for key in ("value", "ci_low", "ci_high")}
+        cell |= {key: _whole(row[key]) for key in ("n_classes", "n_clips")}
+        table.setdefault(row["metric"], {}).setdefault(row["stratum"], {})[row["system"]] = cell
     return table
 
 
@@ -97,7 +94,4 @@ def write_statistics(statistics: LabelStatistics, output: Path) -> None:
     """``labels.csv`` and ``label_histogram.{svg,pdf,png}`` in ``output``."""
     with atomic_path(output / "labels.csv") as temporary:
         statistics.labels.to_csv(temporary, index=False)
-    figure = label_histogram_figure(statistics.labels)
-    for suffix in ("svg", "pdf", "png"):
-        with atomic_path(output / f"label_histogram.{suffix}") as temporary:
-            figure.savefig(temporary)
+    save_figure(label_histogram_figure(statistics.labels, statistics.split), output / "label_histogram")

@@ -6,9 +6,11 @@ The network is transformers' ``ViTModel``; filter bank, layers and pooling are t
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,6 +19,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from reaudio_model.common.resample import Samples, resample
 from reaudio_model.config import ConditionConfig
+from reaudio_model.mel import normalise_waveform
 
 SAMPLE_RATE = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms
@@ -24,7 +27,6 @@ PREEMPHASIS = 0.97
 F_MIN = 20.0
 FLOOR = 1.192092955078125e-07  # float32's epsilon, as Kaldi
 MEAN, STD = -4.2677393, 4.5689974  # of AudioSet
-PEAK = 0.5
 LAYER_NORM_EPS = 1e-6
 
 
@@ -36,7 +38,7 @@ def clip_samples(config: ConditionConfig) -> int:
 def prepare_clip(samples: Samples, sample_rate: int, config: ConditionConfig) -> Samples:
     """The waveform AudioMAE sees: the head of the clip, mean removed, peak 0.5, zeros at the end.
 
-    The same for every clip whatever its level, as the framework's loader does to all its audio; silence stays silence.
+    The level of a clip is taken away before AudioMAE hears it, as the framework's loader does to all its audio.
 
     Args:
         samples: float32 (n >= 1, channels) or (n,), at ``sample_rate`` Hz; channels are averaged.
@@ -48,10 +50,8 @@ def prepare_clip(samples: Samples, sample_rate: int, config: ConditionConfig) ->
     """
     mono = samples.mean(axis=1) if samples.ndim == 2 else samples
     head = resample(mono, sample_rate, SAMPLE_RATE)[: clip_samples(config)]
-    centred = head - head.mean()
-    peak = np.abs(centred).max()
-    scaled = centred * (PEAK / peak) if peak > 0 else centred
-    return np.pad(scaled, (0, clip_samples(config) - len(head))).astype(np.float32)
+    level: Samples = normalise_waveform(torch.from_numpy(head)).numpy()
+    return np.pad(level, (0, clip_samples(config) - len(head)))
 
 
 def fbank(waveforms: Tensor, n_bins: int) -> Tensor:
@@ -79,11 +79,15 @@ def fbank(waveforms: Tensor, n_bins: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(n_bins: int) -> np.ndarray:
-    return mel_filter_bank(
-        N_FFT // 2 + 1, n_bins, F_MIN, SAMPLE_RATE // 2, sampling_rate=SAMPLE_RATE, mel_scale="kaldi",
-        triangularize_in_mel_space=True,
-    )  # fmt: skip
+def _mel_filters(n_bins: int) -> npt.NDArray[np.float64]:
+    with warnings.catch_warnings():
+        # true of the published 128 filters on 257 frequencies: one of the lowest holds no frequency
+        warnings.filterwarnings("ignore", message="At least one mel filter has all zero values")
+        filters: npt.NDArray[np.float64] = mel_filter_bank(
+            N_FFT // 2 + 1, n_bins, F_MIN, SAMPLE_RATE // 2, sampling_rate=SAMPLE_RATE, mel_scale="kaldi",
+            triangularize_in_mel_space=True,
+        )  # fmt: skip
+    return filters
 
 
 def audio_mae_input(waveforms: Tensor, config: ConditionConfig) -> Tensor:

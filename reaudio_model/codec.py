@@ -18,7 +18,9 @@ from reaudio_model.config import CodecConfig, MelConfig
 from reaudio_model.mel import log_mel
 
 MIN_SECONDS = 0.1
-MAX_SECONDS = 30.0  # three times what the model is trained on; beyond it attention grows with the square and nothing is learnt
+MAX_SECONDS = (
+    30.0  # three times what the model is trained on; beyond it attention grows with the square and nothing is learnt
+)
 DILATIONS = (1, 3, 5)  # of every residual block of the vocoder
 
 
@@ -156,7 +158,7 @@ class Codec:
         """Log-mel (B, frames, n_mels), frames a multiple of :attr:`ratio`, -> scaled latents, as :meth:`encode`."""
         posterior = self.vae.encode(mel[:, None].to(self.vae.device, self.vae.dtype)).latent_dist
         latent: Tensor = posterior.mode() if generator is None else posterior.sample(generator)
-        return latent * self.vae.config.scaling_factor
+        return latent * float(self.vae.config.scaling_factor)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Scaled latents (B, channels, time, frequency) -> log-mel, float32 (B, time * ratio, n_mels)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.config import ConditionConfig, Retrieval
 from reaudio_model.records import Conditioning, Neighbour, Pair
+from reaudio_model.slots import PairTokens, concatenate_tokens, in_slots
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
     from reaudio_model.features import FeatureStore
 
 ENCODE_BATCH = 16  # retrieved pairs encoded at a time
-
-
-class PairTokens(NamedTuple):
-    """Tokens of n retrieved pairs, on the CPU or a device.
-
-    Attributes:
-        audio: float (n, mae_tokens, mae_dim).
-        captions: float (n, t5_length, t5_dim); None for a model that reads retrieved audio only.
-        captions_mask: bool (n, t5_length), True at the tokens of the caption (its end mark included).
-    """
-
-    audio: Tensor
-    captions: Tensor | None
-    captions_mask: Tensor | None
 
 
 class Conditioner:
@@ -145,7 +132,7 @@ class Conditioner:
         pairs, tokens = self._tokens({n.pair.clip_id: n.pair for found in first for n in found}, features)
         row = {pair.clip_id: i for i, pair in enumerate(pairs)}
         slots = [[row[n.pair.clip_id] for n in found] + [-1] * (max(k, 1) - len(found)) for found in first]
-        return _in_slots(text, tokens, torch.tensor(slots, device=self.device))
+        return in_slots(text, tokens, torch.tensor(slots, device=self.device))
 
     def null(self, batch: int, *, k: int = 0) -> Conditioning:
         """The conditioning of nothing, for guidance: E^t = CLAP(""), E^ra zeros, E^rt = T5("") in each of the k slots.
@@ -181,9 +168,13 @@ class Conditioner:
             ReaudioError: a pair without an audio file.
             AudioError: a file that cannot be decoded.
         """
-        audio, captions = self._empty_tokens(len(pairs))
-        mask = None if captions is None else torch.zeros(captions.shape[:2], dtype=torch.bool, device=self.device)
-        for start in range(0, len(pairs), ENCODE_BATCH):
+        n, cfg = len(pairs), self.config
+        audio = torch.zeros(n, cfg.mae_tokens, cfg.mae_dim, device=self.device)
+        captions = mask = None
+        if self.t5 is not None:
+            captions = torch.zeros(n, cfg.t5_length, cfg.t5_dim, device=self.device)
+            mask = torch.zeros(n, cfg.t5_length, dtype=torch.bool, device=self.device)
+        for start in range(0, n, ENCODE_BATCH):
             batch = pairs[start : start + ENCODE_BATCH]
             rows = slice(start, start + len(batch))
             audio[rows] = self.encode_audio(np.stack([self._read_clip(pair) for pair in batch]))
@@ -197,7 +188,8 @@ class Conditioner:
             raise ValueError("this conditioner has no AudioMAE")
         with exact_inference():
             inputs = audio_mae_input(torch.from_numpy(waveforms).to(self.device), self.config)
-            return audio_mae_tokens(self.audio_mae, inputs.to(self.audio_mae.dtype), self.config).float()
+            tokens = audio_mae_tokens(self.audio_mae, inputs, self.config).float()
+        return tokens.clone()  # made outside inference mode, it may take part in training
 
     def encode_captions(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """T5's last hidden states: float32 (n, t5_length, t5_dim) and bool (n, t5_length), cut or padded to ``t5_length``."""
@@ -209,7 +201,7 @@ class Conditioner:
         ids, mask = inputs["input_ids"].to(self.device), inputs["attention_mask"].to(self.device)
         with exact_inference():
             states: Tensor = self.t5(input_ids=ids, attention_mask=mask).last_hidden_state
-        return states.float(), mask.bool()
+        return states.float().clone(), mask.bool()
 
     def _read_clip(self, pair: Pair) -> npt.NDArray[np.float32]:
         if pair.audio is None:
@@ -225,39 +217,7 @@ class Conditioner:
         encoded = self.encode_pairs(fresh)
         if features is None or not known:
             return fresh, encoded
-        return known + fresh, _join(features.tokens([pair.clip_id for pair in known]), encoded)
-
-    def _empty_tokens(self, n: int) -> tuple[Tensor, Tensor | None]:
-        cfg = self.config
-        audio = torch.zeros(n, cfg.mae_tokens, cfg.mae_dim, device=self.device)
-        return audio, None if self.t5 is None else torch.zeros(n, cfg.t5_length, cfg.t5_dim, device=self.device)
-
-
-def _join(stored: PairTokens, encoded: PairTokens) -> PairTokens:
-    audio = torch.cat([stored.audio.to(encoded.audio), encoded.audio])
-    if stored.captions is None or stored.captions_mask is None or encoded.captions is None or encoded.captions_mask is None:
-        return PairTokens(audio, None, None)
-    captions = torch.cat([stored.captions.to(encoded.captions), encoded.captions])
-    return PairTokens(audio, captions, torch.cat([stored.captions_mask.to(encoded.captions_mask), encoded.captions_mask]))
-
-
-def _in_slots(text: Tensor, tokens: PairTokens, slots: Tensor) -> Conditioning:
-    """Tokens of each prompt's pairs, one slot after the other.
-
-    Args:
-        text: (B, clap_dim).
-        tokens: of n pairs.
-        slots: int (B, k), rows of ``tokens``; -1 for a slot that stays empty.
-    """
-
-    def take(values: Tensor) -> Tensor:
-        padded = torch.cat([values, values.new_zeros(1, *values.shape[1:])])
-        return padded[slots].flatten(1, 2)  # -1 is the row of zeros
-
-    audio_mask = (slots >= 0).repeat_interleave(tokens.audio.shape[1], dim=1)
-    if tokens.captions is None or tokens.captions_mask is None:
-        return Conditioning(text, take(tokens.audio), audio_mask)
-    return Conditioning(text, take(tokens.audio), audio_mask, take(tokens.captions), take(tokens.captions_mask))
+        return known + fresh, concatenate_tokens(features.tokens([pair.clip_id for pair in known]), encoded)
 
 
 def drop(

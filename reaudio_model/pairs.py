@@ -11,9 +11,9 @@ import pandas as pd
 
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, clip_ids, file_names, with_clip
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import require_match
-from reaudio_model.common.tables import one_of, read_table, require_ids, require_unique, require_values
+from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
 from reaudio_model.records import Pair
 
 GENERAL_COLUMNS = ["clip_id", "caption", "audio"]
@@ -63,7 +63,7 @@ def read_pairs(
             f"it has {', '.join(rows.columns)}."
         )
     if split is not None:
-        rows = rows[rows["split"] == one_of("split", split, rows["split"].unique())]
+        rows = rows[rows["split"] == one_of("split", split, rows["split"].unique().tolist())]
     return _pairs(rows, table)
 
 

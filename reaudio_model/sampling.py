@@ -16,8 +16,7 @@ from reaudio_model.records import Conditioning, concatenate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from diffusers.schedulers.scheduling_utils import SchedulerMixin
-
+Scheduler = Any  # the library's schedulers share no typed base
 SchedulerName = Literal["ddim", "dpm-solver++", "unipc"]
 SCHEDULERS: tuple[SchedulerName, ...] = ("ddim", "dpm-solver++", "unipc")
 PAPER_STEPS, PAPER_ETA = 200, 1.0  # of the authors' framework, with "ddim"
@@ -37,7 +36,7 @@ class Branch(NamedTuple):
     conditioning: Conditioning
 
 
-def make_scheduler(name: str, prediction_type: str = "epsilon") -> SchedulerMixin:
+def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
     """A scheduler over the paper's noise: 1000 steps, betas ``linspace(sqrt(.0015), sqrt(.0195), 1000) ** 2``.
 
     "ddim" is the authors' sampler (timesteps 1, 6, ..., 996 at 200 steps); "dpm-solver++" (second order, multistep) and "unipc"
@@ -50,11 +49,11 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> SchedulerMixi
     Raises:
         UnknownNameError: another name.
     """
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+    import diffusers
 
     if name not in SCHEDULERS:
         raise UnknownNameError("scheduler", name, SCHEDULERS)
-    ddim = DDIMScheduler(
+    ddim: Scheduler = diffusers.DDIMScheduler(
         num_train_timesteps=TRAIN_TIMESTEPS,
         beta_start=0.0015,
         beta_end=0.0195,
@@ -66,9 +65,8 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> SchedulerMixi
     )
     if name == "ddim":
         return ddim
-    fast = DPMSolverMultistepScheduler if name == "dpm-solver++" else UniPCMultistepScheduler
-    scheduler: SchedulerMixin = fast.from_config(ddim.config)
-    return scheduler
+    fast: Any = diffusers.DPMSolverMultistepScheduler if name == "dpm-solver++" else diffusers.UniPCMultistepScheduler
+    return fast.from_config(ddim.config)
 
 
 def needs_null(guidance_scale: float, retrieval_guidance_scale: float | None) -> bool:
@@ -113,7 +111,7 @@ def guidance_branches(
 
 def sample_latents(
     denoise: Denoiser,
-    scheduler: SchedulerMixin,
+    scheduler: Scheduler,
     noise: Tensor,
     branches: Sequence[Branch],
     *,
@@ -131,7 +129,7 @@ def sample_latents(
         scheduler: of :func:`make_scheduler`.
         noise: float32 (B, channels, time, frequency), unit variance.
         branches: of :func:`guidance_branches`, each of B rows.
-        steps: calls of the network, 1 to 1000.
+        steps: calls of the network, 1 to 999.
         eta: DDIM's share of fresh noise in a step: 0 deterministic, 1 as in the paper.
         generator: of that noise, one for each clip, so that a clip does not depend on its batch.
         dtype: of the network.
@@ -145,23 +143,22 @@ def sample_latents(
         ReaudioError: ``steps`` out of range, or an ``eta`` for a scheduler that has none.
     """
     options = _step_options(scheduler, eta, generator)
-    if not 1 <= steps <= TRAIN_TIMESTEPS:
-        raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS}, not {steps}.")
-    timesteps = _timesteps(scheduler, steps, noise.device)
+    if not 1 <= steps < TRAIN_TIMESTEPS:
+        raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
+    scheduler.set_timesteps(steps, device=noise.device)
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
     weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
-    latents = noise * scheduler.init_noise_sigma
+    latents: Tensor = noise * scheduler.init_noise_sigma
     with denoise.cached(conditioning) if cache and hasattr(denoise, "cached") else nullcontext():
-        for timestep in progress(timesteps):
+        for timestep in progress(scheduler.timesteps):
             inputs = scheduler.scale_model_input(latents, timestep).to(dtype).repeat(len(branches), 1, 1, 1)
-            answers = denoise(inputs, timestep, conditioning).float()
-            prediction = (weights * answers.unflatten(0, (len(branches), -1))).sum(0)
-            latents = scheduler.step(prediction, timestep, latents, **options).prev_sample
+            answers = denoise(inputs, timestep, conditioning).float().reshape(len(branches), *latents.shape)
+            latents = scheduler.step((weights * answers).sum(0), timestep, latents, **options).prev_sample
     return latents
 
 
 def _step_options(
-    scheduler: SchedulerMixin, eta: float, generator: list[torch.Generator] | torch.Generator | None
+    scheduler: Scheduler, eta: float, generator: list[torch.Generator] | torch.Generator | None
 ) -> dict[str, Any]:
     """The arguments of ``scheduler.step`` that only DDIM has."""
     from diffusers import DDIMScheduler
@@ -173,12 +170,6 @@ def _step_options(
     if eta != 0.0:
         raise ReaudioError(f"eta is an option of DDIM, not of {type(scheduler).__name__}: set_scheduler('ddim').")
     return {}
-
-
-def _timesteps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> Tensor:
-    scheduler.set_timesteps(steps, device=device)
-    timesteps: Tensor = scheduler.timesteps
-    return timesteps
 
 
 def clip_generators(seeds: Sequence[int]) -> list[torch.Generator]:

@@ -16,6 +16,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.pipelines.audioldm2.modeling_audioldm2 import AudioLDM2UNet2DConditionModel
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -82,7 +83,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mae_dim: int = 768,
         t5_dim: int = 1024,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         for kind, name, known in (("retrieval", retrieval, Retrieval), ("fusion", fusion, Fusion)):
             if name not in get_args(known):
                 raise UnknownNameError(kind, name, get_args(known))
@@ -166,25 +167,30 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             conditioning: as for :meth:`forward`, with guidance's unconditional rows where it has them.
         """
         before = self._cached
-        with torch.no_grad():
-            contexts = self._contexts(conditioning)
-            constants = [
-                (transformer.transformer_blocks[0].attn2, tokens)
-                for block in _attention_blocks(self.unet)
-                for index, transformer in enumerate(block.attentions)
-                if (tokens := self._context_of(index, contexts)) is not None
-            ]
-            layers = [(attention, attention.to_k, attention.to_v) for attention, _ in constants]
-            for attention, tokens in constants:
-                attention.to_k = _Constant(attention.to_k, tokens.values)
-                attention.to_v = _Constant(attention.to_v, tokens.values)
+        contexts, constants = self._constants(conditioning)
         self._cached = conditioning, contexts
+        for attention, key, value in constants:
+            attention.to_k, attention.to_v = key, value
         try:
             yield
         finally:
             self._cached = before
-            for attention, to_k, to_v in layers:
-                attention.to_k, attention.to_v = to_k, to_v
+            for attention, key, value in constants:
+                attention.to_k, attention.to_v = key.linear, value.linear
+
+    @apply_forward_hook  # type: ignore[untyped-decorator]  # a model that waits on the CPU moves to its device first
+    @torch.no_grad()
+    def _constants(self, conditioning: Conditioning) -> tuple[list[Tokens], list[tuple[Any, _Constant, _Constant]]]:
+        """The contexts, and each cross-attention with its keys and values."""
+        contexts = self._contexts(conditioning)
+        constants = []
+        for block in _attention_blocks(self.unet):
+            for index, transformer in enumerate(block.attentions):
+                if (tokens := self._context_of(index, contexts)) is not None:
+                    attention = transformer.transformer_blocks[0].attn2
+                    key, value = (_Constant(linear, tokens.values) for linear in (attention.to_k, attention.to_v))
+                    constants.append((attention, key, value))
+        return contexts, constants
 
     def _context_of(self, index: int, contexts: list[Tokens]) -> Tokens | None:
         """The tokens that the transformer at ``index`` in its block attends to; None for self-attention."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.records import Prompt
-from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.tables import one_of, quoted, read_table, require_ids, require_unique, require_values
+from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.tables import quoted, read_table, require_ids, require_unique, require_values
 
 AUDIOSET = "audioset-527"  # the order of AudioSet's class list, which taggers' outputs follow
 
@@ -78,7 +78,7 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
     """
     table = read_table(path, ["caption"], "the captions")
     if split is not None and "split" in table.columns:
-        table = table[table["split"] == one_of("split", split, table["split"].unique())]
+        table = table[table["split"] == one_of("split", split, table["split"].unique().tolist())]
     table = table.assign(clip_id=_clip_ids(table, path))
     require_ids(table, path)
     require_values(table, "caption", path)

@@ -18,9 +18,9 @@ from reaudio_eval.datasets._tables import AUDIOSET
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.audiocaps import clip_ids, file_names, whole_seconds
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import require_match, unambiguous
-from reaudio_model.common.tables import one_of, read_table, require_ids, require_unique, require_values
+from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
 
 # What a manifest may say about a clip beside its id and caption; the same on every row of the clip.
 MANIFEST_FACTS = ("caption", "audiocap_id", "youtube_id", "start_time", "labels", "match")
@@ -88,7 +88,7 @@ def _parse(tables: AudioCapsTables, rows: pd.DataFrame) -> list[tuple[str, ...]]
 def _clips(tables: AudioCapsTables, options: DatasetOptions) -> pd.DataFrame:
     """A row per clip: clip_id, caption, labels (tuple), known, ambiguous, and where known, else "", audiocap_id, youtube_id,
     start_time and clip (video and start)."""
-    split = one_of("split", options.split, tables.captions["split"].unique())
+    split = one_of("split", options.split, tables.captions["split"].unique().tolist())
     if options.clip_manifest is None:
         return _split_clips(tables, split, options.captions)
     if options.captions != 1:

@@ -23,19 +23,28 @@ def median_distance(embeddings: FloatArray) -> float:
 
 
 def kernel_audio_distance(
-    generated: FloatArray, reference: FloatArray, bandwidth: float, subsets: Sequence[Subset] | None = None
+    generated: FloatArray,
+    reference: FloatArray,
+    bandwidth: float,
+    subsets: Sequence[Subset] | None = None,
+    *,
+    paired: bool = False,
 ) -> Float64:
     """Unbiased MMD^2 x 100 with the Gaussian kernel ``exp(-|x - y|^2 / (2 bandwidth^2))`` (Gretton et al. 2012, JMLR
-    13:723, eq. 3; as KAD Chung et al., arXiv 2502.15602).
+    13:723; as KAD Chung et al., arXiv 2502.15602).
 
-    The diagonals of the two within-set kernels are dropped; the cross term is whole, as in kadtk (also where rows are
-    paired). Matches kadtk's definition in float64; kadtk's bandwidth is the median distance of whichever set it is given,
-    ours is a parameter, to be fixed over systems and subsets.
+    The diagonals of the two within-set kernels are dropped. Between the sets all pairs count (eq. 3, as in kadtk), unless
+    rows are ``paired``: a generated and a real clip of one prompt are more alike than two clips drawn at random, which would
+    make a good system's distance negative, so the pairs of one prompt are dropped there too (eq. 4).
+
+    kadtk's bandwidth is the median distance of whichever set it is given; ours is a parameter, to be fixed over systems and
+    subsets.
 
     Args:
         generated, reference: float (n, d) and (m, d), one independent row a clip.
         bandwidth: positive, in feature units.
         subsets: rows without repetition, at least 2 on each side; None means one subset with all rows.
+        paired: row i of ``generated`` and row i of ``reference`` belong to the same prompt.
 
     Returns:
         float64 (len(subsets),), from about -200 / n to 200; 0 is expected between samples of one distribution.
@@ -45,7 +54,11 @@ def kernel_audio_distance(
     g = membership([s.generated for s in subsets], len(generated))
     r = membership([s.reference for s in subsets], len(reference))
     cross = _kernel(generated, reference, bandwidth)
-    cross_mean = np.sum((g @ cross) * r, axis=1) / (g.sum(axis=1) * r.sum(axis=1))
+    n_pairs = g.sum(axis=1) * r.sum(axis=1)
+    if paired:
+        np.fill_diagonal(cross, 0.0)
+        n_pairs -= np.sum(g * r, axis=1)
+    cross_mean = np.sum((g @ cross) * r, axis=1) / n_pairs
     within = _within_mean(generated, g, bandwidth) + _within_mean(reference, r, bandwidth)
     distance: Float64 = SCALE * (within - 2 * cross_mean)
     return distance
@@ -85,7 +98,9 @@ def _kad(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined
     if bandwidth == 0:
         return [Undefined("the reference clips have the same embedding, so that the kernel has no bandwidth")] * len(subsets)
     return evaluate(
-        subsets, too_small, lambda defined: list(kernel_audio_distance(generated, reference, bandwidth, defined))
+        subsets,
+        too_small,
+        lambda defined: list(kernel_audio_distance(generated, reference, bandwidth, defined, paired=True)),
     )
 
 

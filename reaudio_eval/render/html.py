@@ -120,7 +120,7 @@ def render_longtail(
     """
     analysis = replace(analysis, systems=tuple(sorted(analysis.systems, key=lambda s: KINDS.index(s.kind))))
     listening = select(analysis, max_players if media != "none" else 0)
-    paths = [player.path for item in listening.items for player in item.players]
+    paths = [player.path for item in listening.chosen for player in item.players]
     steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)
     figures = _Figures(analysis, output / "figures")
     counted = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels))

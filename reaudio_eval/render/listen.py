@@ -55,7 +55,7 @@ class Listening:
     metric: MetricInfo | None
 
     @property
-    def items(self) -> list[Item]:
+    def chosen(self) -> list[Item]:
         return [item for _, items in self.groups for item in items]
 
 
@@ -161,7 +161,7 @@ class _Items:
 def anchors_by_label(listening: Listening) -> dict[str, tuple[str, ...]]:
     """Label -> anchors of the prompts on the page that carry it (trusted labels only)."""
     found: dict[str, list[str]] = {}
-    for item in listening.items:
+    for item in listening.chosen:
         for label in item.prompt.labels if item.prompt.labels_known else ():
             found.setdefault(label, []).append(item.anchor)
     return {label: tuple(anchors) for label, anchors in found.items()}

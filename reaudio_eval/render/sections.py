@@ -40,10 +40,6 @@ HALVES = (
 THIN = f"Grey: fewer than {MIN_CLASSES} classes or {MIN_CLIPS} clips."
 
 
-def _metric_column(metric: MetricInfo) -> Column:
-    return Column(metric.title, metric.unit, arrow(metric))
-
-
 def _system_columns(analysis: LongtailAnalysis) -> tuple[Column, ...]:
     return tuple(Column(s.name, system=i) for i, s in enumerate(analysis.systems))
 
@@ -65,11 +61,16 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
     groups = grouped(analysis, rows)
     floor = _floor_row(metrics, found, digits)
     clips = count(analysis.systems[0].n_clips, "clip") if same_size else "clips"
-    columns = (Column("system"), *map(_metric_column, metrics))
+    columns = (Column("system"), *(Column(m.title, m.unit, arrow(m)) for m in metrics))
+    marks, halves = MARKS if len(generated(analysis)) > 1 else "", HALVES if floor else ""
     return TableView(
-        "main", f"Every metric over all {clips}, with 95% intervals", columns, (*groups, (floor,)) if floor else groups,
-        tuple(notes.reasons), (*([MARKS] if len(generated(analysis)) > 1 else []), *([HALVES] if floor else []), methods(analysis.overall)),
-    )  # fmt: skip
+        "main",
+        f"Every metric over all {clips}, with 95% intervals",
+        columns,
+        (*groups, (floor,)) if floor else groups,
+        tuple(notes.reasons),
+        (marks, halves, methods(analysis.overall)),
+    )
 
 
 def _overall_cell(row: Any, digits: int, mark: str, notes: Notes) -> Cell:
@@ -186,7 +187,7 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
     counts = frame.groupby("label")["n_clips"].max()
     place = list(analysis.metrics).index(metric)
     notes, rows = Notes(), []
-    for number_, label in enumerate(records(analysis.labels)):
+    for position, label in enumerate(records(analysis.labels)):
         if label.label not in counts.index:
             continue
         values = [found.get((s.name, label.label)) for s in analysis.systems]
@@ -197,9 +198,8 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
             else notes.undefined("No clip of this class has a value." if r is not None else None)
             for r in values
         ]
-        rows.append(
-            (label.n_train, Row(label.name, tuple(cells), anchor=f"c-{place}-{number_}", clips=listen.get(label.label, ())))
-        )
+        row = Row(label.name, tuple(cells), anchor=f"c-{place}-{position}", clips=listen.get(label.label, ()))
+        rows.append((label.n_train, row))
     ordered = tuple(row for _, row in sorted(rows, key=lambda pair: -pair[0]))
     columns = (Column("class"), Column("train"), Column("stratum", text=True), Column("test"), *_system_columns(analysis))
     missing = len(analysis.labels) - len(ordered)

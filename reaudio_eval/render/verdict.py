@@ -167,16 +167,18 @@ def _leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:
 def _not_separated(found: Separation, others: int, digits: int, clips: str) -> Markup:
     limit = ""
     if math.isfinite(found.detectable):
-        limit = f"; with {clips}, differences below about {number(found.detectable, digits)} cannot be told from chance"
+        limit = f"; with {clips}, a difference below about {number(found.detectable, digits)} would probably be missed"
     if len(found.untested) == others:
         return Markup(", but no paired test could be made, so the order may be chance.")
     if not found.beaten:
         who = "the other one" if others == 1 else f"any of the other {others}"
         return Markup(", but no paired test separates it from {}{}.").format(who, limit)
-    near = found.within_noise + found.untested
-    return Markup(". Paired tests separate it from {} of {} other systems; its lead over {} is within noise{}.").format(
-        len(found.beaten), others, _names(near), limit
-    )
+    told = Markup(". Paired tests separate it from {} of {} other systems").format(len(found.beaten), others)
+    if found.within_noise:
+        told += Markup("; its lead over {} is within noise{}").format(_names(found.within_noise), limit)
+    if found.untested:
+        told += Markup("; {} could not be tested").format(_names(found.untested))
+    return told + "."
 
 
 def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Markup]:
@@ -223,9 +225,6 @@ def _measured(loss: Loss, digits: int) -> str:
 
 def _how_clear(known: Sequence[Loss]) -> str:
     with_interval = [loss for loss in known if math.isfinite(loss.ci_low) and math.isfinite(loss.ci_high)]
-    if not with_interval:
-        why = next((f" ({loss.reason})" for loss in known if loss.reason), "")
-        return f"; no interval can be given{why}, so this may be chance."
     clear = sum(loss.clear for loss in with_interval)
     if len(known) == 1:
         return f"; its interval {'excludes' if clear else 'includes'} zero."

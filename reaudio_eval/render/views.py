@@ -82,7 +82,7 @@ class TableView:
         columns: heads, the row head's first.
         groups: rows that belong together.
         footnotes: reasons of undefined cells, in order of their numbers.
-        remarks: sentences below.
+        remarks: sentences below ("" is left out).
         summary: the finding in a few words, for a table that is folded away.
     """
 

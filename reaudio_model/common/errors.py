@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class ReaudioError(Exception):
@@ -18,6 +18,13 @@ class UnknownNameError(ReaudioError):
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else f" Known: {', '.join(names)}."
         super().__init__(f"Unknown {kind} {name!r}.{hint}")
+
+
+def one_of(kind: str, name: str, known: Collection[str]) -> str:
+    """``name`` if it is known, else UnknownNameError with suggestions."""
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return name
 
 
 class CheckpointError(ReaudioError):

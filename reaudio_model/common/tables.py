@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError
 
 
 def read_table(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
@@ -77,11 +77,3 @@ def require_ids(table: pd.DataFrame, path: Path) -> None:
         raise ReaudioError(
             f"{path} row {bad[0] + 1}: the clip_id {table.at[bad[0], 'clip_id']!r} cannot be a file name (no slashes)."
         )
-
-
-def one_of(kind: str, name: str, known: Iterable[str]) -> str:
-    """``name`` if it is known, else UnknownNameError with suggestions."""
-    names = list(known)
-    if name not in names:
-        raise UnknownNameError(kind, name, names)
-    return name

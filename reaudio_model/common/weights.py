@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -48,18 +48,25 @@ def checkpoint_sha256(path: Path) -> str:
     return sha256_file(weights_file(path))
 
 
-def weights_file(path: Path) -> Path:
-    """``path`` itself, or the weights in a folder of transformers' layout.
+def weights_file(path: Path, *, names: Sequence[str] = FOLDER_WEIGHTS, part: str | None = None) -> Path:
+    """``path`` itself, or the weights in a folder of transformers' or diffusers' layout.
+
+    Args:
+        path: a file or a folder.
+        names: of the weights in a folder, the preferred ones first.
+        part: folder of a diffusers pipeline ("vae") that may hold them instead.
 
     Raises:
         CheckpointError: the folder has none.
     """
     if not path.is_dir():
         return path
-    for name in FOLDER_WEIGHTS:
-        if (path / name).is_file():
-            return path / name
-    raise CheckpointError(f"The folder {path} has no {' or '.join(FOLDER_WEIGHTS)}: it is not a checkpoint.")
+    for folder in (path, path / part) if part else (path,):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    nor = f", nor has its folder {part}" if part else ""
+    raise CheckpointError(f"The folder {path} has no {' or '.join(names)}{nor}: it is not a checkpoint.")
 
 
 @cache
@@ -68,7 +75,9 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_state_dict(path: Path, *, wrapper: str | None = None, cache_dir: Path | None = None) -> dict[str, Tensor]:
+def load_state_dict(
+    path: Path, *, wrapper: str | Sequence[str] | None = None, cache_dir: Path | None = None
+) -> dict[str, Tensor]:
     """The tensors of a checkpoint, on the CPU, with nothing in the file executed.
 
     ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts the
@@ -77,7 +86,8 @@ def load_state_dict(path: Path, *, wrapper: str | None = None, cache_dir: Path |
 
     Args:
         path: the file.
-        wrapper: key under which the state dict lies ("model"); a file that is the state dict itself is taken as well.
+        wrapper: key under which the state dict lies ("model"), or several, of which the first one found counts; a file that is
+            the state dict itself is taken as well.
         cache_dir: folder that belongs to this package, or None to convert nothing.
 
     Raises:
@@ -143,15 +153,16 @@ def _harmless_globals() -> list[Any]:
     return [*twice(scalar), *twice(reconstruct), np.dtype, np.ndarray, _codecs.encode, *dict.fromkeys(numeric)]
 
 
-def _unwrap(content: Any, wrapper: str | None, path: Path) -> dict[str, Tensor]:
+def _unwrap(content: Any, wrapper: str | Sequence[str] | None, path: Path) -> dict[str, Tensor]:
     from torch import Tensor
 
+    wrappers = [wrapper] if isinstance(wrapper, str) else wrapper or ()
     if isinstance(content, Mapping):
-        state = content.get(wrapper, content) if wrapper else content
+        state = next((content[key] for key in wrappers if key in content), content)
         tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
         if tensors:
             return tensors
-    where = f" (looked under {wrapper!r})" if wrapper else ""
+    where = f" (looked under {' and '.join(map(repr, wrappers))})" if wrappers else ""
     raise CheckpointError(f"{path} holds no weights{where}: it is another kind of file.")
 
 

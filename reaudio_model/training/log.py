@@ -25,6 +25,10 @@ class MetricsLog:
             ReaudioError: the folder is not writable.
         """
         self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_write_error(error, folder) from error
         for split in ("train", "validation"):
             _truncate(folder / f"{split}.csv", start_step)
         self._board = _tensorboard(folder / "tensorboard", start_step)

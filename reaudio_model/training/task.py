@@ -81,6 +81,7 @@ def descend(loss: Tensor, optimizer: Optimizer, accelerator: Accelerator, *, max
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = accelerator.reduce(gradient, reduction="mean")
         if max_norm is not None:
-            accelerator.clip_grad_norm_(parameters, max_norm)
+            accelerator.unscale_gradients(optimizer)
+            torch.nn.utils.clip_grad_norm_(parameters, max_norm)
     optimizer.step()
     optimizer.zero_grad()

@@ -32,6 +32,34 @@ def test_equals_the_double_loop():
     assert kernel_audio_distance(x, y, 1.3) == pytest.approx([double_loop(x, y, 1.3)], abs=FLOAT64)
 
 
+def test_paired_rows_of_one_prompt_do_not_enter_the_cross_term():
+    rng = np.random.default_rng(7)
+    x, y = rng.standard_normal((2, 8, 3))
+    rows, disjoint = np.arange(2, 7), Subset(np.arange(4), np.arange(4, 8))
+    whole, apart = kernel_audio_distance(x, y, 1.3, [Subset(rows, rows), disjoint], paired=True)
+    a, b = x[rows], y[rows]
+    k = np.exp(-(cdist(np.r_[a, b], np.r_[a, b]) ** 2) / (2 * 1.3**2))
+    off = ~np.eye(5, dtype=bool)
+    assert whole == pytest.approx(
+        100 * (k[:5, :5][off].mean() + k[5:, 5:][off].mean() - 2 * k[:5, 5:][off].mean()), abs=FLOAT64
+    )
+    assert apart == pytest.approx(double_loop(x[:4], y[4:], 1.3), abs=FLOAT64)
+    assert kernel_audio_distance(x, x, 1.3, paired=True) == pytest.approx([0.0], abs=FLOAT64)
+
+
+def test_pairing_would_bias_the_whole_cross_term():
+    """Clips of one prompt share what the prompt fixes: with the whole cross term the mean is far below 0, paired it is 0."""
+    rng = np.random.default_rng(8)
+    draws = []
+    for _ in range(300):
+        prompt = rng.standard_normal((20, 4))
+        x, y = (prompt + 0.3 * rng.standard_normal((20, 4)) for _ in range(2))
+        draws.append([kernel_audio_distance(x, y, 2.0, paired=paired)[0] for paired in (False, True)])
+    mean, error = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(len(draws))
+    assert mean[0] < -10 * error[0]
+    assert abs(mean[1]) < 4 * error[1]
+
+
 def test_subsets_equal_one_by_one():
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((2, 20, 4)) + 100  # far from the origin: differences must not lose digits
@@ -72,11 +100,11 @@ def test_compute_uses_clip_means_and_the_bandwidth_of_the_whole_reference(make_f
     rng = np.random.default_rng(5)
     generated = make_features(rng.standard_normal((30, 4)), [3] * 10)
     reference = make_features(rng.standard_normal((20, 4)), [2] * 10)
-    subset = Subset(np.arange(4), np.arange(3, 8))
+    subset = Subset(np.arange(4), np.arange(5, 9))  # no clip on both sides
     (value,) = KAD.compute(make_input(generated, reference), [subset])
     distances = cdist(reference.clip_means, reference.clip_means)
     bandwidth = np.median(distances[np.triu_indices(10, k=1)])
-    expected = double_loop(generated.clip_means[:4], reference.clip_means[3:8], bandwidth)
+    expected = double_loop(generated.clip_means[:4], reference.clip_means[5:9], bandwidth)
     assert value == pytest.approx(expected, abs=FLOAT64)
     assert not KAD.size_biased
 

@@ -43,7 +43,7 @@ def test_sources_splits_and_an_audio_root(tmp_path: Path, source: str) -> None:
     both = [Pair("a", "x", root / "a.wav", "v1", "train"), Pair("b", "y", root / "b.wav", "", "val")]
     assert read_pairs(table, audio_root=root).pairs == both
     assert read_pairs(table, audio_root=root, split="val").pairs == both[1:]
-    with pytest.raises(UnknownNameError, match="Unknown split 'vla'. Did you mean 'val'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown split 'vla'\. Did you mean 'val'"):
         read_pairs(table, audio_root=root, split="vla")
 
 
@@ -63,7 +63,7 @@ def test_audiocaps_by_video(tmp_path: Path, prefix: str) -> None:
     found = read_pairs(table, audio_root=root)
     assert [(p.clip_id, p.source_id, p.split) for p in found.pairs] == [("-v1", "-v1", "train"), ("v2", "v2", "train")]
     assert found.missing == ["v3"]
-    with pytest.raises(ReaudioError, match="None of the 1 audio files .*a file named after the clip v3"):
+    with pytest.raises(ReaudioError, match=r"None of the 1 audio files .*a file named after the clip v3"):
         read_pairs(table, audio_root=root, split="val")
 
 

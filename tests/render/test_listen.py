@@ -36,20 +36,20 @@ def test_lower_is_better_turns_the_worst_around(small: LongtailAnalysis) -> None
 
 
 def test_reference_first_and_no_noise(small: LongtailAnalysis) -> None:
-    item = select(small, 100).items[0]
+    item = select(small, 100).chosen[0]
     assert [p.name for p in item.players] == ["real audio", "Re-AudioLDM", "AudioGen"]
     assert item.players[1].scores[0][0] == "CLAP score"
 
 
 def test_references_that_are_no_system(small: LongtailAnalysis) -> None:
     generated = tuple(s for s in small.systems if s.kind == "generated")
-    player = select(replace(small, systems=generated), 100).items[0].players[0]
+    player = select(replace(small, systems=generated), 100).chosen[0].players[0]
     assert (player.name, player.system, player.scores) == ("real audio", None, ())
 
 
 @pytest.mark.parametrize(("players", "prompts"), [(0, 0), (2, 0), (3, 1), (8, 2), (10_000, 6)])
 def test_budget(small: LongtailAnalysis, players: int, prompts: int) -> None:
-    assert len(select(small, players).items) == prompts
+    assert len(select(small, players).chosen) == prompts
 
 
 def test_without_scores_all_are_random(small: LongtailAnalysis) -> None:
@@ -67,6 +67,6 @@ def test_a_set_metric_as_primary_ranks_by_one_that_clips_have(analysis: Longtail
 def test_classes_link_to_prompts_with_trusted_labels(small: LongtailAnalysis) -> None:
     listening = select(small, 100)
     anchors = anchors_by_label(listening)
-    for item in listening.items:
+    for item in listening.chosen:
         for label in item.prompt.labels:
             assert (item.anchor in anchors.get(label, ())) == item.prompt.labels_known

@@ -74,7 +74,7 @@ def with_p(analysis: LongtailAnalysis, p: float) -> LongtailAnalysis:
 def test_sentences_are_honest_without_significance(analysis: LongtailAnalysis) -> None:
     told = " ".join(sentences(with_p(analysis, 0.7)))
     assert "no paired test separates it from any of the other 6" in told
-    assert "cannot be told from chance" in told
+    assert "would probably be missed" in told
     assert "No paired test finds that one system loses more than another." in told
 
 
@@ -85,6 +85,18 @@ def test_sentences_name_a_clear_leader(analysis: LongtailAnalysis) -> None:
     assert f"<b>{leader}</b> has the highest CLAP score" in told
     assert "paired tests separate it from all 6 other systems" in told
     assert "Paired tests find different losses in 21 of 21 pairs." in told
+
+
+def test_sentences_tell_noise_from_no_test(analysis: LongtailAnalysis) -> None:
+    some = with_p(analysis, 0.001)
+    leader = overall_separation(some, some.metric("clap_score")).leader
+    paired = some.paired.copy()
+    with_leader = (paired["quantity"] == "all") & ((paired["system_a"] == leader) | (paired["system_b"] == leader))
+    paired.loc[with_leader & (paired["system_a"] == "Tango"), "p_holm"] = 0.4
+    paired.loc[with_leader & (paired["system_a"] == "AudioGen"), "p_holm"] = math.nan
+    told = " ".join(sentences(replace(some, paired=paired)))
+    assert "Paired tests separate it from 4 of 6 other systems; its lead over <b>Tango</b> is within noise" in told
+    assert "<b>AudioGen</b> could not be tested." in told
 
 
 def test_sentences_without_tests(analysis: LongtailAnalysis) -> None:
@@ -116,7 +128,7 @@ def test_loss_without_an_interval_is_not_called_clear(analysis: LongtailAnalysis
     trend.loc[gap, ["ci_low", "ci_high"]] = math.nan
     trend.loc[gap, "reason"] = "2 classes are too few"
     told = " ".join(sentences(replace(analysis, trend=trend)))
-    assert "no interval can be given (2 classes are too few), so this may be chance." in told
+    assert "cannot be judged: 2 classes are too few." in told
     one = gap & (trend["system"] != "Tango")
     trend.loc[one, ["ci_low", "ci_high"]] = [[0.01, 0.5]]
     told = " ".join(sentences(replace(analysis, trend=trend)))

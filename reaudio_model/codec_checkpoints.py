@@ -1,0 +1,164 @@
+"""Published VAEs and vocoders as ours: AudioLDM's and Tango's files, HiFi-GAN's, and diffusers' folders.
+
+Names of the original layout: AudioLDM-training-finetuning, ``modules/diffusionmodules/model.py`` (CompVis' autoencoder) and
+``modules/hifigan/models.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from transformers import SpeechT5HifiGan
+
+from reaudio_model.codec import build_vae, build_vocoder, remove_weight_norm
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.weights import FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
+from reaudio_model.config import CodecConfig
+
+FIRST_STAGE = "first_stage_model."  # VAE and vocoder inside a whole AudioLDM
+VOCODER = "vocoder."  # the vocoder inside a VAE
+VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
+VAE_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+# What a stored configuration says about the function and the shapes of the weights do not.
+VAE_SETTINGS = ("act_fn", "norm_num_groups")
+VOCODER_SETTINGS = ("sampling_rate", "upsample_rates", "resblock_dilation_sizes", "leaky_relu_slope", "normalize_before")
+_VAE_NAMES = {  # ours -> original
+    r"(down|up)_blocks\.(\d+)\.resnets\.(\d+)": r"\1.\2.block.\3",
+    r"(down|up)_blocks\.(\d+)\.(down|up)samplers\.0": r"\1.\2.\3sample",
+    r"mid_block\.resnets\.0": "mid.block_1",
+    r"mid_block\.resnets\.1": "mid.block_2",
+    r"mid_block\.attentions\.0\.group_norm": "mid.attn_1.norm",
+    r"mid_block\.attentions\.0\.to_([qkv])": r"mid.attn_1.\1",
+    r"mid_block\.attentions\.0\.to_out\.0": "mid.attn_1.proj_out",
+    "conv_shortcut": "nin_shortcut",
+    "conv_norm_out": "norm_out",
+}
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # diffusers before 0.15
+
+
+def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
+    """A VAE with published weights, float32, on the CPU, in evaluation mode.
+
+    Args:
+        path: a file in AudioLDM's layout (the whole model, the VAE of its training, Tango's ``pytorch_model_vae.bin``) or in
+            diffusers'; or a diffusers folder, of a pipeline or of its VAE.
+        config: the architecture. The scaling factor is the one that comes with the weights (``scale_factor`` of a whole AudioLDM,
+            ``config.json`` in a folder), otherwise the config's.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another network.
+    """
+    file = weights_file(path, names=VAE_FILES, part="vae")
+    stored = load_state_dict(file, wrapper="state_dict")
+    settings = _settings(file)
+    factor = stored.get("scale_factor", settings.get("scaling_factor", config.scaling_factor))
+    vae = build_vae(replace(config, scaling_factor=float(factor)))
+    state = _of_vae(_inside(stored, FIRST_STAGE), vae)
+    check_keys(state, vae, file, f"a VAE of the sizes of this model (channels {_joined(config.vae_channels)})")
+    _check_settings(vae.config, settings, VAE_SETTINGS, file)
+    vae.load_state_dict(state)
+    return vae.eval()
+
+
+def load_vocoder(path: Path, config: CodecConfig) -> SpeechT5HifiGan:
+    """A HiFi-GAN generator with published weights, float32, on the CPU, in evaluation mode, without weight norm.
+
+    Args:
+        path: a file in the original layout (a whole AudioLDM or its VAE, which hold a vocoder; or HiFi-GAN's own
+            ``{"generator": ...}``, with or without weight norm) or in transformers'; or a folder, of a diffusers pipeline or of
+            its vocoder.
+        config: the architecture.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another network.
+    """
+    file = weights_file(path, names=FOLDER_WEIGHTS, part="vocoder")
+    stored = load_state_dict(file, wrapper=("generator", "state_dict"))
+    vocoder = build_vocoder(config)
+    state = _of_vocoder(_inside(_inside(stored, FIRST_STAGE), VOCODER), config)
+    if any(".parametrizations." in key for key in state):
+        vocoder.apply_weight_norm()
+    check_keys(state, vocoder, file, f"a HiFi-GAN of the sizes of this model (channels {config.vocoder_channels})")
+    _check_settings(vocoder.config, _settings(file), VOCODER_SETTINGS, file)
+    vocoder.load_state_dict(state)
+    remove_weight_norm(vocoder)
+    return vocoder.eval()
+
+
+def original_vae_names(vae: AutoencoderKL) -> dict[str, str]:
+    """Name of each tensor -> its name in AudioLDM's layout, without ``first_stage_model.``; there the decoder's blocks count from
+    the output, and the attention's projections are 1 x 1 convolutions."""
+    last = len(vae.config.up_block_types) - 1
+    names = {}
+    for ours in vae.state_dict():
+        name = re.sub(r"(?<=up_blocks\.)\d+", lambda found: str(last - int(found[0])), ours)
+        for pattern, original in _VAE_NAMES.items():
+            name = re.sub(pattern, original, name)
+        names[ours] = name
+    return names
+
+
+def _of_vae(state: dict[str, Tensor], vae: AutoencoderKL) -> dict[str, Tensor]:
+    """The VAE's tensors under our names; what is beside them (discriminator, vocoder, counters) is left out."""
+    state = {key: value.float() for key, value in state.items() if key.startswith(VAE_PARTS)}
+    if any(key.startswith("encoder.mid.") for key in state):
+        ours = {original: name for name, original in original_vae_names(vae).items()}
+        return {ours.get(k, k): v.flatten(1) if ".attn_1." in k and v.ndim == 4 else v for k, v in state.items()}
+    old = "|".join(_OLD_ATTENTION)
+    return {re.sub(rf"(?<=attentions\.0\.)({old})\b", lambda m: _OLD_ATTENTION[m[0]], k): v for k, v in state.items()}
+
+
+def _of_vocoder(state: dict[str, Tensor], config: CodecConfig) -> dict[str, Tensor]:
+    """The vocoder's tensors under our names, weight norm in torch's present form.
+
+    transformers' class has a normalisation of its input, which is off here, and keeps its two statistics all the same.
+    """
+    renamed = {"mean": torch.zeros(config.mel.n_mels), "scale": torch.ones(config.mel.n_mels)}
+    for key, value in state.items():
+        name = re.sub(r"^ups\.", "upsampler.", key.removeprefix("_orig_mod."))  # saved from a compiled module
+        name = name.replace(".weight_g", ".parametrizations.weight.original0")
+        renamed[name.replace(".weight_v", ".parametrizations.weight.original1")] = value.float()
+    return renamed
+
+
+def _inside(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it; all of them where none is under it."""
+    inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return inside or state
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """The configuration beside the weights of a folder in diffusers' or transformers' layout; empty where there is none.
+
+    Raises:
+        CheckpointError: it is not JSON.
+    """
+    path = file.with_name("config.json")
+    if file.name not in VAE_FILES + FOLDER_WEIGHTS or not path.is_file():
+        return {}
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: download it again.") from error
+    return settings
+
+
+def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], file: Path) -> None:
+    for name in names:
+        ours = json.loads(json.dumps(getattr(config, name)))  # tuples as JSON has them
+        if stored.get(name, ours) != ours:
+            raise CheckpointError(
+                f"{file} belongs to another network: its config.json says {name} {stored[name]}, this model has {ours}."
+            )
+
+
+def _joined(numbers: Iterable[int]) -> str:
+    return "/".join(map(str, numbers))

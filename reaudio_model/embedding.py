@@ -1,0 +1,178 @@
+"""CLAP vectors of many pairs: in batches, files that cannot be read set aside, and resumed after a kill."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reaudio_model.common.audio import decode_many
+from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.files import atomic_path, canonical_sha256
+from reaudio_model.common.progress import Reporter
+from reaudio_model.common.resample import resample
+from reaudio_model.nearest import Vectors, check_vectors
+from reaudio_model.records import Pair
+
+if TYPE_CHECKING:
+    from reaudio_model.clap import Clap
+
+_LOG = logging.getLogger(__name__)
+PARTS_VERSION = 1  # raise when what is kept of a batch changes
+EmbedAudio = Callable[[Sequence[Path]], npt.ArrayLike]
+EmbedText = Callable[[Sequence[str]], npt.ArrayLike]
+
+
+class Embedders(NamedTuple):
+    """How a set is embedded.
+
+    Attributes:
+        audio: files -> float (n, d), unit norm; raises AudioError if it cannot read one of them.
+        text: captions -> float (n, d), unit norm.
+        sha256: identity of the CLAP behind both.
+    """
+
+    audio: EmbedAudio
+    text: EmbedText
+    sha256: str
+
+
+class EmbeddedPairs(NamedTuple):
+    """pairs: those with readable audio, in order; audio, text: float32 (n, d), unit norm; left_out: clip ids of the others."""
+
+    pairs: list[Pair]
+    audio: Vectors
+    text: Vectors
+    left_out: list[str]
+
+
+def clap_embedders(clap: Clap, jobs: int = 1) -> Embedders:
+    """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; its first 10 s count."""
+    from reaudio_model.clap import SAMPLE_RATE
+
+    def audio(paths: Sequence[Path]) -> Vectors:
+        waveforms = []
+        for decoded in decode_many(paths, jobs):
+            if isinstance(decoded, AudioError):
+                raise decoded
+            waveforms.append(resample(decoded.samples.mean(axis=1), decoded.sample_rate, SAMPLE_RATE))
+        vectors: Vectors = clap.embed_audio(waveforms).cpu().numpy()
+        return vectors
+
+    def text(captions: Sequence[str]) -> Vectors:
+        vectors: Vectors = clap.embed_text(captions).cpu().numpy()
+        return vectors
+
+    return Embedders(audio, text, clap.sha256)
+
+
+def embed_pairs(
+    pairs: Sequence[Pair],
+    embedders: Embedders,
+    *,
+    batch_size: int = 32,
+    parts: Path | None = None,
+    progress: Reporter | None = None,
+) -> EmbeddedPairs:
+    """The vectors of ``pairs``.
+
+    Args:
+        pairs: with their files.
+        embedders: of files and captions.
+        batch_size: pairs at a time.
+        parts: folder where finished batches are kept; with it a killed call goes on where it was.
+        progress: where to show it; None shows nothing.
+
+    Raises:
+        ReaudioError: a pair without a file, none with readable audio, or vectors that do not fit.
+    """
+    without = next((pair.clip_id for pair in pairs if pair.audio is None), None)
+    if without is not None:
+        raise ReaudioError(f"The pair {without!r} has no audio file to embed.")
+    batches = [_Batch.of(pairs[start : start + batch_size]) for start in range(0, len(pairs), batch_size)]
+    vectors = []
+    with (progress or Reporter(quiet=True)).stage("embedding", len(pairs)) as advance:
+        for batch in batches:
+            vectors.append(_stored(batch, embedders, parts))
+            advance(len(batch.paths))
+    readable = np.concatenate([part.readable for part in vectors]) if vectors else np.zeros(0, bool)
+    if not readable.any():
+        raise ReaudioError(f"None of the {len(pairs)} pairs has an audio file that can be read.")
+    return EmbeddedPairs(
+        [pair for pair, ok in zip(pairs, readable, strict=True) if ok],
+        np.concatenate([part.audio for part in vectors])[readable],
+        np.concatenate([part.text for part in vectors])[readable],
+        [pair.clip_id for pair, ok in zip(pairs, readable, strict=True) if not ok],
+    )
+
+
+class _Batch(NamedTuple):
+    captions: list[str]
+    paths: list[Path]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> _Batch:
+        return cls([pair.caption for pair in pairs], [pair.audio for pair in pairs if pair.audio is not None])
+
+    def identity(self) -> list[object]:
+        """Changes when a caption or a file does."""
+        return [self.captions, [(str(path.resolve()), *_size_and_time(path)) for path in self.paths]]
+
+
+class _Part(NamedTuple):
+    """audio, text: float32 (m, d), zeros for audio that cannot be read; readable: bool (m,)."""
+
+    audio: Vectors
+    text: Vectors
+    readable: npt.NDArray[np.bool_]
+
+
+def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
+    """A batch from its file in ``parts``, or computed and kept there."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save_file
+
+    if parts is None:
+        return _embed(batch, embedders)
+    path = parts / f"{canonical_sha256([PARTS_VERSION, embedders.sha256, batch.identity()])}.safetensors"
+    with suppress(FileNotFoundError, SafetensorError):  # a damaged part is made again
+        return _Part(**load_file(path))
+    part = _embed(batch, embedders)
+    with atomic_path(path) as temporary:
+        save_file(part._asdict(), temporary)
+    return part
+
+
+def _embed(batch: _Batch, embedders: Embedders) -> _Part:
+    text = check_vectors(embedders.text(batch.captions), "The text embeddings")
+    audio = np.zeros_like(text)
+    try:
+        audio[:] = check_vectors(embedders.audio(batch.paths), "The audio embeddings", text.shape[1])
+        return _Part(audio, text, np.ones(len(audio), bool))
+    except AudioError:
+        return _Part(audio, text, _embed_one_by_one(batch.paths, embedders, audio))
+
+
+def _embed_one_by_one(paths: Sequence[Path], embedders: Embedders, out: Vectors) -> npt.NDArray[np.bool_]:
+    """Fills the rows of ``out`` whose files can be read; returns which these are."""
+    readable = np.zeros(len(paths), bool)
+    for row, path in enumerate(paths):
+        try:
+            out[row] = check_vectors(embedders.audio([path]), "The audio embeddings", out.shape[1])[0]
+            readable[row] = True
+        except AudioError as error:
+            _LOG.warning("Left out: %s", error)
+    return readable
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:  # found out, and reported, when it is decoded
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns

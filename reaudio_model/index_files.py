@@ -1,0 +1,207 @@
+"""A retrieval index and the neighbours found in one, as files.
+
+An index is a folder with ``pairs.parquet``, ``embeddings.safetensors`` (float32 audio and text) and ``manifest.json``, which
+names the hashes of the others and is written last: without it, or with files it does not know, there is no index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_path, atomic_write, explain_write_error, json_bytes
+from reaudio_model.common.weights import sha256_file
+from reaudio_model.records import Neighbour, Pair
+
+SCHEMA_VERSION = 1
+FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")
+MANIFEST, PAIRS, EMBEDDINGS = "manifest.json", "pairs.parquet", "embeddings.safetensors"
+QUERIES = b"queries"  # metadata of a neighbours table: all query ids, also those that retrieved nothing
+
+
+class IndexContent(NamedTuple):
+    """What an index is made of; see ``RetrievalIndex``."""
+
+    pairs: tuple[Pair, ...]
+    audio: npt.NDArray[np.float32]
+    text: npt.NDArray[np.float32]
+    encoder_sha256: str
+    left_out: tuple[str, ...]
+
+
+def write_index(folder: Path, content: IndexContent) -> None:
+    """Replaces what was there.
+
+    Raises:
+        ReaudioError: the folder cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    root = _audio_root(content.pairs)
+    try:
+        (folder / MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise explain_write_error(error, folder) from error
+    _write_table(folder / PAIRS, _pair_columns(content.pairs, root))
+    with atomic_path(folder / EMBEDDINGS) as temporary:
+        save_file({"audio": content.audio, "text": content.text}, temporary)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "encoder_sha256": content.encoder_sha256,
+        "n": len(content.pairs),
+        "dim": int(content.audio.shape[1]),
+        "audio_root": str(root) if root else None,
+        "left_out": list(content.left_out),
+        "files": {name: sha256_file(folder / name) for name in (PAIRS, EMBEDDINGS)},
+    }
+    atomic_write(folder / MANIFEST, json_bytes(manifest))
+
+
+def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
+    """See ``RetrievalIndex.load``.
+
+    Raises:
+        ReaudioError: no index, a half-written or altered one, or one of another version.
+    """
+    from safetensors.numpy import load_file
+
+    manifest = read_manifest(folder)
+    for name, sha256 in manifest["files"].items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
+            raise _damaged(folder, name)
+    embeddings = load_file(folder / EMBEDDINGS)
+    root = audio_root or (Path(manifest["audio_root"]) if manifest["audio_root"] else None)
+    return IndexContent(
+        tuple(_pairs(_read_table(folder / PAIRS), root)),
+        embeddings["audio"],
+        embeddings["text"],
+        manifest["encoder_sha256"],
+        tuple(manifest["left_out"]),
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What an index says of itself: schema_version, encoder_sha256, n, dim, audio_root, left_out, files.
+
+    Raises:
+        ReaudioError: no index, a half-written one, or one of another version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ReaudioError(
+            f"{folder} holds no retrieval index ({MANIFEST} is missing; it is written last): "
+            "build it with `reaudio-model index build`."
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        version = manifest["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReaudioError(
+            f"The retrieval index {folder} is damaged ({MANIFEST} cannot be read): build it again."
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise ReaudioError(
+            f"The retrieval index {folder} has version {version}, this program reads {SCHEMA_VERSION}: build it again."
+        )
+    if any(name not in manifest for name in FIELDS):
+        raise _damaged(folder, MANIFEST)
+    return manifest
+
+
+def _damaged(folder: Path, name: str) -> ReaudioError:
+    return ReaudioError(f"The retrieval index {folder} is damaged ({name} is not what was written): build it again.")
+
+
+def save_neighbours(path: Path, retrieved: Mapping[str, Sequence[Neighbour]]) -> None:
+    """Write what each query retrieved: a row for each neighbour, queries and ranks in order.
+
+    Columns: clip_id (of the query), rank (from 0), similarity, and of the neighbour neighbour_id, caption, source_id, split
+    and audio (its file, or null).
+
+    Raises:
+        ReaudioError: the file cannot be written.
+    """
+    rows = [(clip_id, found) for clip_id, neighbours in retrieved.items() for found in neighbours]
+    pairs = _pair_columns([found.pair for _, found in rows], root=None)
+    columns = {
+        "clip_id": [clip_id for clip_id, _ in rows],
+        "rank": np.array([found.rank for _, found in rows], dtype=np.int32),
+        "similarity": np.array([found.similarity for _, found in rows], dtype=np.float32),
+        "neighbour_id": pairs.pop("clip_id"),
+        **pairs,
+    }
+    _write_table(path, columns, {QUERIES: json.dumps(list(retrieved)).encode()})
+
+
+def load_neighbours(path: Path) -> dict[str, list[Neighbour]]:
+    """Query clip_id -> its neighbours by rank, as :func:`save_neighbours` wrote them.
+
+    Raises:
+        ReaudioError: missing, or not such a table.
+    """
+    table = _read_table(path)
+    try:
+        retrieved: dict[str, list[Neighbour]] = {clip_id: [] for clip_id in json.loads(table.schema.metadata[QUERIES])}
+        clip_ids, ranks, similarities = (table[name].to_pylist() for name in ("clip_id", "rank", "similarity"))
+        pairs = _pairs(table.drop_columns("clip_id").rename_columns({"neighbour_id": "clip_id"}), root=None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReaudioError(f"{path} is not a table of retrieved neighbours: retrieve again.") from error
+    for clip_id, pair, rank, similarity in zip(clip_ids, pairs, ranks, similarities, strict=True):
+        retrieved[clip_id].append(Neighbour(pair, rank, similarity))
+    return retrieved
+
+
+def _audio_root(pairs: Sequence[Pair]) -> Path | None:
+    """The folder that all audio files share, so that they can be moved together."""
+    folders = {str(pair.audio.resolve().parent) for pair in pairs if pair.audio is not None}
+    return Path(os.path.commonpath(folders)) if folders else None
+
+
+def _pair_columns(pairs: Sequence[Pair], root: Path | None) -> dict[str, Any]:
+    columns = {name: [getattr(pair, name) for pair in pairs] for name in ("clip_id", "caption", "source_id", "split")}
+    return {**columns, "audio": [_stored_path(pair.audio, root) for pair in pairs]}
+
+
+def _stored_path(audio: Path | None, root: Path | None) -> str | None:
+    if audio is None:
+        return None
+    return str(audio) if root is None else audio.resolve().relative_to(root).as_posix()
+
+
+def _pairs(table: Any, root: Path | None) -> list[Pair]:
+    columns = (table[name].to_pylist() for name in ("clip_id", "caption", "audio", "source_id", "split"))
+    return [
+        Pair(clip_id, caption, None if audio is None else (root or Path()) / audio, source_id, split)
+        for clip_id, caption, audio, source_id, split in zip(*columns, strict=True)
+    ]
+
+
+def _write_table(path: Path, columns: Mapping[str, Any], metadata: dict[bytes, bytes] | None = None) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    arrays = {
+        name: values if isinstance(values, np.ndarray) else pyarrow.array(values, pyarrow.string())
+        for name, values in columns.items()
+    }
+    with atomic_path(path) as temporary:
+        parquet.write_table(pyarrow.table(arrays).replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def _read_table(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(path)
+    except FileNotFoundError as error:
+        raise ReaudioError(f"{path} does not exist.") from error
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ReaudioError(f"{path} is not a readable Parquet file.") from error

@@ -1,0 +1,259 @@
+"""Retrieval of (text, audio) pairs by CLAP (arXiv 2309.08051, section 2.1): the index and its pools.
+
+The paper retrieves the top 50 "by CLAP score": here a caption's CLAP text vector against the CLAP audio vectors of the
+set (key "audio"), against its text vectors ("text"), or by the mean of both cosines ("mean"). With the key "text" and the
+paper's pool the first hit of a test prompt is the prompt itself: what a query may not retrieve is in ``exclusion.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.progress import Reporter
+from reaudio_model.embedding import Embedders, embed_pairs
+from reaudio_model.exclusion import NOTHING_EXCLUDED, Exclusion, ExclusionRules, QueryBatch
+from reaudio_model.index_files import IndexContent, load_neighbours, read_index, save_neighbours, write_index
+from reaudio_model.nearest import BlockSearcher, FaissSearcher, Rows, Searcher, Vectors, check_vectors, nearest
+from reaudio_model.records import Neighbour, Pair
+
+__all__ = ["NOTHING_EXCLUDED", "Exclusion", "QueryBatch", "RetrievalIndex", "load_neighbours", "save_neighbours"]
+
+Key = Literal["audio", "text", "mean"]
+Pool = Literal["train", "train+val", "all"]
+Backend = Literal["auto", "exact", "faiss"]
+# The splits of each pool; pairs whose split is not known count as training pairs.
+POOLS: dict[str, tuple[str, ...]] = {
+    "train": ("train", ""),
+    "train+val": ("train", "val", ""),
+    "all": ("train", "val", "test", ""),
+}
+TOP = 50  # neighbours stored for a prompt, as in the paper
+FAISS_ENTRIES = 1_000_000  # beyond it FAISS searches, where it is installed
+
+
+class _Space(NamedTuple):
+    """Where a search looks. rows: of the index; keys: their vectors; searcher: over the keys."""
+
+    rows: Rows
+    keys: Vectors
+    searcher: Searcher
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalIndex:
+    """A set of pairs with the CLAP vectors of their audio and captions.
+
+    Attributes:
+        pairs: n, with distinct clip ids.
+        audio, text: float32 (n, d), unit norm.
+        encoder_sha256: of the CLAP that made them (``Clap.sha256``).
+        left_out: clip ids that were asked for and have no readable audio.
+
+    Raises:
+        ReaudioError: no pairs, repeated ids, or vectors that do not fit (see ``nearest.check_vectors``).
+    """
+
+    pairs: tuple[Pair, ...]
+    audio: Vectors
+    text: Vectors
+    encoder_sha256: str
+    left_out: tuple[str, ...] = ()
+    _spaces: dict[tuple[str, str, str], _Space] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_pairs(self.pairs)
+        object.__setattr__(self, "audio", check_vectors(self.audio, "The audio embeddings"))
+        object.__setattr__(self, "text", check_vectors(self.text, "The text embeddings", self.dim))
+        for name, vectors in (("audio", self.audio), ("text", self.text)):
+            if len(vectors) != len(self.pairs):
+                raise ReaudioError(f"There are {len(vectors)} {name} embeddings for {len(self.pairs)} pairs.")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def dim(self) -> int:
+        """Width of the CLAP space."""
+        return int(self.audio.shape[1])
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """clip_id -> row."""
+        return {pair.clip_id: row for row, pair in enumerate(self.pairs)}
+
+    @classmethod
+    def build(
+        cls,
+        pairs: Sequence[Pair],
+        embedders: Embedders,
+        *,
+        batch_size: int = 32,
+        parts: Path | None = None,
+        progress: Reporter | None = None,
+    ) -> RetrievalIndex:
+        """An index of ``pairs``; those whose audio cannot be decoded are listed in ``left_out``.
+
+        Args:
+            pairs: the set, with files.
+            embedders: see ``embedding.clap_embedders``; vectors that exist already go to the constructor.
+            batch_size: pairs embedded at a time.
+            parts: folder for finished batches; with it a killed build goes on where it was.
+            progress: where to show it; None shows nothing.
+
+        Raises:
+            ReaudioError: no pair with readable audio, a repeated clip_id, or vectors that do not fit.
+        """
+        check_pairs(pairs)
+        done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=parts, progress=progress)
+        return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, tuple(done.left_out))
+
+    def save(self, folder: Path) -> None:
+        """Write the index; one that was there is replaced, and a half-written one is not taken for an index.
+
+        Raises:
+            ReaudioError: the folder cannot be written.
+        """
+        write_index(folder, IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out))
+
+    @classmethod
+    def load(
+        cls, folder: Path, expected_encoder_sha256: str | None = None, *, audio_root: Path | None = None
+    ) -> RetrievalIndex:
+        """Read an index, equal to the bit to what was saved.
+
+        Args:
+            folder: of :meth:`save`.
+            expected_encoder_sha256: of the CLAP that will make the queries; None checks nothing.
+            audio_root: where the audio lies now, if its folder was moved since.
+
+        Raises:
+            ReaudioError: no index there, a half-written or altered one, one of another version, or one of another CLAP.
+        """
+        found = read_index(folder, audio_root)
+        if expected_encoder_sha256 not in (None, found.encoder_sha256):
+            raise ReaudioError(
+                f"The retrieval index {folder} was built with another CLAP ({found.encoder_sha256[:12]}) than the one in use "
+                f"({str(expected_encoder_sha256)[:12]}): load that CLAP, or build the index again with this one."
+            )
+        return cls(*found)
+
+    def queries(self, clip_ids: Sequence[str]) -> QueryBatch:
+        """Pairs of the index as queries by their captions, as training asks.
+
+        Raises:
+            ReaudioError: a clip that is not in the index.
+        """
+        unknown = next((clip_id for clip_id in clip_ids if clip_id not in self.row_of), None)
+        if unknown is not None:
+            raise ReaudioError(
+                f"The clip {unknown!r} is not in the retrieval index: build it from a table that has this clip."
+            )
+        rows = [self.row_of[clip_id] for clip_id in clip_ids]
+        pairs = [self.pairs[row] for row in rows]
+        return QueryBatch(
+            self.text[rows], clip_ids, [p.source_id for p in pairs], [p.caption for p in pairs], self.audio[rows]
+        )
+
+    def search(
+        self,
+        queries: QueryBatch | npt.ArrayLike,
+        *,
+        k: int = TOP,
+        key: Key = "audio",
+        pool: Pool = "train",
+        exclude: Exclusion | None = None,
+        backend: Backend = "auto",
+    ) -> list[list[Neighbour]]:
+        """The k nearest pairs of each query, nearest first; equal cosines in the order of clip ids.
+
+        The answer to a query depends on nothing else in the batch. Where exclusions leave fewer than k pairs, these are all.
+
+        Args:
+            queries: or their vectors alone, float (B, d), unit norm.
+            k: 1 to the size of the pool.
+            key: what the queries are compared with.
+            pool: "train" (with pairs whose split is not known), "train+val", or "all", the paper's, which holds the test clips.
+            exclude: by default the query's own clip and recording.
+            backend: "exact", "faiss" (equal to it), or by the size of the pool.
+
+        Raises:
+            ReaudioError: k outside its range, an empty pool, an unknown key or pool, vectors that do not fit, an exclusion
+                that needs what the queries do not say, or FAISS asked for and not installed.
+        """
+        batch = queries if isinstance(queries, QueryBatch) else QueryBatch(queries)
+        space = self._space(key, pool, backend)
+        n = len(space.rows)
+        if not 1 <= k <= n:
+            raise ReaudioError(f"k is {k}, but the pool {pool!r} holds {n} pairs: choose k from 1 to {n}.")
+        vectors = check_vectors(batch.vectors, "The query vectors", self.dim)
+        may = self._rules.allowed(batch, exclude or Exclusion())
+        found = nearest(
+            space.searcher, space.keys, vectors, k, self._tie_order[space.rows], lambda i, rows: may(i, space.rows[rows])
+        )
+        return [self._neighbours(space.rows[rows], similarities) for rows, similarities in found]
+
+    def pool_rows(self, pool: Pool) -> Rows:
+        """Rows of the pairs in a pool, int64."""
+        return np.flatnonzero(np.isin([pair.split for pair in self.pairs], POOLS[one_of("pool", pool, POOLS)]))
+
+    def _neighbours(self, rows: Rows, similarities: Vectors) -> list[Neighbour]:
+        ranked = enumerate(zip(rows.tolist(), similarities.tolist(), strict=True))
+        return [Neighbour(self.pairs[row], rank, similarity) for rank, (row, similarity) in ranked]
+
+    def _space(self, key: Key, pool: Pool, backend: Backend) -> _Space:
+        """Kept for the next search of the same kind."""
+        if (key, pool, backend) not in self._spaces:
+            one_of("key", key, get_args(Key))
+            rows = self.pool_rows(pool)
+            if not len(rows):
+                raise ReaudioError(
+                    f"The index holds no pairs of the pool {pool!r}: choose another pool, or index that split."
+                )
+            keys = self._keys(key)
+            keys = keys if len(rows) == len(self) else keys[rows]
+            self._spaces[key, pool, backend] = _Space(rows, keys, _searcher(keys, backend))
+        return self._spaces[key, pool, backend]
+
+    def _keys(self, key: Key) -> Vectors:
+        if key == "mean":
+            return (self.audio + self.text) * np.float32(0.5)
+        return self.audio if key == "audio" else self.text
+
+    @cached_property
+    def _rules(self) -> ExclusionRules:
+        return ExclusionRules(self.pairs, self.text, self.audio)
+
+    @cached_property
+    def _tie_order(self) -> Rows:
+        order = np.empty(len(self), dtype=np.int64)
+        order[sorted(range(len(self)), key=lambda row: self.pairs[row].clip_id)] = np.arange(len(self))
+        return order
+
+
+def check_pairs(pairs: Sequence[Pair]) -> None:
+    """Raises ReaudioError if there are none, a clip_id is there twice, or a split has another name than the pools know."""
+    if not pairs:
+        raise ReaudioError("A retrieval index needs at least one (text, audio) pair.")
+    repeated = [clip_id for clip_id, n in Counter(pair.clip_id for pair in pairs).items() if n > 1]
+    if repeated:
+        raise ReaudioError(f"The clip_id {repeated[0]!r} is in the retrieval set twice: give every clip once.")
+    for split in {pair.split for pair in pairs}:
+        one_of("split", split, POOLS["all"])
+
+
+def _searcher(keys: Vectors, backend: Backend) -> Searcher:
+    one_of("backend", backend, get_args(Backend))
+    installed = importlib.util.find_spec("faiss") is not None
+    if backend == "faiss" or (backend == "auto" and installed and len(keys) > FAISS_ENTRIES):
+        return FaissSearcher(keys)
+    return BlockSearcher(keys)

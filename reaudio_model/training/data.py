@@ -1,0 +1,157 @@
+"""What the parts of the model are trained on: waveforms, tokens, and for the denoiser latents with stored conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reaudio_model.audio_mae import prepare_clip
+from reaudio_model.clap import SAMPLE_RATE as CLAP_RATE
+from reaudio_model.clap import fit_clip
+from reaudio_model.common.audio import decode
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.resample import Samples, resample
+from reaudio_model.config import ConditionConfig
+from reaudio_model.features import FeatureStore
+from reaudio_model.mel import normalise_waveform
+from reaudio_model.slots import in_slots
+from reaudio_model.training.latents import LatentStore
+from reaudio_model.training.order import Clips, Draw, draw_rng
+
+# float32 (n,) mono, its rate in Hz, and the generator of the draw -> float32 of one length for every clip
+Prepare = Callable[[Samples, int, np.random.Generator], Samples]
+Choice = Literal["first", "random"]
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """A clip at ``sample_rate``, normalised as a whole, cut at random to ``n_samples`` or filled with zeros at the end."""
+
+    n_samples: int
+    sample_rate: int
+
+    def __call__(self, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+        resampled = torch.from_numpy(resample(samples, sample_rate, self.sample_rate))
+        level: Samples = normalise_waveform(resampled).numpy()
+        start = int(rng.integers(max(len(level) - self.n_samples, 0) + 1))
+        crop = level[start : start + self.n_samples]
+        return np.pad(crop, (0, self.n_samples - len(crop)))
+
+
+def clap_clip(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+    """What CLAP hears of a clip (:func:`reaudio_model.clap.fit_clip`); the same at every draw."""
+    return fit_clip(resample(samples, sample_rate, CLAP_RATE))
+
+
+@dataclass(frozen=True)
+class MaeClip:
+    """What AudioMAE hears of a clip (:func:`reaudio_model.audio_mae.prepare_clip`); the same at every draw."""
+
+    config: ConditionConfig
+
+    def __call__(self, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+        return prepare_clip(samples, sample_rate, self.config)
+
+
+class TensorClips(Clips):
+    """Rows of tensors that are in memory: captions as tokens, labels."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        """
+        Args:
+            tensors: by name of the batch; the first dimension is the clips.
+        """
+        self.tensors = dict(tensors)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
+        return {name: value[draw.clip] for name, value in self.tensors.items()}
+
+
+class AudioClips(Clips):
+    """ "waveform" of audio files, and rows of tensors beside it.
+
+    Args:
+        files: any format and rate.
+        prepare: to one length.
+        seed: of the draws.
+        beside: by name of the batch; the first dimension is the clips.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], prepare: Prepare, *, seed: int = 0, beside: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.files, self.prepare, self.seed, self.beside = list(files), prepare, seed, TensorClips(beside or {})
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
+        samples, rate = decode(self.files[draw.clip])
+        waveform = self.prepare(samples.mean(axis=1), rate, draw_rng(self.seed, draw))
+        return {"waveform": torch.from_numpy(waveform), **self.beside[draw]}
+
+
+class DiffusionClips(Clips):
+    """ "latents" and the fields of a Conditioning with k slots, for :class:`reaudio_model.training.diffusion.DiffusionTask`.
+
+    Args:
+        latents: of n clips.
+        text: float (n, clap_dim), unit norm: E^t of each clip's own caption.
+        neighbours: of each clip the ids of what was retrieved for its caption, by rank, without itself; None for a model
+            that retrieves nothing.
+        features: stored tokens of the neighbours.
+        k: slots.
+        choice: "first" takes the k nearest; "random" any k of the neighbours, in the order of their rank, so that the model
+            meets more than its best neighbours.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        latents: LatentStore,
+        text: Tensor,
+        neighbours: Sequence[Sequence[str]] | None = None,
+        features: FeatureStore | None = None,
+        *,
+        k: int = 0,
+        choice: Choice = "first",
+        seed: int = 0,
+    ) -> None:
+        if len(text) != len(latents) or (neighbours is not None and len(neighbours) != len(latents)):
+            raise ValueError("latents, text vectors and neighbours must be of the same clips")
+        self.latents, self.text, self.neighbours, self.features = latents, text, neighbours, features
+        self.k, self.choice, self.seed = k, choice, seed
+        self._any = next((ids[0] for ids in neighbours or () if ids), None)  # gives the sizes where a clip has no neighbours
+        if neighbours is not None and (features is None or self._any is None):
+            raise ReaudioError(
+                "A model with retrieval needs neighbours and their features: the retrieval set has none to offer."
+            )
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
+        rng = draw_rng(self.seed, draw)
+        item = {"latents": self.latents.draw(draw.clip, rng)}
+        text = self.text[draw.clip].float()
+        if self.neighbours is None or self.features is None:
+            return item | {"text": text}
+        chosen = self._choose(self.neighbours[draw.clip], rng)
+        tokens = self.features.tokens(chosen or [str(self._any)])
+        slots = [*range(len(chosen)), *[-1] * (max(self.k, 1) - len(chosen))]
+        conditioning = in_slots(text[None], tokens, torch.tensor([slots]))
+        return item | {name: value[0] for name, value in conditioning.fields().items()}
+
+    def _choose(self, ranked: Sequence[str], rng: np.random.Generator) -> list[str]:
+        if self.choice == "first" or len(ranked) <= self.k:
+            return list(ranked[: self.k])
+        return [ranked[i] for i in sorted(rng.choice(len(ranked), self.k, replace=False))]

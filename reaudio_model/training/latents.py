@@ -1,0 +1,141 @@
+"""Latents of the training clips, encoded once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from reaudio_model.codec import Codec
+from reaudio_model.common.audio import decode
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
+from reaudio_model.common.inference import exact_inference, network_sha256
+from reaudio_model.common.progress import Reporter
+from reaudio_model.common.resample import resample
+from reaudio_model.config import CodecConfig
+from reaudio_model.mel import log_mel, normalise_waveform
+from reaudio_model.records import Pair
+
+FORMAT = 1
+QUIET = Reporter(quiet=True)
+
+
+class LatentStore:
+    """Posteriors of the VAE for a list of clips, computed once: float16 in memory-mapped safetensors, 131 KB a clip at full size.
+
+    Made by :func:`build_latents`.
+    """
+
+    def __init__(self, files: Sequence[Path], rows: int, size: int) -> None:
+        self.files, self.rows, self.size = list(files), rows, size
+        self._open: dict[Path, Any] = {}
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_open": {}}  # memory maps are opened again in a data-loading process
+
+    def draw(self, clip: int, rng: np.random.Generator) -> Tensor:
+        """A sample of the scaled latent, float32 (channels, time, frequency)."""
+        path, row = self.files[clip // self.rows], clip % self.rows
+        if path not in self._open:
+            try:
+                self._open[path] = safe_open(path, framework="pt")
+            except (OSError, SafetensorError) as error:
+                raise ReaudioError(
+                    f"{path} is missing or damaged: remove its folder, the latents are made again."
+                ) from error
+        mean, std = (self._open[path].get_slice(name)[row].float() for name in ("mean", "std"))
+        noise: Tensor = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
+        latent: Tensor = mean + std * noise
+        return latent
+
+
+def build_latents(
+    pairs: Sequence[Pair],
+    codec: Codec,
+    config: CodecConfig,
+    folder: Path,
+    *,
+    batch_size: int = 8,
+    rows: int = 256,
+    progress: Reporter = QUIET,
+) -> LatentStore:
+    """Encode the head (``config.seconds``) of each clip; a killed build continues where it was.
+
+    Args:
+        pairs: with audio files.
+        codec: with the VAE that decodes later.
+        config: its sizes.
+        folder: new, or of the same clips and VAE.
+        batch_size: clips encoded at a time.
+        rows: clips in a file.
+        progress: is told of every finished file.
+
+    Raises:
+        ReaudioError: ``folder`` has latents of other clips or of another VAE; the disk is full.
+        AudioError: a file that cannot be decoded.
+    """
+    identity = {
+        "format": FORMAT,
+        "vae": network_sha256(codec.vae),
+        "scaling_factor": codec.vae.config.scaling_factor,
+        "codec": json.loads(json.dumps(asdict(config))),
+        "clips": canonical_sha256([pair.clip_id for pair in pairs]),
+        "rows": rows,
+    }
+    _claim(folder / "latents.json", identity)
+    files = [folder / f"latents-{start:08d}.safetensors" for start in range(0, len(pairs), rows)]
+    with progress.stage("latents", len(pairs)) as advance:
+        for number, file in enumerate(files):
+            block = pairs[number * rows : (number + 1) * rows]
+            if not file.exists():
+                batches = [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
+                means, stds = zip(*(_posterior(batch, codec, config) for batch in batches), strict=True)
+                atomic_write(file, save({"mean": torch.cat(means), "std": torch.cat(stds)}))
+            advance(len(block))
+    return LatentStore(files, rows, len(pairs))
+
+
+def _claim(path: Path, identity: dict[str, Any]) -> None:
+    if not path.exists():
+        atomic_write(path, json_bytes(identity))
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ReaudioError(f"{path} is damaged: remove its folder, the latents are made again.") from error
+    differing = [name for name in identity if found.get(name) != identity[name]]
+    if differing:
+        raise ReaudioError(
+            f"{path.parent} has latents of another kind ({', '.join(differing)} differ): name another folder."
+        )
+
+
+def _posterior(pairs: Sequence[Pair], codec: Codec, config: CodecConfig) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the scaled latents, float16 (n, channels, time, frequency)."""
+    waveforms = torch.stack([_head(pair, config) for pair in pairs])
+    with exact_inference():
+        mel = log_mel(waveforms.to(codec.vae.device), config.mel)
+        posterior = codec.vae.encode(mel[:, None].to(codec.vae.dtype)).latent_dist
+        scale = codec.vae.config.scaling_factor
+        return (posterior.mean * scale).half().cpu(), (posterior.std * scale).half().cpu()
+
+
+def _head(pair: Pair, config: CodecConfig) -> Tensor:
+    """The first ``config.seconds`` of a clip, normalised, with zeros at the end where it is shorter."""
+    if pair.audio is None:
+        raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: only clips with audio can be trained on.")
+    samples, rate = decode(pair.audio)
+    head = resample(samples.mean(axis=1), rate, config.mel.sample_rate)[: config.n_samples]
+    level = normalise_waveform(torch.from_numpy(head))
+    return torch.nn.functional.pad(level, (0, config.n_samples - len(level)))

@@ -1,0 +1,176 @@
+"""Published UNets as a start for ours: AudioLDM's and AudioLDM2's, in the authors' layout or in diffusers'.
+
+AudioLDM2's network (contexts: GPT-2's 768, T5's 1024) is ours for "audio+text" without the path of E^t, and AudioLDM's is
+ours for "none". Names of the authors' layout: AudioLDM-training-finetuning, ``openaimodel.py``; of its averaged weights,
+``ema.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.weights import check_keys, load_state_dict
+from reaudio_model.unet import RetrievalUNet
+
+ORIGINAL_PREFIX = "model.diffusion_model."
+EMA_PREFIX = "model_ema.diffusion_model"  # the names after it have lost their dots
+DIFFUSERS_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+_ENDS = {
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "class_embedding": "film_emb",
+    "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
+    "conv_out": "out.2",
+}
+_RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+
+
+class Source(NamedTuple):
+    """What was loaded. layout: "original" or "diffusers"; film: False where the path of E^t starts without effect."""
+
+    layout: str
+    film: bool
+
+
+def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
+    """Put the weights of an AudioLDM or AudioLDM2 UNet into ours.
+
+    AudioLDM2 knows no E^t: then the columns that meet it in each ResNet block become zero, so that the network starts as
+    AudioLDM2's, whatever E^t; its projection keeps its random weights, so that training can open the path.
+
+    Args:
+        unet: of the same sizes, fusion "serial", retrieval "none" (AudioLDM) or "audio+text" (AudioLDM2); left as it was
+            on an error.
+        path: a file in the authors' layout (the whole model, or the UNet alone) or diffusers'; or a folder of diffusers'
+            layout, of the pipeline or of its UNet.
+        ema: the averaged weights of a file in the authors' layout, which are the better ones for sampling.
+
+    Raises:
+        CheckpointError: missing, damaged, without averaged weights, or of another network.
+    """
+    file = _weights_file(path)
+    state = load_state_dict(file, wrapper="state_dict")
+    original = any(key.startswith((ORIGINAL_PREFIX, "input_blocks.")) for key in state)
+    if ema:
+        state = _averaged(state, unet, file)
+    elif original:
+        state = _renamed(state, unet)
+    film = "class_embedding.weight" in state
+    if not film:
+        state = _with_idle_film(state, unet)
+    check_keys(state, unet.unet, file, f"an AudioLDM or AudioLDM2 UNet of the sizes of {_sizes(unet)}")
+    unet.unet.load_state_dict(state)
+    return Source("original" if original else "diffusers", film)
+
+
+def original_names(unet: RetrievalUNet) -> dict[str, str]:
+    """Name of each tensor of ``unet.unet`` -> its name in the authors' layout, without ``model.diffusion_model.``."""
+    modules = _original_modules(unet.unet)
+    return {key: _rename(key, modules) for key in unet.unet.state_dict()}
+
+
+def _rename(key: str, modules: dict[str, str]) -> str:
+    """``key`` with the longest of its leading modules replaced; below that the names agree."""
+    parts = key.split(".")
+    ours = next(name for size in range(len(parts), 0, -1) if (name := ".".join(parts[:size])) in modules)
+    return modules[ours] + key.removeprefix(ours)
+
+
+def _original_modules(network: Any) -> dict[str, str]:
+    """Module of diffusers -> module of the authors, who count ResNet blocks, down- and upsampling in one list each way.
+
+    In an entry of such a list stand a ResNet block (0), its transformers (1, 2, ...) and, going up, the upsampling.
+    """
+    modules = dict(_ENDS)
+    position = 1
+    for level, block in enumerate(network.down_blocks):
+        for layer in range(len(block.resnets)):
+            modules |= _place(f"down_blocks.{level}", layer, f"input_blocks.{position}", _transformers(block))
+            position += 1
+        if block.downsamplers:
+            modules[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{position}.0.op"
+            position += 1
+    position = 0
+    for level, block in enumerate(network.up_blocks):
+        for layer in range(len(block.resnets)):
+            modules |= _place(f"up_blocks.{level}", layer, f"output_blocks.{position}", _transformers(block))
+            position += 1
+        if block.upsamplers:
+            last = f"output_blocks.{position - 1}.{1 + _transformers(block)}"
+            modules[f"up_blocks.{level}.upsamplers.0.conv"] = f"{last}.conv"
+    middle = len(network.mid_block.attentions)
+    return (
+        modules
+        | _place("mid_block", 0, "middle_block", middle)
+        | _resnet("mid_block.resnets.1", f"middle_block.{1 + middle}")
+    )
+
+
+def _transformers(block: Any) -> int:
+    """How many stand after each ResNet block."""
+    return len(block.attentions) // len(block.resnets) if hasattr(block, "attentions") else 0
+
+
+def _place(block: str, layer: int, entry: str, transformers: int) -> dict[str, str]:
+    """A ResNet block and the transformers after it."""
+    attentions = {f"{block}.attentions.{layer * transformers + i}": f"{entry}.{1 + i}" for i in range(transformers)}
+    return attentions | _resnet(f"{block}.resnets.{layer}", f"{entry}.0")
+
+
+def _resnet(ours: str, original: str) -> dict[str, str]:
+    return {f"{ours}.{name}": f"{original}.{theirs}" for name, theirs in _RESNET.items()}
+
+
+def _renamed(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, Tensor]:
+    """The UNet of a file in the authors' layout under our names; what we have no name for keeps its own."""
+    inside = {key.removeprefix(ORIGINAL_PREFIX): value for key, value in state.items() if key.startswith(ORIGINAL_PREFIX)}
+    ours = {theirs: name for name, theirs in original_names(unet).items()}
+    return {ours.get(key, key): value for key, value in (inside or state).items()}
+
+
+def _averaged(state: dict[str, Tensor], unet: RetrievalUNet, file: Path) -> dict[str, Tensor]:
+    averages = {key.removeprefix(EMA_PREFIX): value for key, value in state.items() if key.startswith(EMA_PREFIX)}
+    if not averages:
+        raise CheckpointError(f"{file} holds no averaged (EMA) weights: load it without them.")
+    ours = {theirs.replace(".", ""): name for name, theirs in original_names(unet).items()}
+    return {ours.get(key, key): value for key, value in averages.items()}
+
+
+def _with_idle_film(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, Tensor]:
+    """With the path of E^t that AudioLDM2 lacks: its projection as it is, its columns in each ResNet block zero."""
+    ours = unet.unet.state_dict()
+    filled = {key: value for key, value in ours.items() if key.startswith("class_embedding.")}
+    for key, value in state.items():
+        widened = key.endswith("time_emb_proj.weight") and key in ours and 2 * value.shape[1] == ours[key].shape[1]
+        filled[key] = torch.cat([value, torch.zeros_like(value)], dim=1) if widened else value
+    return filled
+
+
+def _weights_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for folder in (path, path / "unet"):
+        for name in DIFFUSERS_FILES:
+            if (folder / name).is_file():
+                return folder / name
+    raise CheckpointError(
+        f"The folder {path} has no {' or '.join(DIFFUSERS_FILES)}, nor has its folder unet: it holds no UNet."
+    )
+
+
+def _sizes(unet: RetrievalUNet) -> str:
+    channels = "/".join(map(str, unet.config["channels"]))
+    return f"this model (channels {channels}, retrieval {unet.config['retrieval']!r}, fusion {unet.config['fusion']!r})"

@@ -1,0 +1,198 @@
+"""Training the vocoder: the losses in closed form, what a step moves, when the discriminators start, resuming."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from reaudio_model.codec import Codec, build_vae, build_vocoder, remove_weight_norm
+from reaudio_model.config import TINY_CODEC
+from reaudio_model.mel import log_mel
+from reaudio_model.training.discriminators import (
+    Judgement,
+    PeriodDiscriminator,
+    ScaleDiscriminator,
+    WaveformDiscriminator,
+)
+from reaudio_model.training.vocoder import (
+    SEGMENT,
+    VocoderLoss,
+    VocoderTask,
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+)
+
+RATE = 2e-3
+FIGURES = ["loss", "mel", "adversarial", "features", "discriminator"]
+
+
+def make_task(*, start: int = 0, seed: int = 0) -> VocoderTask:
+    torch.manual_seed(seed)
+    return VocoderTask(
+        build_vocoder(TINY_CODEC),
+        TINY_CODEC.mel,
+        loss=VocoderLoss(discriminator_start=start),
+        discriminator=WaveformDiscriminator(period_width=2, scale_width=16),
+    )
+
+
+@pytest.fixture
+def batch() -> dict[str, Tensor]:
+    return {"waveform": 0.1 * torch.randn(2, SEGMENT, generator=torch.manual_seed(1))}
+
+
+class Run:
+    """A task with its optimizers."""
+
+    def __init__(self, task: VocoderTask) -> None:
+        self.task = task
+        self.accelerator = Accelerator(cpu=True)
+        self.optimizers = [self.accelerator.prepare_optimizer(o) for o in task.optimizers(RATE)]
+
+    def step(self, batch: dict[str, Tensor], number: int) -> dict[str, float]:
+        for module in self.task.modules().values():
+            module.train()
+        return self.task.training_step(batch, self.optimizers, self.accelerator, number, torch.Generator())
+
+    def validate(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        for module in self.task.modules().values():
+            module.eval()
+        with torch.no_grad():
+            return self.task.validation_step(batch)
+
+    def state(self) -> dict[str, Any]:
+        modules = {name: module.state_dict() for name, module in self.task.modules().items()}
+        return copy.deepcopy({"modules": modules, "optimizers": [o.state_dict() for o in self.optimizers]})
+
+    def load(self, state: dict[str, Any]) -> None:
+        for name, module in self.task.modules().items():
+            module.load_state_dict(state["modules"][name])
+        for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(values)
+
+
+@pytest.mark.parametrize("start", [0, 10**6], ids=["with discriminators", "without"])
+def test_training_lowers_the_loss_of_its_batch(batch: dict[str, Tensor], start: int) -> None:
+    run = Run(make_task(start=start))
+    before = run.validate(batch)
+    for number in range(20):
+        figures = run.step(batch, number)
+        assert list(figures) == FIGURES
+    assert run.validate(batch)["loss"] < 0.8 * before["loss"]
+
+
+def test_gradients_reach_every_parameter(batch: dict[str, Tensor]) -> None:
+    run = Run(make_task())
+    run.step(batch, 0)
+    for module, optimizer in zip(run.task.modules().values(), run.optimizers, strict=True):
+        for name, parameter in module.named_parameters():
+            assert optimizer.state[parameter]["exp_avg_sq"].sum() > 0, name
+
+
+def test_the_discriminators_wait_for_their_step(batch: dict[str, Tensor]) -> None:
+    run = Run(make_task(start=2))
+    initial = run.state()["modules"]["discriminator"]
+    for number in range(3):
+        figures = run.step(batch, number)
+        same = all(torch.equal(initial[key], value) for key, value in run.task.discriminator.state_dict().items())
+        assert same == (number < 2)
+        for name in ("adversarial", "features", "discriminator"):
+            assert (figures[name] == 0.0) == (number < 2)
+
+
+def test_a_run_resumed_from_its_state_makes_the_same_step(batch: dict[str, Tensor]) -> None:
+    run, resumed = Run(make_task()), Run(make_task(seed=5))
+    for number in range(2):
+        run.step(batch, number)
+    resumed.load(run.state())
+    assert run.step(batch, 2) == resumed.step(batch, 2)
+    expected, found = run.state()["modules"], resumed.state()["modules"]
+    assert all(torch.equal(expected[name][key], found[name][key]) for name in expected for key in expected[name])
+
+
+def test_the_loss_is_the_weighted_sum(batch: dict[str, Tensor]) -> None:
+    figures = Run(make_task()).step(batch, 0)
+    expected = 45 * figures["mel"] + figures["adversarial"] + 2 * figures["features"]
+    assert figures["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_trained_vocoder_without_weight_norm_is_the_one_validated(batch: dict[str, Tensor]) -> None:
+    run = Run(make_task())
+    run.step(batch, 0)
+    figures = run.validate(batch)
+    remove_weight_norm(run.task.vocoder)
+    codec = Codec(build_vae(TINY_CODEC), run.task.vocoder, TINY_CODEC.mel)
+    waveform = batch["waveform"][:, :8160]
+    with torch.no_grad():
+        mel = log_mel(batch["waveform"], TINY_CODEC.mel)
+        sound = run.task.vocoder(mel)
+        torch.testing.assert_close(codec.vocode(mel, 8160), sound[:, :8160])
+    l1 = (log_mel(sound, TINY_CODEC.mel) - mel).abs().mean().item()
+    assert waveform.shape == codec.vocode(mel, 8160).shape
+    assert figures["loss"] == pytest.approx(l1, rel=1e-5)
+
+
+def test_a_segment_is_what_its_frames_become() -> None:
+    vocoder = build_vocoder(TINY_CODEC)
+    mel = log_mel(torch.zeros(1, SEGMENT), TINY_CODEC.mel)
+    assert mel.shape[1] == 51
+    assert vocoder(mel).shape == (1, SEGMENT)
+
+
+def test_whole_clips_are_validated_too() -> None:
+    clips = {"waveform": 0.1 * torch.randn(2, TINY_CODEC.n_samples + 77, generator=torch.manual_seed(1))}
+    run = Run(make_task())
+    assert run.validate(clips) == run.validate(clips)
+    assert run.validate(clips)["loss"] > 0
+
+
+def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
+    run = Run(make_task())
+    run.accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    before = run.validate(batch)
+    for number in range(10):
+        run.step(batch, number)
+    assert run.validate(batch)["loss"] < before["loss"]
+
+
+def judgement(logits: list[float], features: list[list[float]]) -> Judgement:
+    return Judgement(torch.tensor([logits]), [torch.tensor([feature]) for feature in features])
+
+
+def test_losses_in_closed_form() -> None:
+    real = [judgement([1.0, 0.0], [[0.0, 0.0], [1.0]]), judgement([1.0], [[2.0]])]
+    fake = [judgement([0.0, 2.0], [[1.0, 3.0], [1.5]]), judgement([0.5], [[0.0]])]
+    assert discriminator_loss(real, fake).item() == (0.5 + 2.0) + (0.0 + 0.25)
+    assert adversarial_loss(fake).item() == (0.5 * (1 + 1)) + 0.25
+    assert feature_loss(real, fake).item() == 2.0 + 0.5 + 2.0
+
+
+@pytest.mark.parametrize("period", [2, 3, 11])
+def test_a_period_discriminator_sees_each_phase_alone(period: int) -> None:
+    torch.manual_seed(0)
+    discriminator = PeriodDiscriminator(period, width=2)
+    waveform = torch.randn(1, 1500)
+    changed = waveform.clone()
+    changed[0, 700] += 1
+    with torch.no_grad():
+        difference = (discriminator(changed).logits - discriminator(waveform).logits).reshape(-1, period)
+    phases = difference.abs().sum(dim=0).nonzero().flatten().tolist()
+    assert phases == [700 % period]
+
+
+def test_the_published_discriminators_have_their_sizes() -> None:
+    with torch.device("meta"):
+        whole, period, scale = WaveformDiscriminator(), PeriodDiscriminator(2), ScaleDiscriminator()
+        judgements = whole(torch.empty(2, SEGMENT))
+    # multiplied out from the tables of HiFi-GAN's appendix; weight norm adds a length for each output channel
+    assert [sum(p.numel() for p in net.parameters()) for net in (whole, period, scale)] == [70_724_591, 8_221_154, 9_874_306]
+    assert len(judgements) == 8
+    assert [len(j.features) for j in judgements] == [6] * 5 + [8] * 3
+    assert all(j.logits.shape[0] == 2 for j in judgements)
+    assert [j.logits.shape[1] for j in judgements[5:]] == [128, 65, 33]  # 8192, 4097, 2049 samples, strides 2 2 4 4
