@@ -47,9 +47,11 @@ def build_vae(config: CodecConfig) -> AutoencoderKL:
 def build_vocoder(config: CodecConfig) -> SpeechT5HifiGan:
     """The HiFi-GAN generator (arXiv 2010.05646) with random weights, without weight norm; 55.3 M parameters at full size.
 
-    Equals AudioLDM's generator exactly.
+    Equals AudioLDM's generator exactly. Starts from torch's default initialisation, as HiFi-GAN does in effect (it draws from
+    N(0, 0.01) what weight norm then replaces). transformers draws all weights from N(0, 0.01), which makes sound of 1e-5: below
+    the floor of the log-mel, where the mel loss has no gradient.
     """
-    return SpeechT5HifiGan(
+    vocoder = SpeechT5HifiGan(
         SpeechT5HifiGanConfig(
             model_in_dim=config.mel.n_mels,
             sampling_rate=config.mel.sample_rate,
@@ -61,6 +63,10 @@ def build_vocoder(config: CodecConfig) -> SpeechT5HifiGan:
             normalize_before=False,
         )
     )
+    for module in vocoder.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            module.reset_parameters()
+    return vocoder
 
 
 def remove_weight_norm(vocoder: SpeechT5HifiGan) -> None:

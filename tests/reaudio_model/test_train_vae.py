@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from reaudio_model.codec import build_vae
@@ -39,9 +40,10 @@ def batch() -> dict[str, Tensor]:
 class Run:
     """A task with its optimizers; every step draws from its own seed, as the loop does it."""
 
-    def __init__(self, task: VaeTask) -> None:
+    def __init__(self, task: VaeTask, precision: str = "no") -> None:
         self.task = task
-        self.accelerator = Accelerator(cpu=True)
+        AcceleratorState._reset_state(reset_partial_state=True)  # it is one for a process otherwise, precision and all
+        self.accelerator = Accelerator(cpu=True, mixed_precision=precision)
         self.optimizers = [self.accelerator.prepare_optimizer(o) for o in task.optimizers(RATE)]
 
     def step(self, batch: dict[str, Tensor], number: int) -> dict[str, float]:
@@ -151,8 +153,7 @@ def test_a_perceptual_loss_is_added(batch: dict[str, Tensor]) -> None:
 
 
 def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
-    run = Run(make_task())
-    run.accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    run = Run(make_task(), precision="bf16")
     before = run.validate(batch)
     for number in range(5):
         run.step(batch, number)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from reaudio_model.codec import Codec, build_vae, build_vocoder, remove_weight_norm
@@ -50,9 +51,10 @@ def batch() -> dict[str, Tensor]:
 class Run:
     """A task with its optimizers."""
 
-    def __init__(self, task: VocoderTask) -> None:
+    def __init__(self, task: VocoderTask, precision: str = "no") -> None:
         self.task = task
-        self.accelerator = Accelerator(cpu=True)
+        AcceleratorState._reset_state(reset_partial_state=True)  # it is one for a process otherwise, precision and all
+        self.accelerator = Accelerator(cpu=True, mixed_precision=precision)
         self.optimizers = [self.accelerator.prepare_optimizer(o) for o in task.optimizers(RATE)]
 
     def step(self, batch: dict[str, Tensor], number: int) -> dict[str, float]:
@@ -153,8 +155,7 @@ def test_whole_clips_are_validated_too() -> None:
 
 
 def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
-    run = Run(make_task())
-    run.accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    run = Run(make_task(), precision="bf16")
     before = run.validate(batch)
     for number in range(10):
         run.step(batch, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -198,15 +199,13 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(tmp_path: Path, accelera
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, accelerator: Accelerator) -> None:
     run(Regression(interrupt_at=9), tmp_path, accelerator)
     path = checkpoint_path(tmp_path / "checkpoints", 10)
-    (path / "optimizer-0.pt").write_bytes(b"\x80\x04garbage")
-    with pytest.raises(CheckpointError, match=r"optimizer-0\.pt is missing, damaged or of another model"):
-        run(Regression(), tmp_path, accelerator, resume=True)
-    (path / "net.safetensors").write_bytes(b"garbage")
-    with pytest.raises(CheckpointError, match=r"net\.safetensors is missing, damaged"):
-        run(Regression(), tmp_path, accelerator, resume=True)
-    (path / "state.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"state\.json is missing or damaged|net\.safetensors"):
-        run(Regression(), tmp_path, accelerator, resume=True)
+    for name in ("state.json", "optimizer-0.pt", "net.safetensors"):
+        whole = (path / name).read_bytes()
+        (path / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(CheckpointError, match=rf"{re.escape(name)} is missing"):
+            run(Regression(), tmp_path, accelerator, resume=True)
+        (path / name).write_bytes(whole)
+    assert run(Regression(), tmp_path, accelerator, resume=True).finished
 
 
 def test_a_folder_with_a_run_needs_resume(tmp_path: Path, accelerator: Accelerator) -> None:
