@@ -5,7 +5,6 @@ Nothing heavy is imported before a command runs, so ``--help`` answers at once.
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reaudio_eval import __version__
-from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, print_json, reporter
+from reaudio_model.common.cli import (
+    DEFAULT_JOBS,
+    HELP_OPTIONS,
+    BatchOption,
+    CacheOption,
+    CommandGroup,
+    DeviceOption,
+    DryRunOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    print_json,
+    reporter,
+)
 from reaudio_model.common.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -60,25 +72,12 @@ RequireOption = Annotated[
     list[str] | None, typer.Option("--require", help="Fail if this metric cannot be computed; repeatable.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of resampling, and of models that generate.")]
-BatchOption = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
-JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache."
-    ),
-]
 DownloadOption = Annotated[bool, typer.Option("--allow-download", help="Fetch published checkpoints that are missing.")]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")]
 DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with the dataset's tables.")]
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
-DEFAULT_JOBS = os.cpu_count() or 1
 
 
 def _options(

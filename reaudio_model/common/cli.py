@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +15,19 @@ if TYPE_CHECKING:
     from reaudio_model.common.progress import Reporter
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+DEFAULT_JOBS = os.cpu_count() or 1
+BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Clips in a batch.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
+JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")]
 
 
 class CommandGroup(typer.core.TyperGroup):
