@@ -89,8 +89,10 @@ def embed_pairs(
         progress: where to show it; None shows nothing.
 
     Raises:
-        ReaudioError: a pair without a file, none with readable audio, or vectors that do not fit.
+        ReaudioError: a batch size below 1, a pair without a file, none with readable audio, or vectors that do not fit.
     """
+    if batch_size < 1:
+        raise ReaudioError(f"--batch-size must be 1 or more, not {batch_size}.")
     without = next((pair.clip_id for pair in pairs if pair.audio is None), None)
     if without is not None:
         raise ReaudioError(f"The pair {without!r} has no audio file to embed.")

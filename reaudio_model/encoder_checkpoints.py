@@ -5,6 +5,7 @@ CLAP's two layouts are read by :func:`reaudio_model.clap.load_clap`.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,12 +39,18 @@ _RENAMES = tuple(
         (r"\.norm1\.", ".layernorm_before."),
         (r"\.norm2\.", ".layernorm_after."),
         (r"^norm\.", "layernorm."),
+        # ViTModel.save_pretrained writes the names of transformers 4
+        (r"^encoder\.layer\.", "layers."),
+        (r"\.attention\.attention\.(q|k|v)(uery|ey|alue)\.", r".attention.\1_proj."),
+        (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+        (r"\.intermediate\.dense\.", ".mlp.fc1."),
+        (r"(\d)\.output\.dense\.", r"\1.mlp.fc2."),
     )
 )
 
 
 def rename_audio_mae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """AudioMAE's own keys, which timm shares -> ``ViTModel`` keys; ``ViTModel`` keys stay as they are.
+    """AudioMAE's own keys, which timm shares, or those of a saved ``ViTModel`` -> ``ViTModel`` keys, which stay as they are.
 
     The fused query-key-value matrices are split in three. Position embeddings are those of the file: the authors declare
     their patch grid as 8 x 64 and flatten it as 64 x 8, so a computed table would be another one.
@@ -69,7 +76,9 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
         CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm is another
             one; the model is conditioned on the pre-trained encoder).
     """
-    state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
+    # the authors' training code keeps its arguments beside the weights; a Namespace is data and can call nothing
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
     if "fc_norm.weight" in state:
         raise CheckpointError(f"{path} is an AudioMAE fine-tuned for classification: use the pre-trained one.")
     what = f"a pre-trained AudioMAE encoder of {config.mae_layers} layers and width {config.mae_dim}"

@@ -87,6 +87,16 @@ def read_pair_tables(
     return PairTable(list(pairs.values()), missing)
 
 
+def read_prompts(table: Path) -> list[Pair]:
+    """Prompts from a CSV: ``clip_id, caption`` and optionally ``source_id`` (or ``youtube_id``) and ``split``.
+
+    Raises:
+        ReaudioError: the table is missing, damaged, not UTF-8, lacks a column, or has an empty, repeated or unusable value.
+    """
+    rows = _checked(read_table(table, ["clip_id", "caption"], "the prompts"), table)
+    return _as_pairs(rows.assign(audio=None))
+
+
 def caption_key(caption: str) -> str:
     """What two captions share when they say the same: lower case, without punctuation, single spaces."""
     return _NOT_WORDS.sub(" ", caption.casefold()).strip()
@@ -94,14 +104,18 @@ def caption_key(caption: str) -> str:
 
 def _general_rows(table: Path, root: Path) -> pd.DataFrame:
     """A row per pair: clip_id, caption, audio (a Path where its file should be, or None), source_id, split."""
-    rows = read_table(table, GENERAL_COLUMNS, "the (text, audio) pairs")
+    rows = _checked(read_table(table, GENERAL_COLUMNS, "the (text, audio) pairs"), table)
+    require_values(rows, "audio", table)
+    return rows.assign(audio=pd.Series([root / name.strip() for name in rows["audio"]], rows.index, dtype=object))
+
+
+def _checked(rows: pd.DataFrame, table: Path) -> pd.DataFrame:
+    """The rows with good, distinct ids and captions, and with source_id and split, "" where the table has none."""
     require_ids(rows, table)
-    for column in ("caption", "audio"):
-        require_values(rows, column, table)
+    require_values(rows, "caption", table)
     require_unique(rows, ["clip_id"], table)
     source = next((c for c in ("source_id", "youtube_id") if c in rows.columns), None)
     return rows.assign(
-        audio=pd.Series([root / name.strip() for name in rows["audio"]], rows.index, dtype=object),
         source_id=rows[source].str.strip() if source else "",
         split=rows["split"].str.strip() if "split" in rows.columns else "",
     )
@@ -133,11 +147,7 @@ def _file_names(clips: pd.DataFrame, captions: pd.DataFrame) -> dict[str, dict[s
 
 
 def _pairs(rows: pd.DataFrame, table: Path) -> PairTable:
-    columns = (rows[c] for c in ("clip_id", "caption", "audio", "source_id", "split"))
-    pairs = [
-        Pair(clip_id, caption.strip(), audio, source_id, split)
-        for clip_id, caption, audio, source_id, split in zip(*columns, strict=True)
-    ]
+    pairs = _as_pairs(rows)
     there = [pair for pair in pairs if pair.audio is not None and pair.audio.is_file()]
     if not there:
         looked_for = pairs[0].audio or f"a file named after the clip {pairs[0].clip_id}"
@@ -146,3 +156,11 @@ def _pairs(rows: pd.DataFrame, table: Path) -> PairTable:
         )
     found = {pair.clip_id for pair in there}
     return PairTable(there, [pair.clip_id for pair in pairs if pair.clip_id not in found])
+
+
+def _as_pairs(rows: pd.DataFrame) -> list[Pair]:
+    columns = (rows[name] for name in ("clip_id", "caption", "audio", "source_id", "split"))
+    return [
+        Pair(clip_id, caption.strip(), audio, source_id, split)
+        for clip_id, caption, audio, source_id, split in zip(*columns, strict=True)
+    ]

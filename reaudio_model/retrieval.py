@@ -32,7 +32,7 @@ Key = Literal["audio", "text", "mean"]
 Pool = Literal["train", "train+val", "all"]
 Backend = Literal["auto", "exact", "faiss"]
 # The splits of each pool; pairs whose split is not known count as training pairs.
-POOLS: dict[str, tuple[str, ...]] = {
+POOLS: dict[Pool, tuple[str, ...]] = {
     "train": ("train", ""),
     "train+val": ("train", "val", ""),
     "all": ("train", "val", "test", ""),
@@ -204,7 +204,8 @@ class RetrievalIndex:
 
     def pool_rows(self, pool: Pool) -> Rows:
         """Rows of the pairs in a pool, int64."""
-        return np.flatnonzero(np.isin([pair.split for pair in self.pairs], POOLS[one_of("pool", pool, POOLS)]))
+        one_of("pool", pool, POOLS)
+        return np.flatnonzero(np.isin([pair.split for pair in self.pairs], POOLS[pool]))
 
     def _neighbours(self, rows: Rows, similarities: Vectors) -> list[Neighbour]:
         ranked = enumerate(zip(rows.tolist(), similarities.tolist(), strict=True))

@@ -40,7 +40,8 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
     """A scheduler over the paper's noise: 1000 steps, betas ``linspace(sqrt(.0015), sqrt(.0195), 1000) ** 2``.
 
     "ddim" is the authors' sampler (timesteps 1, 6, ..., 996 at 200 steps); "dpm-solver++" (second order, multistep) and "unipc"
-    solve the same equation in a tenth of the steps and know no ``eta``.
+    solve the same equation in a tenth of the steps and know no ``eta``. They place their steps as Karras et al. 2022 (equation 5):
+    with the exact denoiser of Gaussian mixtures 25 of them end 3 to 15 times nearer to DDIM's limit than evenly spaced ones.
 
     Args:
         name: one of ``SCHEDULERS``.
@@ -66,7 +67,7 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
     if name == "ddim":
         return ddim
     fast: Any = diffusers.DPMSolverMultistepScheduler if name == "dpm-solver++" else diffusers.UniPCMultistepScheduler
-    return fast.from_config(ddim.config)
+    return fast.from_config(ddim.config, use_karras_sigmas=True)
 
 
 def needs_null(guidance_scale: float, retrieval_guidance_scale: float | None) -> bool:
@@ -146,6 +147,8 @@ def sample_latents(
     if not 1 <= steps < TRAIN_TIMESTEPS:
         raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
     scheduler.set_timesteps(steps, device=noise.device)
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)  # of many steps the first two share a timestep, and the library would begin at the second
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
     weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
     latents: Tensor = noise * scheduler.init_noise_sigma

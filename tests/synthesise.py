@@ -70,10 +70,10 @@ def write_random_tagger(path: Path) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from reaudio_eval.embedders._efficientat import MobileNet
+    from reaudio_eval.embedders._efficientat import MobileNetV3
 
     torch.manual_seed(0)
-    save_file(MobileNet(width=0.4).state_dict(), path)
+    save_file(MobileNetV3(0.4).state_dict(), path)
     return path
 
 

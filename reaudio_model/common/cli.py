@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 DEFAULT_JOBS = os.cpu_count() or 1
-BatchOption = Annotated[int, typer.Option("--batch-size", min=1, help="Clips in a batch.")]
+BatchOption = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
 CacheOption = Annotated[

@@ -36,11 +36,13 @@ def exact_inference() -> Iterator[None]:
 
 
 def open_device(device: str) -> torch.device:
-    """The torch device called ``device`` ("cpu", "cuda", "cuda:1").
+    """The torch device called ``device`` ("cpu", "cuda", "cuda:1"; "auto" is "cuda" where there is one, else "cpu").
 
     Raises:
         ReaudioError: no such device here.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
     except RuntimeError as error:

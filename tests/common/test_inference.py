@@ -69,8 +69,8 @@ def test_the_hash_reads_every_kind_of_tensor() -> None:
     network = nn.Module()
     network.register_buffer("scalar", torch.tensor(3))
     network.register_buffer("empty", torch.zeros(0, 4))
-    network.register_buffer("half", torch.ones(3, dtype=torch.bfloat16))
-    network.register_buffer("view", torch.arange(6.0).reshape(2, 3).T)
+    network.register_buffer("bfloat", torch.ones(3, dtype=torch.bfloat16))
+    network.register_buffer("strided", torch.arange(6.0).reshape(2, 3).T)
     first = network_sha256(network)
-    network.view = network.view.contiguous()
+    network.strided = network.strided.contiguous()
     assert network_sha256(network) == first

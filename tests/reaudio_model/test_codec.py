@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_full_size_has_the_published_parameter_counts_and_shapes() -> None:
     assert mel.shape == (1, 1, 1024, 64)
     assert sound.shape == (1, 163_872)  # 32 more than asked for: hence the trimming
     assert vae.config.scaling_factor == 0.9227914214134216
+
+
+def test_a_new_vocoder_is_loud_enough_for_a_mel_loss(codec: Codec, waveform: Tensor) -> None:
+    mel = log_mel(codec.vocode(log_mel(waveform, codec.mel), waveform.shape[1]), codec.mel)
+    mel.sum().backward()
+    assert (mel > log(1e-5) + 1).float().mean() > 0.99
+    assert codec.vocoder.conv_pre.weight.grad.abs().max() > 0
 
 
 def test_a_clip_goes_to_the_latent_of_its_config_and_back_to_its_length(codec: Codec, waveform: Tensor) -> None:

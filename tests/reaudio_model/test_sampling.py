@@ -169,6 +169,20 @@ def test_a_clip_does_not_depend_on_its_batch(name: str) -> None:
     assert not torch.equal(together[0], together[1])
 
 
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_most_steps(name: str) -> None:
+    calls = []
+
+    def counting(latents: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
+        calls.append(int(timestep))
+        return toy(latents, timestep, conditioning)
+
+    end = sample_latents(counting, make_scheduler(name), noise(), [Branch(1.0, COND)], steps=999)
+    assert torch.isfinite(end).all()
+    assert len(calls) == 999
+    assert max(calls) == calls[0] == 999
+
+
 def test_half_precision_networks_keep_float32_steps() -> None:
     seen = []
 

@@ -240,6 +240,12 @@ def test_the_map_of_names_is_complete() -> None:
     assert set(names.values()) == set(original("audioldm2").state_dict()) | {"film_emb.weight", "film_emb.bias"}
 
 
+def test_averaged_names_without_their_dots_stay_apart_at_full_size() -> None:
+    with torch.device("meta"):
+        names = original_names(build_unet(get_preset("re-audioldm-s"))).values()
+    assert len({name.replace(".", "") for name in names}) == len(names)
+
+
 def test_a_file_of_the_unet_alone(tmp_path: Path) -> None:
     network = original("audioldm")
     save_file(network.state_dict(), tmp_path / "bare.safetensors")
@@ -257,7 +263,6 @@ def test_averaged_weights(tmp_path: Path) -> None:
     network, plain, averaged = original("audioldm"), ours("none"), ours("none")
     torch.save(whole_model(network), tmp_path / "model.ckpt")
     load_unet(plain, tmp_path / "model.ckpt")
-    # As averages have no buffers but two numbers of their own, these must not be taken for weights.
     load_unet(averaged, tmp_path / "model.ckpt", ema=True)
     assert all(torch.equal(value, -averaged.state_dict()[name]) for name, value in plain.state_dict().items())
     torch.save({"state_dict": prefixed(network)}, tmp_path / "plain.ckpt")

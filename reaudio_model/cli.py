@@ -1,0 +1,146 @@
+"""The command line of the model. Results go to stdout, progress and notes to stderr; a problem the user can fix is one sentence and
+exit code 2. Nothing heavy is imported before a command runs, so ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reaudio_model.commands import index
+from reaudio_model.common.cli import (
+    HELP_OPTIONS,
+    CacheOption,
+    CommandGroup,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    print_json,
+    reporter,
+)
+
+app = typer.Typer(
+    name="reaudio-model",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings=HELP_OPTIONS,
+    help="Re-AudioLDM: text-to-audio generation that looks at retrieved (text, audio) pairs. Train it, index a set, generate.",
+    epilog="Start with: [bold]reaudio-model info re-audioldm-s[/bold]. Everything is also a Python function.",
+)
+app.add_typer(index.app, name="index")
+
+
+class RetrievalChoice(StrEnum):
+    none = "none"
+    audio = "audio"
+    audio_text = "audio+text"
+
+
+class FusionChoice(StrEnum):
+    serial = "serial"
+    joint = "joint"
+
+
+class KindChoice(StrEnum):
+    audiomae = "audiomae"
+    clap = "clap"
+    vae = "vae"
+    vocoder = "vocoder"
+    unet = "unet"
+
+
+class PartChoice(StrEnum):
+    vae = "vae"
+    vocoder = "vocoder"
+    diffusion = "diffusion"
+    clap = "clap"
+    audio_mae = "audio-mae"
+    t5 = "t5"
+    tagger = "tagger"
+
+
+RetrievalOption = Annotated[
+    RetrievalChoice | None, typer.Option("--retrieval", help="What the denoiser reads of retrieved pairs.")
+]
+ChannelsOption = Annotated[int | None, typer.Option("--base-channels", help="Width of the UNet: a multiple of 32.")]
+
+
+@app.command(epilog="Example: [bold]reaudio-model info re-audioldm-l --retrieval audio --k 10 --json[/bold]")
+def info(
+    preset: Annotated[str, typer.Argument(help="re-audioldm-s, re-audioldm-l or tiny.")],
+    retrieval: RetrievalOption = None,
+    fusion: Annotated[FusionChoice | None, typer.Option("--fusion", help="How the denoiser reads them.")] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Retrieved pairs of a prompt.")] = None,
+    base_channels: ChannelsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Parameters, operations and memory of a preset and its parts, counted without weights."""
+    from reaudio_model.config import get_preset
+    from reaudio_model.info import describe, to_text
+
+    config = get_preset(
+        preset,
+        retrieval=None if retrieval is None else retrieval.value,
+        fusion=None if fusion is None else fusion.value,
+        k=k,
+        base_channels=base_channels,
+    )
+    described = describe(config)
+    if as_json:
+        print_json(described)
+    else:
+        typer.echo(to_text(described))
+
+
+@app.command(epilog="Example: [bold]reaudio-model convert audioldm2/unet unet/ --kind unet --preset re-audioldm-s[/bold]")
+def convert(
+    source: Annotated[Path, typer.Argument(help="Published file or folder.")],
+    target: Annotated[Path, typer.Argument(help="New folder, loaded by from_pretrained.")],
+    kind: Annotated[KindChoice, typer.Option("--kind", help="Which part it is.")],
+    preset: Annotated[str, typer.Option("--preset", help="Its sizes.")] = "re-audioldm-s",
+    retrieval: RetrievalOption = None,
+    base_channels: ChannelsOption = None,
+    ema: Annotated[bool, typer.Option("--ema", help="Of a UNet in the authors' layout, the averaged weights.")] = False,
+    cache_dir: CacheOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a published checkpoint into a folder of diffusers' or transformers' layout, checked key by key."""
+    from reaudio_model.common.files import default_cache_dir
+    from reaudio_model.config import get_preset
+    from reaudio_model.convert import convert as run
+
+    config = get_preset(preset, retrieval=None if retrieval is None else retrieval.value, base_channels=base_channels)
+    done = run(source, target, kind.value, config, ema=ema, cache_dir=cache_dir or default_cache_dir())
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{target}: {kind.value} with {done['parameters']:,} parameters, {', '.join(done['files'])}")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(version("reaudio-eval"))  # one distribution holds both packages
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the command ``reaudio-model``."""
+    app(prog_name="reaudio-model")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of ``reaudio-model``, one file for each group."""

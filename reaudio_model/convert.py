@@ -1,0 +1,101 @@
+"""Published checkpoints of other layouts -> folders that diffusers and transformers load, one for each part."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.files import explain_write_error
+from reaudio_model.common.weights import sha256_file
+from reaudio_model.config import ModelConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Kind = Literal["audiomae", "clap", "vae", "vocoder", "unet"]
+
+
+def convert(
+    source: Path, target: Path, kind: Kind, config: ModelConfig, *, ema: bool = False, cache_dir: Path | None = None
+) -> dict[str, Any]:
+    """Read one part in any layout that its loader knows and write it with ``save_pretrained``.
+
+    Args:
+        source: file or folder; which layouts, say ``codec_checkpoints``, ``unet_checkpoints``, ``encoder_checkpoints`` and
+            ``clap.load_clap``.
+        target: folder that is not there yet.
+        kind: the part.
+        config: its sizes. A UNet of AudioLDM has retrieval "none", one of AudioLDM2 "audio+text".
+        ema: of a UNet in the authors' layout, take the averaged weights.
+        cache_dir: for converted pickles and tokenizers.
+
+    Returns:
+        JSON-able: kind, source, target, parameters (their number) and files (name -> SHA-256).
+
+    Raises:
+        ReaudioError: the target exists or cannot be written, or ``ema`` for another kind than "unet".
+        CheckpointError: the source is not what ``kind`` says.
+    """
+    one_of("kind", kind, get_args(Kind))
+    if ema and kind != "unet":
+        raise ReaudioError(f"--ema is for a UNet; there are no averaged weights of a {kind}.")
+    if target.exists():
+        raise ReaudioError(f"{target} exists: choose another folder, or remove it.")
+    parts = _load(source, kind, config, ema, cache_dir)
+    _save(parts, target)
+    return {
+        "kind": kind,
+        "source": str(source),
+        "target": str(target),
+        "parameters": sum(p.numel() for p in parts[0].parameters()),
+        "files": {path.name: sha256_file(path) for path in sorted(target.iterdir())},
+    }
+
+
+def _load(source: Path, kind: Kind, config: ModelConfig, ema: bool, cache_dir: Path | None) -> list[Any]:
+    """The network, and the tokenizer where it has one."""
+    import torch
+
+    cpu = torch.device("cpu")
+    if kind == "clap":
+        from reaudio_model.clap import load_clap
+
+        clap = load_clap(source, device=cpu, cache_dir=cache_dir)
+        return [clap.network, clap.tokenizer]
+    if kind == "audiomae":
+        from reaudio_model.encoder_checkpoints import load_audio_mae
+
+        return [load_audio_mae(source, config.condition, device=cpu, cache_dir=cache_dir)]
+    if kind == "unet":
+        return [_load_unet(source, config, ema)]
+    from reaudio_model.codec_checkpoints import load_vae, load_vocoder
+
+    return [(load_vae if kind == "vae" else load_vocoder)(source, config.codec)]
+
+
+def _load_unet(source: Path, config: ModelConfig, ema: bool) -> nn.Module:
+    from reaudio_model.unet import build_unet
+    from reaudio_model.unet_checkpoints import load_unet
+
+    unet = build_unet(config)
+    load_unet(unet, source, ema=ema)
+    return unet
+
+
+def _save(parts: list[Any], target: Path) -> None:
+    """All files, then the folder gets its name."""
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{target.name}")
+    try:
+        temporary.mkdir(parents=True)
+        for part in parts:
+            part.save_pretrained(temporary)
+        temporary.replace(target)
+    except OSError as error:
+        raise explain_write_error(error, target) from error
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(temporary)

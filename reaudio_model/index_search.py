@@ -1,0 +1,151 @@
+"""Prompts asked of an index: what was retrieved, what it gives away, and both as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_write, json_bytes
+from reaudio_model.leakage import LeakReport, leak_report
+from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval import (
+    TOP,
+    Backend,
+    Exclusion,
+    Key,
+    Pool,
+    QueryBatch,
+    RetrievalIndex,
+    save_neighbours,
+)
+
+RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
+
+
+@dataclass(frozen=True)
+class Question:
+    """How prompts are asked.
+
+    Attributes:
+        k: neighbours of a prompt; None is ``TOP``, or the whole pool where that is smaller.
+        key, pool, exclude, backend: see ``RetrievalIndex.search``.
+        used: neighbours a model will use, which the leak report counts.
+    """
+
+    k: int | None = None
+    key: Key = "audio"
+    pool: Pool = "train"
+    exclude: Exclusion = field(default_factory=Exclusion)
+    backend: Backend = "auto"
+    used: int = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was retrieved.
+
+    Attributes:
+        prompts: clip_id, caption and, where known, source_id of each.
+        retrieved: the neighbours of each, in the same order.
+        question: as it was asked, with k in numbers.
+        encoder_sha256: of the index.
+        leaks: of the neighbours that are used.
+    """
+
+    prompts: tuple[Pair, ...]
+    retrieved: tuple[list[Neighbour], ...]
+    question: Question
+    encoder_sha256: str
+    leaks: LeakReport
+
+    def save(self, folder: Path) -> None:
+        """Write ``retrieved.parquet`` and ``leak_report.json``.
+
+        Raises:
+            ReaudioError: the folder cannot be written.
+        """
+        by_prompt = {prompt.clip_id: found for prompt, found in zip(self.prompts, self.retrieved, strict=True)}
+        save_neighbours(folder / RETRIEVED, by_prompt)
+        atomic_write(folder / LEAKS, json_bytes(self.facts()))
+
+    def facts(self) -> dict[str, Any]:
+        """The question and the leak report, JSON-able."""
+        return {"question": asdict(self.question), "encoder_sha256": self.encoder_sha256, "leaks": self.leaks.to_json()}
+
+    def to_json(self) -> dict[str, Any]:
+        """:meth:`facts` and the neighbours of each prompt."""
+        rows = [
+            {
+                "clip_id": prompt.clip_id,
+                "caption": prompt.caption,
+                "neighbours": [
+                    {**n.pair._asdict(), "audio": n.pair.audio and str(n.pair.audio), "similarity": n.similarity}
+                    for n in found
+                ],
+            }
+            for prompt, found in zip(self.prompts, self.retrieved, strict=True)
+        ]
+        return self.facts() | {"prompts": rows}
+
+    def to_text(self) -> str:
+        """The neighbours of each prompt as lines, and the leak report."""
+        lines = []
+        for prompt, found in zip(self.prompts, self.retrieved, strict=True):
+            lines.append(prompt.caption)
+            lines += [f"  {n.similarity:6.3f}  {n.pair.clip_id}  {n.pair.caption}" for n in found]
+        return "\n".join([*lines, self.leaks.to_text()])
+
+
+def free_prompts(texts: Sequence[str]) -> tuple[Pair, ...]:
+    """Prompts that belong to no clip.
+
+    Raises:
+        ReaudioError: one is empty.
+    """
+    if not all(text.strip() for text in texts):
+        raise ReaudioError("A prompt is empty: describe a sound.")
+    return tuple(Pair(f"prompt {number}", text) for number, text in enumerate(texts, start=1))
+
+
+def own_prompts(index: RetrievalIndex, split: str) -> tuple[Pair, ...]:
+    """The pairs of a split as prompts, as training asks for them.
+
+    Raises:
+        ReaudioError: the index has no pair of this split.
+    """
+    prompts = tuple(pair for pair in index.pairs if pair.split == split)
+    if not prompts:
+        known = ", ".join(sorted({repr(pair.split) for pair in index.pairs}))
+        raise ReaudioError(f"The index has no pairs of the split {split!r}; it has {known}.")
+    return prompts
+
+
+def ask(index: RetrievalIndex, prompts: Sequence[Pair], question: Question, vectors: npt.ArrayLike | None = None) -> Answer:
+    """Search an index for prompts and look for leaks.
+
+    Args:
+        index: where to look.
+        prompts: clip_id, caption and, where known, source_id of each.
+        question: how.
+        vectors: float (B, d), unit norm: CLAP text embeddings of the prompts; None takes those of the index, whose pairs the
+            prompts then are.
+
+    Raises:
+        ReaudioError: see ``RetrievalIndex.search`` and ``queries``.
+    """
+    ids = [prompt.clip_id for prompt in prompts]
+    if vectors is None:
+        queries = index.queries(ids)
+    else:
+        queries = QueryBatch(vectors, ids, [p.source_id for p in prompts], [p.caption for p in prompts])
+    k = min(TOP, len(index.pool_rows(question.pool))) if question.k is None else question.k
+    retrieved = index.search(
+        queries, k=k, key=question.key, pool=question.pool, exclude=question.exclude, backend=question.backend
+    )
+    leaks = leak_report(prompts, retrieved, question.used)
+    return Answer(tuple(prompts), tuple(retrieved), replace(question, k=k), index.encoder_sha256, leaks)
