@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,11 +29,16 @@ def random_conditioning(empty: Conditioning) -> Conditioning:
     return Conditioning(**{name: torch.randn_like(value) for name, value in empty.fields().items()})
 
 
-def seconds(call: Callable[[], Tensor]) -> float:
-    start = time.perf_counter()
+class Seconds(NamedTuple):
+    wall: float
+    processor: float  # of all threads; other work on the machine hardly changes it
+
+
+def measure(call: Callable[[], Tensor]) -> Seconds:
+    wall, processor = time.perf_counter(), time.process_time()
     if not bool(call().isfinite().all()):  # waits for the device too
         raise SystemExit("the prediction is not finite")
-    return time.perf_counter() - start
+    return Seconds(time.perf_counter() - wall, time.process_time() - processor)
 
 
 def peak_mb(device: torch.device) -> float:
@@ -60,21 +66,22 @@ def main() -> None:
     timestep = torch.tensor(500, device=device)
     # In turns, so that other work on the machine slows both alike. An equal object is another one, so it is not cached.
     conditionings = {"plain": replace(conditioning), "cached": conditioning}
-    times: dict[str, list[float]] = {name: [] for name in conditionings}
+    times: dict[str, list[Seconds]] = {name: [] for name in conditionings}
     start = peak_mb(device)
     with torch.inference_mode(), unet.cached(conditioning):
         for _ in range(options.calls):
             for name, told in conditionings.items():
-                times[name].append(seconds(partial(unet, latents, timestep, told)))
-    peak, plain, cached = peak_mb(device), min(times["plain"]), min(times["cached"])
+                times[name].append(measure(partial(unet, latents, timestep, told)))
+    peak = peak_mb(device)
 
     gflop = options.batch * describe(config)["gflop"]["unet_call"]
     print(
         f"{options.preset}, k {options.k}, batch {options.batch}, {options.dtype} on {options.device}, "
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, best of {options.calls}"
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, best of {options.calls}, {gflop:,.1f} GFLOP a call"
     )
-    print(f"one call: {plain:.3f} s, {gflop / plain:,.0f} GFLOP/s of {gflop:,.1f} GFLOP")
-    print(f"with cached keys and values: {cached:.3f} s ({plain / cached:.2f} times as fast)")
+    for name, measured in times.items():
+        wall, processor = (min(column) for column in zip(*measured, strict=True))
+        print(f"{name + ':':8} {wall:.3f} s, {processor:.3f} processor s")
     print(f"peak memory: {peak:,.0f} MB ({start:,.0f} MB before the first call)")
 
 

@@ -262,6 +262,5 @@ def _alerts(
     found = [*caveats.small_strata(frames["strata_sizes"])] if table.labels else []
     if primary is not None:
         found += caveats.coarse_tail(frames["paired"], primary, systems, table)
-    found += caveats.untrusted_labels(dataset)
     found += caveats.ubiquitous_labels(table, dataset, frames["trend"], primary, systems)
     return found

@@ -47,17 +47,6 @@ def coarse_tail(
         )
 
 
-def untrusted_labels(dataset: Dataset) -> Iterator[Alert]:
-    """Clips that count overall and in no stratum."""
-    n = sum(not (p.labels and p.labels_known) for p in dataset.prompts)
-    if n:
-        yield Alert(
-            "note",
-            f"{n} of {_n(len(dataset.prompts), 'clip', 'clips')} without trusted labels: counted in the overall numbers and "
-            "in no stratum.",
-        )
-
-
 def ubiquitous_labels(
     table: ClassTable, dataset: Dataset, trend: pd.DataFrame, metric: MetricInfo | None, systems: Mapping[str, SystemInfo]
 ) -> Iterator[Alert]:

@@ -18,9 +18,7 @@ from reaudio_model.config import CodecConfig, MelConfig
 from reaudio_model.mel import log_mel
 
 MIN_SECONDS = 0.1
-MAX_SECONDS = (
-    30.0  # three times what the model is trained on; beyond it attention grows with the square and nothing is learnt
-)
+MAX_SECONDS = 30.0  # three times what the model is trained on; attention costs the square of it
 DILATIONS = (1, 3, 5)  # of every residual block of the vocoder
 
 

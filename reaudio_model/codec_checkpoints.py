@@ -41,7 +41,7 @@ _VAE_NAMES = {  # ours -> original
     "conv_shortcut": "nin_shortcut",
     "conv_norm_out": "norm_out",
 }
-_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # diffusers before 0.15
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}  # older diffusers
 
 
 def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
@@ -62,7 +62,7 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
     factor = stored.get("scale_factor", settings.get("scaling_factor", config.scaling_factor))
     vae = build_vae(replace(config, scaling_factor=float(factor)))
     state = _of_vae(_inside(stored, FIRST_STAGE), vae)
-    check_keys(state, vae, file, f"a VAE of the sizes of this model (channels {_joined(config.vae_channels)})")
+    check_keys(state, vae, file, f"a VAE of the sizes of this model (channels {'/'.join(map(str, config.vae_channels))})")
     _check_settings(vae.config, settings, VAE_SETTINGS, file)
     vae.load_state_dict(state)
     return vae.eval()
@@ -158,7 +158,3 @@ def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], f
             raise CheckpointError(
                 f"{file} belongs to another network: its config.json says {name} {stored[name]}, this model has {ours}."
             )
-
-
-def _joined(numbers: Iterable[int]) -> str:
-    return "/".join(map(str, numbers))

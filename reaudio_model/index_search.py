@@ -136,8 +136,10 @@ def ask(index: RetrievalIndex, prompts: Sequence[Pair], question: Question, vect
             prompts then are.
 
     Raises:
-        ReaudioError: see ``RetrievalIndex.search`` and ``queries``.
+        ReaudioError: ``used`` below 1; see ``RetrievalIndex.search`` and ``queries``.
     """
+    if question.used < 1:
+        raise ReaudioError(f"--used must be 1 or more, not {question.used}.")
     ids = [prompt.clip_id for prompt in prompts]
     if vectors is None:
         queries = index.queries(ids)

@@ -44,7 +44,7 @@ def describe(config: ModelConfig) -> dict[str, Any]:
     with torch.device("meta"):
         networks = _networks(config)
         gflop = _gflop(config, networks)
-    parameters = {name: network and _n_parameters(network) for name, network in networks.items()}
+    parameters = {name: None if network is None else _n_parameters(network) for name, network in networks.items()}
     if networks["unet"].project_captions is not None:
         # Apart, so that "unet" is the network that published counts of this fusion speak of.
         projection = _n_parameters(networks["unet"].project_captions)

@@ -37,8 +37,8 @@ def read_pairs(
     - any set: ``clip_id, caption, audio`` and optionally ``source_id`` (or ``youtube_id``) and ``split``; ``audio`` is a
       path relative to ``audio_root``, by default the folder of the table;
     - AudioCaps: ``audiocap_id, youtube_id, start_time, caption`` and optionally ``split`` (else ``train.csv``, ``val.csv``
-      and ``test.csv`` name theirs). ``audio_root`` holds the clips, called after the youtube_id, "Y" + youtube_id, the
-      audiocap_id, or the video and its start; one scheme for the whole folder.
+      and ``test.csv`` name theirs). ``audio_root`` holds the clips, or folders train, val, test with them, called after the
+      youtube_id, "Y" + youtube_id, the audiocap_id, or the video and its start; one scheme for all.
 
     Args:
         table: CSV in UTF-8.
@@ -136,7 +136,9 @@ def _audiocaps_rows(table: Path, root: Path | None, caption_number: int) -> pd.D
         source_id=chosen["youtube_id"],
         split=chosen["split"] if "split" in chosen.columns else table.stem if table.stem in SPLITS else "",
     )
-    files = require_match(_file_names(clips, captions), find_clips(root), str(root)).files
+    folders = [root / name for name in SPLITS if (root / name).is_dir()] or [root]
+    audio = {stem: path for folder in folders for stem, path in find_clips(folder).items()}
+    files = require_match(_file_names(clips, captions), audio, str(root)).files
     return clips.assign(audio=pd.Series([files.get(c) for c in clips["clip_id"]], clips.index, dtype=object))
 
 

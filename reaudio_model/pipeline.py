@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import torch
 from diffusers import AutoencoderKL
@@ -58,7 +58,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     model_cpu_offload_seq = "clap->t5->audio_mae->unet->vae->vocoder"
     scheduler: Scheduler
-    _optional_components = ("clap", "clap_tokenizer", "audio_mae", "t5", "t5_tokenizer")
+    _optional_components: ClassVar[list[str]] = ["clap", "clap_tokenizer", "audio_mae", "t5", "t5_tokenizer"]
 
     def __init__(
         self,

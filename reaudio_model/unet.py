@@ -53,7 +53,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     Args:
         latent_channels: of input and output.
-        sample_size: frames of a full latent (kept for diffusers; any even length is taken).
+        sample_size: time steps of a full latent, for the record; latents of any length are taken.
         channels: widths of the levels.
         layers_per_block: ResNet blocks in a level.
         head_width: channels in an attention head.

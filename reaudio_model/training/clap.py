@@ -48,9 +48,9 @@ class ClapTask:
     ) -> dict[str, float]:
         with accelerator.autocast():
             text, audio = self._embed(batch)
-        loss = contrastive_loss(text, audio, self._scales(), accelerator.process_index, accelerator.num_processes)
+        loss = contrastive_loss(gather_rows(text, accelerator), gather_rows(audio, accelerator), self._scales())
         descend(loss, optimizers[0], accelerator, max_norm=MAX_GRADIENT)
-        return {"loss": loss.item(), "scale": self.network.logit_scale_t.exp().item()}
+        return {"loss": loss.item(), "scale": self._scales()[0].item()}
 
     def validation_step(self, batch: Batch) -> dict[str, float]:
         """ "loss", and "recall": the share of texts whose own audio is the nearest of the batch."""
@@ -78,26 +78,36 @@ class ClapTask:
         return text.clamp(max=MAX_LOG_SCALE).exp(), audio.clamp(max=MAX_LOG_SCALE).exp()
 
 
-def contrastive_loss(text: Tensor, audio: Tensor, scales: tuple[Tensor, Tensor], rank: int = 0, world: int = 1) -> Tensor:
+def contrastive_loss(text: Tensor, audio: Tensor, scales: tuple[Tensor, Tensor]) -> Tensor:
     """Mean cross-entropy of finding the audio of each text, and the text of each audio, among all of the batch.
 
-    With several processes each takes its own rows against the columns of all, gathered so that gradients flow back to where
-    they came from: the mean over processes has the gradient of the whole batch.
-
     Args:
-        text, audio: unit norm, float (B, dim); row i of one belongs to row i of the other. B is the same in every process.
+        text, audio: unit norm, float (B, dim); row i of one belongs to row i of the other.
         scales: inverse temperatures, text -> audio and audio -> text.
-        rank, world: this process, and how many there are.
     """
-    every_text, every_audio = (text, audio) if world == 1 else (_gather(text), _gather(audio))
-    target = torch.arange(len(text), device=text.device) + rank * len(text)
-    to_audio = F.cross_entropy(scales[0] * text @ every_audio.T, target)
-    to_text = F.cross_entropy(scales[1] * audio @ every_text.T, target)
+    target = torch.arange(len(text), device=text.device)
+    to_audio = F.cross_entropy(scales[0] * text @ audio.T, target)
+    to_text = F.cross_entropy(scales[1] * audio @ text.T, target)
     return (to_audio + to_text) / 2
 
 
-def _gather(rows: Tensor) -> Tensor:
-    from torch.distributed.nn.functional import all_gather
+def gather_rows(rows: Tensor, accelerator: Accelerator) -> Tensor:
+    """The rows of all processes, in the order of their rank; a gradient flows into this process's own.
 
-    gathered: tuple[Tensor, ...] = all_gather(rows)  # type: ignore[no-untyped-call]
-    return torch.cat(gathered)
+    That gradient is multiplied by the number of processes: the loop takes the mean over processes where the gradient of the
+    whole batch is the sum of what each contributes.
+
+    Args:
+        rows: float (B, dim), of the same B in every process.
+
+    Returns:
+        (processes * B, dim); ``rows`` itself in a single process.
+    """
+    world = accelerator.num_processes
+    if world == 1:
+        return rows
+    own = rows.view_as(rows)
+    own.register_hook(lambda gradient: gradient * world)  # type: ignore[no-untyped-call]
+    every = list(accelerator.gather(rows.detach()).chunk(world))
+    every[accelerator.process_index] = own
+    return torch.cat(every)

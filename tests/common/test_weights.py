@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reaudio_model.common import weights
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.weights import check_keys, checkpoint_sha256, load_state_dict, sha256_file
+from reaudio_model.common.weights import check_keys, checkpoint_sha256, load_state_dict, sha256_file, weights_file
 
 
 @pytest.fixture
@@ -39,6 +39,24 @@ def test_pickles_are_read_and_converted_once(
     monkeypatch.setattr(weights, "_unpickle", lambda _: pytest.fail("the pickle was read a second time"))
     assert_same_bits(first, state)
     assert_same_bits(load_state_dict(path, wrapper=wrapper, cache_dir=tmp_path), state)
+
+
+@pytest.mark.parametrize("found", ["generator", "state_dict"])
+def test_of_several_wrappers_the_first_one_found_counts(state: dict[str, Tensor], tmp_path: Path, found: str) -> None:
+    torch.save({"epoch": 3, "state_dict": {"c": torch.zeros(1)}, found: state}, tmp_path / "net.pth")
+    assert_same_bits(load_state_dict(tmp_path / "net.pth", wrapper=("generator", "state_dict")), state)
+    torch.save({"epoch": 3}, tmp_path / "empty.pth")
+    with pytest.raises(CheckpointError, match="looked under 'generator' and 'state_dict'"):
+        load_state_dict(tmp_path / "empty.pth", wrapper=("generator", "state_dict"))
+
+
+@pytest.mark.parametrize("folder", ["", "vae"])
+def test_weights_may_lie_in_the_part_of_a_pipeline(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / folder / "b.bin").touch()
+    assert weights_file(tmp_path, names=("a.safetensors", "b.bin"), part="vae") == tmp_path / folder / "b.bin"
+    with pytest.raises(CheckpointError, match=r"has no a\.safetensors, nor has its folder vae"):
+        weights_file(tmp_path, names=("a.safetensors",), part="vae")
 
 
 def test_a_damaged_conversion_is_made_again(state: dict[str, Tensor], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -50,11 +51,14 @@ def test_full_size_has_the_published_parameter_counts_and_shapes() -> None:
     assert vae.config.scaling_factor == 0.9227914214134216
 
 
-def test_a_new_vocoder_is_loud_enough_for_a_mel_loss(codec: Codec, waveform: Tensor) -> None:
-    mel = log_mel(codec.vocode(log_mel(waveform, codec.mel), waveform.shape[1]), codec.mel)
+def test_a_new_vocoder_is_loud_enough_for_a_mel_loss(waveform: Tensor) -> None:
+    """With transformers' own initialisation every value is the floor's and every gradient 0."""
+    torch.manual_seed(0)
+    vocoder = build_vocoder(replace(TINY_CODEC, vocoder_channels=256))
+    mel = log_mel(vocoder(log_mel(waveform[:1, :3200], TINY_CODEC.mel)), TINY_CODEC.mel)
     mel.sum().backward()
-    assert (mel > log(1e-5) + 1).float().mean() > 0.99
-    assert codec.vocoder.conv_pre.weight.grad.abs().max() > 0
+    assert (mel > log(1e-5)).float().mean() > 0.99
+    assert vocoder.conv_pre.weight.grad.abs().max() > 0
 
 
 def test_a_clip_goes_to_the_latent_of_its_config_and_back_to_its_length(codec: Codec, waveform: Tensor) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.pairs import caption_key, read_pair_tables, read_pairs
+from reaudio_model.pairs import caption_key, read_pair_tables, read_pairs, read_prompts
 from reaudio_model.records import Pair
 
 
@@ -78,6 +78,12 @@ def test_audiocaps_by_the_id_of_any_caption_and_official_splits(tmp_path: Path) 
     assert [p.split for p in read_pairs(write(tmp_path / "mine.csv", text), audio_root=root).pairs] == ["", ""]
 
 
+def test_audiocaps_in_a_folder_for_each_split(tmp_path: Path) -> None:
+    train, val = touch(tmp_path / "train", "v1.wav"), touch(tmp_path / "val", "v2.flac")
+    table = write(tmp_path / "c.csv", AUDIOCAPS + "train,1,v1,30,x\nval,2,v2,30,y\n")
+    assert [p.audio for p in read_pairs(table, audio_root=tmp_path).pairs] == [train / "v1.wav", val / "v2.flac"]
+
+
 def test_clips_of_one_video_keep_their_start(tmp_path: Path) -> None:
     root = touch(tmp_path / "audio", "v1_30.wav", "v1_60.wav")
     table = write(tmp_path / "c.csv", AUDIOCAPS + "train,1,v1,30,x\ntrain,2,v1,60,y\n")
@@ -132,6 +138,14 @@ def test_other_errors(tmp_path: Path) -> None:
         read_pairs(table)
     with pytest.raises(ReaudioError, match="counts from 1, not 0"):
         read_pairs(table, audio_root=tmp_path, caption_number=0)
+
+
+def test_prompts(tmp_path: Path) -> None:
+    table = write(tmp_path / "p.csv", "clip_id,caption,youtube_id\na, A dog ,v1\nb,rain,\n")
+    assert read_prompts(table) == [Pair("a", "A dog", None, "v1"), Pair("b", "rain")]
+    for text, message in [("caption\nx\n", "lacks the column 'clip_id'"), ("clip_id,caption\na,x\na,y\n", "row 2 repeats")]:
+        with pytest.raises(ReaudioError, match=message):
+            read_prompts(write(table, text))
 
 
 def test_caption_key_ignores_case_punctuation_and_spaces() -> None:

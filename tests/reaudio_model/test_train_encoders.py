@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from contrastive_worker import run
 from task_run import TaskRun
 from tiny_model import (
     CAPTIONS,
@@ -24,12 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import T5EncoderModel, T5ForConditionalGeneration
 
-from reaudio_model.audio_mae import MEAN, STD, audio_mae_input, build_audio_mae
+from reaudio_model.audio_mae import audio_mae_input, build_audio_mae
 from reaudio_model.clap import fit_clip
 from reaudio_model.config import TINY_CONDITION
 from reaudio_model.tagger import Tagger, TaggerConfig
 from reaudio_model.training.audio_mae import MASK_RATIO, AudioMaeTask
-from reaudio_model.training.clap import ClapTask, contrastive_loss
+from reaudio_model.training.clap import ClapTask, contrastive_loss, gather_rows
 from reaudio_model.training.t5 import IGNORED, T5Task, corrupt
 from reaudio_model.training.tagger import TaggerTask
 from reaudio_model.training.task import Batch, Task
@@ -45,7 +45,7 @@ def tones(seconds: float = 0.64, rate: int = RATE) -> Tensor:
 
 
 def clap_case() -> tuple[Task, Batch, float]:
-    clips = torch.stack([torch.from_numpy(fit_clip(clip.numpy())) for clip in tones(1.0, 48_000)])
+    clips = torch.stack([torch.from_numpy(fit_clip(clip.numpy())) for clip in tones(10.0, 48_000)])
     tokens = tiny_tokenizer("roberta")(list(CAPTIONS[:N]), padding=True, return_tensors="pt")
     batch = {"waveform": clips, "input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
     return ClapTask(tiny_clap_network()), batch, 1e-3
@@ -81,7 +81,7 @@ def test_the_loss_of_a_fixed_batch_falls(case: Case) -> None:
     task, batch, learning_rate = case()
     run = TaskRun(task, learning_rate)
     before = run.validate(batch)["loss"]
-    losses = [run.step(batch, number)["loss"] for number in range(25)]
+    losses = [run.step(batch, number)["loss"] for number in range(20)]
     assert all(math.isfinite(loss) for loss in losses)
     assert run.validate(batch)["loss"] < 0.8 * before
 
@@ -113,6 +113,17 @@ def test_a_step_is_a_function_of_weights_batch_and_seed(case: Case) -> None:
         results.append(run.weights())
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
     assert any(not torch.equal(value, results[2][name]) for name, value in results[0].items())
+
+
+@every_task
+def test_bfloat16_stays_near_float32(case: Case) -> None:
+    losses = []
+    for precision in ("no", "bf16"):
+        task, batch, learning_rate = case()
+        torch.manual_seed(0)  # dropout
+        losses.append(TaskRun(task, learning_rate, precision).step(batch, 0)["loss"])
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)  # 8 bits of mantissa through a whole network
 
 
 @every_task
@@ -150,19 +161,25 @@ def test_both_directions_count() -> None:
     assert contrastive_loss(text, audio, (scale, scale)).item() == pytest.approx((rows + columns).item() / 2, rel=1e-6)
 
 
-def test_several_processes_have_the_gradient_of_the_whole_batch(tmp_path: Path) -> None:
+def test_several_processes_have_the_gradient_of_the_whole_batch() -> None:
+    """Each computes the loss of all rows with a gradient into its own; the loop takes the mean over processes."""
     text, audio = unit_rows(6, 0).requires_grad_(), unit_rows(6, 1).requires_grad_()
     scale = torch.tensor(3.0, requires_grad=True)
     whole = contrastive_loss(text, audio, (scale, 2 * scale))
-    whole.backward()
-    torch.save((text.detach(), audio.detach()), tmp_path / "rows.pt")
-    torch.multiprocessing.spawn(run, (2, tmp_path), nprocs=2)
-    losses, texts, audios, scales = zip(*(torch.load(tmp_path / f"{rank}.pt") for rank in range(2)), strict=True)
-    torch.testing.assert_close(sum(losses) / 2, whole.detach())
-    # each process holds the gradient of the sum of both losses with respect to its rows; the loop takes the mean
-    torch.testing.assert_close(torch.cat(texts) / 2, text.grad)
-    torch.testing.assert_close(torch.cat(audios) / 2, audio.grad)
-    torch.testing.assert_close(sum(scales) / 2, scale.grad)
+    expected = torch.autograd.grad(whole, [text, audio, scale])
+    losses = []
+    for rank in range(2):
+        own = slice(3 * rank, 3 * rank + 3)
+        gathered = []
+        for rows in (text, audio):
+            process = SimpleNamespace(num_processes=2, process_index=rank, gather=lambda _, rows=rows: rows.detach())
+            gathered.append(gather_rows(rows[own], process))
+        assert torch.equal(gathered[0], text)
+        losses.append(contrastive_loss(*gathered, (scale, 2 * scale)))
+    mean = sum(losses) / 2
+    torch.testing.assert_close(mean, whole)
+    for found, value in zip(torch.autograd.grad(mean, [text, audio, scale]), expected, strict=True):
+        torch.testing.assert_close(found, value)
 
 
 def test_the_temperature_has_a_limit() -> None:
@@ -172,12 +189,10 @@ def test_the_temperature_has_a_limit() -> None:
     assert math.isfinite(TaskRun(task, 1e-3).validate(batch)["loss"])
 
 
-def test_clap_recall_counts_texts_whose_audio_is_nearest() -> None:
-    task, batch, learning_rate = clap_case()
-    run = TaskRun(task, learning_rate)
-    for number in range(40):
-        run.step(batch, number)
-    assert run.validate(batch)["recall"] == 1.0
+def test_clap_recall_counts_texts_whose_audio_is_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, batch, _ = clap_case()
+    monkeypatch.setattr(task, "_embed", lambda batch: (torch.eye(4), torch.eye(4)[[0, 1, 3, 2]]))
+    assert task.validation_step(batch)["recall"] == 0.5
 
 
 # --- AudioMAE ---
@@ -305,20 +320,14 @@ def test_the_tagger_does_not_depend_on_the_batch_in_evaluation() -> None:
     assert (together.embedding >= 0).all()
 
 
-def test_the_tagger_learns_its_labels() -> None:
+def test_top1_counts_clips_whose_first_class_is_heard() -> None:
     task, batch, learning_rate = tagger_case()
     run = TaskRun(task, learning_rate)
-    for number in range(40):
-        run.step(batch, number)
-    assert run.validate(batch)["top1"] == 1.0
+    heard = torch.tensor([1.0, 1.0, 1.0, 0.0])[:, None].expand(N, 5)
+    assert run.validate(batch | {"labels": heard})["top1"] == 0.75
 
 
 def test_the_default_tagger_has_the_documented_size() -> None:
     tagger = Tagger(TaggerConfig(n_classes=20))
     assert sum(p.numel() for p in tagger.parameters()) == pytest.approx(0.31e6, rel=0.05)
     assert tagger.eval()(torch.zeros(1, 400 + 15 * 160)).logits.shape == (1, 20)
-
-
-def test_the_constants_of_silence() -> None:
-    """Padding frames of the front end are not silence: they are zeros before the normalisation."""
-    assert pytest.approx(0.467, abs=1e-3) == -MEAN / (2 * STD)

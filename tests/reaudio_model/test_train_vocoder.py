@@ -41,7 +41,7 @@ def make_task(*, start: int = 0, seed: int = 0) -> VocoderTask:
 
 @pytest.fixture
 def batch() -> dict[str, Tensor]:
-    return {"waveform": 0.1 * torch.randn(2, SEGMENT, generator=torch.manual_seed(1))}
+    return {"waveform": 0.1 * torch.randn(2, SEGMENT // 2, generator=torch.manual_seed(1))}
 
 
 def run_of(task: VocoderTask, precision: str = "no") -> TaskRun:
@@ -96,17 +96,15 @@ def test_the_loss_is_the_weighted_sum(batch: dict[str, Tensor]) -> None:
 def test_the_trained_vocoder_without_weight_norm_is_the_one_validated(batch: dict[str, Tensor]) -> None:
     run = run_of(make_task())
     run.step(batch, 0)
-    figures = run.validate(batch)
-    remove_weight_norm(run.task.vocoder)
-    codec = Codec(build_vae(TINY_CODEC), run.task.vocoder, TINY_CODEC.mel)
-    waveform = batch["waveform"][:, :8160]
+    waveform = batch["waveform"][:, :4000]  # 25 frames
+    validated = run.validate({"waveform": waveform})["loss"]
+    vocoder = run.task.vocoder
+    remove_weight_norm(vocoder)
+    codec = Codec(build_vae(TINY_CODEC), vocoder, TINY_CODEC.mel)
     with torch.no_grad():
-        mel = log_mel(batch["waveform"], TINY_CODEC.mel)
-        sound = run.task.vocoder(mel)
-        torch.testing.assert_close(codec.vocode(mel, 8160), sound[:, :8160])
-    l1 = (log_mel(sound, TINY_CODEC.mel) - mel).abs().mean().item()
-    assert waveform.shape == codec.vocode(mel, 8160).shape
-    assert figures["loss"] == pytest.approx(l1, rel=1e-5)
+        sound = codec.vocode(log_mel(waveform, codec.mel), 4000)
+    l1 = (log_mel(sound, codec.mel) - log_mel(waveform, codec.mel)).abs().mean().item()
+    assert validated == pytest.approx(l1, rel=1e-5)
 
 
 def test_a_segment_is_what_its_frames_become() -> None:
@@ -126,7 +124,7 @@ def test_whole_clips_are_validated_too() -> None:
 def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
     run = run_of(make_task(), precision="bf16")
     before = run.validate(batch)
-    for number in range(10):
+    for number in range(4):
         run.step(batch, number)
     assert run.validate(batch)["loss"] < before["loss"]
 
