@@ -45,10 +45,10 @@ def describe(config: ModelConfig) -> dict[str, Any]:
         networks = _networks(config)
         gflop = _gflop(config, networks)
     parameters = {name: None if network is None else _n_parameters(network) for name, network in networks.items()}
-    if networks["unet"].project_captions is not None:
+    unet = networks["unet"]
+    if unet.project_captions is not None:
         # Apart, so that "unet" is the network that published counts of this fusion speak of.
-        projection = _n_parameters(networks["unet"].project_captions)
-        parameters |= {"unet": parameters["unet"] - projection, "caption_projection": projection}
+        parameters |= {"unet": _n_parameters(unet.unet), "caption_projection": _n_parameters(unet.project_captions)}
     known = {name: count for name, count in parameters.items() if count is not None}
     known["total"] = sum(known.values())
     return {
