@@ -11,15 +11,14 @@ from typing import Annotated
 import typer
 
 from reaudio_model.commands import index
+from reaudio_model.commands.generate import generate
+from reaudio_model.commands.train import train
 from reaudio_model.common.cli import (
     HELP_OPTIONS,
     CacheOption,
     CommandGroup,
-    DeviceOption,
     JsonOption,
-    QuietOption,
     print_json,
-    reporter,
 )
 
 app = typer.Typer(
@@ -33,6 +32,14 @@ app = typer.Typer(
     epilog="Start with: [bold]reaudio-model info re-audioldm-s[/bold]. Everything is also a Python function.",
 )
 app.add_typer(index.app, name="index")
+app.command(
+    epilog='Example: [bold]reaudio-model generate "a dog barks" --model re-audioldm-s/ --index audiocaps-index/ --k 3 '
+    "-o dog.wav[/bold]"
+)(generate)
+app.command(
+    epilog="Example: [bold]reaudio-model train diffusion --config re-audioldm-s --set data.pairs=[train.csv] "
+    "-o trained/s[/bold]"
+)(train)
 
 
 class RetrievalChoice(StrEnum):
@@ -52,16 +59,6 @@ class KindChoice(StrEnum):
     vae = "vae"
     vocoder = "vocoder"
     unet = "unet"
-
-
-class PartChoice(StrEnum):
-    vae = "vae"
-    vocoder = "vocoder"
-    diffusion = "diffusion"
-    clap = "clap"
-    audio_mae = "audio-mae"
-    t5 = "t5"
-    tagger = "tagger"
 
 
 RetrievalOption = Annotated[

@@ -113,7 +113,8 @@ def generate_to_files(
             missing = [row for row in rows if files[row] not in kept]
             if missing:
                 audios = _generate(request, pipeline, rows, retrieved, features, reranker)
-                atomic_write(path, json_bytes(record))  # before the first file, so that none is without it
+                if not made:
+                    _begin(path, record, [file for file in files if file not in kept])
                 for row in missing:
                     atomic_write(files[row], wav_bytes(audios[row - start], pipeline.model_config.codec.mel.sample_rate))
                 made += len(missing)
@@ -232,6 +233,13 @@ def _record(
     }
     plain: dict[str, Any] = json.loads(json.dumps(record, default=str))  # paths and tuples as they are read back
     return plain
+
+
+def _begin(path: Path, record: dict[str, Any], files: list[Path]) -> None:
+    """The record goes before the first file, so that none is ever without it; files that are made again go before the record."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    atomic_write(path, json_bytes(record))
 
 
 def _kept(path: Path, record: dict[str, Any], files: list[Path]) -> set[Path]:

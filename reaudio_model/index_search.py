@@ -101,24 +101,24 @@ class Answer:
         return "\n".join([*lines, self.leaks.to_text()])
 
 
-def free_prompts(texts: Sequence[str]) -> tuple[Pair, ...]:
-    """Prompts that belong to no clip.
+def free_prompts(texts: Sequence[str]) -> list[Pair]:
+    """Prompts that belong to no clip, called prompt-1, prompt-2, ...
 
     Raises:
         ReaudioError: one is empty.
     """
     if not all(text.strip() for text in texts):
         raise ReaudioError("A prompt is empty: describe a sound.")
-    return tuple(Pair(f"prompt {number}", text) for number, text in enumerate(texts, start=1))
+    return [Pair(f"prompt-{number}", text) for number, text in enumerate(texts, start=1)]
 
 
-def own_prompts(index: RetrievalIndex, split: str) -> tuple[Pair, ...]:
+def own_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
     """The pairs of a split as prompts, as training asks for them.
 
     Raises:
         ReaudioError: the index has no pair of this split.
     """
-    prompts = tuple(pair for pair in index.pairs if pair.split == split)
+    prompts = [pair for pair in index.pairs if pair.split == split]
     if not prompts:
         known = ", ".join(sorted({repr(pair.split) for pair in index.pairs}))
         raise ReaudioError(f"The index has no pairs of the split {split!r}; it has {known}.")

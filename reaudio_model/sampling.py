@@ -148,7 +148,8 @@ def sample_latents(
         raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
     scheduler.set_timesteps(steps, device=noise.device)
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(0)  # of many steps the first two share a timestep, and the library would begin at the second
+        # where the first two of many steps share a timestep, the library would begin at the second
+        scheduler.set_begin_index(0)
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
     weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
     latents: Tensor = noise * scheduler.init_noise_sigma

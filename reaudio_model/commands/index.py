@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from reaudio_model.commands.options import (
+    ClapOption,
+    ExcludeOption,
+    ExcludeTextOption,
+    KeyChoice,
+    KeyOption,
+    PaperProtocolOption,
+    PoolOption,
+    PromptsArgument,
+    PromptTableOption,
+    make_question,
+    open_clap,
+    read_asked,
+)
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
     HELP_OPTIONS,
@@ -23,29 +38,10 @@ from reaudio_model.common.cli import (
 )
 from reaudio_model.common.errors import ReaudioError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from reaudio_model.clap import Clap
-    from reaudio_model.records import Pair
-    from reaudio_model.retrieval import Exclusion, Pool, RetrievalIndex
-
 app = typer.Typer(
     no_args_is_help=True, context_settings=HELP_OPTIONS, help="Build, search and describe an index of (text, audio) pairs."
 )
 PRINTED = 5  # neighbours shown in a terminal
-
-
-class KeyChoice(StrEnum):
-    audio = "audio"
-    text = "text"
-    mean = "mean"
-
-
-class PoolChoice(StrEnum):
-    train = "train"
-    train_val = "train+val"
-    all = "all"
 
 
 class BackendChoice(StrEnum):
@@ -54,16 +50,6 @@ class BackendChoice(StrEnum):
     faiss = "faiss"
 
 
-class ExcludeChoice(StrEnum):
-    self_ = "self"
-    source = "source"
-    caption = "caption"
-    nothing = "nothing"
-
-
-ClapOption = Annotated[
-    Path | None, typer.Option("--clap", help="CLAP: LAION's .pt file or a folder of transformers' ClapModel.")
-]
 IndexArgument = Annotated[Path, typer.Argument(help="Folder of an index.")]
 AudioRootOption = Annotated[
     Path | None, typer.Option("--audio-root", help="Folder of the audio. Default: what the table, or the index, says.")
@@ -108,7 +94,7 @@ def build(
     if dry_run:
         print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing})
         return
-    embedders = clap_embedders(_load_clap(clap, device, cache_dir), jobs)
+    embedders = clap_embedders(open_clap(clap, device, cache_dir), jobs)
     index = build_index(table, embedders, output, batch_size=batch_size, strict=strict, progress=reporter(quiet))
     stats = index_stats(index)
     if as_json:
@@ -123,11 +109,8 @@ def build(
 )
 def search(
     index: IndexArgument,
-    prompts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
-    prompt_table: Annotated[
-        Path | None,
-        typer.Option("--prompts", help="CSV of prompts: clip_id, caption and optionally source_id (or youtube_id)."),
-    ] = None,
+    prompts: PromptsArgument = None,
+    prompt_table: PromptTableOption = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Ask with the captions of a split of the index itself; needs no CLAP.")
     ] = None,
@@ -136,18 +119,11 @@ def search(
         int | None,
         typer.Option("--k", help="Neighbours of a prompt. Default: 5, or 50 with --output, if there are as many."),
     ] = None,
-    key: Annotated[KeyChoice, typer.Option("--key", help="What prompts are compared with.")] = KeyChoice.audio,
-    pool: Annotated[PoolChoice | None, typer.Option("--pool", help="Splits searched. Default: train.")] = None,
-    exclude: Annotated[
-        list[ExcludeChoice] | None,
-        typer.Option("--exclude", help="What a prompt may not retrieve; repeatable. Default: self and source."),
-    ] = None,
-    exclude_text_from: Annotated[
-        float | None, typer.Option("--exclude-text-from", help="Leave out captions with at least this cosine.")
-    ] = None,
-    paper_protocol: Annotated[
-        bool, typer.Option("--paper-protocol", help="The paper's pool: all splits, test clips included, nothing excluded.")
-    ] = False,
+    key: KeyOption = KeyChoice.audio,
+    pool: PoolOption = None,
+    exclude: ExcludeOption = None,
+    exclude_text_from: ExcludeTextOption = None,
+    paper_protocol: PaperProtocolOption = False,
     used: Annotated[int, typer.Option("--used", help="Neighbours a model will use, for the leak report.")] = 3,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for retrieved.parquet and leak_report.json.")
@@ -162,29 +138,24 @@ def search(
     quiet: QuietOption = False,
 ) -> None:
     """The nearest pairs of prompts, what they give away of the answer, and a table of them for a run."""
-    from reaudio_model.index_search import Question, ask
+    from reaudio_model.index_search import ask, own_prompts
     from reaudio_model.retrieval import RetrievalIndex
 
-    if sum((bool(prompts), prompt_table is not None, split is not None)) != 1:
-        raise ReaudioError("Give prompts, or --prompts with a table of them, or --split: one of the three.")
-    if paper_protocol and (pool or exclude or exclude_text_from is not None):
-        raise ReaudioError("--paper-protocol sets pool and exclusions: drop it, or --pool and the --exclude options.")
-    embedder = _load_clap(clap, device, cache_dir) if split is None else None
-    found = RetrievalIndex.load(index, embedder.sha256 if embedder else None, audio_root=audio_root)
-    asked = _prompts(found, prompts, prompt_table, split)
-    chosen: Pool = "all" if paper_protocol else (pool or PoolChoice.train).value
-    question = Question(
-        k=min(PRINTED, len(found.pool_rows(chosen))) if k is None and output is None else k,
-        key=key.value,
-        pool=chosen,
-        exclude=_exclusion([ExcludeChoice.nothing] if paper_protocol else exclude, exclude_text_from),
-        backend=backend.value,
-        used=used,
-    )
-    vectors = embedder.embed_text([prompt.caption for prompt in asked]).cpu().numpy() if embedder else None
+    question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
+    if split is not None:
+        if prompts or prompt_table is not None:
+            raise ReaudioError("--split asks with captions of the index: drop it, or the prompts.")
+        found, vectors = RetrievalIndex.load(index, audio_root=audio_root), None
+        asked = own_prompts(found, split)
+    else:
+        asked = read_asked(prompts, prompt_table)
+        embedder = open_clap(clap, device, cache_dir)
+        found = RetrievalIndex.load(index, embedder.sha256, audio_root=audio_root)
+        vectors = embedder.embed_text([prompt.caption for prompt in asked]).cpu().numpy()
+    if k is None and output is None:
+        k = min(PRINTED, len(found.pool_rows(question.pool)))
+    question = replace(question, k=k, backend=backend.value, used=used)
     answer = ask(found, asked, question, vectors)
-    if paper_protocol:
-        reporter(quiet).note("Paper protocol: all splits are searched, test clips included, and nothing is excluded.")
     if output is not None:
         answer.save(output)
     if as_json:
@@ -204,36 +175,3 @@ def stats(index: IndexArgument, as_json: JsonOption = False) -> None:
         print_json(found)
     else:
         typer.echo(stats_text(found))
-
-
-def _prompts(index: RetrievalIndex, texts: list[str] | None, table: Path | None, split: str | None) -> Sequence[Pair]:
-    from reaudio_model.index_search import free_prompts, own_prompts
-    from reaudio_model.pairs import read_prompts
-
-    if table is not None:
-        return read_prompts(table)
-    return own_prompts(index, split) if split is not None else free_prompts(texts or [])
-
-
-def _exclusion(excluded: list[ExcludeChoice] | None, text_from: float | None) -> Exclusion:
-    from reaudio_model.retrieval import Exclusion
-
-    chosen = set(excluded or (ExcludeChoice.self_, ExcludeChoice.source))
-    if ExcludeChoice.nothing in chosen and len(chosen) > 1:
-        raise ReaudioError("--exclude nothing goes with no other --exclude.")
-    return Exclusion(
-        self_=ExcludeChoice.self_ in chosen,
-        same_source=ExcludeChoice.source in chosen,
-        identical_caption=ExcludeChoice.caption in chosen,
-        min_similarity_text=text_from,
-    )
-
-
-def _load_clap(path: Path | None, device: str, cache_dir: Path | None) -> Clap:
-    if path is None:
-        raise ReaudioError("CLAP is needed: give --clap with LAION's .pt file or a folder of transformers' ClapModel.")
-    from reaudio_model.clap import load_clap
-    from reaudio_model.common.files import default_cache_dir
-    from reaudio_model.common.inference import open_device
-
-    return load_clap(path, device=open_device(device), cache_dir=cache_dir or default_cache_dir())

@@ -51,6 +51,16 @@ def reporter(quiet: bool) -> Reporter:
     return Reporter(quiet)
 
 
+def hush_libraries() -> None:
+    """Only errors of diffusers and transformers on stderr: their notices and bars of loading say nothing a user can act on."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
     from reaudio_model.common.files import json_bytes

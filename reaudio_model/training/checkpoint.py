@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import explain_write_error, json_bytes
@@ -35,6 +35,7 @@ class TrainState:
         step: optimizer steps made.
         best_step, best_loss: of the lowest validation loss so far; None before the first validation.
         sums, count: of the figures since the last row of the log.
+        scaler: of the loss in float16 (torch's GradScaler).
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class TrainState:
     best_loss: float | None = None
     sums: dict[str, float] = field(default_factory=dict)
     count: int = 0
+    scaler: dict[str, Any] = field(default_factory=dict)
 
 
 def trained_modules(task: Task) -> dict[str, nn.Module]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from reaudio_model.codec import Codec
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
@@ -63,7 +63,7 @@ class LatentStore:
 
 def build_latents(
     pairs: Sequence[Pair],
-    codec: Codec,
+    vae: AutoencoderKL,
     config: CodecConfig,
     folder: Path,
     *,
@@ -75,7 +75,7 @@ def build_latents(
 
     Args:
         pairs: with audio files.
-        codec: with the VAE that decodes later.
+        vae: that decodes later.
         config: its sizes.
         folder: new, or of the same clips and VAE.
         batch_size: clips encoded at a time.
@@ -88,8 +88,8 @@ def build_latents(
     """
     identity = {
         "format": FORMAT,
-        "vae": network_sha256(codec.vae),
-        "scaling_factor": codec.vae.config.scaling_factor,
+        "vae": network_sha256(vae),
+        "scaling_factor": vae.config.scaling_factor,
         "codec": json.loads(json.dumps(asdict(config))),
         "clips": canonical_sha256([pair.clip_id for pair in pairs]),
         "rows": rows,
@@ -101,8 +101,8 @@ def build_latents(
             block = pairs[number * rows : (number + 1) * rows]
             if not file.exists():
                 batches = [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
-                means, stds = zip(*(_posterior(batch, codec, config) for batch in batches), strict=True)
-                atomic_write(file, save({"mean": torch.cat(means), "std": torch.cat(stds)}))
+                means, stds = zip(*(_posterior(batch, vae, config) for batch in batches), strict=True)
+                atomic_write(file, save({"mean": torch.cat(means).contiguous(), "std": torch.cat(stds).contiguous()}))
             advance(len(block))
     return LatentStore(files, rows, len(pairs))
 
@@ -121,13 +121,13 @@ def _claim(path: Path, identity: dict[str, Any]) -> None:
         )
 
 
-def _posterior(pairs: Sequence[Pair], codec: Codec, config: CodecConfig) -> tuple[Tensor, Tensor]:
+def _posterior(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the scaled latents, float16 (n, channels, time, frequency)."""
     waveforms = torch.stack([_head(pair, config) for pair in pairs])
     with exact_inference():
-        mel = log_mel(waveforms.to(codec.vae.device), config.mel)
-        posterior = codec.vae.encode(mel[:, None].to(codec.vae.dtype)).latent_dist
-        scale = codec.vae.config.scaling_factor
+        mel = log_mel(waveforms.to(vae.device), config.mel)
+        posterior = vae.encode(mel[:, None].to(vae.dtype)).latent_dist
+        scale = vae.config.scaling_factor
         return (posterior.mean * scale).half().cpu(), (posterior.std * scale).half().cpu()
 
 

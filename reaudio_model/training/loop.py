@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from reaudio_model.training.task import Batch, Task
 
-Precision = Literal["no", "fp16", "bf16"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LoopConfig:
     warmup: int = 0
     epoch_decay: float = 1.0
     accumulate: int = 1
-    precision: Precision = "no"
+    precision: Precision = "float32"
     ema_decay: float = 0.9999
     seed: int = 0
     log_every: int = 50
@@ -143,6 +143,7 @@ class _Run:
 
     def start(self, resume: bool) -> FitResult:
         self._restore(resume)
+        self._set_training(True)
         main = self.accelerator.is_main_process
         self.log = MetricsLog(self.output, self.state.step) if main else None
         with _stop_signals(self.accelerator), self.reporter.stage("training", self.config.steps) as advance:
@@ -168,6 +169,8 @@ class _Run:
         if not resume:
             raise ReaudioError(f"{self.output} holds a training run: continue it with --resume, or choose another --output.")
         self.state = load_checkpoint(latest, self.task, self.optimizers, self.ema)
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(self.state.scaler)
 
     def _batches(self) -> Iterator[list[Batch]]:
         """The micro-batches of each step that is left."""
@@ -193,7 +196,6 @@ class _Run:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        self._set_training(True)
         for i, batch in enumerate(micro_batches):
             seed = _step_seed(config.seed, step * config.accumulate + i, self.accelerator.process_index)
             torch.manual_seed(seed)  # dropout inside the networks
@@ -224,6 +226,8 @@ class _Run:
             self._log_row()
         improved = (step % config.validate_every == 0 or last) and self._validate()
         if step % config.checkpoint_every == 0 or improved or stopped or last:
+            if self.accelerator.scaler is not None:
+                self.state.scaler = self.accelerator.scaler.state_dict()
             if self.accelerator.is_main_process:
                 save_checkpoint(self.checkpoints, self.state, self.task, self.optimizers, self.ema)
             self.accelerator.wait_for_everyone()
@@ -267,8 +271,10 @@ class _Run:
                 weight = len(next(iter(batch.values()))) / size
                 for name, value in self.task.validation_step(_to(batch, self.accelerator.device)).items():
                     sums[name] = sums.get(name, 0.0) + weight * value
+        self._set_training(True)
         assert self.log is not None  # only the main process comes here
         self.log.write("validation", self.state.step, sums)
+        self.reporter.note(f"step {self.state.step}: validation {', '.join(f'{k} {v:.4g}' for k, v in sums.items())}")
         return sums["loss"]
 
     def _set_training(self, mode: bool) -> None:

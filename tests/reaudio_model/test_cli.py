@@ -5,18 +5,34 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from tiny_model import CAPTIONS, tiny_clap, tiny_pairs
+import soundfile
+import torch
+from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_pairs
 from typer.testing import CliRunner
 
-from reaudio_model.cli import app
-from reaudio_model.retrieval import RetrievalIndex, load_neighbours
+from reaudio_model.assemble import DType
+from reaudio_model.cli import FusionChoice, KindChoice, RetrievalChoice, app
+from reaudio_model.commands.generate import DTypeChoice
+from reaudio_model.commands.index import BackendChoice
+from reaudio_model.commands.options import KeyChoice, PoolChoice
+from reaudio_model.commands.train import PartChoice
+from reaudio_model.config import Fusion, Retrieval, get_preset
+from reaudio_model.convert import Kind
+from reaudio_model.generation import Generated, GenerateRequest
+from reaudio_model.index_search import Question
+from reaudio_model.pipeline import build_pipeline
+from reaudio_model.records import Pair
+from reaudio_model.retrieval import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
+from reaudio_model.training.config import Part
+from reaudio_model.training.loop import FitResult
 
 runner = CliRunner()
-COMMANDS = (["info"], ["convert"], ["index", "build"], ["index", "search"], ["index", "stats"])
+COMMANDS = (["info"], ["generate"], ["train"], ["convert"], ["index", "build"], ["index", "search"], ["index", "stats"])
 
 
 def run(*arguments: object) -> Any:
@@ -145,11 +161,11 @@ def test_build_refuses(world: Path, clap_folder: Path, tmp_path: Path) -> None:
 def test_search_for_words(built: Path, clap_folder: Path) -> None:
     result = answer("index", "search", built, CAPTIONS[0], "thunder", "--clap", clap_folder, "--key", "text")
     first, second = result["prompts"]
-    assert (first["clip_id"], first["caption"], second["caption"]) == ("prompt 1", CAPTIONS[0], "thunder")
+    assert (first["clip_id"], first["caption"], second["caption"]) == ("prompt-1", CAPTIONS[0], "thunder")
     assert first["neighbours"][0]["clip_id"] == "clip-0"
     assert first["neighbours"][0]["similarity"] == pytest.approx(1, abs=1e-5)
     assert [len(p["neighbours"]) for p in result["prompts"]] == [4, 4]  # the whole pool, smaller than the usual five
-    assert result["leaks"]["identical_caption"] == {"n": 1, "share": 0.5, "clip_ids": ["prompt 1"]}
+    assert result["leaks"]["identical_caption"] == {"n": 1, "share": 0.5, "clip_ids": ["prompt-1"]}
     text = run("index", "search", built, CAPTIONS[0], "--clap", clap_folder, "--key", "text", "--k", 1).stdout.splitlines()
     assert text[:2] == [CAPTIONS[0], f"   1.000  clip-0  {CAPTIONS[0]}"]
     assert "its caption for 1 (100.0%)" in text[2]
@@ -186,8 +202,8 @@ def test_a_split_asks_its_own_index_without_clap(built: Path, tmp_path: Path) ->
 
 def test_search_refuses(built: Path, clap_folder: Path, tmp_path: Path) -> None:
     words = ("index", "search", built, "a dog barks", "--clap", clap_folder)
-    assert "Give prompts, or --prompts with a table of them, or --split" in refusal("index", "search", built)
-    assert "one of the three" in refusal(*words, "--split", "train")
+    assert "Give prompts as words, or --prompts with a table of them" in refusal("index", "search", built)
+    assert "--split asks with captions of the index" in refusal(*words, "--split", "train")
     assert "A prompt is empty" in refusal("index", "search", built, " ", "--clap", clap_folder)
     assert "CLAP is needed" in refusal("index", "search", built, "a dog barks")
     assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*words, "--k", 9)
@@ -215,3 +231,102 @@ def test_info() -> None:
     assert "retrieval audio+text" in run("info", "tiny").stdout
     assert "Did you mean 're-audioldm-s'" in refusal("info", "re-audioldm-x")
     assert "multiple of" in refusal("info", "re-audioldm-l", "--base-channels", 196)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    build_pipeline(get_preset("tiny"), tiny_conditioner()).save_pretrained(folder)
+    return folder
+
+
+def test_generate_with_an_index(model: Path, built: Path, tmp_path: Path) -> None:
+    common = ("generate", "a dog barks", "--model", model, "--index", built, "--steps", 2, "--seconds", 0.3, "--quiet")
+    done = answer(*common, "--k", 2, "-o", tmp_path / "dog.wav")
+    assert (done["files"], done["made"]) == ([str(tmp_path / "dog.wav")], 1)
+    assert soundfile.info(tmp_path / "dog.wav").frames == 4800
+    record = json.loads(Path(done["record"]).read_bytes())
+    assert len(record["clips"][0]["retrieved"]) == 2
+    assert answer(*common, "--k", 2, "-o", tmp_path / "dog.wav")["made"] == 0
+    assert "clips made otherwise" in refusal(*common, "--k", 1, "-o", tmp_path / "dog.wav")
+    assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*common, "--k", 9, "-o", tmp_path / "other.wav")
+
+
+def test_generate_passes_every_option_on(
+    model: Path, clap_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def generate(request: GenerateRequest, pipeline: Any, **others: Any) -> Generated:
+        seen.extend([request, pipeline, others["reranker"]])
+        return Generated([tmp_path / "a.wav"], 1, tmp_path / "a.json")
+
+    monkeypatch.setattr("reaudio_model.generation.generate_to_files", generate)
+    (tmp_path / "p.csv").write_text("clip_id,caption\na,rain\n")
+    result = run(
+        "generate", "--prompts", tmp_path / "p.csv", "--model", model, "-o", tmp_path, "--index", "i", "--features", "f",
+        "--k", 3, "--key", "text", "--pool", "all", "--exclude", "caption", "--exclude-text-from", 0.9, "--seconds", 2,
+        "--steps", 7, "--scheduler", "ddim", "--eta", 0.5, "--guidance", 2, "--retrieval-guidance", 4, "--negative-prompt", "n",
+        "--candidates", 2, "--reranker", clap_folder, "--seed", 5, "--batch-size", 3, "--dtype", "bfloat16", "--overwrite",
+    )  # fmt: skip
+    assert result.stdout == f"{tmp_path / 'a.wav'}\n", result.output
+    request, pipeline, reranker = seen
+    assert request == GenerateRequest(
+        [Pair("a", "rain")], tmp_path, Path("i"), Path("f"), 3,
+        Question(key="text", pool="all", exclude=Exclusion(False, False, True, 0.9)),
+        2.0, 7, 0.5, "ddim", 2.0, 4.0, "n", 2, 5, 3, True,
+    )  # fmt: skip
+    assert pipeline.unet.dtype is torch.bfloat16
+    assert reranker.dim == 16
+    seen.clear()
+    run("generate", "rain", "--model", model, "-o", tmp_path, "--paper-sampling", "--paper-protocol")
+    assert (seen[0].scheduler, seen[0].steps, seen[0].eta, seen[0].question.pool) == ("ddim", 200, 1.0, "all")
+
+
+def test_generate_refuses(model: Path, tmp_path: Path) -> None:
+    words = ("generate", "rain", "--model", model, "-o", tmp_path / "x.wav")
+    assert "--paper-sampling sets sampler, steps and eta" in refusal(*words, "--paper-sampling", "--steps", 5)
+    assert "Give prompts as words" in refusal("generate", "--model", model, "-o", tmp_path)
+    assert "is not a saved pipeline" in refusal("generate", "rain", "--model", tmp_path, "-o", tmp_path / "x.wav")
+    assert "no index to retrieve from" in refusal(*words, "--k", 2)
+    assert "needs a CLAP to choose among them" in refusal(*words, "--candidates", 3)
+
+
+def test_train_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def train(*arguments: Any, **options: Any) -> FitResult:
+        options.pop("reporter")
+        seen.append((*arguments, options))
+        return FitResult(7, finished=len(seen) > 1, best_loss=0.25)
+
+    monkeypatch.setattr("reaudio_model.training.run.train", train)
+    common = ("train", "audio-mae", "--config", "mine/small.yaml")
+    assert answer(*common) == {"output": "trained/small", "step": 7, "finished": False, "best_loss": 0.25}
+    options = ("--no-resume", "--steps", 9, "--set", "a.b=1", "--set", "c=2", "--device", "cpu", "--cache-dir", tmp_path)
+    assert "at step 7, finished, best validation loss 0.25" in run(*common, "-o", tmp_path, *options).stdout
+    defaults = {"resume": True, "steps": None, "device": "auto", "overrides": (), "cache_dir": None}
+    given = {"resume": False, "steps": 9, "device": "cpu", "overrides": ("a.b=1", "c=2"), "cache_dir": tmp_path}
+    assert seen == [
+        ("audio-mae", "mine/small.yaml", Path("trained/small"), defaults),
+        ("audio-mae", "mine/small.yaml", tmp_path, given),
+    ]
+
+
+def test_train_refuses(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("part: vae\nloop: {steps: 1}\n")
+    assert "c.yaml trains vae, not t5" in refusal("train", "t5", "--config", tmp_path / "c.yaml", "-o", tmp_path / "out")
+    assert "none.yaml cannot be read" in refusal("train", "t5", "--config", tmp_path / "none.yaml")
+    assert run("train", "unet", "--config", tmp_path / "c.yaml").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("choice", "literal"),
+    [
+        (PartChoice, Part), (KeyChoice, Key), (PoolChoice, Pool), (BackendChoice, Backend), (KindChoice, Kind),
+        (RetrievalChoice, Retrieval), (FusionChoice, Fusion), (DTypeChoice, DType),
+    ],
+)  # fmt: skip
+def test_choices_are_those_of_the_library(choice: type[StrEnum], literal: Any) -> None:
+    assert [item.value for item in choice] == list(get_args(literal))

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +180,20 @@ def test_two_micro_batches_are_one_batch_of_twice_the_size(tmp_path: Path, accel
     run(whole, tmp_path / "a", accelerator, replace(CONFIG, batch_size=4, epoch_decay=1.0))
     run(halves, tmp_path / "b", accelerator, replace(CONFIG, batch_size=2, accumulate=2, epoch_decay=1.0))
     torch.testing.assert_close(halves.net[0].weight, whole.net[0].weight, atol=ROUNDING, rtol=0)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
+    """Under torch's launcher, over gloo: gradients, figures and the order of the clips are those of the whole batch."""
+    script = Path(__file__).with_name("two_processes.py")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for name, processes, batch_size in (("one", "1", "4"), ("two", "2", "2")):
+        subprocess.run([*launcher, processes, script, tmp_path / name, batch_size], check=True, capture_output=True)
+    for name in ("train.csv", "validation.csv"):
+        one, two = (read_metrics(tmp_path / run / name) for run in ("one", "two"))
+        assert len(one) == len(two) > 1
+        for a, b in zip(one, two, strict=True):
+            assert a == pytest.approx(b, rel=1e-5)
 
 
 def test_only_the_last_two_checkpoints_and_the_best_are_kept(tmp_path: Path, accelerator: Accelerator) -> None:

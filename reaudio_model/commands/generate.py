@@ -1,0 +1,141 @@
+"""``reaudio-model generate``: prompts to sound."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reaudio_model.commands.options import (
+    ExcludeOption,
+    ExcludeTextOption,
+    KeyChoice,
+    KeyOption,
+    PaperProtocolOption,
+    PoolOption,
+    PromptsArgument,
+    PromptTableOption,
+    make_question,
+    open_clap,
+    read_asked,
+)
+from reaudio_model.common.cli import (
+    CacheOption,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    hush_libraries,
+    print_json,
+    reporter,
+)
+from reaudio_model.common.errors import ReaudioError
+
+PAPER_STEPS, DEFAULT_STEPS = 200, 25
+
+
+class SchedulerChoice(StrEnum):
+    dpm_solver = "dpm-solver++"
+    unipc = "unipc"
+    ddim = "ddim"
+
+
+class DTypeChoice(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+def generate(
+    model: Annotated[str, typer.Option("--model", help="Folder of a saved pipeline, or its hub id.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .wav file for one prompt, or a folder.")],
+    prompts: PromptsArgument = None,
+    prompt_table: PromptTableOption = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="Index to retrieve from, made with the model's CLAP.")
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option("--features", help="Stored tokens of the index's pairs. Default: computed as needed.")
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Retrieved pairs used; 0 retrieves none. Default: the model's.")
+    ] = None,
+    key: KeyOption = KeyChoice.audio,
+    pool: PoolOption = None,
+    exclude: ExcludeOption = None,
+    exclude_text_from: ExcludeTextOption = None,
+    paper_protocol: PaperProtocolOption = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Length. Default: the model's.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Denoising steps. Default: 25.")] = None,
+    scheduler: Annotated[SchedulerChoice | None, typer.Option("--scheduler", help="Default: dpm-solver++.")] = None,
+    eta: Annotated[float | None, typer.Option("--eta", help="Noise put back by ddim, 0 to 1. Default: 0.")] = None,
+    paper_sampling: Annotated[
+        bool, typer.Option("--paper-sampling", help="The paper's sampler: ddim, 200 steps, eta 1.")
+    ] = False,
+    guidance: Annotated[float, typer.Option("--guidance", help="Guidance scale; 1 is none.")] = 3.5,
+    retrieval_guidance: Annotated[
+        float | None, typer.Option("--retrieval-guidance", help="A guidance scale of its own for what was retrieved.")
+    ] = None,
+    negative_prompt: Annotated[str | None, typer.Option("--negative-prompt", help="What it should not sound like.")] = None,
+    candidates: Annotated[int, typer.Option("--candidates", help="Made for each prompt; the best is kept.")] = 1,
+    reranker: Annotated[
+        Path | None, typer.Option("--reranker", help="CLAP that chooses among candidates; not the one that scores them.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Each clip has its own, made of this and its id.")] = 0,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Prompts in a batch.")] = 8,
+    dtype: Annotated[DTypeChoice, typer.Option("--dtype", help="Of the denoiser.")] = DTypeChoice.float32,
+    compile_denoiser: Annotated[
+        bool, typer.Option("--compile", help="torch.compile the denoiser: for many batches of one shape.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make files again that are there.")] = False,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch a model from the hub.")] = False,
+    device: DeviceOption = "auto",
+    cache_dir: CacheOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Sound for prompts, with a record of how. A killed command goes on where it was when it is given again."""
+    from reaudio_model.assemble import load_pipeline
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.generation import GenerateRequest, generate_to_files
+
+    if paper_sampling and (steps, scheduler, eta) != (None, None, None):
+        raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
+    asked = read_asked(prompts, prompt_table)
+    question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
+    if paper_sampling:
+        steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
+    request = GenerateRequest(
+        prompts=asked,
+        output=output,
+        index=index,
+        features=features,
+        k=k,
+        question=question,
+        seconds=seconds,
+        steps=DEFAULT_STEPS if steps is None else steps,
+        eta=eta or 0.0,
+        scheduler=(scheduler or SchedulerChoice.dpm_solver).value,
+        guidance_scale=guidance,
+        retrieval_guidance_scale=retrieval_guidance,
+        negative_prompt=negative_prompt,
+        candidates=candidates,
+        seed=seed,
+        batch_size=batch_size,
+        overwrite=overwrite,
+    )
+    hush_libraries()
+    chooser = None if reranker is None else open_clap(reranker, device, cache_dir)
+    pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
+    # Of the steps of one prompt; several prompts have a bar of their own.
+    pipeline.set_progress_bar_config(disable=quiet or len(asked) > 1 or not sys.stderr.isatty())
+    if compile_denoiser:
+        pipeline.compile_denoiser()
+    made = generate_to_files(request, pipeline, reranker=chooser, reporter=reporter(quiet))
+    if as_json:
+        files = [str(file) for file in made.files]
+        print_json({"files": files, "made": made.made, "record": str(made.record)})
+    else:
+        typer.echo("\n".join(str(file) for file in made.files))

@@ -1,0 +1,157 @@
+"""What a training run is asked to do: one small YAML file, every key checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from reaudio_model.assemble import Parts
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
+from reaudio_model.settings import from_mapping
+from reaudio_model.training.data import Choice
+from reaudio_model.training.diffusion import Dropout
+from reaudio_model.training.loop import LoopConfig
+from reaudio_model.training.vae import VaeLoss
+from reaudio_model.training.vocoder import VocoderLoss
+
+Part = Literal["vae", "vocoder", "diffusion", "clap", "audio-mae", "t5", "tagger"]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A preset and what differs from it; see :func:`reaudio_model.config.get_preset`."""
+
+    preset: str = "re-audioldm-s"
+    retrieval: Retrieval | None = None
+    fusion: Fusion | None = None
+    k: int | None = None
+    base_channels: int | None = None
+
+    def sizes(self) -> ModelConfig:
+        return get_preset(
+            self.preset, retrieval=self.retrieval, fusion=self.fusion, k=self.k, base_channels=self.base_channels
+        )
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """The clips.
+
+    Attributes:
+        pairs: tables of the training clips (:func:`reaudio_model.pairs.read_pairs`); with retrieval also the retrieval set.
+        validation: tables of clips to validate on; none skips validation, and then no checkpoint is the best.
+        audio_root: folder of their audio, where the tables do not say.
+        split, validation_split: rows of the tables to keep.
+        cache: folder for latents, index and features of the denoiser's clips; None is ``cache`` in the output folder.
+        choice: of neighbours in training: "first" the k nearest, the paper's; "random" any k of the 50 nearest.
+    """
+
+    pairs: tuple[Path, ...] = ()
+    validation: tuple[Path, ...] = ()
+    audio_root: Path | None = None
+    split: str | None = None
+    validation_split: str | None = None
+    cache: Path | None = None
+    choice: Choice = "first"
+
+
+@dataclass(frozen=True)
+class DiffusionChoice:
+    """See :class:`reaudio_model.training.diffusion.DiffusionTask`.
+
+    Attributes:
+        dropout, prediction, weight_decay, max_norm: of the task.
+        gradient_checkpointing: less memory, a third more time.
+        warm_start: an AudioLDM or AudioLDM2 UNet to begin with (:func:`reaudio_model.unet_checkpoints.load_unet`).
+    """
+
+    dropout: Dropout = field(default_factory=Dropout)
+    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    weight_decay: float = 0.01
+    max_norm: float | None = None
+    gradient_checkpointing: bool = False
+    warm_start: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run.
+
+    Attributes:
+        part: what is trained.
+        loop: steps, rates, precision.
+        model: sizes.
+        data: clips.
+        parts: checkpoints; the part itself is where training starts, the others are used frozen.
+        from_scratch: random weights for the part, of the sizes of its checkpoint (clap, t5) or of the model.
+        vae, vocoder, diffusion: losses and options of these parts.
+        discriminator_width: of the VAE's or vocoder's discriminators; None is the published one.
+    """
+
+    part: Part
+    loop: LoopConfig
+    model: ModelChoice = ModelChoice()
+    data: DataChoice = DataChoice()
+    parts: Parts = field(default_factory=Parts)
+    from_scratch: bool = False
+    vae: VaeLoss = field(default_factory=VaeLoss)
+    vocoder: VocoderLoss = field(default_factory=VocoderLoss)
+    diffusion: DiffusionChoice = DiffusionChoice()
+    discriminator_width: int | None = None
+
+
+def read_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """A configuration from a YAML file, or by the name of one that comes with the package (:func:`bundled_configs`).
+
+    Args:
+        source: path, or name.
+        overrides: "section.key=value", applied on top; values are YAML.
+
+    Raises:
+        UnknownNameError: no such name or key; the message names the nearest ones.
+        ReaudioError: no such file, no YAML, a value of another type, or an override without "=".
+    """
+    path = Path(source)
+    if path.suffix not in (".yaml", ".yml"):
+        if str(source) not in bundled_configs():
+            raise UnknownNameError("configuration", str(source), bundled_configs())
+        path = _folder() / f"{source}.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReaudioError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ReaudioError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}.") from error
+    for override in overrides:
+        _override(values, override)
+    return from_mapping(TrainConfig, values, path.name)
+
+
+def bundled_configs() -> list[str]:
+    """Names of the configurations that come with the package, one for each row of the paper's table and each part."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def _folder() -> Path:
+    return Path(str(files("reaudio_model.training"))) / "configs"
+
+
+def _override(values: Any, override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not isinstance(values, dict):
+        raise ReaudioError(f"The setting {override!r} must be written section.key=value, e.g. loop.steps=1000.")
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ReaudioError(f"The setting {override!r}: {section} has no keys of its own.")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ReaudioError(f"The setting {override!r}: the value is not YAML.") from error

@@ -1,0 +1,238 @@
+"""Prompts to files: records, resuming to the same bytes, retrieval from an index, refused requests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
+
+from reaudio_model.assemble import Parts, assemble_pipeline, load_pipeline, load_unet_folder
+from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError, UnknownNameError
+from reaudio_model.config import PRESETS
+from reaudio_model.embedding import clap_embedders
+from reaudio_model.features import build_features
+from reaudio_model.generation import Generated, GenerateRequest, generate_to_files
+from reaudio_model.index_search import Question, free_prompts
+from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
+from reaudio_model.records import Pair
+from reaudio_model.retrieval import RetrievalIndex
+
+PROMPTS = free_prompts(["a dog barks", "the wind roars", "birds sings", "a train passes fast", "rain"])
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> ReAudioLDMPipeline:
+    torch.manual_seed(0)
+    pipeline = build_pipeline(replace(PRESETS["tiny"], k=2), tiny_conditioner())
+    with torch.no_grad():  # random weights alone make silence
+        for weight in pipeline.vocoder.parameters():
+            if weight.dim() > 1:
+                weight.mul_(8)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
+    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="module")
+def index(pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("index")
+    RetrievalIndex.build(pairs, clap_embedders(pipeline.conditioner.clap)).save(folder)
+    return folder
+
+
+def request(output: Path, **changes: Any) -> GenerateRequest:
+    return replace(GenerateRequest(PROMPTS, output, steps=2, batch_size=2, seconds=0.3), **changes)
+
+
+def contents(generated: Generated) -> list[bytes]:
+    return [file.read_bytes() for file in generated.files]
+
+
+def test_files_and_record(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    generated = generate_to_files(request(tmp_path), pipeline)
+    assert generated.made == len(PROMPTS)
+    assert [file.name for file in generated.files] == [f"{prompt.clip_id}.wav" for prompt in PROMPTS]
+    samples, rate = soundfile.read(generated.files[0])
+    assert (len(samples), rate) == (4800, 16_000)
+    assert abs(samples).max() > 1e-3
+    record = json.loads(generated.record.read_text())
+    assert record["settings"]["steps"] == 2
+    assert [clip["prompt"] for clip in record["clips"]] == [prompt.caption for prompt in PROMPTS]
+    assert len({clip["seed"] for clip in record["clips"]}) == len(PROMPTS)
+    assert set(record["model"]) == {"unet", "vae", "vocoder"}
+
+
+def test_a_killed_call_goes_on_to_the_same_bytes(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    whole = generate_to_files(request(tmp_path / "a"), pipeline)
+    killed = generate_to_files(request(tmp_path / "b"), pipeline)
+    kept = killed.files[0].stat().st_mtime_ns
+    for file in killed.files[1:]:
+        file.unlink()
+    resumed = generate_to_files(request(tmp_path / "b"), pipeline)
+    assert resumed.made == len(PROMPTS) - 1
+    assert contents(resumed) == contents(whole)
+    assert resumed.files[0].stat().st_mtime_ns == kept
+    assert generate_to_files(request(tmp_path / "b"), pipeline).made == 0
+
+
+def test_one_file(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    generated = generate_to_files(request(tmp_path / "dog.wav", prompts=PROMPTS[:1]), pipeline)
+    assert generated.files == [tmp_path / "dog.wav"]
+    assert generated.record == tmp_path / "dog.json"
+    with pytest.raises(ReaudioError, match="is one file, but there are 5 prompts"):
+        generate_to_files(request(tmp_path / "dog.wav"), pipeline)
+
+
+def test_overwrite_makes_all_files_again(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    before = contents(generate_to_files(request(tmp_path), pipeline))
+    with pytest.raises(ReaudioError, match=r"of clips made otherwise \(settings, clips differ\)"):
+        generate_to_files(request(tmp_path, seed=1), pipeline)
+    again = generate_to_files(request(tmp_path, seed=1, overwrite=True), pipeline)
+    assert again.made == len(PROMPTS)
+    assert not set(contents(again)) & set(before)
+    assert generate_to_files(request(tmp_path, seed=1), pipeline).made == 0
+
+
+def test_retrieval_from_an_index_with_stored_features(
+    pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    build_features(pairs, pipeline.conditioner, tmp_path / "features")
+    with_audio = generate_to_files(request(tmp_path / "a", index=index), pipeline)
+    stored = generate_to_files(request(tmp_path / "b", index=index, features=tmp_path / "features"), pipeline)
+    nothing = generate_to_files(request(tmp_path / "c", index=index, k=0), pipeline)
+    none = generate_to_files(request(tmp_path / "d"), pipeline)
+    clips = json.loads(with_audio.record.read_text())["clips"]
+    assert all(len(set(clip["retrieved"])) == 2 for clip in clips)
+    assert json.loads(stored.record.read_text())["clips"] == clips
+    assert contents(nothing) == contents(none) != contents(with_audio)
+
+
+def test_a_clip_of_the_index_does_not_retrieve_itself(
+    pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    generated = generate_to_files(request(tmp_path, prompts=pairs, index=index, k=5), pipeline)
+    clips = json.loads(generated.record.read_text())["clips"]
+    assert all(clip["clip_id"] not in clip["retrieved"] for clip in clips)
+    with pytest.raises(ReaudioError, match="k is 7, but the pool 'train' holds 6 pairs"):
+        generate_to_files(request(tmp_path / "b", index=index, k=7), pipeline)
+
+
+def test_candidates_are_chosen_by_the_reranker(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    chosen = generate_to_files(request(tmp_path, candidates=2), pipeline, reranker=tiny_clap(seed=3))
+    assert json.loads(chosen.record.read_text())["reranker"] == tiny_clap(seed=3).sha256
+    with pytest.raises(ReaudioError, match="More than one candidate needs a CLAP"):
+        generate_to_files(request(tmp_path, candidates=2), pipeline)
+
+
+def test_an_index_or_features_of_other_encoders_are_refused(
+    pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    RetrievalIndex.build(pairs, clap_embedders(tiny_clap(seed=9))).save(tmp_path / "index")
+    with pytest.raises(ReaudioError, match="was built with another CLAP"):
+        generate_to_files(request(tmp_path / "a", index=tmp_path / "index"), pipeline)
+    build_features(pairs, tiny_conditioner(seed=9), tmp_path / "features")
+    with pytest.raises(ReaudioError, match="were made with other encoders"):
+        generate_to_files(request(tmp_path / "a", index=index, features=tmp_path / "features"), pipeline)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": ()}, "There is no prompt"),
+        ({"prompts": (Pair("a", " "),)}, "Prompt 1 of 1 is empty"),
+        ({"prompts": (Pair("../a", "rain"),)}, "'../a' cannot be a file name"),
+        ({"prompts": (Pair("a", "rain"), Pair("a", "wind"))}, "Two prompts have the same clip_id"),
+        ({"batch_size": 0}, "batch_size must be 1 or more"),
+        ({"k": 3}, "there is no index to retrieve from"),
+        ({"scheduler": "euler"}, "Unknown scheduler 'euler'"),
+        ({"seconds": 60.0}, "duration must be between 0.1 and 30 seconds"),
+        ({"steps": 0}, "num_inference_steps must be between 1 and 999"),
+    ],
+)
+def test_bad_requests_leave_nothing_behind(
+    pipeline: ReAudioLDMPipeline, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ReaudioError, match=message):
+        generate_to_files(request(tmp_path / "out", **changes), pipeline)
+    assert not (tmp_path / "out").exists()
+
+
+def test_foreign_files_are_not_taken_for_results(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    (tmp_path / "prompt-1.wav").write_bytes(b"mine")
+    with pytest.raises(ReaudioError, match="no record of how it was made"):
+        generate_to_files(request(tmp_path), pipeline)
+    (tmp_path / "generation.json").write_text("{")
+    with pytest.raises(ReaudioError, match=r"generation\.json is damaged"):
+        generate_to_files(request(tmp_path), pipeline)
+
+
+def test_a_retrieved_file_that_is_broken_is_named(pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path: Path) -> None:
+    broken = [replace_audio(pair, tmp_path) for pair in pairs]
+    RetrievalIndex.build(broken, clap_embedders(pipeline.conditioner.clap)).save(tmp_path / "index")
+    for pair in broken:
+        assert pair.audio is not None
+        pair.audio.write_bytes(b"RIFF")
+    with pytest.raises(AudioError, match="cannot be decoded"):
+        generate_to_files(request(tmp_path / "a", index=tmp_path / "index"), pipeline)
+
+
+def replace_audio(pair: Pair, folder: Path) -> Pair:
+    assert pair.audio is not None
+    copy = folder / pair.audio.name
+    copy.write_bytes(pair.audio.read_bytes())
+    return pair._replace(audio=copy)
+
+
+def test_parts_are_put_together_and_loaded_whole(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    pipeline.save_pretrained(parts)
+    (parts / "t5").mkdir(exist_ok=True)
+    pipeline.t5_tokenizer.save_pretrained(parts / "t5")
+    pipeline.clap_tokenizer.save_pretrained(parts / "clap")
+    paths = Parts(
+        vae=parts / "vae", vocoder=parts / "vocoder", clap=parts / "clap", audio_mae=parts / "audio_mae",
+        t5=str(parts / "t5"), unet=parts / "unet",
+    )  # fmt: skip
+    assembled = assemble_pipeline(paths, pipeline.model_config)
+    assembled.save_pretrained(tmp_path / "whole")
+    loaded = load_pipeline(tmp_path / "whole", device=CPU)
+    loaded.set_progress_bar_config(disable=True)
+    assert contents(generate_to_files(request(tmp_path / "a"), loaded)) == contents(
+        generate_to_files(request(tmp_path / "b"), pipeline)
+    )
+    half = load_pipeline(tmp_path / "whole", device=CPU, dtype="bfloat16")
+    assert (half.unet.dtype, half.vae.dtype) == (torch.bfloat16, torch.float32)
+    assert half.conditioner.identity() == pipeline.conditioner.identity()
+
+
+def test_what_is_not_a_model_is_refused(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is not a saved pipeline: it has no model_index\.json"):
+        load_pipeline(tmp_path, device=CPU)
+    with pytest.raises(CheckpointError, match="is not on this machine or is damaged"):
+        load_pipeline("nobody/nothing", device=CPU)
+    with pytest.raises(CheckpointError, match="is not a saved denoiser"):
+        load_unet_folder(tmp_path)
+    with pytest.raises(CheckpointError, match=r"The checkpoint of clap is needed: give parts\.clap"):
+        assemble_pipeline(Parts(), PRESETS["tiny"])
+    pipeline.save_pretrained(tmp_path / "whole")
+    (tmp_path / "whole/model_index.json").write_text("{")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_pipeline(tmp_path / "whole", device=CPU)
+
+
+def test_unknown_choices_of_the_question(pipeline: ReAudioLDMPipeline, index: Path, tmp_path: Path) -> None:
+    question = Question(pool="tests")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="tests"):
+        generate_to_files(request(tmp_path, index=index, question=question), pipeline)

@@ -1,0 +1,226 @@
+"""Training from a configuration: every part at the tiny size, resumed, exported and used; configurations that are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState, GradientState, PartialState
+from safetensors.torch import load_file
+from tiny_model import N_SENTINELS, tiny_clap_network, tiny_pairs, tiny_t5_config, tiny_tokenizer
+from transformers import T5ForConditionalGeneration
+
+import reaudio_model
+from reaudio_model.assemble import load_pipeline
+from reaudio_model.audio_mae import build_audio_mae
+from reaudio_model.clap import load_clap
+from reaudio_model.codec import build_vae, build_vocoder
+from reaudio_model.codec_checkpoints import load_vae, load_vocoder
+from reaudio_model.common.errors import CheckpointError, ReaudioError, UnknownNameError
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION
+from reaudio_model.encoder_checkpoints import load_audio_mae, load_t5
+from reaudio_model.pipeline import ReAudioLDMPipeline
+from reaudio_model.training.config import Part, TrainConfig, bundled_configs, read_config
+from reaudio_model.training.log import read_metrics
+from reaudio_model.training.loop import FitResult
+from reaudio_model.training.run import train
+
+CPU = torch.device("cpu")
+SHORT = [
+    "loop.steps=2",
+    "loop.batch_size=2",
+    "loop.log_every=1",
+    "loop.workers=0",
+    "loop.precision=float32",
+    "model.preset=tiny",
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_accelerator_each() -> Iterator[None]:
+    yield
+    for state in (AcceleratorState, PartialState, GradientState):
+        state._reset_state()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six clips with a table, and checkpoints of every part."""
+    root = tmp_path_factory.mktemp("world")
+    pairs = tiny_pairs(root / "audio")
+    rows = [f"{p.clip_id},{p.caption},audio/{p.audio.name},{p.source_id},train" for p in pairs if p.audio]
+    header = "clip_id,caption,audio,source_id,split"
+    (root / "pairs.csv").write_text("\n".join([header, *rows]) + "\n")
+    labelled = [f"{p.clip_id},{p.caption},audio/clip-{i}.wav,{'dog;rain' if i % 2 else 'wind'}" for i, p in enumerate(pairs)]
+    (root / "labels.csv").write_text("\n".join(["clip_id,caption,audio,labels", *labelled]) + "\n")
+    torch.manual_seed(0)
+    build_vae(TINY_CODEC).save_pretrained(root / "vae")
+    build_vocoder(TINY_CODEC).save_pretrained(root / "vocoder")
+    build_audio_mae(TINY_CONDITION).save_pretrained(root / "audio_mae")
+    tiny_clap_network().save_pretrained(root / "clap")
+    tiny_tokenizer("roberta").save_pretrained(root / "clap")
+    T5ForConditionalGeneration(tiny_t5_config()).save_pretrained(root / "t5")
+    tiny_tokenizer("t5").save_pretrained(root / "t5")
+    return root
+
+
+def overrides(world: Path, *more: str) -> list[str]:
+    parts = [f"parts.{name}={world / name}" for name in ("vae", "vocoder", "clap", "audio_mae", "t5")]
+    return [*SHORT, f"data.pairs=[{world / 'pairs.csv'}]", *parts, *more]
+
+
+def run(part: Part, config: str, world: Path, output: Path, *more: str, **options: Any) -> FitResult:
+    return train(
+        part, config, output, device="cpu", overrides=overrides(world, *more), cache_dir=world / "cached", **options
+    )
+
+
+def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> None:
+    held_out = f"data.validation=[{world / 'pairs.csv'}]"
+    result = run("diffusion", "tiny", world, tmp_path, held_out, "loop.validate_every=1", "loop.checkpoint_every=1")
+    assert result == FitResult(2, True, result.best_loss)
+    (row, *_) = read_metrics(tmp_path / "validation.csv")
+    assert set(row) == {"step", "loss", "loss_without_retrieval"}
+    pipeline = load_pipeline(tmp_path / "pipeline", device=CPU)
+    assert type(pipeline) is ReAudioLDMPipeline is reaudio_model.ReAudioLDMPipeline
+    assert pipeline("rain", seeds=[1], num_inference_steps=1).audios.shape == (1, 10_240)
+    ema = load_file(tmp_path / "checkpoints/step-00000002/ema.safetensors")
+    assert all(torch.equal(value, ema[name]) for name, value in pipeline.unet.named_parameters())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["config"]["loop"]["steps"] == 2
+    assert manifest["sizes"]["k"] == 2
+    assert set(manifest["versions"]) >= {"torch", "diffusers"}
+
+
+@pytest.mark.parametrize("retrieval", ["none", "audio"])
+def test_denoisers_with_less_retrieval(world: Path, tmp_path: Path, retrieval: str) -> None:
+    options = [f"model.retrieval={retrieval}", "diffusion.prediction=v_prediction", "diffusion.gradient_checkpointing=true"]
+    assert run("diffusion", "tiny", world, tmp_path, *options).finished
+    pipeline = load_pipeline(tmp_path / "pipeline", device=CPU)
+    assert pipeline.unet.config.retrieval == retrieval
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+
+
+def test_a_run_from_a_configuration_resumes_to_the_same_weights(world: Path, tmp_path: Path) -> None:
+    short = ["loop.steps=4", "loop.checkpoint_every=1"]
+    run("diffusion", "tiny", world, tmp_path / "a", *short)
+    run("diffusion", "tiny", world, tmp_path / "b", *short, steps=2)
+    with pytest.raises(ReaudioError, match=r"another run|holds a run with other settings \(loop differ\)"):
+        run("diffusion", "tiny", world, tmp_path / "b", *short, "loop.learning_rate=0.5", resume=True)
+    assert run("diffusion", "tiny", world, tmp_path / "b", *short, resume=True).step == 4
+    name = "unet/diffusion_pytorch_model.safetensors"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    rows = {path: read_metrics(tmp_path / path / "train.csv") for path in ("a", "b")}
+    assert rows["a"] == rows["b"]
+
+
+def test_vae(world: Path, tmp_path: Path) -> None:
+    assert run("vae", "vae", world, tmp_path, "discriminator_width=4", "vae.discriminator_start=1").finished
+    vae = load_vae(tmp_path / "vae", TINY_CODEC)
+    assert vae.config.scaling_factor not in (TINY_CODEC.scaling_factor, 1.0)
+    assert read_metrics(tmp_path / "train.csv")[1]["discriminator"] > 0
+
+
+def test_vocoder(world: Path, tmp_path: Path) -> None:
+    assert run("vocoder", "vocoder", world, tmp_path, "discriminator_width=16", "loop.steps=1").finished
+    before, after = load_vocoder(world / "vocoder", TINY_CODEC), load_vocoder(tmp_path / "vocoder", TINY_CODEC)
+    assert not torch.equal(before.conv_pre.weight, after.conv_pre.weight)
+
+
+@pytest.mark.parametrize("scratch", ["true", "false"])
+def test_clap(world: Path, tmp_path: Path, scratch: str) -> None:
+    assert run("clap", "clap", world, tmp_path, f"from_scratch={scratch}").finished
+    if scratch == "false":
+        assert load_clap(tmp_path / "clap", device=CPU).sha256 != load_clap(world / "clap", device=CPU).sha256
+
+
+def test_audio_mae(world: Path, tmp_path: Path) -> None:
+    assert run("audio-mae", "audio-mae", world, tmp_path).finished
+    load_audio_mae(tmp_path / "audio_mae", TINY_CONDITION, device=CPU)
+
+
+def test_t5(world: Path, tmp_path: Path) -> None:
+    validation = f"data.validation=[{world / 'pairs.csv'}]"
+    assert run("t5", "t5", world, tmp_path, validation).best_loss is not None
+    encoder, tokenizer = load_t5(str(tmp_path / "t5"), device=CPU)
+    assert encoder.config.d_model == TINY_CONDITION.t5_dim
+    assert len(tokenizer) > N_SENTINELS
+
+
+def test_tagger(world: Path, tmp_path: Path) -> None:
+    assert run("tagger", "tagger", world, tmp_path, f"data.pairs=[{world / 'labels.csv'}]").finished
+    assert json.loads((tmp_path / "tagger/config.json").read_text())["classes"] == ["dog", "rain", "wind"]
+    assert load_file(tmp_path / "tagger/model.safetensors")["classifier.bias"].shape == (3,)
+
+
+def test_bundled_configurations_are_whole() -> None:
+    names = bundled_configs()
+    assert {"re-audioldm-s-none", "re-audioldm-s-any", "re-audioldm-l-audio-text-k10", "vae", "tiny"} <= set(names)
+    for name in names:
+        config = read_config(name)
+        if name.startswith("re-audioldm"):
+            sizes = config.model.sizes()
+            assert sizes.name == name[: len("re-audioldm-s")]
+            assert (config.loop.learning_rate, config.loop.batch_size) == (5e-5, 4)
+            if "any" not in name:
+                assert f"-k{sizes.k}" in name or sizes.retrieval == "none"
+                assert sizes.retrieval.replace("+", "-") in name
+
+
+def test_overrides_and_numbers(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("part: t5\nloop: {steps: 3, learning_rate: 1e-4}\n")
+    config = read_config(tmp_path / "run.yaml", ["loop.steps=5", "data.pairs=[a.csv, b.csv]", "diffusion.dropout.audio=0.5"])
+    assert config.loop == replace(TrainConfig("t5", config.loop).loop, steps=5, learning_rate=1e-4)
+    assert config.data.pairs == (Path("a.csv"), Path("b.csv"))
+    assert config.diffusion.dropout.audio == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "part: t5\nloop: {steps: 3, bach_size: 1}",
+            r"Unknown key in run.yaml: loop: 'bach_size'. Did you mean 'batch_size'",
+        ),
+        ("part: t5\nloop: {steps: three}", r"run.yaml: loop: steps must be of type int, not 'three'"),
+        ("part: t5\nloop: {steps: true}", r"steps must be of type int, not True"),
+        ("part: t5", r"run.yaml lacks 'loop'"),
+        ("part: unet\nloop: {steps: 3}", r"Unknown run.yaml: part 'unet'"),
+        ("part: t5\nloop: {steps: 3}\ndata: {pairs: a.csv}", r"data: pairs must be a list, not 'a.csv'"),
+        ("part: t5\nloop: 3", r"run.yaml: loop must be a list of 'key: value' lines, not 3"),
+        ("- 1", r"run.yaml must be a list of 'key: value' lines"),
+        ("part: [", r"run.yaml is not YAML"),
+        ("part: t5\nloop: {steps: 3}\ndiffusion: {dropout: {audio: 2}}", r"dropout: audio must be between 0 and 1, not 2"),
+    ],
+)
+def test_bad_configurations_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ReaudioError, match=message):
+        read_config(tmp_path / "run.yaml")
+
+
+def test_bad_calls(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"Unknown configuration 'tini'\. Did you mean 'tiny'"):
+        read_config("tini")
+    with pytest.raises(ReaudioError, match=r"none\.yaml cannot be read"):
+        read_config(tmp_path / "none.yaml")
+    for override, message in (("steps", "must be written section.key=value"), ("part.x=1", "part has no keys of its own"), ("a=[", "not YAML")):  # fmt: skip  # noqa: E501
+        with pytest.raises(ReaudioError, match=message):
+            read_config("tiny", [override])
+    with pytest.raises(ReaudioError, match="The configuration tiny trains diffusion, not vae"):
+        run("vae", "tiny", world, tmp_path)
+    with pytest.raises(ReaudioError, match="There is nothing to train on"):
+        run("t5", "t5", world, tmp_path, "data.pairs=[]")
+    with pytest.raises(CheckpointError, match=r"The checkpoint of clap is needed: give parts\.clap"):
+        run("diffusion", "tiny", world, tmp_path, "parts.clap=null")
+    with pytest.raises(CheckpointError, match="The T5 nowhere is not on this machine"):
+        run("t5", "t5", world, tmp_path, "parts.t5=nowhere")
+    with pytest.raises(ReaudioError, match="float16 needs a GPU"):
+        run("t5", "t5", world, tmp_path, "loop.precision=float16")
+    with pytest.raises(AttributeError, match="no attribute 'Pipeline'"):
+        _ = reaudio_model.Pipeline  # type: ignore[attr-defined]
