@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.common.files import explain_write_error
+from reaudio_model.common.files import atomic_folder
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.config import ModelConfig
 
@@ -88,14 +85,6 @@ def _load_unet(source: Path, config: ModelConfig, ema: bool) -> nn.Module:
 
 def _save(parts: list[Any], target: Path) -> None:
     """All files, then the folder gets its name."""
-    temporary = target.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{target.name}")
-    try:
-        temporary.mkdir(parents=True)
+    with atomic_folder(target) as temporary:
         for part in parts:
             part.save_pretrained(temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise explain_write_error(error, target) from error
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(temporary)

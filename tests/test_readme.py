@@ -12,7 +12,11 @@ ROOT = Path(__file__).parents[1]
 
 def test_file_tree_is_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "file_tree.py"), "--check"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(ROOT / "benchmarks" / "file_tree.py"), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
 

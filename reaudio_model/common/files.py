@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ def explain_write_error(error: OSError, path: Path) -> ReaudioError:
         advice = "the disk is full; free some space and run the same command again, finished work is kept"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         advice = "the folder is not writable; choose another one with --output (or --cache-dir for the cache)"
-    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
         advice = "a file stands where a folder is needed, or the reverse; choose another --output"
     else:
         advice = error.strerror or str(error)
@@ -53,6 +54,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
         # Where even the folder could not be made there is nothing to remove.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that takes its name when the block ends well, and its place with ``replace``.
+
+    Raises:
+        ReaudioError: not writable, the disk is full, or ``path`` exists and is not to be replaced.
+    """
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if replace and path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except OSError as error:
+        raise explain_write_error(error, path) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def atomic_write(path: Path, data: bytes) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.files import explain_write_error, json_bytes
+from reaudio_model.common.files import atomic_folder, json_bytes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,7 +73,7 @@ def save_checkpoint(folder: Path, state: TrainState, task: Task, optimizers: lis
     from safetensors.torch import save_file, save_model
 
     path = checkpoint_path(folder, state.step)
-    with _atomic_folder(path) as partial:
+    with atomic_folder(path, replace=True) as partial:
         for name, module in trained_modules(task).items():
             save_model(module, str(partial / f"{name}.safetensors"))  # knows tied weights
         if ema is not None:
@@ -139,19 +136,3 @@ def _read_state(path: Path) -> TrainState:
         return TrainState(**json.loads((path / STATE).read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path / STATE} is missing or damaged: remove the folder and resume again.") from error
-
-
-@contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside ``path`` that takes its name, and its place, when the block ends well."""
-    partial = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        partial.rename(path)
-    except OSError as error:
-        raise explain_write_error(error, path) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -24,7 +24,7 @@ class Ema:
         from diffusers.training_utils import EMAModel
 
         self.module = module
-        self._model = EMAModel(module.parameters(), decay=decay)
+        self._model = EMAModel(module.parameters(), decay=decay, foreach=True)
 
     def update(self) -> None:
         """Once after each optimizer step."""

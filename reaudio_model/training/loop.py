@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
@@ -23,6 +20,7 @@ from reaudio_model.training.checkpoint import (
     trained_modules,
 )
 from reaudio_model.training.ema import Ema
+from reaudio_model.training.interrupts import stop_signals
 from reaudio_model.training.log import MetricsLog
 from reaudio_model.training.order import Clips, EveryClip, TrainingOrder, loader
 
@@ -146,7 +144,7 @@ class _Run:
         self._set_training(True)
         main = self.accelerator.is_main_process
         self.log = MetricsLog(self.output, self.state.step) if main else None
-        with _stop_signals(self.accelerator), self.reporter.stage("training", self.config.steps) as advance:
+        with stop_signals(self.accelerator), self.reporter.stage("training", self.config.steps) as advance:
             advance(self.state.step)
             for step, micro_batches in enumerate(self._batches(), start=self.state.step):
                 self._step(step, micro_batches)
@@ -290,24 +288,3 @@ def _to(batch: Batch, device: object) -> Batch:
 def _step_seed(seed: int, micro_step: int, process: int) -> int:
     digest = hashlib.sha256(f"{seed}:{micro_step}:{process}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-@contextmanager
-def _stop_signals(accelerator: Accelerator) -> Iterator[None]:
-    """Inside the block Ctrl-C and SIGTERM pull accelerate's trigger instead of ending the process; a second one ends it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    old: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def pull(number: int, frame: FrameType | None) -> None:
-        accelerator.set_trigger()
-        signal.signal(number, old[number])
-
-    try:
-        for number in old:
-            signal.signal(number, pull)
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

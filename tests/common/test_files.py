@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
+from reaudio_model.common.files import (
+    atomic_folder,
+    atomic_path,
+    atomic_write,
+    canonical_sha256,
+    explain_write_error,
+    json_bytes,
+)
 
 
 def test_atomic_write_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -72,3 +79,33 @@ def test_json_refuses_nan() -> None:
 def test_canonical_hash_ignores_key_order_only() -> None:
     assert canonical_sha256({"a": 1, "b": [1, 2]}) == canonical_sha256({"b": [1, 2], "a": 1})
     assert canonical_sha256([1, 2]) != canonical_sha256([2, 1])
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+
+    def fail() -> None:
+        with atomic_folder(target) as partial:
+            (partial / "a").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    for text in ("one", "two"):
+        with atomic_folder(target, replace=True) as partial:
+            (partial / "a").write_text(text)
+        assert (target / "a").read_text() == text
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("mine")
+
+    def write() -> None:
+        with atomic_folder(tmp_path) as partial:
+            (partial / "a").touch()
+
+    with pytest.raises(ReaudioError, match="stands where"):
+        write()
+    assert (tmp_path / "kept").read_text() == "mine"
