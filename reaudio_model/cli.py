@@ -37,7 +37,7 @@ app.command(
     "-o dog.wav[/bold]"
 )(generate)
 app.command(
-    epilog="Example: [bold]reaudio-model train diffusion --config re-audioldm-s-audio-text-k3 --set data.pairs=[train.csv] "
+    epilog="Example: [bold]reaudio-model train diffusion --config re-audioldm-s-audio-text-k3 --set data.pairs=\\[train.csv] "
     "-o trained/s[/bold]"
 )(train)
 

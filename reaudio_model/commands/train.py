@@ -34,7 +34,7 @@ def train(
     ] = True,
     steps: Annotated[int | None, typer.Option("--steps", help="In the place of the configuration's.")] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="E.g. data.pairs=[train.csv]; repeatable.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="E.g. data.pairs=\\[train.csv]; repeatable.")
     ] = None,
     device: DeviceOption = "auto",
     cache_dir: CacheOption = None,
