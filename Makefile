@@ -26,5 +26,12 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Against laion-clap, frechet-audio-distance and panns-inference themselves, in an environment of their own: they need NumPy 1.
+crosscheck:
+	$(PYTHON) -m venv .venv-reference
+	.venv-reference/bin/pip install --disable-pip-version-check -q -r benchmarks/crosscheck-requirements.txt
+	.venv-reference/bin/pip install --disable-pip-version-check -q --no-deps -e .
+	OMP_NUM_THREADS=1 .venv-reference/bin/python benchmarks/crosscheck.py
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
