@@ -5,13 +5,27 @@ Nothing heavy is imported before a command runs, so ``--help`` answers at once.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from reaudio_eval import __version__
+from reaudio_eval.cli_options import (
+    DEFAULT_PROTOCOL,
+    CheckpointOption,
+    DataRootOption,
+    DownloadOption,
+    EmbedderOption,
+    MediaChoice,
+    MetricOption,
+    OverwriteChoice,
+    ProtocolOption,
+    RequireOption,
+    SeedOption,
+    StrictOption,
+    evaluation_options,
+)
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
     HELP_OPTIONS,
@@ -28,10 +42,6 @@ from reaudio_model.common.cli import (
 )
 from reaudio_model.common.errors import UnknownNameError
 
-if TYPE_CHECKING:
-    from reaudio_eval.evaluate import Options
-
-
 app = typer.Typer(
     name="reaudio-eval",
     cls=CommandGroup,
@@ -44,74 +54,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Look at a dataset.")
 app.add_typer(data_app, name="data")
-
-
-class OverwriteChoice(StrEnum):
-    never = "never"
-    only_missing = "only-missing"
-    always = "always"
-
-
-class MediaChoice(StrEnum):
-    inline = "inline"
-    folder = "folder"
-    none = "none"
-
-
-ProtocolOption = Annotated[str, typer.Option("--protocol", help="Waveform and metric conventions (see `list protocols`).")]
-EmbedderOption = Annotated[
-    list[str] | None, typer.Option("--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap.")
-]
-CheckpointOption = Annotated[
-    list[str] | None, typer.Option("--checkpoint", metavar="NAME=PATH", help="Checkpoint of an embedder; repeatable.")
-]
-MetricOption = Annotated[
-    list[str] | None, typer.Option("--metric", help="Only these metrics or families (kl, fad_vggish, ...); repeatable.")
-]
-RequireOption = Annotated[
-    list[str] | None, typer.Option("--require", help="Fail if this metric cannot be computed; repeatable.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of resampling, and of models that generate.")]
-DownloadOption = Annotated[bool, typer.Option("--allow-download", help="Fetch published checkpoints that are missing.")]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")
-]
-DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with the dataset's tables.")]
-DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
-
-
-def _options(
-    protocol: str,
-    embedder: list[str] | None,
-    checkpoint: list[str] | None,
-    metric: list[str] | None,
-    require: list[str] | None,
-    seed: int,
-    batch_size: int,
-    device: str,
-    jobs: int,
-    cache_dir: Path | None,
-    allow_download: bool,
-    strict: bool,
-) -> Options:
-    from reaudio_eval.evaluate import DEFAULT_EMBEDDERS, Options
-    from reaudio_eval.generate import parse_named_paths
-    from reaudio_model.common.files import default_cache_dir
-
-    return Options(
-        protocol=protocol,
-        embedders=tuple(embedder or DEFAULT_EMBEDDERS),
-        checkpoints=parse_named_paths(checkpoint or [], "--checkpoint"),
-        metrics=tuple(metric) if metric else None,
-        require=tuple(require or ()),
-        seed=seed,
-        batch_size=batch_size,
-        device=device,
-        jobs=jobs,
-        cache_dir=cache_dir or default_cache_dir(),
-        allow_download=allow_download,
-        strict=strict,
-    )
 
 
 @app.command(
@@ -143,7 +85,7 @@ def score(
     """Every metric for two folders: FAD, FD, KL, IS, KAD, CLAP score, with intervals and an audit of the files."""
     from reaudio_eval.score_folders import folder_plan, score_folders
 
-    options = _options(
+    options = evaluation_options(
         protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
     )
     if dry_run:
@@ -220,7 +162,7 @@ def longtail(
     from reaudio_eval.longtail_run import longtail as run
     from reaudio_eval.printing import longtail_json, longtail_text, plan_json
 
-    options = _options(
+    options = evaluation_options(
         protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
     )
     request = LongtailRequest(

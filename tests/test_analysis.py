@@ -1,118 +1,44 @@
+"""The analysis worked by hand on three clips, and its rules on small cases."""
+
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_worlds import (
+    CLAP,
+    DATA,
+    FRAMES,
+    KAD,
+    KL,
+    RECALL,
+    TINY,
+    TINY_STRATA,
+    analyse,
+    analysis,
+    noisy_system,
+    pick,
+    system,
+    systems,
+    tiny,
+)
 from scipy import stats as sps
 
 from reaudio_eval.analysis import COLUMNS
 from reaudio_eval.analysis import analyse as analyse_by_default
 from reaudio_eval.records import (
-    SCORE_COLUMNS,
-    SET_COLUMNS,
     Alert,
     Dataset,
     LongtailAnalysis,
     MetricInfo,
     Prompt,
-    SystemInfo,
-    SystemKind,
     SystemScores,
 )
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError
-
-# The hand-computed examples have few classes.
-analyse = partial(analyse_by_default, min_classes=2)
-
-EXACT = 1e-9  # the same sums in another order; BLAS may block a matrix product differently
-FRAMES = tuple(COLUMNS)
-
-CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
-KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns")
-RECALL = MetricInfo("label_recall_panns", "Label recall (PANNs)", "label", True, "probability", "panns")
-KAD = MetricInfo("kad_panns", "KAD (PANNs)", "set", False, "", "panns")
-
-ClipValues = Mapping[str, float]
-PairValues = Mapping[tuple[str, str], float]
-
-
-def system(
-    name: str,
-    values: Mapping[MetricInfo, ClipValues | PairValues],
-    *,
-    kind: SystemKind = "generated",
-    sets: Sequence[Mapping[str, Any]] = (),
-    undefined: Mapping[str, str] | None = None,
-    more: Sequence[MetricInfo] = (),
-) -> SystemScores:
-    rows = [
-        (*((key, metric.name, None) if isinstance(key, str) else (key[0], metric.name, key[1])), value)
-        for metric, own in values.items()
-        for key, value in own.items()
-    ]
-    blank: dict[str, Any] = {"replicates": [], "ci_low": np.nan, "ci_high": np.nan, "ci_method": "none", "n_clips": 3}
-    blank |= {"floor": np.nan, "matched": np.nan, "floor_n": 0, "reason": None}
-    return SystemScores(
-        SystemInfo(name, kind, 0),
-        (*values, *more),
-        pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"label": object}),
-        pd.DataFrame([blank | dict(s) for s in sets], columns=list(SET_COLUMNS)),
-        undefined or {},
-    )
-
-
-def pick(frame: pd.DataFrame, **cells: str) -> dict[str, Any]:
-    """The only row with these cells."""
-    for column, value in cells.items():
-        frame = frame[frame[column] == value]
-    assert len(frame) == 1, f"{len(frame)} rows for {cells}"
-    return {str(k): v for k, v in frame.iloc[0].to_dict().items()}
-
-
-# --- three clips, four labels, two systems: every number by hand ---
-
-TINY = Dataset(
-    name="tiny",
-    split="test",
-    prompts=(Prompt("c1", "x", ("speech", "dog")), Prompt("c2", "y", ("bell", "speech")), Prompt("c3", "z", ("alien",))),
-    train_counts={"speech": 2000, "dog": 150, "bell": 10, "whale": 40},
-    label_names={"speech": "Speech", "dog": "Dog", "bell": "Bell", "alien": "Alien", "whale": "Whale"},
-)
-TINY_STRATA = strata_scheme("log10", TINY.train_counts)
-
-
-@pytest.fixture(scope="module")
-def tiny() -> LongtailAnalysis:
-    kad = {"metric": "kad_panns", "ci_method": "delete-a-group jackknife (3 groups)"}
-    a = system(
-        "A",
-        {
-            CLAP: {"c1": 0.6, "c2": 0.4, "c3": 0.1},
-            RECALL: {
-                ("c1", "speech"): 0.9, ("c1", "dog"): 0.3, ("c2", "speech"): 0.7, ("c2", "bell"): 0.2, ("c3", "alien"): 0.1,
-            },
-        },
-        sets=[
-            kad | {"stratum": "all", "value": 2.0, "replicates": [1.9, 2.1, 2.3], "ci_low": 1.0, "ci_high": 3.0,
-             "floor": 0.1, "matched": 0.2, "floor_n": 1},
-            kad | {"stratum": "tail", "value": np.nan, "n_clips": 1, "reason": "1 clip"},
-        ],
-        more=[KAD],
-    )  # fmt: skip
-    b = system(
-        "B",
-        {CLAP: {"c3": 0.3, "c1": 0.5, "c2": 0.1}},
-        sets=[kad | {"stratum": "all", "value": 1.5, "replicates": [1.5, 1.6, 1.4]}],
-        undefined={RECALL.name: "needs labels"},
-        more=[RECALL, KAD],
-    )
-    return analyse([a, b], TINY, TINY_STRATA, alerts=[Alert("note", "known")], provenance={"seed": 0}, audit={"A": 1})
 
 
 def test_tiny_labels(tiny: LongtailAnalysis) -> None:
@@ -284,248 +210,12 @@ def test_frames_have_the_documented_columns(tiny: LongtailAnalysis) -> None:
         documented = LongtailAnalysis.__doc__
         assert documented is not None
         assert f"{name}:" in documented
-        for analysis in (tiny, empty):
-            frame: pd.DataFrame = getattr(analysis, name)
+        for result in (tiny, empty):
+            frame: pd.DataFrame = getattr(result, name)
             assert {c: str(t) for c, t in frame.dtypes.items()} == COLUMNS[name]
     listed = " ".join(documented.split())
     for name, columns in COLUMNS.items():
         assert f"{name}: {', '.join(columns)}" in listed
-
-
-# --- forty classes, three hundred clips ---
-
-N_CLASSES, N_CLIPS = 40, 300
-
-
-def long_tailed(seed: int = 0) -> Dataset:
-    rng = np.random.default_rng(seed)
-    labels = [f"l{i:02d}" for i in range(N_CLASSES)]
-    counts = {label: int(300_000 / (1 + i) ** 3) for i, label in enumerate(labels)} | {"l39": 0, "l38": 0}
-    weights = np.array([counts[label] ** 0.4 + 0.5 for label in labels])
-    prompts = []
-    for i in range(N_CLIPS):
-        own = rng.choice(labels, size=rng.integers(1, 4), replace=False, p=weights / weights.sum())
-        prompts.append(Prompt(f"c{i:03d}", f"caption {i}", (labels[i % N_CLASSES], *own.tolist()), labels_known=i % 50 != 7))
-    return Dataset("synthetic", "test", tuple(prompts), counts, {label: label.upper() for label in labels})
-
-
-DATA = long_tailed()
-STRATA = strata_scheme("10,100", DATA.train_counts)
-
-
-def noisy_system(name: str, level: float, kind: SystemKind = "generated", seed: int | None = None) -> SystemScores:
-    rng = np.random.default_rng(sum(map(ord, name)) if seed is None else seed)
-    clap = {p.clip_id: float(rng.normal(level, 0.1)) for p in DATA.prompts}
-    recall = {
-        (p.clip_id, label): float(rng.uniform()) for p in DATA.prompts if p.labels_known for label in sorted(set(p.labels))
-    }
-    names = ["all", *(s.name for s in STRATA)]
-    sets = [
-        {"metric": KAD.name, "stratum": n, "value": level, "replicates": rng.normal(level, 0.01, 20).tolist(), "n_clips": 9}
-        for n in names
-    ]
-    return system(name, {CLAP: clap, RECALL: recall}, kind=kind, sets=sets, more=[KAD])
-
-
-@pytest.fixture(scope="module")
-def systems() -> list[SystemScores]:
-    return [
-        noisy_system("b", 0.3),
-        noisy_system("real", 0.5, "real"),
-        noisy_system("a", 0.35),
-        noisy_system("noise", 0.0, "noise"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def analysis(systems: list[SystemScores]) -> LongtailAnalysis:
-    return analyse(systems, DATA, STRATA, n_draws=300)
-
-
-KEYS = {
-    "labels": ["label"],
-    "strata_sizes": ["stratum"],
-    "overall": ["system", "metric"],
-    "by_stratum": ["system", "metric", "stratum"],
-    "per_class": ["system", "metric", "label"],
-    "curve": ["system", "metric", "n_train"],
-    "bins": ["system", "metric", "n_train"],
-    "trend": ["system", "metric", "statistic"],
-    "paired": ["metric", "quantity", "system_a", "system_b"],
-    "clip_scores": ["system", "metric", "clip_id"],
-}
-
-
-def assert_same(frame: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
-    ordered = [f.sort_values(keys).reset_index(drop=True) for f in (frame, expected)]
-    pd.testing.assert_frame_equal(*ordered, rtol=EXACT, atol=EXACT)
-
-
-def test_no_order_changes_a_number(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    shuffled = [
-        dataclasses.replace(s, scores=s.scores.sample(frac=1, random_state=i), set_values=s.set_values.iloc[::-1])
-        for i, s in enumerate(reversed(systems))
-    ]
-    other = analyse(shuffled, dataclasses.replace(DATA, prompts=DATA.prompts[::-1]), STRATA, n_draws=300)
-    for name in FRAMES:
-        assert_same(getattr(other, name), getattr(analysis, name), KEYS[name])
-    assert other.alerts == analysis.alerts
-
-
-def test_another_system_changes_no_number_of_the_others(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    more = analyse([noisy_system("c", 0.2), *systems], DATA, STRATA, n_draws=300)
-    for name in set(FRAMES) - {"paired"}:
-        frame = getattr(more, name)
-        assert_same(frame[frame["system"] != "c"] if "system" in frame else frame, getattr(analysis, name), KEYS[name])
-    old = more.paired[(more.paired["system_a"] != "c") & (more.paired["system_b"] != "c")]
-    assert_same(old.drop(columns="p_holm"), analysis.paired.drop(columns="p_holm"), KEYS["paired"])
-    assert len(more.paired) == 2 * len(analysis.paired)  # 6 pairs instead of 3
-
-
-def test_the_seed_changes_intervals_and_nothing_else(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    other = analyse(systems, DATA, STRATA, n_draws=300, seed=1)
-    assert other.overall["value"].equals(analysis.overall["value"])
-    assert not other.overall["ci_low"].equals(analysis.overall["ci_low"])
-
-
-def test_strata_are_macro_and_overall_is_micro(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    """Against a computation with pandas alone."""
-    own = systems[0].scores.query("metric == 'clap_score'").set_index("clip_id")["value"]
-    pairs = pd.DataFrame(
-        [(p.clip_id, label) for p in DATA.prompts if p.labels_known for label in set(p.labels)], columns=["c", "l"]
-    )
-    classes = pairs.assign(v=pairs["c"].map(own)).groupby("l")["v"].mean()
-    expected = classes.groupby(lambda label: next(s.name for s in STRATA if s.contains(DATA.n_train(label)))).mean()
-    rows = analysis.by_stratum.query("system == 'b' and metric == 'clap_score'").set_index("stratum")
-    assert rows["value"].to_dict() == pytest.approx(expected.to_dict())
-    assert pick(analysis.overall, system="b", metric="clap_score")["value"] == pytest.approx(own.mean())
-    assert pick(analysis.overall, system="b", metric="clap_score")["n_clips"] == N_CLIPS  # untrusted labels count here
-
-
-def test_class_bootstrap_agrees_with_scipys_where_clips_have_one_label() -> None:
-    single = dataclasses.replace(DATA, prompts=tuple(dataclasses.replace(p, labels=p.labels[:1]) for p in DATA.prompts))
-    values = {p.clip_id: v for p, v in zip(DATA.prompts, np.random.default_rng(0).normal(0.3, 0.1, N_CLIPS), strict=True)}
-    result = analyse([system("b", {CLAP: values})], single, STRATA, n_draws=4000)
-    macro = pick(result.trend, statistic="macro")
-    theirs = sps.bootstrap(
-        (result.per_class["value"].to_numpy(),), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(0)
-    )
-    width = theirs.confidence_interval.high - theirs.confidence_interval.low
-    # Limits from 4,000 draws scatter by about 2 % of the width; t instead of normal quantiles widen each side by about 2 %.
-    assert macro["ci_low"] == pytest.approx(theirs.confidence_interval.low, abs=0.08 * width)
-    assert macro["ci_high"] == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
-    assert set(result.by_stratum["ci_method"]) == {
-        "expanded percentile bootstrap over classes (4,000 draws)", "t over classes",
-    }  # fmt: skip
-
-
-def test_methods_are_named(analysis: LongtailAnalysis) -> None:
-    assert pick(analysis.overall, system="a", metric="clap_score")["ci_method"] == (
-        "expanded percentile bootstrap over clips (300 draws)"
-    )
-    rows = analysis.by_stratum.query("system == 'a' and metric == 'clap_score'").set_index("stratum")
-    assert rows["n_classes"].to_dict() == {"100+": 14, "10-99": 17, "1-9": 7, "zero-shot": 2}
-    assert rows.loc["100+", "ci_method"].startswith("expanded percentile bootstrap over classes (300 draws)")
-    assert rows.loc["1-9", "ci_method"].startswith("t over classes")
-
-
-def test_the_paired_difference_is_the_difference_of_the_parts(analysis: LongtailAnalysis) -> None:
-    def difference(frame: pd.DataFrame, **cells: str) -> float:
-        return float(pick(frame, system="a", **cells)["value"] - pick(frame, system="b", **cells)["value"])
-
-    for metric in ("clap_score", "label_recall_panns"):
-        rows = analysis.paired.query("metric == @metric and system_a == 'a' and system_b == 'b'").set_index("quantity")
-        assert list(rows.index) == ["all", *(s.name for s in STRATA), "gap_head_tail", "slope"]
-        assert rows.loc["all", "difference"] == pytest.approx(difference(analysis.overall, metric=metric))
-        for s in STRATA:
-            assert rows.loc[s.name, "difference"] == pytest.approx(
-                difference(analysis.by_stratum, metric=metric, stratum=s.name)
-            )
-        for name in ("gap_head_tail", "slope"):
-            assert rows.loc[name, "difference"] == pytest.approx(difference(analysis.trend, metric=metric, statistic=name))
-        assert ((rows["ci_low"] < rows["difference"]) & (rows["difference"] < rows["ci_high"])).all()
-
-
-def test_real_audio_is_compared_and_noise_is_not(analysis: LongtailAnalysis) -> None:
-    pairs = set(zip(analysis.paired["system_a"], analysis.paired["system_b"], strict=True))
-    assert pairs == {("a", "b"), ("a", "real"), ("b", "real")}
-
-
-def test_holm_runs_over_all_pairs_and_quantities_of_a_metric(analysis: LongtailAnalysis) -> None:
-    for _, rows in analysis.paired.groupby("metric"):
-        smallest = rows.loc[rows["p_value"].idxmin()]
-        n_tests = rows["p_value"].notna().sum()
-        assert smallest["p_holm"] == pytest.approx(min(1.0, n_tests * smallest["p_value"]))
-    tested = analysis.paired.dropna(subset=["p_value"])
-    assert (tested["p_holm"] >= tested["p_value"]).all()
-
-
-def test_a_uniform_gain_is_found_everywhere_but_in_gap_and_slope() -> None:
-    a = noisy_system("a", 0.3)
-    clap = a.scores["metric"] == "clap_score"
-    rng = np.random.default_rng(1)
-    better = a.scores.assign(value=a.scores["value"] + np.where(clap, 0.05 + rng.normal(0, 0.02, len(clap)), 0.0))
-    b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=better)
-    rows = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
-    assert rows.loc["all", "p_value"] == 1 / 20_000  # the smallest there is
-    assert rows.loc["100+", "p_value"] < 0.01
-    assert rows.loc[["gap_head_tail", "slope"], "p_value"].min() > 0.05
-    recall = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'label_recall_panns'")
-    assert (recall["difference"] == 0).all()
-    assert (recall["p_value"].dropna() == 1).all()
-
-
-def test_a_tail_that_a_system_lifts_shows_in_gap_and_slope() -> None:
-    a = noisy_system("a", 0.3)
-    lift = {p.clip_id: 0.2 if min(map(DATA.n_train, p.labels)) < 100 else 0.0 for p in DATA.prompts}
-    clap = a.scores["metric"] == "clap_score"
-    lifted = a.scores.assign(value=a.scores["value"] + np.where(clap, a.scores["clip_id"].map(lift), 0.0))
-    b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=lifted)
-    strata = strata_scheme("100", DATA.train_counts)
-    rows = analyse([a, b], DATA, strata, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
-    assert rows.loc["gap_head_tail", "difference"] > 0.02
-    assert rows.loc["gap_head_tail", "p_value"] < 0.01
-    assert rows.loc["slope", "ci_low"] > 0
-    assert rows.loc["slope", "p_value"] < 0.01
-
-
-def test_only_common_clips_are_compared() -> None:
-    a, b = noisy_system("a", 0.3), noisy_system("b", 0.3)
-    a.scores.loc[(a.scores["clip_id"] == "c000") & (a.scores["metric"] == "clap_score"), "value"] = np.nan
-    b.scores.loc[(b.scores["clip_id"] == "c001") & (b.scores["metric"] == "clap_score"), "value"] = np.inf
-    result = analyse([a, b], DATA, STRATA, n_draws=100)
-    assert pick(result.paired, metric="clap_score", quantity="all")["n_clips"] == N_CLIPS - 2
-    assert pick(result.overall, system="b", metric="clap_score")["n_clips"] == N_CLIPS - 1
-    own = [s.scores.query("metric == 'clap_score' and clip_id not in ['c000', 'c001']")["value"].mean() for s in (a, b)]
-    assert pick(result.paired, metric="clap_score", quantity="all")["difference"] == pytest.approx(own[0] - own[1])
-
-
-def test_normalised_puts_noise_at_0_and_real_audio_at_1(analysis: LongtailAnalysis) -> None:
-    for frame in (analysis.by_stratum, analysis.per_class):
-        clap = frame[frame["metric"] == "clap_score"]
-        assert clap.loc[clap["system"] == "noise", "normalised"].dropna().abs().max() == 0
-        assert clap.loc[clap["system"] == "real", "normalised"].dropna().to_numpy() == pytest.approx(1)
-    cells = {"metric": "clap_score", "stratum": "100+"}
-    value, real, noise = (pick(analysis.by_stratum, system=n, **cells)["value"] for n in ("a", "real", "noise"))
-    assert pick(analysis.by_stratum, system="a", **cells)["normalised"] == pytest.approx((value - noise) / (real - noise))
-
-
-def test_normalised_is_undefined_where_the_judge_does_not_prefer_real_audio() -> None:
-    def constant(name: str, kind: SystemKind, **by_clip: float) -> SystemScores:
-        return system(name, {CLAP: by_clip}, kind=kind)
-
-    result = analyse(
-        [
-            constant("g", "generated", c1=0.4, c2=0.4, c3=0.4),
-            constant("real", "real", c1=0.9, c2=0.1, c3=0.0),
-            constant("noise", "noise", c1=0.1, c2=0.1, c3=0.1),
-        ],
-        TINY,
-        TINY_STRATA,
-    )
-    own = result.per_class[result.per_class["system"] == "g"].set_index("label")["normalised"]
-    assert own["dog"] == pytest.approx(0.3 / 0.8)
-    assert own[["bell", "alien"]].isna().all()  # no distance, and noise above real audio
 
 
 def test_untrusted_labels_count_overall_only() -> None:
