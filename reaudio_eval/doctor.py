@@ -58,9 +58,7 @@ def _device() -> Check:
 
     if torch.cuda.is_available():
         return Check("device", "ok", f"cuda ({torch.cuda.get_device_name()})")
-    return Check(
-        "device", "note", f"cpu ({torch.get_num_threads()} threads); networks run about 50 times slower than on a GPU"
-    )
+    return Check("device", "note", f"cpu ({torch.get_num_threads()} threads); networks run many times slower than on a GPU")
 
 
 def _disk(cache_dir: Path) -> Check:
