@@ -26,7 +26,7 @@ from reaudio_eval.records import FeatureSet
 from reaudio_eval.store import FeatureCache, JsonCache, rule_key
 from reaudio_eval.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
-from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.errors import AudioError
 from reaudio_model.common.progress import Advance, Reporter
 from reaudio_model.common.weights import checkpoint_sha256
 
@@ -52,31 +52,14 @@ class ActiveEmbedder:
 
     @cached_property
     def network(self) -> Embedder:
+        from reaudio_model.common.inference import open_device
+
         module = registry.load("embedders", self.name)
-        device = pick_device(self.device)
+        device = str(open_device(self.device))
         loaded: Embedder = module.load(
             self.checkpoint, sample_rate=self.sample_rate, device=device, cache_dir=self.cache_dir
         )
         return loaded
-
-
-def pick_device(device: str) -> str:
-    """ "auto" as "cuda" where there is one, else "cpu"; anything else as it is.
-
-    Raises:
-        ReaudioError: a device that torch does not know or have.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ReaudioError(
-            f"--device {device} cannot be used ({str(error).splitlines()[0]}): use cpu, cuda or auto."
-        ) from error
-    return device
 
 
 def activate(

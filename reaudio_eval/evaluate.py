@@ -132,14 +132,20 @@ def prepare(options: Options) -> Tools:
 def bind_metrics(
     specs: Mapping[str, EmbedderSpec], found: Mapping[str, object], absent: Mapping[str, str]
 ) -> tuple[NamedMetric, ...]:
-    """Every metric of every file with every embedder that can serve it."""
+    """Every metric of every file with every embedder that can serve it.
+
+    Raises:
+        ReaudioError: two metrics of one name (a plug-in's, say).
+    """
     bound: dict[str, NamedMetric] = {}
     for family in registry.entries("metrics"):
         for definition in registry.load("metrics", family).METRICS:
             for name, spec in specs.items():
                 if _fits(definition, name, spec):
                     metric = NamedMetric(definition, _info(definition, name, spec, found[name]), absent.get(name))
-                    bound.setdefault(metric.info.name, metric)
+                    if metric.info.name in bound:
+                        raise ReaudioError(f"Two metrics are called {metric.info.name!r}: rename the one in {family}.py.")
+                    bound[metric.info.name] = metric
     return tuple(bound.values())
 
 

@@ -10,6 +10,7 @@ from reaudio_eval import registry
 from reaudio_eval.models import ClipRequest
 from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
 
 RESERVED = ("reference",)
@@ -73,7 +74,7 @@ def collect(
     for request in requests:
         module = registry.load("models", request.model)
         kind: SystemKind = module.KIND
-        folder = output / _safe(request.name)
+        folder = output / folder_name(request.name)
         clips: Mapping[str, Path] = module.clips(ClipRequest(prompts, dataset, folder, request.source, seed))
         if kind == "generated" and prompts and not clips:
             raise ReaudioError(_nothing_in_common(request, prompts))
@@ -85,17 +86,12 @@ def collect(
 def _check_names(requests: Sequence[SystemRequest]) -> None:
     seen: set[str] = set()
     for request in requests:
-        key = _safe(request.name).lower()
+        key = folder_name(request.name).lower()
         if key in RESERVED:
             raise ReaudioError(f"A system cannot be called {request.name!r}: choose another name.")
         if key in seen:
             raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
         seen.add(key)
-
-
-def _safe(name: str) -> str:
-    """A system's name as a folder name."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"
 
 
 def _nothing_in_common(request: SystemRequest, prompts: Sequence[Prompt]) -> str:
@@ -108,8 +104,3 @@ def _nothing_in_common(request: SystemRequest, prompts: Sequence[Prompt]) -> str
         f"No clip of {request.name!r} ({request.source}) belongs to a prompt: file names there are {have}, clip ids are {wanted}. "
         "Name each file after its clip id."
     )
-
-
-def describe(systems: Sequence[SystemInfo]) -> list[dict[str, object]]:
-    """JSON-able summary of the systems for a dry run."""
-    return [{"system": s.name, "kind": s.kind, "n_clips": len(s.clips)} for s in systems]

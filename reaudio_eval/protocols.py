@@ -56,7 +56,6 @@ class Protocol:
         kl_epsilon: added to the generated distribution inside the log; 0 means exact log-softmax.
         kl_direction: "reference_generated" is KL(reference || generated).
         is_splits, is_seed: Inception Score bookkeeping.
-        frechet_epsilon: not needed by the exact low-rank trace; recorded for comparison with the source.
         source: repository @ commit, or paper.
     """
 
@@ -71,7 +70,6 @@ class Protocol:
     kl_direction: Literal["reference_generated", "generated_reference"] = "reference_generated"
     is_splits: int = 10
     is_seed: int = 2020
-    frechet_epsilon: float = 1e-6
 
     def rule(self, embedder: str) -> WaveformRule:
         return self.per_embedder.get(embedder, self.waveform)

@@ -32,7 +32,14 @@ from reaudio_eval.records import (
 )
 from reaudio_eval.strata import rarest_label, stratum_of
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256, explain_write_error, json_bytes
+from reaudio_model.common.files import (
+    atomic_path,
+    atomic_write,
+    canonical_sha256,
+    explain_write_error,
+    folder_name,
+    json_bytes,
+)
 
 MANIFEST = "manifest.json"
 Json = dict[str, Any]
@@ -53,8 +60,7 @@ class Run:
 
 def run_path(output: Path, dataset: str, system: str, config: Json) -> Path:
     """Where the run with this configuration belongs."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in system)
-    return output / "runs" / dataset / safe / canonical_sha256(config)[:12]
+    return output / "runs" / dataset / folder_name(system) / canonical_sha256(config)[:12]
 
 
 def is_finished(path: Path) -> bool:

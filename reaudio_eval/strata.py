@@ -15,7 +15,6 @@ from reaudio_eval.records import IntArray, Prompt, Stratum
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 ZERO_SHOT = Stratum("zero-shot", 0, 1)
-DEFAULT_SCHEME = "log10"
 
 _FIXED: Mapping[str, tuple[Stratum, ...]] = {
     "log10": (Stratum("head", 1000, None), Stratum("medium", 100, 1000), Stratum("tail", 1, 100), ZERO_SHOT),

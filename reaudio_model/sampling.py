@@ -41,7 +41,7 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
 
     "ddim" is the authors' sampler (timesteps 1, 6, ..., 996 at 200 steps); "dpm-solver++" (second order, multistep) and "unipc"
     solve the same equation in a tenth of the steps and know no ``eta``. They place their steps as Karras et al. 2022 (equation 5):
-    with the exact denoiser of Gaussian mixtures 25 of them end 3 to 25 times nearer to DDIM's limit than evenly spaced ones.
+    with the exact denoiser of Gaussian mixtures 25 of them end nearer to DDIM's limit than evenly spaced ones.
 
     Args:
         name: one of ``SCHEDULERS``.

@@ -303,3 +303,10 @@ def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, s
     page = (world / "out" / "longtail.html").read_text(encoding="utf-8")
     for text in ("energy_bands", "echo", "tiny"):
         assert text in page, text
+
+
+def test_two_metrics_of_one_name_are_refused(world: Path, sounds: Path) -> None:
+    folder = world / "plugins" / "metrics"
+    folder.mkdir()
+    (folder / "other.py").write_text(METRIC_PLUGIN.replace("energy_", "kl_"), encoding="utf-8")
+    assert "Two metrics are called 'kl_bands'" in refuse(world, sounds)

@@ -190,7 +190,7 @@ def test_bad_options(world: Path, flag: str, value: str, words: str) -> None:
 
 
 def test_bad_device(world: Path) -> None:
-    assert "--device quantum cannot be used" in refuse(world, "--device", "quantum")
+    assert "--device quantum is not a device: use cpu, cuda or cuda:N." in refuse(world, "--device", "quantum")
 
 
 def test_missing_checkpoint_file(world: Path) -> None:

@@ -21,8 +21,8 @@ WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms
 N_MELS, F_MIN, F_MAX = 64, 125.0, 7500.0
 PATCH_FRAMES = 96
 LOG_OFFSET = 0.01
-# Patches through the network at once, by device. The first layer makes 1.6 MB of each: few stay in a CPU's cache (1.6 times
-# faster than 80 at once, benchmarks/embedders.py), and long clips cannot fill the memory.
+# Patches through the network at once, by device. The first layer makes 1.6 MB of each: few stay in a CPU's cache, and a long
+# clip cannot fill the memory.
 MAX_PATCHES = {"cpu": 16, "cuda": 256}
 
 

@@ -14,6 +14,7 @@ from reaudio_model.common.files import (
     atomic_write,
     canonical_sha256,
     explain_write_error,
+    folder_name,
     json_bytes,
 )
 
@@ -109,3 +110,10 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="stands where"):
         write()
     assert (tmp_path / "kept").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("AudioLDM-2", "AudioLDM-2"), ("a/b c", "a_b_c"), ("..", "_"), ("é<x>", "é_x_"), ("", "_")]
+)
+def test_folder_names_stay_below_their_parent(name: str, expected: str) -> None:
+    assert folder_name(name) == expected
