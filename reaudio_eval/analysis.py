@@ -116,6 +116,7 @@ def analyse(
         references=dataset.references,
         provenance=provenance or {},
         audit=audit or {},
+        banner=dataset.banner,
         **frames,
     )
 

@@ -11,6 +11,7 @@ from reaudio_eval.embedders import EmbedderSpec
 from reaudio_eval.metrics import Undefined
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file
+from reaudio_model.miniature import bundled
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.txt", *FOLDER_WEIGHTS]
@@ -29,7 +30,7 @@ def resolve(
 ) -> Path | Undefined:
     """Where the checkpoint of an embedder lies: as given, else in ``cache_dir/checkpoints``, else downloaded.
 
-    A file the user names is taken as it is. A file found in the cache or downloaded must have the published SHA-256; a
+    A file the user names is taken as it is, and the miniature's own networks come with the package. A file found in the cache or downloaded must have the published SHA-256; a
     published file whose full hash nobody published is never downloaded. Nothing of the user's is ever deleted.
 
     Args:
@@ -51,6 +52,8 @@ def resolve(
     path: Path | Undefined
     if explicit is not None:
         path = _explicit(embedder_name, spec, explicit.expanduser(), allow_download)
+    elif spec.bundled is not None:
+        path = bundled.part(spec.bundled)
     else:
         path = _published(embedder_name, spec, sample_rate, cache_dir / "checkpoints", allow_download, preferred_filename)
     if allow_download and spec.tokenizer and isinstance(path, Path) and path.is_file():

@@ -12,9 +12,13 @@ import typer
 
 from reaudio_eval import __version__
 from reaudio_eval.cli_options import (
+    DEFAULT_DATASET,
     DEFAULT_PROTOCOL,
+    BaselinesChoice,
     CheckpointOption,
     DataRootOption,
+    DatasetOption,
+    DatasetProtocolOption,
     DownloadOption,
     EmbedderOption,
     MediaChoice,
@@ -24,6 +28,7 @@ from reaudio_eval.cli_options import (
     RequireOption,
     SeedOption,
     StrictOption,
+    dataset_defaults,
     evaluation_options,
 )
 from reaudio_model.common.cli import (
@@ -99,14 +104,15 @@ def score(
 
 
 @app.command(
-    epilog="Example: [bold]reaudio-eval longtail --dataset audiocaps --data-root audiocaps/ --references audio/test "
+    epilog="Examples: [bold]reaudio-eval longtail --model re-audioldm-l[/bold] (the bundled miniature, nothing needed); "
+    "[bold]reaudio-eval longtail --dataset audiocaps --data-root audiocaps/ --references audio/test "
     "--clips MyModel=out/ --clips Tango=tango/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/test[/bold]"
 )
 def longtail(
     output: Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")] = Path(
         "reports/longtail"
     ),
-    dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
+    dataset: DatasetOption = DEFAULT_DATASET,
     data_root: DataRootOption = None,
     split: Annotated[str, typer.Option("--split", help="Split whose prompts are used.")] = "test",
     captions: Annotated[int, typer.Option("--captions", help="Which caption of several, from 1.")] = 1,
@@ -121,13 +127,27 @@ def longtail(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="A registered model (see `list models`); repeatable.")
     ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option("--weights", metavar="MODEL=FOLDER", help="A saved pipeline for a --model; repeatable."),
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="Retrieval index for models with --weights (`reaudio-model index build`).")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Denoising steps. Default: the model's.")] = None,
+    guidance: Annotated[float | None, typer.Option("--guidance", help="Guidance scale. Default: the model's.")] = None,
+    k: Annotated[int | None, typer.Option("--k", min=0, help="Retrieved pairs a model uses. Default: the model's.")] = None,
+    baselines: Annotated[
+        BaselinesChoice,
+        typer.Option("--baselines", help="Beside a bundled model: its twin without retrieval by scores of the package, or made anew."),
+    ] = BaselinesChoice.bundled,
     real: Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")] = True,
     noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")] = True,
     strata: Annotated[
         str, typer.Option("--strata", help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000.")
     ] = "log10",
     primary: Annotated[
-        str | None, typer.Option("--primary", help="Metric shown first. Default: CLAP score, else label recall.")
+        str | None, typer.Option("--primary", help="Metric shown first. Default: the dataset's, else CLAP score, else label recall.")
     ] = None,
     media: Annotated[
         MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")
@@ -136,7 +156,7 @@ def longtail(
         OverwriteChoice.only_missing
     ),
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")] = None,
-    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    protocol: DatasetProtocolOption = None,
     embedder: EmbedderOption = None,
     checkpoint: CheckpointOption = None,
     metric: MetricOption = None,
@@ -160,29 +180,36 @@ def longtail(
     from reaudio_eval.generate import parse_named_paths
     from reaudio_eval.longtail_run import LongtailRequest, plan
     from reaudio_eval.longtail_run import longtail as run
+    from reaudio_eval.models import Sampling
     from reaudio_eval.printing import longtail_json, longtail_text, plan_json
 
+    defaults = dataset_defaults(dataset)
     options = evaluation_options(
-        protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict
+        protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict, defaults
     )
+    progress = reporter(quiet)
     request = LongtailRequest(
         dataset=dataset,
-        data=DatasetOptions(data_root, references, clip_manifest, split, captions),
+        data=DatasetOptions(data_root, references, clip_manifest, split, captions, options.cache_dir, progress),
         output=output,
         clips=parse_named_paths(clips or [], "--clips"),
         models=tuple(model or ()),
+        weights=parse_named_paths(weights or [], "--weights"),
+        index=index,
+        sampling=Sampling(steps, guidance, k),
+        baselines=baselines.value,
         real=real,
         noise=noise,
         strata=strata,
         limit=limit,
-        primary=primary,
+        primary=primary or defaults.primary,
         overwrite=overwrite.value,
         media=media.value,
     )
     if dry_run:
         print_json(plan_json(request, plan(request, options)))
         return
-    result = run(request, options, reporter(quiet))
+    result = run(request, options, progress)
     if as_json:
         print_json(longtail_json(result))
     else:
@@ -221,7 +248,7 @@ def report(
 
 @data_app.command("stats", epilog="Example: [bold]reaudio-eval data stats --dataset audiocaps --data-root audiocaps/[/bold]")
 def data_stats(
-    dataset: Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")] = "audiocaps",
+    dataset: DatasetOption = DEFAULT_DATASET,
     data_root: DataRootOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder for the table (CSV) and the figure (SVG, PDF, PNG).")
@@ -260,7 +287,7 @@ def list_names(
     if what == "protocols":
         rows = {name: p.description for name, p in PROTOCOLS.items()}
     elif what in registry.KINDS:
-        rows = {name: entry.description for name, entry in registry.entries(what).items()}
+        rows = {registry.public_name(what, name): entry.description for name, entry in registry.entries(what).items()}
     else:
         raise UnknownNameError("list", what, (*registry.KINDS, "protocols"))
     if as_json:

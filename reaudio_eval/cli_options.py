@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from reaudio_eval.datasets import DatasetDefaults
     from reaudio_eval.evaluate import Options
 
 
@@ -16,6 +17,12 @@ class OverwriteChoice(StrEnum):
     never = "never"
     only_missing = "only-missing"
     always = "always"
+
+
+class BaselinesChoice(StrEnum):
+    bundled = "bundled"
+    fresh = "fresh"
+    none = "none"
 
 
 class MediaChoice(StrEnum):
@@ -26,7 +33,8 @@ class MediaChoice(StrEnum):
 
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="Waveform and metric conventions (see `list protocols`).")]
 EmbedderOption = Annotated[
-    list[str] | None, typer.Option("--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap.")
+    list[str] | None,
+    typer.Option("--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap; the miniature has its own."),
 ]
 CheckpointOption = Annotated[
     list[str] | None, typer.Option("--checkpoint", metavar="NAME=PATH", help="Checkpoint of an embedder; repeatable.")
@@ -44,10 +52,29 @@ StrictOption = Annotated[
 ]
 DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder with the dataset's tables.")]
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
+DatasetProtocolOption = Annotated[
+    str | None,
+    typer.Option("--protocol", help=f"Waveform and metric conventions (see `list protocols`). Default: the dataset's, else {DEFAULT_PROTOCOL}."),
+]
+DEFAULT_DATASET = "miniature"
+DatasetOption = Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")]
+
+
+def dataset_defaults(dataset: str) -> DatasetDefaults:
+    """How a dataset is evaluated unless the user says otherwise.
+
+    Raises:
+        UnknownNameError: no such dataset.
+    """
+    from reaudio_eval import registry
+    from reaudio_eval.datasets import DatasetDefaults
+
+    found: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
+    return found
 
 
 def evaluation_options(
-    protocol: str,
+    protocol: str | None,
     embedder: list[str] | None,
     checkpoint: list[str] | None,
     metric: list[str] | None,
@@ -59,6 +86,7 @@ def evaluation_options(
     cache_dir: Path | None,
     allow_download: bool,
     strict: bool,
+    defaults: DatasetDefaults | None = None,
 ) -> Options:
     """The options of an evaluation, checked.
 
@@ -70,8 +98,8 @@ def evaluation_options(
     from reaudio_model.common.files import default_cache_dir
 
     return Options(
-        protocol=protocol,
-        embedders=tuple(embedder or DEFAULT_EMBEDDERS),
+        protocol=protocol or (defaults and defaults.protocol) or DEFAULT_PROTOCOL,
+        embedders=tuple(embedder or (defaults and defaults.embedders) or DEFAULT_EMBEDDERS),
         checkpoints=parse_named_paths(checkpoint or [], "--checkpoint"),
         metrics=tuple(metric) if metric else None,
         require=tuple(require or ()),

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reaudio_eval import registry
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.models import ClipRequest, Sampling
 from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
 
 RESERVED = ("reference",)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`."""
+
+    seed: int = 0
+    sampling: Sampling = Sampling()
+    batch_size: int = 16
+    device: str = "auto"
+    jobs: int = 2
+    cache_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -24,11 +36,14 @@ class SystemRequest:
         name: as it appears in the report.
         model: registered model name ("clips" for a folder).
         source: the folder of clips, or None.
+        weights, index: the user's, for a model that generates.
     """
 
     name: str
     model: str
     source: Path | None = None
+    weights: Path | None = None
+    index: Path | None = None
 
 
 def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
@@ -53,7 +68,7 @@ def collect(
     prompts: tuple[Prompt, ...],
     dataset: Dataset,
     output: Path,
-    seed: int,
+    how: Generation,
     reporter: Reporter,
 ) -> list[SystemInfo]:
     """Ask every model for its clips.
@@ -63,7 +78,7 @@ def collect(
         prompts: the clips wanted.
         dataset: where they come from.
         output: models that generate write below ``output/<system name>/``.
-        seed: run seed.
+        how: seed, sampling and machine.
         reporter: shows progress.
 
     Raises:
@@ -75,12 +90,33 @@ def collect(
         module = registry.load("models", request.model)
         kind: SystemKind = module.KIND
         folder = output / folder_name(request.name)
-        clips: Mapping[str, Path] = module.clips(ClipRequest(prompts, dataset, folder, request.source, seed))
+        clips: Mapping[str, Path] = module.clips(_clip_request(request, prompts, dataset, folder, how, reporter))
         if kind == "generated" and prompts and not clips:
             raise ReaudioError(_nothing_in_common(request, prompts))
         systems.append(SystemInfo(request.name, kind, len(clips), clips))
         reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
     return systems
+
+
+def _clip_request(
+    request: SystemRequest, prompts: tuple[Prompt, ...], dataset: Dataset, folder: Path, how: Generation, reporter: Reporter
+) -> ClipRequest:
+    return ClipRequest(
+        prompts,
+        dataset,
+        folder,
+        request.source,
+        how.seed,
+        variant=registry.find("models", request.model).variant,
+        weights=request.weights,
+        index=request.index,
+        sampling=how.sampling,
+        batch_size=how.batch_size,
+        device=how.device,
+        jobs=how.jobs,
+        cache_dir=how.cache_dir,
+        reporter=reporter,
+    )
 
 
 def _check_names(requests: Sequence[SystemRequest]) -> None:

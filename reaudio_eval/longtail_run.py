@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from reaudio_eval import provenance, registry
 from reaudio_eval.analysis import analyse
+from reaudio_eval.baselines import COPY, baseline_names, read_baseline
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
-from reaudio_eval.generate import SystemRequest, collect
+from reaudio_eval.generate import Generation, SystemRequest, collect
+from reaudio_eval.models import Sampling
 from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
@@ -25,6 +27,7 @@ from reaudio_model.common.progress import Reporter
 
 Overwrite = Literal["never", "only-missing", "always"]
 Media = Literal["inline", "folder", "none"]
+Baselines = Literal["bundled", "fresh", "none"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class LongtailRequest:
         data: its files.
         clips: system name -> folder of its clips (file stem = clip id).
         models: registered models that make clips themselves.
+        weights: model name -> the user's weights of it.
+        index: the user's retrieval index, for models with weights of the user's.
+        sampling: how models sample.
+        baselines: beside a bundled model on its own dataset: "bundled" takes the scores that come with the package, "fresh" generates
+            those systems anew, "none" leaves them out.
         real, noise: also score the real audio (ceiling) and a noise floor, where there are references.
         strata: scheme name or edges ("log10", "lvis", "10,100,1000").
         output: report and run directories.
@@ -50,6 +58,10 @@ class LongtailRequest:
     output: Path
     clips: Mapping[str, Path] = field(default_factory=dict)
     models: tuple[str, ...] = ()
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    index: Path | None = None
+    sampling: Sampling = Sampling()
+    baselines: Baselines = "bundled"
     real: bool = True
     noise: bool = True
     strata: str = "log10"
@@ -84,6 +96,7 @@ class Plan:
     strata: tuple[Stratum, ...]
     tools: Tools
     requests: tuple[SystemRequest, ...]
+    protocol: str
 
 
 def plan(request: LongtailRequest, options: Options) -> Plan:
@@ -96,17 +109,21 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
         raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
     if request.limit is not None and request.limit < 1:
         raise ReaudioError(f"--limit must be 1 or more, not {request.limit}.")
+    _check_weights(request)
     dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
     if request.limit is not None:
         dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
     requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
-    requests += [SystemRequest(name, name) for name in request.models]
+    requests += [SystemRequest(name, name, None, request.weights.get(name), request.index) for name in request.models]
+    if request.baselines != "none":
+        beside = baseline_names(dataset, request.models)
+        requests += [SystemRequest(name, name) for name in beside if request.baselines == "fresh" or name == COPY]
     for name, wanted in (("real", request.real and bool(dataset.references)), ("noise", request.noise)):
         if wanted and name not in request.models:
             requests.append(SystemRequest(name, name))
     for each in requests:
         registry.load("models", each.model)
-    return Plan(dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests))
+    return Plan(dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests), options.protocol)
 
 
 def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:
@@ -118,26 +135,62 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     reporter = reporter or Reporter(quiet=True)
     todo = plan(request, options)
     dataset = todo.dataset
-    systems = collect(todo.requests, dataset.prompts, dataset, request.output / "clips", options.seed, reporter)
+    systems = collect(
+        todo.requests, dataset.prompts, dataset, request.output / "clips", _generation(request, options), reporter
+    )
     store = _RunStore(request, options, todo)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse)
     about = _provenance(request, options, todo, evaluation)
+    known, left_out = _known_baselines(request, todo, evaluation)
     analysis = analyse(
-        evaluation.scores,
+        [*evaluation.scores, *known],
         _scored_only(dataset, evaluation),
         todo.strata,
         seed=options.seed,
         primary=request.primary,
         provenance=about,
         audit=evaluation.audit,
-        alerts=_alerts(dataset, evaluation, todo.tools),
+        alerts=[*_alerts(dataset, evaluation, todo.tools), *left_out],
     )
     runs = store.write(evaluation, analysis, about)
+    places = {scores.system.name: run for scores, run in zip(evaluation.scores, runs, strict=True)}
     analysis = dataclasses.replace(
-        analysis, systems=tuple(dataclasses.replace(s, run_dir=run) for s, run in zip(analysis.systems, runs, strict=True))
+        analysis, systems=tuple(dataclasses.replace(s, run_dir=places.get(s.name, s.run_dir)) for s in analysis.systems)
     )
     report = render_stage(analysis, request.output, request.media, options.jobs, reporter)
     return LongtailResult(analysis, report, runs, evaluation.audit)
+
+
+def _check_weights(request: LongtailRequest) -> None:
+    for name in request.weights:
+        if name not in request.models:
+            raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
+
+
+def _generation(request: LongtailRequest, options: Options) -> Generation:
+    return Generation(options.seed, request.sampling, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir)
+
+
+def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluation) -> tuple[list[SystemScores], list[Alert]]:
+    """Scores that come with the package, and why some cannot be shown."""
+    scores: list[SystemScores] = []
+    notes: list[Alert] = []
+    if request.baselines == "bundled":
+        for name in baseline_names(todo.dataset, request.models):
+            if name == COPY:
+                continue
+            found = read_baseline(
+                name,
+                clip_ids=evaluation.clip_ids,
+                metrics=[m.info for m in todo.tools.metrics],
+                protocol=todo.protocol,
+                strata=todo.strata,
+            )
+            if isinstance(found, str):
+                notes.append(Alert("note", found))
+            else:
+                scores.append(found)
+    return scores, notes
 
 
 def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:

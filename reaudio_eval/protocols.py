@@ -95,6 +95,14 @@ PROTOCOLS: dict[str, Protocol] = {
             sample_rates={"panns": 16_000},
         ),
         Protocol(
+            name="miniature",
+            description="The bundled miniature world: channel mean, no resampling, peak at -6 dB for every network, as they were "
+            "trained; exact KL. Numbers under it compare only with each other",
+            source="reaudio-eval's own",
+            waveform=WaveformRule(mono="mean", peak_db=-6.0206),
+            kl_epsilon=0.0,
+        ),
+        Protocol(
             name="audioldm-eval-2023-06-32k",
             description="As audioldm-eval-2023-06 with its 32 kHz option: PANNs Cnn14 at 32 kHz (VGGish stays at 16 kHz)",
             source="haoheliu/audioldm_eval @ 51b7fdd (2023-06-24), EvaluationHelper(32000, ...)",

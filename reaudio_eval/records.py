@@ -65,6 +65,7 @@ class Dataset:
         file_names: naming scheme -> file stem -> clip_id: how files of these clips may be called (``naming.match_names``);
             empty when a file is always called after its clip id.
         notes: sentences the report prints (what was resolved, what was left out).
+        banner: a sentence that the report says before anything else, or "".
     """
 
     name: str
@@ -78,6 +79,7 @@ class Dataset:
     propagated: bool = False
     file_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    banner: str = ""
 
     @cached_property
     def list_sha256(self) -> str:
@@ -272,6 +274,7 @@ class LongtailAnalysis:
     references: Mapping[str, Path] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
+    banner: str = ""
 
     def metric(self, name: str) -> MetricInfo:
         return next(m for m in self.metrics if m.name == name)

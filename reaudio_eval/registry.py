@@ -1,5 +1,8 @@
 """Finding datasets, models, embedders and metrics: the file name is the registered name.
 
+A model file may serve several names: ``VARIANTS``, a dict literal from the end of the name ("" for the file's own) to a line of
+description, makes ``re_audioldm.py`` with ``{"s": ..., "l": ...}`` the models ``re-audioldm-s`` and ``re-audioldm-l``.
+
 Three places are searched: this package's folders, the folders named in ``REAUDIO_PLUGINS`` (separated like ``PATH``; each
 holds ``metrics/``, ``embedders/``, ``datasets/``, ``models/``), and entry points of installed packages in the groups
 ``reaudio_eval.metrics`` and so on. Listing reads names and the first line of docstrings and imports nothing.
@@ -34,6 +37,7 @@ class Entry:
     origin: str
     path: Path | None = None
     entry_point: EntryPoint | None = None
+    variant: str = ""
 
 
 def plugin_folders() -> list[Path]:
@@ -41,19 +45,26 @@ def plugin_folders() -> list[Path]:
     return [Path(p) for p in os.environ.get("REAUDIO_PLUGINS", "").split(os.pathsep) if p and Path(p).is_dir()]
 
 
-def _first_line(path: Path) -> str:
+def _described(path: Path) -> dict[str, str]:
+    """Variant -> description; ``{"": first line of the docstring}`` of a file without variants."""
     try:
-        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
-        return f"(cannot be read: {error})"
-    return (doc or "").partition("\n")[0]
+        return {"": f"(cannot be read: {error})"}
+    for node in tree.body:
+        names = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if node_value := getattr(node, "value", None):
+            if any(isinstance(name, ast.Name) and name.id == "VARIANTS" for name in names):
+                return {str(key): str(text) for key, text in ast.literal_eval(node_value).items()}
+    return {"": (ast.get_docstring(tree) or "").partition("\n")[0]}
 
 
 def _files(folder: Path, origin: str) -> list[Entry]:
     return [
-        Entry(path.stem, _first_line(path), origin, path=path)
+        Entry(f"{path.stem}_{variant}".strip("_").replace("-", "_"), text, origin, path=path, variant=variant)
         for path in sorted(folder.glob("*.py"))
         if _NAME.fullmatch(path.stem)
+        for variant, text in _described(path).items()
     ]
 
 
@@ -81,8 +92,13 @@ def entries(kind: str) -> dict[str, Entry]:
     return dict(sorted(table.items()))
 
 
-def load(kind: str, name: str) -> ModuleType:
-    """Import the module registered as ``name`` (hyphens read as underscores).
+def public_name(kind: str, name: str) -> str:
+    """As users write it: models with hyphens, as papers do; the others as in the names of metrics."""
+    return name.replace("_", "-") if kind == "models" else name
+
+
+def find(kind: str, name: str) -> Entry:
+    """The entry registered as ``name`` (hyphens read as underscores); nothing is imported.
 
     Raises:
         UnknownNameError: no such name; the message suggests near ones.
@@ -90,8 +106,17 @@ def load(kind: str, name: str) -> ModuleType:
     table = entries(kind)
     key = name.replace("-", "_")
     if key not in table:
-        raise UnknownNameError(kind.removesuffix("s"), name, table)
-    return _import(kind, table[key])
+        raise UnknownNameError(kind.removesuffix("s"), name, [public_name(kind, each) for each in table])
+    return table[key]
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import the module registered as ``name``; see :func:`find`.
+
+    Raises:
+        UnknownNameError: no such name.
+    """
+    return _import(kind, find(kind, name))
 
 
 def _import(kind: str, entry: Entry) -> ModuleType:
@@ -101,7 +126,8 @@ def _import(kind: str, entry: Entry) -> ModuleType:
             raise ReaudioError(f"The entry point {entry.name!r} of {entry.origin} must name a module.")
         return loaded
     if entry.origin == "reaudio-eval":
-        return importlib.import_module(f"reaudio_eval.{kind}.{entry.name}")
+        assert entry.path is not None
+        return importlib.import_module(f"reaudio_eval.{kind}.{entry.path.stem}")
     assert entry.path is not None
     return _import_file(kind, entry.path)
 

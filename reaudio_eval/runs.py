@@ -116,6 +116,7 @@ def _described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ..
             "list_sha256": dataset.list_sha256,
             "propagated": dataset.propagated,
             "notes": list(dataset.notes),
+            "banner": dataset.banner,
             "references": {k: str(v) for k, v in sorted(dataset.references.items())},
         },
     }
@@ -236,6 +237,7 @@ def _read(path: Path, manifest: Json) -> Run:
         references={k: Path(v) for k, v in about["references"].items()},
         propagated=about["propagated"],
         notes=tuple(about["notes"]),
+        banner=about.get("banner", ""),
     )
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
     who = manifest["system"]

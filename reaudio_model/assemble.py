@@ -29,7 +29,7 @@ class Parts:
     Attributes:
         vae, vocoder, clap: always needed to generate.
         audio_mae: needed with retrieval.
-        t5: folder or hub id, needed with retrieval "audio+text"; None takes the name in the sizes.
+        t5: folder or hub id, needed with retrieval "audio+text" or "prompt"; None takes the name in the sizes.
         unet: folder of ``RetrievalUNet.save_pretrained``; None starts it at random.
     """
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoTokenizer, ClapConfig, ClapModel
-from transformers.audio_utils import mel_filter_bank
 
 from reaudio_model import clap_keys
+from reaudio_model.clap_front_end import LogMel, front_end_of
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import build, equal_length_batches, exact_inference, network_sha256
@@ -26,11 +26,6 @@ from reaudio_model.common.resample import Samples
 from reaudio_model.common.weights import load_state_dict, weights_file
 
 _LOG = logging.getLogger(__name__)
-SAMPLE_RATE = 48_000
-CLIP_SAMPLES = 480_000  # 10 s
-N_FFT, HOP = 1024, 480
-N_MELS, F_MIN, F_MAX = 64, 50.0, 14_000.0  # LAION's; the class default of 0 Hz moves embeddings (cosine 0.986 to 0.995)
-MIN_POWER = 1e-10
 MAX_TOKENS = 77
 MAX_BATCH_TOKENS = 64 * MAX_TOKENS
 MAX_BATCH_CLIPS = 32
@@ -46,45 +41,6 @@ SELF_TEST_TEXTS = (
 SELF_TEST_COSINE = 0.999
 
 
-class LogMel(nn.Module):
-    """Ten seconds -> decibels in 64 Slaney mel bands.
-
-    ``ClapFeatureExtractor`` (frequency_min 50, frequency_max 14000, truncation "rand_trunc") in fp32 and in batches; agrees
-    to 1e-3 dB on noise.
-    """
-
-    window: Tensor
-    filters: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        filters = mel_filter_bank(
-            N_FFT // 2 + 1, N_MELS, F_MIN, F_MAX, sampling_rate=SAMPLE_RATE, norm="slaney", mel_scale="slaney"
-        )
-        self.register_buffer("window", torch.hann_window(N_FFT, periodic=True))
-        self.register_buffer("filters", torch.from_numpy(filters).float())
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """float32 (batch, 480000) -> (batch, 1, 1001, 64)."""
-        spectrum = torch.stft(waveforms, N_FFT, hop_length=HOP, window=self.window, center=True, return_complex=True)
-        power = (spectrum.real**2 + spectrum.imag**2).transpose(1, 2)
-        return 10.0 * torch.log10(torch.clamp(power @ self.filters, min=MIN_POWER))[:, None]
-
-
-def fit_clip(waveform: Samples) -> Samples:
-    """Ten seconds of a clip: its head (never a random crop), or whole repeats and zeros ("repeatpad").
-
-    Args:
-        waveform: float32 (n >= 1,), mono, [-1, 1], 48 kHz.
-
-    Returns:
-        float32 (480000,).
-    """
-    head = waveform[:CLIP_SAMPLES]
-    repeated = np.tile(head, CLIP_SAMPLES // len(head))
-    return np.pad(repeated, (0, CLIP_SAMPLES - len(repeated)))
-
-
 class Clap:
     """A CLAP model and its tokenizer: unit-norm embeddings of text and of audio in one space.
 
@@ -96,7 +52,8 @@ class Clap:
     def __init__(self, network: ClapModel, tokenizer: Any) -> None:
         self.network = network
         self.tokenizer = tokenizer
-        self._log_mel = LogMel()
+        self.front_end = front_end_of(network.config)
+        self._log_mel = LogMel(self.front_end)
         text: Any = network.config.text_config  # RoBERTa counts positions from pad_token_id + 1
         self.max_tokens = min(MAX_TOKENS, text.max_position_embeddings - text.pad_token_id - 1)
 
@@ -104,6 +61,11 @@ class Clap:
     def dim(self) -> int:
         """Width of the space (512 in the published models)."""
         return int(self.network.config.projection_dim)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the audio it hears."""
+        return self.front_end.sample_rate
 
     @cached_property
     def sha256(self) -> str:
@@ -136,21 +98,21 @@ class Clap:
         return kept
 
     def embed_audio(self, waveforms: Sequence[Samples]) -> Tensor:
-        """float32 (len(waveforms), dim) on the network's device, unit norm, of the first ten seconds (:func:`fit_clip`).
+        """float32 (len(waveforms), dim) on the network's device, unit norm, of the head of each (``front_end.fit``).
 
         Args:
-            waveforms: each float32 (n >= 1,), mono, [-1, 1], 48 kHz.
+            waveforms: each float32 (n >= 1,), mono, [-1, 1], at ``sample_rate``.
         """
         embeddings = torch.zeros(len(waveforms), self.dim, device=self.network.device)
         for start in range(0, len(waveforms), MAX_BATCH_CLIPS):
-            clips = [fit_clip(waveform) for waveform in waveforms[start : start + MAX_BATCH_CLIPS]]
+            clips = [self.front_end.fit(waveform) for waveform in waveforms[start : start + MAX_BATCH_CLIPS]]
             with exact_inference():
                 features = self.audio_features(torch.from_numpy(np.stack(clips)).to(self.network.device))
             embeddings[start : start + len(clips)] = features
         return embeddings
 
     def audio_features(self, clips: Tensor) -> Tensor:
-        """float32 (batch, 480000) on the network's device -> float32 (batch, dim), unit norm."""
+        """float32 (batch, front_end.n_samples) on the network's device -> float32 (batch, dim), unit norm."""
         log_mel = self._log_mel.to(clips.device)(clips).to(self.network.dtype)
         features: Tensor = self.network.get_audio_features(input_features=log_mel).pooler_output
         return features.float()

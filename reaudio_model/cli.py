@@ -46,6 +46,7 @@ class RetrievalChoice(StrEnum):
     none = "none"
     audio = "audio"
     audio_text = "audio+text"
+    prompt = "prompt"
 
 
 class FusionChoice(StrEnum):

@@ -30,7 +30,8 @@ ENCODE_BATCH = 16  # retrieved pairs encoded at a time
 
 
 class Conditioner:
-    """The three frozen encoders. What is absent is not retrieved: no AudioMAE means no retrieval, no T5 means audio only.
+    """The three frozen encoders. What is absent is not read: no AudioMAE means no retrieval, no T5 means audio only, and T5 without
+    AudioMAE reads the prompt itself in the place of CLAP (retrieval "prompt").
 
     Args:
         config: sizes; the encoders must agree with them.
@@ -41,7 +42,7 @@ class Conditioner:
 
     Raises:
         CheckpointError: an encoder of another width than ``config`` says.
-        ValueError: T5 without AudioMAE, or without its tokenizer.
+        ValueError: T5 without its tokenizer.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Conditioner:
         t5: T5EncoderModel | None = None,
         t5_tokenizer: Any = None,
     ) -> None:
-        if t5 is not None and (audio_mae is None or t5_tokenizer is None):
-            raise ValueError("T5 needs its tokenizer, and AudioMAE beside it")
+        if t5 is not None and t5_tokenizer is None:
+            raise ValueError("T5 needs its tokenizer")
         _check_width("CLAP", clap.dim, config.clap_dim)
         if audio_mae is not None:
             _check_width("AudioMAE", audio_mae.config.hidden_size, config.mae_dim)
@@ -69,7 +70,7 @@ class Conditioner:
     def retrieval(self) -> Retrieval:
         """What the encoders that are there can read."""
         if self.audio_mae is None:
-            return "none"
+            return "none" if self.t5 is None else "prompt"
         return "audio" if self.t5 is None else "audio+text"
 
     @property
@@ -125,6 +126,8 @@ class Conditioner:
             raise ValueError(f"k must be 0 or more, not {k}")
         if neighbours is not None and len(neighbours) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts, but neighbours of {len(neighbours)}")
+        if self.retrieval == "prompt":
+            return Conditioning(self._no_text(len(prompts)), None, None, *self.encode_captions(prompts))
         text = self.clap.embed_text(prompts)
         if self.retrieval == "none":
             return Conditioning(text)
@@ -148,15 +151,21 @@ class Conditioner:
             float32, on the encoders' device.
         """
         slots = max(k, 1)
-        text = self.clap.embed_text([""]).repeat(batch, 1)
+        text = self._no_text(batch)
         if self.retrieval == "none":
             return Conditioning(text)
+        if self.retrieval == "prompt":
+            captions = self.encode_captions([""])[0].to(self.device).repeat(batch, 1, 1)
+            return Conditioning(text, None, None, captions, _all_true(captions))
         cfg = self.config
         audio = torch.zeros(batch, slots * cfg.mae_tokens, cfg.mae_dim, device=self.device)
         captions = None
         if self.t5 is not None:
             captions = self.encode_captions([""])[0].to(self.device).repeat(batch, slots, 1)
         return Conditioning(text, audio, _all_true(audio), captions, None if captions is None else _all_true(captions))
+
+    def _no_text(self, batch: int) -> Tensor:
+        return self.clap.embed_text([""]).repeat(batch, 1)
 
     def encode_pairs(self, pairs: Sequence[Pair]) -> PairTokens:
         """Tokens of retrieved pairs, from their files and captions.

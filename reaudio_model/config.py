@@ -10,8 +10,19 @@ from typing import Literal
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
-Retrieval = Literal["none", "audio", "audio+text"]
+# "prompt": nothing is retrieved, and the denoiser reads T5 tokens of the prompt itself instead of a CLAP vector (as Tango does).
+Retrieval = Literal["none", "audio", "audio+text", "prompt"]
 Fusion = Literal["serial", "joint"]
+
+
+def retrieves(retrieval: Retrieval) -> bool:
+    """Whether a denoiser of this kind looks at retrieved pairs."""
+    return retrieval in ("audio", "audio+text")
+
+
+def reads_text(retrieval: Retrieval) -> bool:
+    """Whether it reads T5 tokens: of retrieved captions, or of the prompt."""
+    return retrieval in ("audio+text", "prompt")
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,8 @@ class ModelConfig:
         layers_per_block: ResNet blocks in a level.
         head_width: channels in an attention head; the number of heads follows.
         norm_groups: GroupNorm groups.
-        retrieval: what is retrieved: nothing, audio tokens, or audio tokens and caption tokens.
+        retrieval: what is retrieved: nothing, audio tokens, or audio tokens and caption tokens; "prompt" retrieves nothing and
+            reads the prompt by T5.
         k: retrieved pairs used by default (and at most, in training).
         fusion: "serial": self-attention, then cross-attention to audio, then to text, as in the authors' framework;
             "joint": one cross-attention over all tokens, projected to one width.
@@ -162,11 +174,28 @@ TINY_CONDITION = ConditionConfig(
     clap_dim=16, mae_dim=24, mae_layers=4, mae_heads=2, mae_mlp=32, mae_frames=64, mae_bins=32, mae_patch=8,
     mae_pool=(4, 2), mae_mean=3, t5_dim=20, t5_length=8, t5_name="tiny",
 )  # fmt: skip
+# The bundled miniature: 2.56 s clips, the same parts, small enough to train and run on two CPU cores.
+MINIATURE_CODEC = CodecConfig(
+    seconds=2.56, vae_channels=(16, 32, 64, 64), vae_layers=1, vae_norm_groups=8, latent_channels=16, scaling_factor=1.0,
+    vocoder_channels=96, vocoder_rates=(8, 5, 4), vocoder_kernels=(16, 15, 8), vocoder_resblock_kernels=(3, 7),
+)
+MINIATURE_CONDITION = ConditionConfig(
+    clap_dim=128, mae_dim=96, mae_layers=5, mae_heads=4, mae_mlp=256, mae_frames=256, mae_bins=64, mae_patch=8,
+    mae_pool=(4, 2), mae_mean=3, t5_dim=64, t5_length=24, t5_name="miniature",
+)  # fmt: skip
 PRESETS: dict[str, ModelConfig] = {
     config.name: config
     for config in (
         ModelConfig("re-audioldm-s", base_channels=128),
         ModelConfig("re-audioldm-l", base_channels=192),
+        ModelConfig(
+            "miniature-s", base_channels=48, channel_multipliers=(1, 2), layers_per_block=1, head_width=16, norm_groups=8,
+            codec=MINIATURE_CODEC, condition=MINIATURE_CONDITION,
+        ),
+        ModelConfig(
+            "miniature-l", base_channels=64, channel_multipliers=(1, 2), layers_per_block=1, head_width=16, norm_groups=8,
+            codec=MINIATURE_CODEC, condition=MINIATURE_CONDITION,
+        ),
         # Every path of the architecture at a size that tests afford; its weights mean nothing.
         ModelConfig(
             "tiny", base_channels=16, channel_multipliers=(1, 2), layers_per_block=1, head_width=8, norm_groups=8,

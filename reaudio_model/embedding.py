@@ -52,15 +52,13 @@ class EmbeddedPairs(NamedTuple):
 
 
 def clap_embedders(clap: Clap, jobs: int = 1) -> Embedders:
-    """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; its first 10 s count."""
-    from reaudio_model.clap import SAMPLE_RATE
-
+    """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; its head counts."""
     def audio(paths: Sequence[Path]) -> Vectors:
         waveforms = []
         for decoded in decode_many(paths, jobs):
             if isinstance(decoded, AudioError):
                 raise decoded
-            waveforms.append(resample(decoded.samples.mean(axis=1), decoded.sample_rate, SAMPLE_RATE))
+            waveforms.append(resample(decoded.samples.mean(axis=1), decoded.sample_rate, clap.sample_rate))
         vectors: Vectors = clap.embed_audio(waveforms).cpu().numpy()
         return vectors
 

@@ -20,7 +20,7 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build
 from reaudio_model.common.weights import load_state_dict, weights_file
 from reaudio_model.conditioning import Conditioner
-from reaudio_model.config import ConditionConfig, Retrieval
+from reaudio_model.config import ConditionConfig, Retrieval, retrieves
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
@@ -126,7 +126,7 @@ def load_conditioner(
         config: sizes.
         retrieval: what the model reads besides the prompt.
         clap: LAION's ``.pt`` or a folder of ``ClapModel``.
-        audio_mae: needed unless ``retrieval`` is "none".
+        audio_mae: needed by a retrieval that looks at audio.
         t5: folder or hub id; ``config.t5_name`` when None.
         device: where they are put.
         cache_dir: of this package, for converted pickles and tokenizers.
@@ -135,9 +135,12 @@ def load_conditioner(
     Raises:
         CheckpointError: see the loaders; also when ``audio_mae`` is needed and not given.
     """
-    if retrieval != "none" and audio_mae is None:
+    if retrieves(retrieval) and audio_mae is None:
         raise CheckpointError(f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file.")
     text = load_clap(clap, device=device, cache_dir=cache_dir)
+    if retrieval == "prompt":
+        reader, its_tokenizer = load_t5(t5 or config.t5_name, device=device, allow_download=allow_download)
+        return Conditioner(config, text, None, reader, its_tokenizer)
     if retrieval == "none" or audio_mae is None:
         return Conditioner(config, text)
     tokens = load_audio_mae(audio_mae, config, device=device, cache_dir=cache_dir)

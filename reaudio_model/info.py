@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from reaudio_model.config import ConditionConfig, ModelConfig
+from reaudio_model.config import ConditionConfig, ModelConfig, reads_text, retrieves
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,9 +95,9 @@ def _networks(config: ModelConfig) -> dict[str, Any]:
         "vocoder": build_vocoder(config.codec),
         "clap_text": _clap_text(config.condition),
     }
-    if config.retrieval != "none":
+    if retrieves(config.retrieval):
         networks["audio_mae"] = build_audio_mae(config.condition)
-    if config.retrieval == "audio+text":
+    if reads_text(config.retrieval):
         networks["t5"] = _t5(config.condition)
     return networks
 
@@ -124,10 +124,11 @@ def _shapes(config: ModelConfig) -> dict[str, list[int]]:
         "latent": list(codec.latent_shape),
         "text": [condition.clap_dim],
     }
-    if config.retrieval != "none":
+    if retrieves(config.retrieval):
         shapes["audio_tokens"] = [config.k * condition.mae_tokens, condition.mae_dim]
-    if config.retrieval == "audio+text":
-        shapes["caption_tokens"] = [config.k * condition.t5_length, condition.t5_dim]
+    if reads_text(config.retrieval):
+        captions = config.k if retrieves(config.retrieval) else 1
+        shapes["caption_tokens"] = [captions * condition.t5_length, condition.t5_dim]
     return shapes
 
 

@@ -13,14 +13,13 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 from transformers import ClapModel, PreTrainedTokenizerBase, SpeechT5HifiGan, T5EncoderModel, ViTModel
 
-from reaudio_model.clap import SAMPLE_RATE as CLAP_RATE
 from reaudio_model.clap import Clap
 from reaudio_model.codec import Codec, build_vae, build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.resample import resample
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.conditioning import Conditioner
-from reaudio_model.config import ModelConfig
+from reaudio_model.config import ModelConfig, reads_text, retrieves
 from reaudio_model.records import Conditioning, Neighbour
 from reaudio_model.sampling import (
     Branch,
@@ -51,8 +50,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         unet: the denoiser.
         scheduler: of :func:`reaudio_model.sampling.make_scheduler`; :meth:`set_scheduler` exchanges it.
         clap, clap_tokenizer: of the text condition.
-        audio_mae: encoder of retrieved audio; not needed by a model with retrieval "none".
-        t5, t5_tokenizer: encoder of retrieved captions; needed by retrieval "audio+text" only.
+        audio_mae: encoder of retrieved audio; needed by a model with retrieval "audio" or "audio+text".
+        t5, t5_tokenizer: encoder of retrieved captions, or of the prompt; needed by retrieval "audio+text" and "prompt".
         model: the sizes, as ``dataclasses.asdict`` of a :class:`reaudio_model.config.ModelConfig`; kept in ``model_index.json``.
     """
 
@@ -107,8 +106,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         retrieval = self.unet.config.retrieval
         needed = ["clap", "clap_tokenizer"]
-        needed += ["audio_mae"] if retrieval != "none" else []
-        needed += ["t5", "t5_tokenizer"] if retrieval == "audio+text" else []
+        needed += ["audio_mae"] if retrieves(retrieval) else []
+        needed += ["t5", "t5_tokenizer"] if reads_text(retrieval) else []
         absent = [name for name in needed if getattr(self, name) is None]
         if absent:
             raise ReaudioError(f"The pipeline was loaded without {', '.join(absent)}: load it whole, or pass conditioning.")
@@ -228,7 +227,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         k: int | None,
         features: FeatureStore | None,
     ) -> Conditioning:
-        if self.unet.config.retrieval == "none" and (retrieved is not None or k):
+        if not retrieves(self.unet.config.retrieval) and (retrieved is not None or k):
             raise ReaudioError("This model retrieves nothing: leave out retrieved and k.")
         if k is not None and k < 0:
             raise ReaudioError(f"k must be 0 or more, not {k}.")
@@ -299,7 +298,7 @@ def _candidate_generators(seeds: Sequence[int], prompts: int, n: int) -> list[to
 
 def _best(audios: Tensor, sample_rate: int, prompts: list[str], reranker: Clap) -> Tensor:
     """Of each prompt's candidates (prompt by prompt) the one whose CLAP cosine with it is highest; the first under ties."""
-    at_clap_rate = [resample(audio, sample_rate, CLAP_RATE) for audio in audios.cpu().numpy()]
+    at_clap_rate = [resample(audio, sample_rate, reranker.sample_rate) for audio in audios.cpu().numpy()]
     candidates = reranker.embed_audio(at_clap_rate).reshape(len(prompts), -1, reranker.dim)
     similarity = (candidates * reranker.embed_text(prompts)[:, None]).sum(-1)
     best = similarity.argmax(1).to(audios.device)

@@ -46,6 +46,7 @@ class Conditioning:
             None when the model retrieves nothing.
         audio_mask: bool (B, k * mae_tokens), True where a token counts; all False means nothing was retrieved.
         captions: float (B, k * t5_length, t5_dim): E^rt, the T5 tokens of the retrieved captions; None unless "audio+text".
+            In a model with retrieval "prompt": (B, t5_length, t5_dim), the tokens of the prompt, and no audio.
         captions_mask: bool (B, k * t5_length).
     """
 

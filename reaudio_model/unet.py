@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from reaudio_model.common.errors import UnknownNameError
-from reaudio_model.config import Fusion, ModelConfig, Retrieval
+from reaudio_model.config import Fusion, ModelConfig, Retrieval, reads_text, retrieves
 from reaudio_model.records import Conditioning
 
 
@@ -44,6 +44,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     none       self-attention                            the same
     audio      self-attention, cross(E^ra)               cross(E^ra)
     audio+text self-attention, cross(E^ra), cross(E^rt)  cross([E^ra, E^rt projected to the width of E^ra])
+    prompt     self-attention, cross(T5 of the prompt)   cross(T5 of the prompt)
     ========== ========================================= ====================================================
 
     where each is a transformer of self-attention, (cross-)attention and feed-forward layer.
@@ -58,7 +59,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         layers_per_block: ResNet blocks in a level.
         head_width: channels in an attention head.
         norm_groups: GroupNorm groups.
-        retrieval: "none", "audio" or "audio+text".
+        retrieval: "none", "audio", "audio+text" or "prompt".
         fusion: "serial" or "joint".
         clap_dim, mae_dim, t5_dim: widths of E^t, E^ra, E^rt.
 
@@ -136,8 +137,8 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             return self._cached[1]
         retrieval = self.config["retrieval"]
         groups = [
-            self._group(conditioning, "audio", retrieval != "none"),
-            self._group(conditioning, "captions", retrieval == "audio+text"),
+            self._group(conditioning, "audio", retrieves(retrieval)),
+            self._group(conditioning, "captions", reads_text(retrieval)),
         ]
         contexts = [group for group in groups if group is not None]
         if self.project_captions is not None:
@@ -250,6 +251,8 @@ def context_widths(retrieval: Retrieval, fusion: Fusion, mae_dim: int, t5_dim: i
     """
     if retrieval == "none":
         return (None,)
+    if retrieval == "prompt":
+        return (t5_dim,) if fusion == "joint" else (None, t5_dim)
     if fusion == "joint":
         return (mae_dim,)
     return (None, mae_dim) if retrieval == "audio" else (None, mae_dim, t5_dim)

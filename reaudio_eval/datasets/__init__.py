@@ -7,9 +7,11 @@ A dataset file has ``load(options: DatasetOptions) -> Dataset``. It may have ``s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from reaudio_model.common.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class DatasetOptions:
             were generated, when that is not the whole split.
         split: e.g. "test".
         captions: which caption of several (1-based).
+        cache_dir: where a dataset that makes its audio keeps it; None is the user's cache.
+        reporter: of progress; None shows nothing.
     """
 
     data_root: Path | None = None
@@ -30,6 +34,21 @@ class DatasetOptions:
     clip_manifest: Path | None = None
     split: str = "test"
     captions: int = 1
+    cache_dir: Path | None = None
+    reporter: Reporter | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class DatasetDefaults:
+    """How a dataset is evaluated unless the user says otherwise; a dataset file may have them as ``DEFAULTS``.
+
+    Attributes:
+        embedders: registered names. protocol: registered name. primary: metric shown first.
+    """
+
+    embedders: tuple[str, ...] | None = None
+    protocol: str | None = None
+    primary: str | None = None
 
 
 class SplitLabels(NamedTuple):

@@ -54,6 +54,7 @@ class EmbedderSpec:
         source: paper and implementation matched.
         folder: a checkpoint may be a folder in transformers' layout, or a hub id.
         tokenizer: hub id of the tokenizer that the published files lack, or None.
+        bundled: part of the miniature's weights that is the default checkpoint, or None.
     """
 
     title: str
@@ -67,6 +68,7 @@ class EmbedderSpec:
     source: str
     folder: bool = False
     tokenizer: str | None = None
+    bundled: str | None = None
 
 
 class ClipFeatures(NamedTuple):

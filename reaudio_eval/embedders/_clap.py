@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reaudio_eval.embedders import ClipFeatures
+from reaudio_eval.embedders import ClipFeatures, EmbedderSpec
 from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
 from reaudio_eval.embedders.clap import SPEC
-from reaudio_model.clap import SAMPLE_RATE, Clap, fit_clip, load_clap
+from reaudio_model.clap import Clap, load_clap
 from reaudio_model.common.inference import open_device
 from reaudio_model.common.weights import checkpoint_sha256
 
@@ -22,11 +22,11 @@ class ClapEmbedder(TorchEmbedder):
     """One unit-norm frame a clip, and unit-norm text embeddings."""
 
     def __init__(self, clap: Clap, *, sha256: str, device: torch.device) -> None:
-        super().__init__(sha256=sha256, sample_rate=SAMPLE_RATE, device=device, min_seconds=SPEC.min_seconds)
+        super().__init__(sha256=sha256, sample_rate=clap.sample_rate, device=device, min_seconds=SPEC.min_seconds)
         self._clap = clap
 
     def _prepare(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return fit_clip(super()._prepare(waveform))
+        return self._clap.front_end.fit(super()._prepare(waveform))
 
     def _forward(self, waveforms: Tensor) -> list[ClipFeatures]:
         return clip_features(self._clap.audio_features(waveforms)[:, None])
@@ -36,11 +36,14 @@ class ClapEmbedder(TorchEmbedder):
         return self._clap.embed_text(captions).cpu().numpy()
 
 
-def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None) -> ClapEmbedder:
+def load(
+    path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, spec: EmbedderSpec = SPEC
+) -> ClapEmbedder:
     """See :func:`reaudio_eval.embedders.clap.load`."""
-    check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
+    check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     clap = load_clap(path, device=where, cache_dir=cache_dir)
+    check_rate(f"The CLAP in {path}", sample_rate, (clap.sample_rate,))
     embedder = ClapEmbedder(clap, sha256=checkpoint_sha256(path), device=where)
     check_finite(embedder, path)
     return embedder

@@ -29,6 +29,16 @@ def _clap_score(data: MetricInput) -> npt.NDArray[np.float64]:
 
 METRICS = (
     ClipMetric(
+        name="clap_score_miniature",
+        title="CLAP score",
+        higher_is_better=True,
+        unit="cosine",
+        source="cosine of the miniature CLAP's audio and caption embeddings; comparable within the miniature world only",
+        needs=frozenset({"text"}),
+        only=("miniature_clap",),
+        compute=_clap_score,
+    ),
+    ClipMetric(
         name="clap_score",
         title="CLAP score",
         higher_is_better=True,

@@ -7,6 +7,7 @@ metrics ask about each (clip, label) pair, and need no reference audio.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,26 @@ def _label_values(data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np
         rows, columns = zip(*((pairs[i][0], column[pairs[i][1]]) for i in known), strict=True)
         values[known] = score(logits[list(rows)], np.array(columns, dtype=np.intp))
     return [LabelValue(row, label, float(value)) for (row, label), value in zip(pairs, values, strict=True)]
+
+
+class LabelRank(NamedTuple):
+    """Of a (clip, label) pair: row of the features, label, and how many classes rank above it; None where that is unknown."""
+
+    row: int
+    label: str
+    rank: int | None
+
+
+def label_ranks(data: MetricInput) -> list[LabelRank]:
+    """The rank of every (clip, label) pair, from 0; equal logits share the better rank. None as NaN in the metrics here."""
+
+    def above(logits: FloatArray, columns: npt.NDArray[np.intp]) -> Float64:
+        target = np.take_along_axis(logits, columns[:, None], axis=1)
+        ranks: Float64 = np.sum(logits > target, axis=1).astype(np.float64)
+        return ranks
+
+    found = _label_values(data, above)
+    return [LabelRank(row, label, None if np.isnan(value) else int(value)) for row, label, value in found]
 
 
 def _recall(data: MetricInput) -> list[LabelValue]:

@@ -1,16 +1,26 @@
 """Models: whatever makes clips. One file each, found by file name (``registry.models``).
 
-A model file has ``KIND`` ("generated", "real" or "noise") and
+A model file has ``KIND`` ("generated", "real" or "noise"), perhaps ``VARIANTS`` (see ``registry``), and
 ``clips(request: ClipRequest) -> Mapping[str, Path]``: clip_id -> audio file, made (or found) for the prompts asked for.
 A clip that could not be made or found is left out of the mapping; the audit lists it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How models sample; None leaves it to the model. steps: denoising steps; guidance: scale; k: retrieved pairs."""
+
+    steps: int | None = None
+    guidance: float | None = None
+    k: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,11 @@ class ClipRequest:
         output: a folder of its own to write clips to, as ``<clip_id>.wav``; never the user's.
         source: the folder given on the command line (``--clips NAME=FOLDER``), or None.
         seed: run seed; the seed of a clip is ``reaudio_model.common.seeds.clip_seed(seed, clip_id)``.
+        variant: which of the file's ``VARIANTS`` is meant; "" in a file without.
+        weights: the user's weights of this model (``--weights NAME=FOLDER``), or None.
+        index: the user's retrieval index (``--index``), or None.
+        sampling: what the user said about sampling.
+        batch_size, device, jobs, cache_dir, reporter: as in ``evaluate.Options``; a model that generates shows its progress.
     """
 
     prompts: tuple[Prompt, ...]
@@ -30,3 +45,12 @@ class ClipRequest:
     output: Path
     source: Path | None = None
     seed: int = 0
+    variant: str = ""
+    weights: Path | None = None
+    index: Path | None = None
+    sampling: Sampling = Sampling()
+    batch_size: int = 16
+    device: str = "auto"
+    jobs: int = 2
+    cache_dir: Path | None = None
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from reaudio_model.clap import LogMel
+from reaudio_model.clap_front_end import LogMel, front_end_of
 from reaudio_model.training.task import Batch, descend
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class ClapTask:
     ``contrastive_loss(logits_per_audio.t())``), so that both directions rank audio for a text and none text for an audio.
     Negatives are those of all processes.
 
-    Batches: "waveform" float (B, 480000) at 48 kHz (:func:`reaudio_model.clap.fit_clip`), "input_ids" and "attention_mask"
+    Batches: "waveform" float (B, n), of the front end (:class:`reaudio_model.clap_front_end.ClapFrontEnd`), "input_ids" and "attention_mask"
     int (B, L), of the text encoder's tokenizer.
     """
 
     def __init__(self, network: ClapModel) -> None:
         self.network = network
-        self.log_mel = LogMel()
+        self.log_mel = LogMel(front_end_of(network.config))
 
     def modules(self) -> dict[str, nn.Module]:
         return {"clap": self.network, "log_mel": self.log_mel}

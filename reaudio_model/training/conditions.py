@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from reaudio_model.codec_checkpoints import load_vae
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning import Conditioner
 from reaudio_model.embedding import clap_embedders
-from reaudio_model.features import build_features
+from reaudio_model.config import ConditionConfig, retrieves
+from reaudio_model.features import FeatureStore, build_features
 from reaudio_model.index_build import build_index
 from reaudio_model.index_files import MANIFEST
 from reaudio_model.pairs import PairTable
@@ -21,6 +24,8 @@ from reaudio_model.retrieval import TOP, QueryBatch, RetrievalIndex
 from reaudio_model.training.config import TrainConfig
 from reaudio_model.training.data import DiffusionClips
 from reaudio_model.training.latents import build_latents
+
+EMBED_BATCH = 64  # clips embedded, or rows read, at a time
 
 
 class DenoiserClips(NamedTuple):
@@ -50,17 +55,22 @@ def denoiser_clips(
     vae = load_vae(config.parts.need("vae"), sizes.codec).to(conditioner.device)
 
     def clips(pairs: Sequence[Pair], name: str, found: list[list[str]] | None) -> DiffusionClips:
+        train = name == "training"
         return DiffusionClips(
             build_latents(pairs, vae, sizes.codec, cache / f"latents-{name}", progress=reporter),
-            conditioner.clap.embed_text([pair.caption for pair in pairs]).cpu().clone(),
+            _told(pairs, conditioner, config.data.told if train else "caption"),
             found,
             features,
             k=sizes.k if found is not None else 0,
-            choice=config.data.choice if name == "training" else "first",
+            choice=config.data.choice if train else "first",
+            nearest=config.data.nearest,
+            alike=_alike(pairs, features, conditioner.config) if train and features and config.data.by_sound else None,
+            by_sound=config.data.by_sound,
+            prompts=_prompts(pairs, conditioner) if sizes.retrieval == "prompt" else None,
             seed=config.loop.seed,
         )
 
-    if sizes.retrieval == "none":
+    if not retrieves(sizes.retrieval):
         index, features, pairs = None, None, training.pairs
     else:
         index = _index(training, conditioner, cache / "index", reporter)
@@ -70,6 +80,43 @@ def denoiser_clips(
     if validation:
         held_out = clips(validation, "validation", _neighbours(index, validation, conditioner))
     return DenoiserClips(clips(pairs, "training", _neighbours(index, pairs, conditioner)), held_out)
+
+
+def _told(pairs: Sequence[Pair], conditioner: Conditioner, what: str) -> Tensor:
+    """E^t of each clip, float32 (n, clap_dim), on the CPU."""
+    if conditioner.retrieval == "prompt":
+        return conditioner.clap.embed_text([""]).cpu().repeat(len(pairs), 1)
+    if what == "caption":
+        return conditioner.clap.embed_text([pair.caption for pair in pairs]).cpu().clone()
+    embed = clap_embedders(conditioner.clap).audio
+    paths = [pair.audio for pair in pairs if pair.audio is not None]
+    parts = [np.asarray(embed(paths[i : i + EMBED_BATCH])) for i in range(0, len(paths), EMBED_BATCH)]
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _prompts(pairs: Sequence[Pair], conditioner: Conditioner) -> tuple[Tensor, Tensor]:
+    tokens, mask = conditioner.encode_captions([pair.caption for pair in pairs])
+    return tokens.cpu(), mask.cpu()
+
+
+def _alike(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig) -> list[list[str]]:
+    """Ids of the 50 clips that sound most like each clip, without itself and its recording.
+
+    Compared is the mean of a clip's AudioMAE tokens over time, each coordinate with mean 0 and variance 1 over the set.
+    """
+    bands = sizes.mae_bins // sizes.mae_patch // sizes.mae_pool[1]
+    ids = [pair.clip_id for pair in pairs]
+    blocks = []
+    for start in range(0, len(ids), EMBED_BATCH):
+        tokens = features.tokens(ids[start : start + EMBED_BATCH]).audio.float()
+        blocks.append(tokens.reshape(len(tokens), -1, bands * sizes.mae_dim).mean(dim=1))
+    vectors = torch.cat(blocks)
+    vectors = torch.nn.functional.normalize((vectors - vectors.mean(dim=0)) / (vectors.std(dim=0) + 1e-6), dim=1)
+    rows = vectors.numpy()
+    index = RetrievalIndex(list(pairs), rows, rows, "audio_mae")
+    queries = QueryBatch(rows, ids, [pair.source_id for pair in pairs])
+    found = index.search(queries, k=min(TOP, len(index)), pool="all")
+    return [[neighbour.pair.clip_id for neighbour in neighbours] for neighbours in found]
 
 
 def _index(training: PairTable, conditioner: Conditioner, folder: Path, reporter: Reporter) -> RetrievalIndex:

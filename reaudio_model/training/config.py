@@ -14,6 +14,7 @@ from reaudio_model.assemble import Parts
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
 from reaudio_model.settings import from_mapping
+from reaudio_model.tagger_files import Architecture
 from reaudio_model.training.data import Choice
 from reaudio_model.training.diffusion import Dropout
 from reaudio_model.training.loop import LoopConfig
@@ -49,7 +50,12 @@ class DataChoice:
         audio_root: folder of their audio, where the tables do not say.
         split, validation_split: rows of the tables to keep.
         cache: folder for latents, index and features of the denoiser's clips; None is ``cache`` in the output folder.
-        choice: of neighbours in training: "first" the k nearest, the paper's; "random" any k of the 50 nearest.
+        choice: of neighbours in training: "first" the k nearest, the paper's; "random" any k of the ``nearest``.
+        nearest: of how many "random" chooses, 50 at most.
+        by_sound: share of the draws in which the neighbours are not those of the caption but the clips that sound most like the
+            clip (AudioMAE tokens), so that what is retrieved says more than the caption and the model learns to follow it.
+        told: what E^t is in training: "caption", the paper's, or "sound", the CLAP vector of the clip itself, as AudioLDM has it
+            (arXiv 2301.12503); in generation it is the caption's in either case.
     """
 
     pairs: tuple[Path, ...] = ()
@@ -59,6 +65,15 @@ class DataChoice:
     validation_split: str | None = None
     cache: Path | None = None
     choice: Choice = "first"
+    nearest: int = 50
+    by_sound: float = 0.0
+    told: Literal["caption", "sound"] = "caption"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.by_sound <= 1.0:
+            raise ReaudioError(f"data.by_sound must be between 0 and 1, not {self.by_sound}.")
+        if self.nearest < 1:
+            raise ReaudioError(f"data.nearest must be 1 or more, not {self.nearest}.")
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,15 @@ class DiffusionChoice:
 
 
 @dataclass(frozen=True)
+class MaeDecoderChoice:
+    """Sizes of AudioMAE's decoder, which is thrown away after training; the defaults are the paper's."""
+
+    dim: int = 512
+    layers: int = 8
+    heads: int = 16
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole run.
 
@@ -91,6 +115,8 @@ class TrainConfig:
         parts: checkpoints; the part itself is where training starts, the others are used frozen.
         from_scratch: random weights for the part, of the sizes of its checkpoint (clap, t5) or of the model.
         vae, vocoder, diffusion: losses and options of these parts.
+        mae_decoder: of AudioMAE's training.
+        tagger: architecture of the tagger.
         discriminator_width: of the VAE's or vocoder's discriminators; None is the published one.
     """
 
@@ -103,6 +129,8 @@ class TrainConfig:
     vae: VaeLoss = field(default_factory=VaeLoss)
     vocoder: VocoderLoss = field(default_factory=VocoderLoss)
     diffusion: DiffusionChoice = DiffusionChoice()
+    mae_decoder: MaeDecoderChoice = MaeDecoderChoice()
+    tagger: Architecture = "cnn"
     discriminator_width: int | None = None
 
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from reaudio_model.audio_mae import prepare_clip
-from reaudio_model.clap import SAMPLE_RATE as CLAP_RATE
-from reaudio_model.clap import fit_clip
+from reaudio_model.clap_front_end import LAION, ClapFrontEnd
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.resample import Samples, resample
@@ -44,9 +43,14 @@ class RandomCrop:
         return np.pad(crop, (0, self.n_samples - len(crop)))
 
 
-def clap_clip(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
-    """What CLAP hears of a clip (:func:`reaudio_model.clap.fit_clip`); the same at every draw."""
-    return fit_clip(resample(samples, sample_rate, CLAP_RATE))
+@dataclass(frozen=True)
+class ClapClip:
+    """What CLAP hears of a clip (``ClapFrontEnd.fit``); the same at every draw."""
+
+    front_end: ClapFrontEnd = LAION
+
+    def __call__(self, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+        return self.front_end.fit(resample(samples, sample_rate, self.front_end.sample_rate))
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,12 @@ class DiffusionClips(Clips):
             that retrieves nothing.
         features: stored tokens of the neighbours.
         k: slots.
-        choice: "first" takes the k nearest; "random" any k of the neighbours, in the order of their rank, so that the model
-            meets more than its best neighbours.
+        choice: "first" takes the k nearest; "random" any k of the ``nearest`` neighbours, in the order of their rank, so that
+            the model meets more than its best neighbours.
+        nearest: see choice.
+        alike: of each clip the ids of others that sound like it; with ``by_sound``, the share of draws in which they take the
+            place of the neighbours.
+        prompts: T5 tokens of each clip's own caption and their mask, for a model that reads those (retrieval "prompt").
         seed: of the draws.
     """
 
@@ -124,12 +132,17 @@ class DiffusionClips(Clips):
         *,
         k: int = 0,
         choice: Choice = "first",
+        nearest: int = 50,
+        alike: Sequence[Sequence[str]] | None = None,
+        by_sound: float = 0.0,
+        prompts: tuple[Tensor, Tensor] | None = None,
         seed: int = 0,
     ) -> None:
         if len(text) != len(latents) or (neighbours is not None and len(neighbours) != len(latents)):
             raise ValueError("latents, text vectors and neighbours must be of the same clips")
         self.latents, self.text, self.neighbours, self.features = latents, text, neighbours, features
-        self.k, self.choice, self.seed = k, choice, seed
+        self.k, self.choice, self.nearest, self.seed = k, choice, nearest, seed
+        self.alike, self.by_sound, self.prompts = alike, by_sound, prompts
         self._any = next((ids[0] for ids in neighbours or () if ids), None)  # gives the sizes where a clip has no neighbours
         if neighbours is not None and (features is None or self._any is None):
             raise ReaudioError(
@@ -143,9 +156,14 @@ class DiffusionClips(Clips):
         rng = draw_rng(self.seed, draw)
         item = {"latents": self.latents.draw(draw.clip, rng)}
         text = self.text[draw.clip].float()
+        if self.prompts is not None:
+            captions, mask = self.prompts
+            return item | {"text": text, "captions": captions[draw.clip].float(), "captions_mask": mask[draw.clip]}
         if self.neighbours is None or self.features is None:
             return item | {"text": text}
-        chosen = self._choose(self.neighbours[draw.clip], rng)
+        by_sound = self.alike is not None and rng.random() < self.by_sound
+        ranked = self.alike[draw.clip] if by_sound and self.alike is not None else self.neighbours[draw.clip]
+        chosen = self._choose(ranked[: self.nearest], rng)
         tokens = self.features.tokens(chosen or [str(self._any)])
         slots = [*range(len(chosen)), *[-1] * (max(self.k, 1) - len(chosen))]
         conditioning = in_slots(text[None], tokens, torch.tensor([slots]))

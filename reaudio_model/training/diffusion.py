@@ -130,16 +130,18 @@ class DiffusionTask:
         everything, audio, captions, text = (
             chosen(p) for p in (self.dropout.everything, self.dropout.audio, self.dropout.captions, self.dropout.text)
         )
-        kept = torch.randint(self.k + 1, (n,), generator=generator).to(device)
+        k = max(self.k, 1) if conditioning.audio is not None else 1  # a prompt that is read by T5 fills one slot
+        kept = torch.randint(k + 1, (n,), generator=generator).to(device)
+        random_k = self.dropout.random_k and conditioning.audio is not None
         conditioning = replace(conditioning, text=torch.where(text[:, None], null.text, conditioning.text))
         return drop(
             conditioning,
             null,
-            k=max(self.k, 1),
+            k=k,
             drop_all=everything,
             drop_audio=audio,
             drop_captions=captions,
-            k_kept=kept if self.dropout.random_k else torch.full_like(kept, self.k),
+            k_kept=kept if random_k else torch.full_like(kept, k),
         )
 
     def denoising_loss(self, latents: Tensor, conditioning: Conditioning, timesteps: Tensor, generator: Generator) -> Tensor:

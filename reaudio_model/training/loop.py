@@ -42,6 +42,7 @@ class LoopConfig:
         batch_size: clips of a step in each process, and in each of its ``accumulate`` micro-batches.
         learning_rate: peak.
         warmup: steps of linear warm-up from 0.
+        cooldown: last steps, in which the rate falls in a line to 0; short runs gain much by it.
         epoch_decay: factor on the learning rate after each pass over the data (HiFi-GAN: 0.999).
         accumulate: micro-batches of a step.
         precision: of the forward passes; the weights stay float32.
@@ -56,6 +57,7 @@ class LoopConfig:
     batch_size: int = 4
     learning_rate: float = 5e-5
     warmup: int = 0
+    cooldown: int = 0
     epoch_decay: float = 1.0
     accumulate: int = 1
     precision: Precision = "float32"
@@ -77,7 +79,8 @@ class LoopConfig:
     def rate_factor(self, step: int, epoch: int) -> float:
         """What the peak learning rate is multiplied by in the step numbered ``step`` (from 0)."""
         warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        return warm * self.epoch_decay**epoch
+        cool = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
+        return warm * cool * self.epoch_decay**epoch
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from reaudio_model.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
@@ -18,7 +17,6 @@ from reaudio_model.clap import MAX_TOKENS, load_clap
 from reaudio_model.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
 from reaudio_model.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table
 from reaudio_model.encoder_checkpoints import load_audio_mae
@@ -26,12 +24,12 @@ from reaudio_model.mel import log_mel
 from reaudio_model.pairs import PairTable, read_pair_tables
 from reaudio_model.records import Pair
 from reaudio_model.sampling import make_scheduler
-from reaudio_model.tagger import Tagger, TaggerConfig
+from reaudio_model.tagger_files import new_tagger, save_tagger
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
 from reaudio_model.training.conditions import denoiser_clips
 from reaudio_model.training.config import Part, TrainConfig
-from reaudio_model.training.data import AudioClips, MaeClip, Prepare, RandomCrop, TensorClips, clap_clip
+from reaudio_model.training.data import AudioClips, ClapClip, MaeClip, Prepare, RandomCrop, TensorClips
 from reaudio_model.training.diffusion import DiffusionTask
 from reaudio_model.training.discriminators import PatchDiscriminator, WaveformDiscriminator
 from reaudio_model.training.order import Clips, EveryClip, loader
@@ -176,7 +174,7 @@ def _clap(config: TrainConfig, setting: Setting) -> Prepared:
         clap.tokenizer.save_pretrained(folder / "clap")
 
     length = min(MAX_TOKENS, clap.max_tokens)
-    clips = _audio(config, clap_clip, lambda pairs: _tokens(pairs, clap.tokenizer, length))
+    clips = _audio(config, ClapClip(clap.front_end), lambda pairs: _tokens(pairs, clap.tokenizer, length))
     return Prepared(ClapTask(network.requires_grad_(True)), *clips, export)
 
 
@@ -186,7 +184,10 @@ def _audio_mae(config: TrainConfig, setting: Setting) -> Prepared:
         encoder = build_audio_mae(condition)
     else:
         encoder = load_audio_mae(start, condition, device=torch.device("cpu"), cache_dir=setting.cache_dir)
-    task = AudioMaeTask(encoder.requires_grad_(True), condition)
+    sizes = config.mae_decoder
+    task = AudioMaeTask(
+        encoder.requires_grad_(True), condition, decoder_dim=sizes.dim, decoder_layers=sizes.layers, decoder_heads=sizes.heads
+    )
     return Prepared(task, *_audio(config, MaeClip(condition)), lambda folder: encoder.save_pretrained(folder / "audio_mae"))
 
 
@@ -225,15 +226,14 @@ def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
     codec = config.model.sizes().codec
     labels = _labels([*config.data.pairs, *config.data.validation])
     classes = sorted({label for found in labels.values() for label in found})
-    tagger = Tagger(TaggerConfig(len(classes)))
+    tagger = new_tagger(config.tagger, len(classes))
 
     def heard(pairs: Sequence[Pair]) -> dict[str, Tensor]:
         rows = [[float(name in labels[pair.clip_id]) for name in classes] for pair in pairs]
         return {"labels": torch.tensor(rows)}
 
     def export(folder: Path) -> None:
-        atomic_write(folder / "tagger" / "model.safetensors", save(tagger.state_dict()))
-        atomic_write(folder / "tagger" / "config.json", json_bytes({**asdict(tagger.config), "classes": classes}))
+        save_tagger(tagger, tuple(classes), folder / "tagger")
 
     clips = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate), heard)
     return Prepared(TaggerTask(tagger), *clips, export)

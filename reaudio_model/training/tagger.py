@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from reaudio_model.recurrent_tagger import RecurrentTagger
 from reaudio_model.tagger import Tagger
 from reaudio_model.training.task import Batch, descend
 
@@ -21,7 +22,7 @@ class TaggerTask:
     Batches: "waveform" float (B, n) at 16 kHz and "labels" float (B, C), 1 where a class is heard.
     """
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger | RecurrentTagger) -> None:
         self.tagger = tagger
 
     def modules(self) -> dict[str, nn.Module]:

@@ -1,0 +1,101 @@
+"""Systems shown beside a bundled model: their scores come with the package, or are made anew.
+
+``bundled_runs/<system>/`` is a run directory (:mod:`reaudio_eval.runs`) of a bundled system on the miniature's test split, with its clips
+as MP3 in ``clips/``. Its manifest names what the scores rest on; where anything of it has changed they are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reaudio_eval.records import Dataset, MetricInfo, Stratum, SystemScores
+from reaudio_eval.runs import Run, read_run
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.miniature import bundled
+from reaudio_model.miniature.world import WORLD_VERSION
+
+FOLDER = Path(__file__).parent / "bundled_runs"
+BASELINES = ("re-audioldm-s-none",)
+COPY = "copy-retrieved"  # needs no network but CLAP, so it is always made anew
+KEY = "bundled"  # of the manifest
+REMEDY = "give --baselines fresh to generate it anew, or --baselines none to leave it out"
+
+
+def baseline_names(dataset: Dataset, models: Sequence[str]) -> list[str]:
+    """What the report of a bundled model shows beside it, without what was asked for anyway; nothing on other datasets."""
+    if dataset.name != "miniature" or not any(name in bundled.DENOISERS for name in models):
+        return []
+    return [name for name in (*BASELINES, COPY) if name not in models]
+
+
+def rests_on(name: str, protocol: str, seed: int) -> dict[str, Any]:
+    """What the scores of a bundled system depend on, as its manifest keeps it under ``KEY``."""
+    return {"world_version": WORLD_VERSION, "weights": bundled.identity(name), "protocol": protocol, "seed": seed}
+
+
+def read_baseline(
+    name: str,
+    *,
+    clip_ids: Sequence[str],
+    metrics: Sequence[MetricInfo],
+    protocol: str,
+    strata: Sequence[Stratum],
+    folder: Path = FOLDER,
+) -> SystemScores | str:
+    """The scores of a bundled system.
+
+    Args:
+        name: of the system.
+        clip_ids: the clips of this evaluation.
+        metrics: of this evaluation; others are left out.
+        protocol: of this evaluation.
+        strata: of this evaluation; where the scores have others, set metrics are kept over all clips only.
+        folder: of the bundled runs.
+
+    Returns:
+        The scores, or a sentence that says why they cannot stand beside this evaluation's.
+
+    Raises:
+        ReaudioError: they are of other weights, another world or other judges than this package's.
+    """
+    run = read_run(folder / name)
+    _check_identity(run, name, metrics)
+    if run.manifest[KEY]["protocol"] != protocol:
+        return f"{name} is left out: its bundled scores are of the protocol {run.manifest[KEY]['protocol']}; {REMEDY}."
+    if {p.clip_id for p in run.dataset.prompts} != set(clip_ids):
+        return f"{name} is left out: its bundled scores are of all {len(run.dataset.prompts)} test clips; {REMEDY}."
+    return _restricted(run, metrics, strata, folder / name / "clips")
+
+
+def _check_identity(run: Run, name: str, metrics: Sequence[MetricInfo]) -> None:
+    found: Mapping[str, Any] = run.manifest.get(KEY, {})
+    expected = rests_on(name, str(found.get("protocol")), int(found.get("seed", 0)))
+    differing = [key for key in expected if found.get(key) != expected[key]]
+    known = {m.embedder: m.embedder_sha256 for m in run.scores.metrics}
+    differing += sorted({m.embedder for m in metrics if m.embedder_sha256 and known.get(m.embedder, m.embedder_sha256) != m.embedder_sha256})
+    if differing:
+        raise ReaudioError(f"The bundled scores of {name} do not belong to this package ({', '.join(differing)} differ): {REMEDY}.")
+
+
+def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratum], clips: Path) -> SystemScores:
+    scores, wanted = run.scores, {m.name for m in metrics}
+    sets = scores.set_values[scores.set_values["metric"].isin(wanted)]
+    if tuple(strata) != run.strata:
+        sets = sets[sets["stratum"] == "all"]
+    seed = run.manifest[KEY]["seed"]
+    system = dataclasses.replace(
+        scores.system,
+        clips={path.stem: path for path in sorted(clips.glob("*.mp3"))},
+        description=f"scores that come with the package (seed {seed}); --baselines fresh generates the clips anew",
+    )
+    return dataclasses.replace(
+        scores,
+        system=system,
+        metrics=tuple(m for m in scores.metrics if m.name in wanted),
+        scores=scores.scores[scores.scores["metric"].isin(wanted)],
+        set_values=sets,
+        undefined={name: why for name, why in scores.undefined.items() if name in wanted},
+    )

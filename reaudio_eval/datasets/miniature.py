@@ -1,0 +1,64 @@
+"""The bundled miniature world: procedural sound made on the spot, 65 classes, long-tailed, with zero-shot classes. Nothing is downloaded."""
+
+from __future__ import annotations
+
+from reaudio_eval.datasets import DatasetDefaults, DatasetOptions, SplitLabels
+from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.progress import Reporter
+from reaudio_model.miniature import bundled, materials, world
+
+DEFAULTS = DatasetDefaults(
+    embedders=("miniature_tagger", "miniature_judge", "miniature_clap"),
+    protocol="miniature",
+    primary="label_accuracy_miniature_judge",
+)
+BANNER = (
+    "This is the miniature world: synthetic sounds, small networks trained on them. Its numbers compare with each other only, never "
+    "with AudioCaps or with any paper."
+)
+SPLITS: tuple[world.Split, ...] = ("test", "val")
+
+
+def load(options: DatasetOptions) -> Dataset:
+    """Prompts, labels and synthesised references of the split test or val.
+
+    Raises:
+        UnknownNameError: another split.
+        ReaudioError: an option of datasets that lie on disk.
+    """
+    for name, given in (("--data-root", options.data_root), ("--references", options.references), ("--clip-manifest", options.clip_manifest)):
+        if given is not None:
+            raise ReaudioError(f"The miniature comes with the package and takes no {name}: for your own data give --dataset.")
+    if options.captions != 1:
+        raise ReaudioError(f"--captions {options.captions}: a clip of the miniature has one caption.")
+    split = one_of("miniature split", options.split, SPLITS)
+    specs = [world.describe(clip_id) for clip_id in world.clip_ids(split)]  # type: ignore[arg-type]
+    audio = materials.write_clips(
+        bundled.audio_folder(options.cache_dir), [spec.clip_id for spec in specs], progress=options.reporter or Reporter(quiet=True)
+    )
+    regimes = {label: world.regime(label) for label in world.train_counts()}
+    pool_only, neither = ([r for r in regimes.values() if r == kind] for kind in ("pool only", "neither"))
+    return Dataset(
+        name="miniature",
+        split=split,
+        prompts=tuple(Prompt(spec.clip_id, spec.caption, spec.labels) for spec in specs),
+        train_counts={label: n for label, n in world.train_counts().items() if n},
+        label_names=world.label_names(),
+        references=audio,
+        vocabulary=tuple(sorted(regimes)),
+        vocabulary_name="miniature-classes",
+        notes=(
+            f"Of the classes without training clips {len(pool_only)} are in the retrieval pool and {len(neither)} in neither.",
+            "The CLAP that scores is the one that retrieves and conditions: trust the judge's label accuracy before the CLAP score.",
+        ),
+        banner=BANNER,
+    )
+
+
+def split_labels(options: DatasetOptions) -> SplitLabels:
+    """The labels of the splits train, val and test."""
+    clips = {
+        split: [world.describe(clip_id).labels for clip_id in world.clip_ids(split)] for split in ("train", "val", "test")
+    }
+    return SplitLabels(world.label_names(), clips, {split: len(rows) for split, rows in clips.items()})

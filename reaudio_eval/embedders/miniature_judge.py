@@ -1,0 +1,32 @@
+"""The miniature's independent judge: another architecture, front end, seed and training set than the tagger's and CLAP's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reaudio_eval.embedders import Embedder, EmbedderSpec
+
+SPEC = EmbedderSpec(
+    title="miniature judge",
+    sample_rates=(16_000,),
+    many_frames=False,
+    has_logits=True,
+    has_text=False,
+    vocabulary_name="miniature-classes",
+    min_seconds=0.32,
+    checkpoints=(),
+    source="trained on other clips of the balanced miniature world (recipe miniature-judge.yaml); after Cakir et al. 2017, arXiv 1702.06286",
+    folder=True,
+    bundled="judge",
+)
+
+
+def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder:
+    """The judge in a folder of :func:`reaudio_model.tagger_files.save_tagger`.
+
+    Raises:
+        CheckpointError: missing, damaged, or of other classes.
+    """
+    from reaudio_eval.embedders._miniature import TaggerEmbedder
+
+    return TaggerEmbedder(checkpoint, sample_rate=sample_rate, device=device)

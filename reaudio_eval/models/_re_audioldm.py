@@ -1,0 +1,125 @@
+"""Clips by ``reaudio_model``: the bundled miniature systems on the miniature world, or a pipeline of the user's on any dataset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reaudio_eval.models import ClipRequest
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.config import retrieves
+from reaudio_model.generation import GenerateRequest, generate_to_files
+from reaudio_model.index_search import Question
+from reaudio_model.miniature import bundled, materials
+from reaudio_model.pipeline import ReAudioLDMPipeline
+from reaudio_model.records import Pair
+
+MINIATURE = "miniature"
+MINIATURE_STEPS, DEFAULT_STEPS = 12, 25
+MINIATURE_GUIDANCE, DEFAULT_GUIDANCE = 3.0, 3.5
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A pipeline, and what it retrieves from. identity: what the clips depend on, beside the settings."""
+
+    pipeline: ReAudioLDMPipeline
+    index: Path | None
+    features: Path | None
+    identity: object
+
+
+def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str, Path]:
+    """A clip for every prompt in a folder of its own below ``request.output``; finished ones are kept.
+
+    Args:
+        request: with ``weights`` (a saved pipeline) unless the dataset is the miniature; ``index`` where the model retrieves.
+        name: of the model, in messages and among the bundled systems.
+        training: the command that trains one, for the message.
+
+    Raises:
+        ReaudioError: no weights for this dataset; see :func:`reaudio_model.generation.generate_to_files`.
+    """
+    check_weights(request, name, training)
+    source = _bundled(request, name) if request.weights is None else _users(request, request.weights)
+    sampling, own = request.sampling, request.weights is not None
+    steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (MINIATURE_STEPS, MINIATURE_GUIDANCE)
+    settings = {
+        "steps": sampling.steps or steps, "guidance": sampling.guidance or scale, "k": sampling.k, "seed": request.seed,
+        "source": source.identity, "prompts": [(p.clip_id, p.caption) for p in request.prompts],
+    }  # fmt: skip
+    done = generate_to_files(
+        GenerateRequest(
+            prompts=[Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts],
+            output=request.output / canonical_sha256(settings)[:12],
+            index=source.index,
+            features=source.features,
+            k=sampling.k,
+            steps=sampling.steps or steps,
+            guidance_scale=sampling.guidance or scale,
+            seed=request.seed,
+            batch_size=request.batch_size,
+        ),
+        source.pipeline,
+        reporter=request.reporter,
+    )
+    return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
+
+
+def check_weights(request: ClipRequest, name: str, training: str) -> None:
+    """Raises ReaudioError where a model has neither bundled weights for this dataset nor the user's."""
+    if request.weights is None and request.dataset.name != MINIATURE:
+        raise ReaudioError(
+            f"There are no public weights of {name} for {request.dataset.name}: train it ({training}) and give "
+            f"--weights {name}=FOLDER of the saved pipeline, or score clips you have with --clips NAME=FOLDER; the weights that come "
+            "with the package are the miniature's (--dataset miniature)."
+        )
+
+
+def nearest_pairs(request: ClipRequest, k: int) -> list[list[Pair]]:
+    """The k pairs of the miniature's pool that are nearest to each prompt, best first, their audio synthesised."""
+    from reaudio_model.clap import load_clap
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.index_search import ask
+
+    clap = load_clap(bundled.part("clap"), device=open_device(request.device))
+    index = bundled.bundled_index(request.cache_dir)
+    prompts = [Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts]
+    vectors = clap.embed_text([p.caption for p in prompts]).cpu().numpy()
+    answer = ask(index, prompts, Question(k, used=k), vectors)
+    found = [[neighbour.pair for neighbour in neighbours] for neighbours in answer.retrieved]
+    wanted = sorted({pair.clip_id for pairs in found for pair in pairs})
+    materials.write_clips(
+        bundled.audio_folder(request.cache_dir), wanted, jobs=request.jobs, progress=request.reporter
+    )
+    return found
+
+
+def _bundled(request: ClipRequest, name: str) -> _Source:
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.features import build_features
+
+    pipeline = bundled.load_bundled(name, str(open_device(request.device)))
+    if not retrieves(pipeline.unet.config.retrieval):
+        return _Source(pipeline, None, None, bundled.identity(name))
+    k = pipeline.model_config.k if request.sampling.k is None else request.sampling.k
+    conditioner = pipeline.conditioner
+    folder = bundled.audio_folder(request.cache_dir).parent / f"features-{canonical_sha256(conditioner.identity())[:12]}"
+    pairs = {pair.clip_id: pair for found in nearest_pairs(request, max(k, 1)) for pair in found}
+    build_features(pairs.values(), conditioner, folder, progress=request.reporter)
+    return _Source(pipeline, bundled.part(bundled.INDEX), folder, bundled.identity(name))
+
+
+def _users(request: ClipRequest, weights: Path) -> _Source:
+    from reaudio_model.assemble import load_pipeline
+    from reaudio_model.common.inference import network_sha256, open_device
+
+    pipeline = load_pipeline(weights, device=open_device(request.device))
+    if retrieves(pipeline.unet.config.retrieval) and request.index is None and request.sampling.k != 0:
+        raise ReaudioError(
+            "This model looks at retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
+        )
+    index = request.index if retrieves(pipeline.unet.config.retrieval) and request.sampling.k != 0 else None
+    parts = {part: network_sha256(getattr(pipeline, part)) for part in ("unet", "vae", "vocoder")}
+    return _Source(pipeline, index, None, [parts, asdict(pipeline.model_config), str(index)])

@@ -1,0 +1,21 @@
+"""Tango's conditioning (T5 tokens of the prompt; arXiv 2304.13731), of the miniature or with --weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reaudio_eval.models import ClipRequest
+
+KIND = "generated"
+
+
+def clips(request: ClipRequest) -> dict[str, Path]:
+    """Clips generated for the prompts.
+
+    Raises:
+        ReaudioError: no weights, or bad ones; see ``_re_audioldm.generated_clips``.
+    """
+    from reaudio_eval.models._re_audioldm import generated_clips
+
+    training = "reaudio-model train diffusion --config re-audioldm-s-none --set model.retrieval=prompt"
+    return generated_clips(request, "tango", training)

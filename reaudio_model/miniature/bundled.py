@@ -1,0 +1,144 @@
+"""The trained weights that come with the package: what is there, whether it is unaltered, and the parts as networks.
+
+``weights/`` holds one folder a part, float16 safetensors in the layout of the part's own library, and ``manifest.json``: the version
+of the world, the SHA-256 of every file, and a summary of each training run. ``reaudio-model reproduce-miniature`` makes it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reaudio_model.common.errors import CheckpointError, one_of
+from reaudio_model.common.files import default_cache_dir
+from reaudio_model.common.weights import sha256_file
+from reaudio_model.config import ModelConfig, Retrieval, get_preset
+from reaudio_model.miniature.world import WORLD_VERSION
+
+if TYPE_CHECKING:
+    from reaudio_model.pipeline import ReAudioLDMPipeline
+    from reaudio_model.retrieval import RetrievalIndex
+
+FORMAT = 1
+FOLDER = Path(__file__).parent / "weights"
+MANIFEST = "manifest.json"
+INDEX = "index"
+REMEDY = "install the package again, or make the weights with `reaudio-model reproduce-miniature`"
+
+
+class Denoiser(NamedTuple):
+    """A bundled denoiser. folder: below ``weights/``; preset: sizes; retrieval: what it looks at; what: a line for people."""
+
+    folder: str
+    preset: str
+    retrieval: Retrieval
+    what: str
+
+
+# Systems by the name they have everywhere; their training recipe is miniature-<name>.yaml.
+DENOISERS: dict[str, Denoiser] = {
+    "re-audioldm-s-none": Denoiser("unet-s-none", "miniature-s", "none", "Re-AudioLDM-S without retrieval"),
+    "re-audioldm-s-audio": Denoiser("unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours"),
+    "re-audioldm-s": Denoiser("unet-s", "miniature-s", "audio+text", "Re-AudioLDM-S, audio and captions of 3 neighbours"),
+    "re-audioldm-l": Denoiser("unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours"),
+    "audioldm": Denoiser("unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"),
+    "tango": Denoiser("unet-tango", "miniature-s", "prompt", "Tango's conditioning: T5 tokens of the prompt"),
+}
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """What ``weights/manifest.json`` says.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another version of the world.
+    """
+    path = FOLDER / MANIFEST
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"The bundled weights are missing or damaged ({path}): {REMEDY}.") from error
+    if (found.get("format"), found.get("world_version")) != (FORMAT, WORLD_VERSION):
+        raise CheckpointError(
+            f"The bundled weights are of miniature world {found.get('world_version')}, this package has {WORLD_VERSION}: {REMEDY}."
+        )
+    return found
+
+
+@cache
+def part(name: str) -> Path:
+    """The folder of a part ("clap", "vae", "unet-l", ...), its files compared with their SHA-256.
+
+    Raises:
+        UnknownNameError: no such part.
+        CheckpointError: a file is missing or altered.
+    """
+    files: dict[str, str] = manifest()["files"]
+    one_of("bundled part", name, sorted({path.partition("/")[0] for path in files}))
+    for path, expected in files.items():
+        if path.startswith(f"{name}/"):
+            file = FOLDER / path
+            if not file.is_file() or sha256_file(file) != expected:
+                raise CheckpointError(f"The bundled file {file} is missing or altered: {REMEDY}.")
+    return FOLDER / name
+
+
+def sizes(name: str) -> ModelConfig:
+    """The configuration of a bundled system.
+
+    Raises:
+        UnknownNameError: no such system.
+    """
+    one_of("bundled model", name, DENOISERS)
+    chosen = DENOISERS[name]
+    return replace(get_preset(chosen.preset, retrieval=chosen.retrieval), name=name)
+
+
+def identity(name: str) -> dict[str, str]:
+    """SHA-256 of every file that a system's clips depend on, by path below ``weights/``."""
+    parts = {DENOISERS[name].folder, "vae", "vocoder", "clap", "audio_mae", "t5", INDEX}
+    return {path: sha for path, sha in manifest()["files"].items() if path.partition("/")[0] in parts}
+
+
+def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
+    """A bundled system as a pipeline, float32, on ``device``.
+
+    Raises:
+        UnknownNameError: no such system.
+        CheckpointError: weights missing or altered.
+    """
+    import torch
+
+    from reaudio_model.assemble import Parts, assemble_pipeline, load_unet_folder
+    from reaudio_model.sampling import make_scheduler
+
+    config = sizes(name)
+    parts = Parts(
+        vae=part("vae"), vocoder=part("vocoder"), clap=part("clap"), audio_mae=part("audio_mae"), t5=str(part("t5")),
+    )  # fmt: skip
+    unet = load_unet_folder(part(DENOISERS[name].folder)).float()
+    pipeline = assemble_pipeline(parts, config, unet=unet)
+    pipeline.scheduler = make_scheduler("dpm-solver++", "v_prediction")
+    pipeline.to(torch.device(device))
+    return pipeline
+
+
+def audio_folder(cache_dir: Path | None = None) -> Path:
+    """Where clips of the world are kept once they were synthesised."""
+    return (cache_dir or default_cache_dir()) / f"miniature-{WORLD_VERSION}" / "audio"
+
+
+def bundled_index(cache_dir: Path | None = None) -> RetrievalIndex:
+    """The retrieval index of the pool, made with the bundled CLAP; its audio is below :func:`audio_folder` once it is needed.
+
+    Raises:
+        CheckpointError: missing or altered.
+    """
+    from reaudio_model.retrieval import RetrievalIndex
+
+    found, folder = RetrievalIndex.load(part(INDEX)), audio_folder(cache_dir)
+    pairs = [pair._replace(audio=folder / f"{pair.clip_id}.wav") for pair in found.pairs]
+    return RetrievalIndex(pairs, found.audio, found.text, found.encoder_sha256, found.left_out)

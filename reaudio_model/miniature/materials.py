@@ -1,0 +1,119 @@
+"""The miniature world as files: WAV clips and the tables that ``reaudio-model train`` and ``index build`` read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from reaudio_model.common.audio import wav_bytes
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_write
+from reaudio_model.common.progress import Reporter
+from reaudio_model.miniature.synthesis import SAMPLE_RATE
+from reaudio_model.miniature.world import WORLD_VERSION, balanced_ids, clip_ids, describe, render
+from reaudio_model.records import Pair
+
+AUDIO = "audio"
+FIELDS = ("clip_id", "caption", "audio", "source_id", "split", "labels")
+# Clips of the balanced split: those that encoders and the first judge learn from, those of the second judge, and a few to validate on.
+ENCODER_CLIPS, JUDGE_CLIPS, BALANCED_VALIDATION = 8_000, 6_000, 325
+QUIET = Reporter(quiet=True)
+
+
+def tables() -> dict[str, tuple[str, ...]]:
+    """Table -> its clips. ``encoders`` and ``judge`` share none; no table but ``test`` holds a test clip."""
+    first_judge = ENCODER_CLIPS
+    first_validation = ENCODER_CLIPS + JUDGE_CLIPS
+    return {
+        "train": clip_ids("train"),
+        "val": clip_ids("val"),
+        "test": clip_ids("test"),
+        "pool": clip_ids("pool"),
+        "encoders": balanced_ids(ENCODER_CLIPS),
+        "judge": balanced_ids(JUDGE_CLIPS, first_judge),
+        "balanced-val": balanced_ids(BALANCED_VALIDATION, first_validation),
+    }
+
+
+def write_tables(folder: Path, names: Sequence[str], *, jobs: int = 2, progress: Reporter = QUIET) -> dict[str, Path]:
+    """Write some of :func:`tables` as CSV, and the clips they name as 16-bit WAV below ``audio/``; what is there is kept.
+
+    Args:
+        folder: of this world version; another version's is refused.
+        names: of the tables.
+        jobs: processes that synthesise.
+        progress: is told of every clip.
+
+    Returns:
+        Name -> table, in the layout of :func:`reaudio_model.pairs.read_pairs` with a column "labels" (";" between them).
+
+    Raises:
+        ReaudioError: ``folder`` holds another version of the world, or cannot be written.
+    """
+    _claim(folder)
+    wanted = {name: tables()[name] for name in names}
+    ids = list(dict.fromkeys(clip_id for clips in wanted.values() for clip_id in clips))
+    write_clips(folder / AUDIO, ids, jobs=jobs, progress=progress)
+    return {name: _write_table(folder / f"{name}.csv", clips) for name, clips in wanted.items()}
+
+
+def write_clips(folder: Path, ids: Sequence[str], *, jobs: int = 2, progress: Reporter = QUIET) -> dict[str, Path]:
+    """The clips as ``<clip_id>.wav``; files that are there are kept, since a clip never changes within a world version.
+
+    Raises:
+        ReaudioError: no such clip, or the folder cannot be written.
+    """
+    files = {clip_id: folder / f"{clip_id}.wav" for clip_id in ids}
+    there = {path.stem for path in folder.glob("*.wav")} if folder.is_dir() else set()
+    missing = [clip_id for clip_id in ids if clip_id not in there]
+    with progress.stage("synthesising", len(ids)) as advance:
+        advance(len(ids) - len(missing))
+        if jobs > 1 and len(missing) > 2 * CHUNK:
+            with ProcessPoolExecutor(jobs) as pool:
+                chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+                for done in pool.map(_write_chunk, [folder] * len(chunks), chunks):
+                    advance(done)
+        else:
+            for clip_id in missing:
+                advance(_write_chunk(folder, [clip_id]))
+    return files
+
+
+CHUNK = 50
+
+
+def _write_chunk(folder: Path, ids: Sequence[str]) -> int:
+    for clip_id in ids:
+        atomic_write(folder / f"{clip_id}.wav", wav_bytes(render(clip_id), SAMPLE_RATE))
+    return len(ids)
+
+
+def pair(clip_id: str, audio: Path | None = None) -> Pair:
+    """A clip as a pair of a retrieval set. Every clip is a recording of its own; the pool counts as training material."""
+    spec = describe(clip_id)
+    return Pair(clip_id, spec.caption, audio, clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train")
+
+
+def _claim(folder: Path) -> None:
+    mark = folder / "world.txt"
+    text = f"miniature world {WORLD_VERSION}\n"
+    if not mark.exists():
+        atomic_write(mark, text.encode())
+    elif mark.read_text() != text:
+        raise ReaudioError(f"{folder} holds {mark.read_text().strip()}, not {WORLD_VERSION}: choose another folder.")
+
+
+def _write_table(path: Path, ids: Sequence[str]) -> Path:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for clip_id in ids:
+        found = pair(clip_id)
+        writer.writerow(
+            [clip_id, found.caption, f"{AUDIO}/{clip_id}.wav", found.source_id, found.split, ";".join(describe(clip_id).labels)]
+        )
+    atomic_write(path, buffer.getvalue().encode())
+    return path

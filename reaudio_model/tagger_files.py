@@ -1,0 +1,67 @@
+"""Taggers of both kinds in files: ``config.json`` (architecture, sizes, classes) and ``model.safetensors``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from reaudio_model.common.errors import CheckpointError, ReaudioError, one_of
+from reaudio_model.common.files import atomic_write, json_bytes
+from reaudio_model.common.inference import build
+from reaudio_model.common.weights import load_state_dict, weights_file
+from reaudio_model.recurrent_tagger import RecurrentConfig, RecurrentTagger
+from reaudio_model.settings import from_mapping
+from reaudio_model.tagger import Tagger, TaggerConfig
+
+Architecture = Literal["cnn", "recurrent"]
+CONFIG = "config.json"
+
+
+class LoadedTagger(NamedTuple):
+    """network: in evaluation mode; classes: labels in the order of its logits."""
+
+    network: Tagger | RecurrentTagger
+    classes: tuple[str, ...]
+
+
+def new_tagger(architecture: Architecture, n_classes: int) -> Tagger | RecurrentTagger:
+    """A tagger with random weights and the default sizes."""
+    if architecture == "recurrent":
+        return RecurrentTagger(RecurrentConfig(n_classes))
+    return Tagger(TaggerConfig(n_classes))
+
+
+def save_tagger(network: Tagger | RecurrentTagger, classes: tuple[str, ...], folder: Path) -> None:
+    """Write both files; the weights keep their dtype."""
+    architecture: Architecture = "cnn" if isinstance(network, Tagger) else "recurrent"
+    atomic_write(folder / "model.safetensors", save({k: v.contiguous() for k, v in network.state_dict().items()}))
+    config = {"architecture": architecture, **asdict(network.config), "classes": list(classes)}
+    atomic_write(folder / CONFIG, json_bytes(config))
+
+
+def load_tagger(folder: Path, *, device: torch.device, cache_dir: Path | None = None) -> LoadedTagger:
+    """A tagger that :func:`save_tagger` wrote, in float32.
+
+    Raises:
+        CheckpointError: missing, damaged, or weights of other sizes.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        architecture = one_of("architecture", config.pop("architecture", "cnn"), ("cnn", "recurrent"))
+        classes = tuple(str(label) for label in config.pop("classes"))
+        sizes = from_mapping(TaggerConfig if architecture == "cnn" else RecurrentConfig, config, str(folder / CONFIG))
+    except (OSError, ValueError, KeyError, AttributeError, ReaudioError) as error:
+        raise CheckpointError(f"{folder} is not a saved tagger: its {CONFIG} is missing or damaged.") from error
+
+    def network() -> nn.Module:
+        return Tagger(sizes) if isinstance(sizes, TaggerConfig) else RecurrentTagger(sizes)
+
+    state = load_state_dict(weights_file(folder), cache_dir=cache_dir)
+    built = build(network, state, path=folder, what="a tagger of the sizes its config.json names", device=device)
+    return LoadedTagger(built, classes)
