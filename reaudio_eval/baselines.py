@@ -75,9 +75,13 @@ def _check_identity(run: Run, name: str, metrics: Sequence[MetricInfo]) -> None:
     expected = rests_on(name, str(found.get("protocol")), int(found.get("seed", 0)))
     differing = [key for key in expected if found.get(key) != expected[key]]
     known = {m.embedder: m.embedder_sha256 for m in run.scores.metrics}
-    differing += sorted({m.embedder for m in metrics if m.embedder_sha256 and known.get(m.embedder, m.embedder_sha256) != m.embedder_sha256})
+    differing += sorted(
+        {m.embedder for m in metrics if m.embedder_sha256 and known.get(m.embedder, m.embedder_sha256) != m.embedder_sha256}
+    )
     if differing:
-        raise ReaudioError(f"The bundled scores of {name} do not belong to this package ({', '.join(differing)} differ): {REMEDY}.")
+        raise ReaudioError(
+            f"The bundled scores of {name} do not belong to this package ({', '.join(differing)} differ): {REMEDY}."
+        )
 
 
 def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratum], clips: Path) -> SystemScores:

@@ -30,8 +30,9 @@ def resolve(
 ) -> Path | Undefined:
     """Where the checkpoint of an embedder lies: as given, else in ``cache_dir/checkpoints``, else downloaded.
 
-    A file the user names is taken as it is, and the miniature's own networks come with the package. A file found in the cache or downloaded must have the published SHA-256; a
-    published file whose full hash nobody published is never downloaded. Nothing of the user's is ever deleted.
+    A file the user names is taken as it is, and the miniature's own networks come with the package. A file found in the cache or
+    downloaded must have the published SHA-256; a published file whose full hash nobody published is never downloaded. Nothing of
+    the user's is ever deleted.
 
     Args:
         embedder_name: registered name, for the messages.

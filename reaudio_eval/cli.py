@@ -139,7 +139,9 @@ def longtail(
     k: Annotated[int | None, typer.Option("--k", min=0, help="Retrieved pairs a model uses. Default: the model's.")] = None,
     baselines: Annotated[
         BaselinesChoice,
-        typer.Option("--baselines", help="Beside a bundled model: its twin without retrieval by scores of the package, or made anew."),
+        typer.Option(
+            "--baselines", help="Beside a bundled model: its twin without retrieval by scores of the package, or made anew."
+        ),
     ] = BaselinesChoice.bundled,
     real: Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")] = True,
     noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")] = True,
@@ -147,7 +149,8 @@ def longtail(
         str, typer.Option("--strata", help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000.")
     ] = "log10",
     primary: Annotated[
-        str | None, typer.Option("--primary", help="Metric shown first. Default: the dataset's, else CLAP score, else label recall.")
+        str | None,
+        typer.Option("--primary", help="Metric shown first. Default: the dataset's, else CLAP score, else label recall."),
     ] = None,
     media: Annotated[
         MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")
@@ -185,7 +188,19 @@ def longtail(
 
     defaults = dataset_defaults(dataset)
     options = evaluation_options(
-        protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict, defaults
+        protocol,
+        embedder,
+        checkpoint,
+        metric,
+        require,
+        seed,
+        batch_size,
+        device,
+        jobs,
+        cache_dir,
+        allow_download,
+        strict,
+        defaults,
     )
     progress = reporter(quiet)
     request = LongtailRequest(

@@ -34,7 +34,9 @@ class MediaChoice(StrEnum):
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="Waveform and metric conventions (see `list protocols`).")]
 EmbedderOption = Annotated[
     list[str] | None,
-    typer.Option("--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap; the miniature has its own."),
+    typer.Option(
+        "--embedder", help="Network that listens; repeatable. Default: vggish, panns, clap; the miniature has its own."
+    ),
 ]
 CheckpointOption = Annotated[
     list[str] | None, typer.Option("--checkpoint", metavar="NAME=PATH", help="Checkpoint of an embedder; repeatable.")
@@ -54,7 +56,10 @@ DataRootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
 DatasetProtocolOption = Annotated[
     str | None,
-    typer.Option("--protocol", help=f"Waveform and metric conventions (see `list protocols`). Default: the dataset's, else {DEFAULT_PROTOCOL}."),
+    typer.Option(
+        "--protocol",
+        help=f"Waveform and metric conventions (see `list protocols`). Default: the dataset's, else {DEFAULT_PROTOCOL}.",
+    ),
 ]
 DEFAULT_DATASET = "miniature"
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")]

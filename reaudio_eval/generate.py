@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reaudio_eval import registry
@@ -21,7 +21,7 @@ class Generation:
     """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`."""
 
     seed: int = 0
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     batch_size: int = 16
     device: str = "auto"
     jobs: int = 2

@@ -60,7 +60,7 @@ class LongtailRequest:
     models: tuple[str, ...] = ()
     weights: Mapping[str, Path] = field(default_factory=dict)
     index: Path | None = None
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     baselines: Baselines = "bundled"
     real: bool = True
     noise: bool = True
@@ -123,7 +123,9 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
             requests.append(SystemRequest(name, name))
     for each in requests:
         registry.load("models", each.model)
-    return Plan(dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests), options.protocol)
+    return Plan(
+        dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests), options.protocol
+    )
 
 
 def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:

@@ -53,9 +53,9 @@ def _described(path: Path) -> dict[str, str]:
         return {"": f"(cannot be read: {error})"}
     for node in tree.body:
         names = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        if node_value := getattr(node, "value", None):
-            if any(isinstance(name, ast.Name) and name.id == "VARIANTS" for name in names):
-                return {str(key): str(text) for key, text in ast.literal_eval(node_value).items()}
+        value = getattr(node, "value", None)
+        if value and any(isinstance(name, ast.Name) and name.id == "VARIANTS" for name in names):
+            return {str(key): str(text) for key, text in ast.literal_eval(value).items()}
     return {"": (ast.get_docstring(tree) or "").partition("\n")[0]}
 
 

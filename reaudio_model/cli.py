@@ -14,11 +14,17 @@ from reaudio_model.commands import index
 from reaudio_model.commands.generate import generate
 from reaudio_model.commands.train import train
 from reaudio_model.common.cli import (
+    DEFAULT_JOBS,
     HELP_OPTIONS,
     CacheOption,
     CommandGroup,
+    DeviceOption,
+    JobsOption,
     JsonOption,
+    QuietOption,
+    hush_libraries,
     print_json,
+    reporter,
 )
 
 app = typer.Typer(
@@ -118,6 +124,34 @@ def convert(
         print_json(done)
     else:
         typer.echo(f"{target}: {kind.value} with {done['parameters']:,} parameters, {', '.join(done['files'])}")
+
+
+@app.command(
+    "reproduce-miniature",
+    epilog="Example: [bold]reaudio-model reproduce-miniature --output trained/miniature[/bold] (half a day on two CPU cores)",
+)
+def reproduce_miniature(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs; weights/ below it holds the result.")
+    ] = Path("trained/miniature"),
+    micro: Annotated[
+        bool, typer.Option("--micro", help="Walk through every stage with a few clips and steps; the weights mean nothing.")
+    ] = False,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = DEFAULT_JOBS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train every network of the bundled miniature from nothing and pack the weights. A killed command goes on where it was."""
+    from reaudio_model.miniature.reproduce import FULL, MICRO, reproduce
+
+    hush_libraries()
+    made = reproduce(output, scale=MICRO if micro else FULL, device=device, jobs=jobs, reporter=reporter(quiet))
+    finished = made != output
+    if as_json:
+        print_json({"output": str(made), "finished": finished})
+    else:
+        typer.echo(f"{made}: {'packed weights' if finished else 'stopped; the same command goes on'}")
 
 
 def _version(value: bool) -> None:

@@ -155,8 +155,8 @@ class Conditioner:
         if self.retrieval == "none":
             return Conditioning(text)
         if self.retrieval == "prompt":
-            captions = self.encode_captions([""])[0].to(self.device).repeat(batch, 1, 1)
-            return Conditioning(text, None, None, captions, _all_true(captions))
+            tokens = self.encode_captions([""])[0].to(self.device).repeat(batch, 1, 1)
+            return Conditioning(text, None, None, tokens, _all_true(tokens))
         cfg = self.config
         audio = torch.zeros(batch, slots * cfg.mae_tokens, cfg.mae_dim, device=self.device)
         captions = None

@@ -176,8 +176,16 @@ TINY_CONDITION = ConditionConfig(
 )  # fmt: skip
 # The bundled miniature: 2.56 s clips, the same parts, small enough to train and run on two CPU cores.
 MINIATURE_CODEC = CodecConfig(
-    seconds=2.56, vae_channels=(16, 32, 64, 64), vae_layers=1, vae_norm_groups=8, latent_channels=16, scaling_factor=1.0,
-    vocoder_channels=96, vocoder_rates=(8, 5, 4), vocoder_kernels=(16, 15, 8), vocoder_resblock_kernels=(3, 7),
+    seconds=2.56,
+    vae_channels=(16, 32, 64, 64),
+    vae_layers=1,
+    vae_norm_groups=8,
+    latent_channels=16,
+    scaling_factor=1.0,
+    vocoder_channels=96,
+    vocoder_rates=(8, 5, 4),
+    vocoder_kernels=(16, 15, 8),
+    vocoder_resblock_kernels=(3, 7),
 )
 MINIATURE_CONDITION = ConditionConfig(
     clap_dim=128, mae_dim=96, mae_layers=5, mae_heads=4, mae_mlp=256, mae_frames=256, mae_bins=64, mae_patch=8,

@@ -53,6 +53,7 @@ class EmbeddedPairs(NamedTuple):
 
 def clap_embedders(clap: Clap, jobs: int = 1) -> Embedders:
     """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; its head counts."""
+
     def audio(paths: Sequence[Path]) -> Vectors:
         waveforms = []
         for decoded in decode_many(paths, jobs):

@@ -55,12 +55,17 @@ def load_tagger(folder: Path, *, device: torch.device, cache_dir: Path | None = 
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         architecture = one_of("architecture", config.pop("architecture", "cnn"), ("cnn", "recurrent"))
         classes = tuple(str(label) for label in config.pop("classes"))
-        sizes = from_mapping(TaggerConfig if architecture == "cnn" else RecurrentConfig, config, str(folder / CONFIG))
+        where = str(folder / CONFIG)
+        recurrent = from_mapping(RecurrentConfig, config, where) if architecture == "recurrent" else None
+        plain = from_mapping(TaggerConfig, config, where) if recurrent is None else None
     except (OSError, ValueError, KeyError, AttributeError, ReaudioError) as error:
         raise CheckpointError(f"{folder} is not a saved tagger: its {CONFIG} is missing or damaged.") from error
 
-    def network() -> nn.Module:
-        return Tagger(sizes) if isinstance(sizes, TaggerConfig) else RecurrentTagger(sizes)
+    def network() -> Tagger | RecurrentTagger:
+        if recurrent is not None:
+            return RecurrentTagger(recurrent)
+        assert plain is not None
+        return Tagger(plain)
 
     state = load_state_dict(weights_file(folder), cache_dir=cache_dir)
     built = build(network, state, path=folder, what="a tagger of the sizes its config.json names", device=device)

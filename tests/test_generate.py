@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.generate import SystemRequest, collect, parse_named_paths
+from reaudio_eval.generate import Generation, SystemRequest, collect, parse_named_paths
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
@@ -15,7 +15,7 @@ DATASET = Dataset("d", "test", (Prompt("a", "x"), Prompt("b", "y")), {}, {})
 
 
 def gather(*requests: SystemRequest, output: Path = Path("unused")) -> list[str]:
-    return [s.name for s in collect(requests, DATASET.prompts, DATASET, output, 0, Reporter(quiet=True))]
+    return [s.name for s in collect(requests, DATASET.prompts, DATASET, output, Generation(), Reporter(quiet=True))]
 
 
 def test_names_and_paths() -> None:

@@ -1,4 +1,4 @@
-"""The bundled miniature world: procedural sound made on the spot, 65 classes, long-tailed, with zero-shot classes. Nothing is downloaded."""
+"""The bundled miniature world: procedural sound made on the spot, 65 classes, long-tailed, zero-shot classes. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -27,15 +27,23 @@ def load(options: DatasetOptions) -> Dataset:
         UnknownNameError: another split.
         ReaudioError: an option of datasets that lie on disk.
     """
-    for name, given in (("--data-root", options.data_root), ("--references", options.references), ("--clip-manifest", options.clip_manifest)):
+    for name, given in (
+        ("--data-root", options.data_root),
+        ("--references", options.references),
+        ("--clip-manifest", options.clip_manifest),
+    ):
         if given is not None:
-            raise ReaudioError(f"The miniature comes with the package and takes no {name}: for your own data give --dataset.")
+            raise ReaudioError(
+                f"The miniature comes with the package and takes no {name}: for your own data give --dataset."
+            )
     if options.captions != 1:
         raise ReaudioError(f"--captions {options.captions}: a clip of the miniature has one caption.")
     split = one_of("miniature split", options.split, SPLITS)
     specs = [world.describe(clip_id) for clip_id in world.clip_ids(split)]  # type: ignore[arg-type]
     audio = materials.write_clips(
-        bundled.audio_folder(options.cache_dir), [spec.clip_id for spec in specs], progress=options.reporter or Reporter(quiet=True)
+        bundled.audio_folder(options.cache_dir),
+        [spec.clip_id for spec in specs],
+        progress=options.reporter or Reporter(quiet=True),
     )
     regimes = {label: world.regime(label) for label in world.train_counts()}
     pool_only, neither = ([r for r in regimes.values() if r == kind] for kind in ("pool only", "neither"))

@@ -36,9 +36,7 @@ class ClapEmbedder(TorchEmbedder):
         return self._clap.embed_text(captions).cpu().numpy()
 
 
-def load(
-    path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, spec: EmbedderSpec = SPEC
-) -> ClapEmbedder:
+def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, spec: EmbedderSpec = SPEC) -> ClapEmbedder:
     """See :func:`reaudio_eval.embedders.clap.load`."""
     check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)

@@ -26,9 +26,7 @@ class TaggerEmbedder(TorchEmbedder):
     def __init__(self, folder: Path, *, sample_rate: int, device: str) -> None:
         check_rate("The miniature's tagger", sample_rate, (SAMPLE_RATE,))
         where = open_device(device)
-        super().__init__(
-            sha256=checkpoint_sha256(folder), sample_rate=SAMPLE_RATE, device=where, min_seconds=MIN_SECONDS
-        )
+        super().__init__(sha256=checkpoint_sha256(folder), sample_rate=SAMPLE_RATE, device=where, min_seconds=MIN_SECONDS)
         self._network, classes = load_tagger(folder, device=where)
         if list(classes) != sorted(train_counts()):
             raise CheckpointError(f"{folder} is a tagger of other classes than the miniature's.")

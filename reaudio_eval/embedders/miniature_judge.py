@@ -15,7 +15,7 @@ SPEC = EmbedderSpec(
     vocabulary_name="miniature-classes",
     min_seconds=0.32,
     checkpoints=(),
-    source="trained on other clips of the balanced miniature world (recipe miniature-judge.yaml); after Cakir et al. 2017, arXiv 1702.06286",
+    source="trained on other clips of the balanced world (recipe miniature-judge.yaml); after Cakir et al. 2017, arXiv 1702.06286",
     folder=True,
     bundled="judge",
 )

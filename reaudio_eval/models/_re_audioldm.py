@@ -90,9 +90,7 @@ def nearest_pairs(request: ClipRequest, k: int) -> list[list[Pair]]:
     answer = ask(index, prompts, Question(k, used=k), vectors)
     found = [[neighbour.pair for neighbour in neighbours] for neighbours in answer.retrieved]
     wanted = sorted({pair.clip_id for pairs in found for pair in pairs})
-    materials.write_clips(
-        bundled.audio_folder(request.cache_dir), wanted, jobs=request.jobs, progress=request.reporter
-    )
+    materials.write_clips(bundled.audio_folder(request.cache_dir), wanted, jobs=request.jobs, progress=request.reporter)
     return found
 
 

@@ -44,7 +44,9 @@ DENOISERS: dict[str, Denoiser] = {
     "re-audioldm-s-audio": Denoiser("unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours"),
     "re-audioldm-s": Denoiser("unet-s", "miniature-s", "audio+text", "Re-AudioLDM-S, audio and captions of 3 neighbours"),
     "re-audioldm-l": Denoiser("unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours"),
-    "audioldm": Denoiser("unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"),
+    "audioldm": Denoiser(
+        "unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"
+    ),
     "tango": Denoiser("unet-tango", "miniature-s", "prompt", "Tango's conditioning: T5 tokens of the prompt"),
 }
 
@@ -140,5 +142,5 @@ def bundled_index(cache_dir: Path | None = None) -> RetrievalIndex:
     from reaudio_model.retrieval import RetrievalIndex
 
     found, folder = RetrievalIndex.load(part(INDEX)), audio_folder(cache_dir)
-    pairs = [pair._replace(audio=folder / f"{pair.clip_id}.wav") for pair in found.pairs]
+    pairs = tuple(pair._replace(audio=folder / f"{pair.clip_id}.wav") for pair in found.pairs)
     return RetrievalIndex(pairs, found.audio, found.text, found.encoder_sha256, found.left_out)

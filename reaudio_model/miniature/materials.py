@@ -38,12 +38,15 @@ def tables() -> dict[str, tuple[str, ...]]:
     }
 
 
-def write_tables(folder: Path, names: Sequence[str], *, jobs: int = 2, progress: Reporter = QUIET) -> dict[str, Path]:
+def write_tables(
+    folder: Path, names: Sequence[str], *, limit: int = 0, jobs: int = 2, progress: Reporter = QUIET
+) -> dict[str, Path]:
     """Write some of :func:`tables` as CSV, and the clips they name as 16-bit WAV below ``audio/``; what is there is kept.
 
     Args:
         folder: of this world version; another version's is refused.
         names: of the tables.
+        limit: clips of each table; 0 for all.
         jobs: processes that synthesise.
         progress: is told of every clip.
 
@@ -54,7 +57,7 @@ def write_tables(folder: Path, names: Sequence[str], *, jobs: int = 2, progress:
         ReaudioError: ``folder`` holds another version of the world, or cannot be written.
     """
     _claim(folder)
-    wanted = {name: tables()[name] for name in names}
+    wanted = {name: tables()[name][: limit or None] for name in names}
     ids = list(dict.fromkeys(clip_id for clips in wanted.values() for clip_id in clips))
     write_clips(folder / AUDIO, ids, jobs=jobs, progress=progress)
     return {name: _write_table(folder / f"{name}.csv", clips) for name, clips in wanted.items()}
@@ -94,7 +97,9 @@ def _write_chunk(folder: Path, ids: Sequence[str]) -> int:
 def pair(clip_id: str, audio: Path | None = None) -> Pair:
     """A clip as a pair of a retrieval set. Every clip is a recording of its own; the pool counts as training material."""
     spec = describe(clip_id)
-    return Pair(clip_id, spec.caption, audio, clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train")
+    return Pair(
+        clip_id, spec.caption, audio, clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train"
+    )
 
 
 def _claim(folder: Path) -> None:
@@ -113,7 +118,14 @@ def _write_table(path: Path, ids: Sequence[str]) -> Path:
     for clip_id in ids:
         found = pair(clip_id)
         writer.writerow(
-            [clip_id, found.caption, f"{AUDIO}/{clip_id}.wav", found.source_id, found.split, ";".join(describe(clip_id).labels)]
+            [
+                clip_id,
+                found.caption,
+                f"{AUDIO}/{clip_id}.wav",
+                found.source_id,
+                found.split,
+                ";".join(describe(clip_id).labels),
+            ]
         )
     atomic_write(path, buffer.getvalue().encode())
     return path

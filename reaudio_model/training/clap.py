@@ -29,7 +29,7 @@ class ClapTask:
     ``contrastive_loss(logits_per_audio.t())``), so that both directions rank audio for a text and none text for an audio.
     Negatives are those of all processes.
 
-    Batches: "waveform" float (B, n), of the front end (:class:`reaudio_model.clap_front_end.ClapFrontEnd`), "input_ids" and "attention_mask"
+    Batches: "waveform" float (B, n), of the front end (``ClapFrontEnd.fit``), "input_ids" and "attention_mask"
     int (B, L), of the text encoder's tokenizer.
     """
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from reaudio_model.codec_checkpoints import load_vae
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning import Conditioner
-from reaudio_model.embedding import clap_embedders
 from reaudio_model.config import ConditionConfig, retrieves
+from reaudio_model.embedding import clap_embedders
 from reaudio_model.features import FeatureStore, build_features
 from reaudio_model.index_build import build_index
 from reaudio_model.index_files import MANIFEST
@@ -113,7 +113,7 @@ def _alike(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig
     vectors = torch.cat(blocks)
     vectors = torch.nn.functional.normalize((vectors - vectors.mean(dim=0)) / (vectors.std(dim=0) + 1e-6), dim=1)
     rows = vectors.numpy()
-    index = RetrievalIndex(list(pairs), rows, rows, "audio_mae")
+    index = RetrievalIndex(tuple(pairs), rows, rows, "audio_mae")
     queries = QueryBatch(rows, ids, [pair.source_id for pair in pairs])
     found = index.search(queries, k=min(TOP, len(index)), pool="all")
     return [[neighbour.pair.clip_id for neighbour in neighbours] for neighbours in found]

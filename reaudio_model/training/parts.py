@@ -186,7 +186,11 @@ def _audio_mae(config: TrainConfig, setting: Setting) -> Prepared:
         encoder = load_audio_mae(start, condition, device=torch.device("cpu"), cache_dir=setting.cache_dir)
     sizes = config.mae_decoder
     task = AudioMaeTask(
-        encoder.requires_grad_(True), condition, decoder_dim=sizes.dim, decoder_layers=sizes.layers, decoder_heads=sizes.heads
+        encoder.requires_grad_(True),
+        condition,
+        decoder_dim=sizes.dim,
+        decoder_layers=sizes.layers,
+        decoder_heads=sizes.heads,
     )
     return Prepared(task, *_audio(config, MaeClip(condition)), lambda folder: encoder.save_pretrained(folder / "audio_mae"))
 

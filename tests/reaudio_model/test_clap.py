@@ -14,7 +14,8 @@ from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapMo
 
 from reaudio_model import clap as clap_module
 from reaudio_model import clap_keys
-from reaudio_model.clap import SELF_TEST_COSINE, Clap, LogMel, fit_clip, load_clap
+from reaudio_model.clap import SELF_TEST_COSINE, Clap, load_clap
+from reaudio_model.clap_front_end import LAION, ClapFrontEnd, LogMel, front_end_of
 from reaudio_model.common.errors import CheckpointError
 
 RATE = 48_000
@@ -64,7 +65,8 @@ def test_both_layouts_give_the_model_back(folder: Path, laion_file: Path, model:
     one, other = load_clap(folder, device=CPU), load_clap(laion_file, device=CPU, cache_dir=tmp_path)
     for clap in (one, other):
         torch.testing.assert_close(clap.embed_audio([clip]), expected.clone(), atol=EMBEDDING_TOLERANCE, rtol=0)
-    assert torch.equal(one.embed_text(SENTENCES), other.embed_text(SENTENCES))
+    # not to the bit: how a weight is aligned in memory decides which kernel some CPUs take
+    torch.testing.assert_close(one.embed_text(SENTENCES), other.embed_text(SENTENCES), atol=EMBEDDING_TOLERANCE, rtol=0)
     assert one.sha256 == other.sha256
     assert one.dim == 16
 
@@ -117,7 +119,7 @@ def test_front_end_equals_the_feature_extractor() -> None:
 
 def test_only_the_first_ten_seconds_count() -> None:
     clip = noise(10 * RATE + 11_520)  # 10.24 s, what AudioLDM writes
-    np.testing.assert_array_equal(fit_clip(clip), clip[: 10 * RATE])
+    np.testing.assert_array_equal(LAION.fit(clip), clip[: 10 * RATE])
 
 
 @pytest.mark.parametrize("samples", [1, 4800, 150_000, 479_999])
@@ -125,7 +127,7 @@ def test_short_clips_are_repeated_whole_and_then_padded(samples: int) -> None:
     clip = noise(samples)
     repeats = 480_000 // samples
     by_hand = np.concatenate([clip] * repeats + [np.zeros(480_000 - repeats * samples, np.float32)])
-    np.testing.assert_array_equal(fit_clip(clip), by_hand)
+    np.testing.assert_array_equal(LAION.fit(clip), by_hand)
 
 
 def test_audio_embeddings_are_unit_vectors_and_do_not_depend_on_the_batch(clap: Clap) -> None:
@@ -263,3 +265,19 @@ def test_a_folder_without_weights_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has no model\.safetensors or pytorch_model\.bin"):
         load_clap(folder, device=CPU)
+
+
+def test_a_front_end_of_its_own_is_kept_in_the_configuration(tmp_path: Path) -> None:
+    own = ClapFrontEnd(16_000, 40_800, 512, 160, 64, 50.0, 7_900.0, normalise=True)
+    config = ClapConfig(front_end=own.to_config())
+    config.save_pretrained(tmp_path)
+    assert front_end_of(ClapConfig.from_pretrained(tmp_path)) == own
+    assert front_end_of(ClapConfig()) == LAION
+
+
+def test_a_front_end_that_normalises_does_not_hear_the_level() -> None:
+    own = ClapFrontEnd(16_000, 1_600, 512, 160, normalise=True, f_max=7_900.0)
+    clip = np.random.default_rng(0).standard_normal(1_000).astype(np.float32) * 0.1
+    np.testing.assert_allclose(own.fit(clip), own.fit(clip * 0.01), atol=1e-6)  # float32 rounding
+    assert own.fit(clip).max() <= 0.5
+    assert LogMel(own)(torch.from_numpy(own.fit(clip))[None]).shape == (1, 1, 11, 64)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from tiny_model import CAPTIONS, ranked, tiny_clap, tiny_conditioner, tiny_pairs
 
-from reaudio_model.clap import SAMPLE_RATE as CLAP_RATE
 from reaudio_model.codec import build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.resample import resample
@@ -198,7 +197,7 @@ def test_the_reranker_keeps_the_candidate_nearest_to_its_prompt(pipeline: ReAudi
     texts = judge.embed_text(PROMPTS).numpy()
     best = []
     for row, text in zip(candidates, texts, strict=True):
-        audio = judge.embed_audio([resample(c, 16_000, CLAP_RATE) for c in row]).numpy()
+        audio = judge.embed_audio([resample(c, 16_000, judge.sample_rate) for c in row]).numpy()
         best.append(row[int((audio @ text).argmax())])
     kept = generate(pipeline, num_waveforms_per_prompt=4, reranker=judge)
     np.testing.assert_array_equal(kept, np.stack(best))

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from transformers import T5EncoderModel, T5ForConditionalGeneration
 
 from reaudio_model.audio_mae import audio_mae_input, build_audio_mae
-from reaudio_model.clap import fit_clip
+from reaudio_model.clap_front_end import LAION
 from reaudio_model.config import TINY_CONDITION
 from reaudio_model.tagger import Tagger, TaggerConfig
 from reaudio_model.training.audio_mae import MASK_RATIO, AudioMaeTask
@@ -45,7 +45,7 @@ def tones(seconds: float = 0.64, rate: int = RATE) -> Tensor:
 
 
 def clap_case() -> tuple[Task, Batch, float]:
-    clips = torch.stack([torch.from_numpy(fit_clip(clip.numpy())) for clip in tones(10.0, 48_000)])
+    clips = torch.stack([torch.from_numpy(LAION.fit(clip.numpy())) for clip in tones(10.0, 48_000)])
     tokens = tiny_tokenizer("roberta")(list(CAPTIONS[:N]), padding=True, return_tensors="pt")
     batch = {"waveform": clips, "input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
     return ClapTask(tiny_clap_network()), batch, 1e-3

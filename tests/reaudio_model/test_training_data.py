@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from tiny_model import RATE, tiny_conditioner, tiny_pairs, tone
 
-from reaudio_model.clap import CLIP_SAMPLES
+from reaudio_model.clap_front_end import LAION
 from reaudio_model.codec import Codec, build_vae, build_vocoder
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
@@ -19,7 +19,7 @@ from reaudio_model.config import TINY_CODEC, TINY_CONDITION
 from reaudio_model.features import FeatureStore, build_features
 from reaudio_model.mel import PEAK
 from reaudio_model.records import Neighbour, Pair
-from reaudio_model.training.data import AudioClips, DiffusionClips, MaeClip, RandomCrop, TensorClips, clap_clip
+from reaudio_model.training.data import AudioClips, ClapClip, DiffusionClips, MaeClip, RandomCrop, TensorClips
 from reaudio_model.training.latents import LatentStore, build_latents
 from reaudio_model.training.order import Draw, TrainingOrder, loader
 
@@ -85,7 +85,7 @@ def test_short_clips_are_filled_with_silence_and_stereo_is_mixed(tmp_path: Path)
 
 def test_encoders_clips_have_their_lengths(pairs: list[Pair]) -> None:
     files = [pair.audio for pair in pairs if pair.audio]
-    assert AudioClips(files, clap_clip)[Draw(0, 0)]["waveform"].shape == (CLIP_SAMPLES,)
+    assert AudioClips(files, ClapClip())[Draw(0, 0)]["waveform"].shape == (LAION.n_samples,)
     config = TINY_CONDITION
     assert AudioClips(files, MaeClip(config))[Draw(0, 0)]["waveform"].ndim == 1
 

@@ -1,0 +1,102 @@
+"""Finished runs -> the weights that come with the package: float16, hashed, with the retrieval index and a summary of each run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.files import atomic_write, json_bytes
+from reaudio_model.common.progress import Reporter
+from reaudio_model.common.weights import sha256_file
+from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
+from reaudio_model.miniature.world import WORLD_VERSION
+
+SHARED = {
+    "clap": "clap/clap", "t5": "t5/t5", "audio_mae": "audio-mae/audio_mae", "tagger": "tagger/tagger", "judge": "judge/tagger",
+    "vae": "vae/vae", "vocoder": "vocoder/vocoder",
+}  # fmt: skip
+UNUSED = ("decoder.", "lm_head.")  # of T5, whose encoder alone is used
+LOGS = ("train", "validation")
+
+
+def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, reporter: Reporter | None = None) -> Path:
+    """Write ``target`` anew from the runs in ``folder``; the manifest last.
+
+    Raises:
+        CheckpointError: a run is not finished.
+    """
+    reporter = reporter or Reporter(quiet=True)
+    parts = SHARED | {denoiser.folder: f"{name}/unet" for name, denoiser in DENOISERS.items()}
+    (target / MANIFEST).unlink(missing_ok=True)
+    for name, source in parts.items():
+        _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
+    _pack_index(folder / "world" / "pool.csv", target, device, reporter)
+    files = sorted(
+        path for path in target.rglob("*") if path.is_file() and path.name != ".gitattributes" and path != target / MANIFEST
+    )
+    manifest = {
+        "format": FORMAT,
+        "world_version": WORLD_VERSION,
+        "training": {path.parent.name: summary(path.parent) for path in sorted(folder.glob("*/manifest.json"))},
+        "files": {path.relative_to(target).as_posix(): sha256_file(path) for path in files},
+    }
+    atomic_write(target / MANIFEST, json_bytes(manifest))
+    return target
+
+
+def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
+    if not source.is_dir():
+        raise CheckpointError(f"{source} is not there: its training run is not finished.")
+    shutil.rmtree(target, ignore_errors=True)
+    for path in sorted(source.iterdir()):
+        if path.suffix == ".safetensors":
+            kept = {name: _half(value) for name, value in load_file(path).items() if not name.startswith(unused or ("\0",))}
+            atomic_write(target / path.name, save(kept, {"format": "pt"}))
+        elif path.suffix == ".json":
+            atomic_write(target / path.name, path.read_bytes())
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.half().contiguous() if value.is_floating_point() else value.contiguous()
+
+
+def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> None:
+    """The pool's vectors by the packed CLAP. No audio paths are kept: the clips are synthesised where they are needed."""
+    from reaudio_model.clap import load_clap
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.embedding import clap_embedders, embed_pairs
+    from reaudio_model.pairs import read_pairs
+    from reaudio_model.retrieval import RetrievalIndex
+
+    clap = load_clap(target / "clap", device=open_device(device))
+    found = embed_pairs(read_pairs(table).pairs, clap_embedders(clap), progress=reporter)
+    pairs = tuple(pair._replace(audio=None) for pair in found.pairs)
+    shutil.rmtree(target / INDEX, ignore_errors=True)
+    RetrievalIndex(pairs, found.audio, found.text, clap.sha256).save(target / INDEX)
+
+
+def summary(run: Path) -> dict[str, Any]:
+    """What a run was asked to do and how it ended: settings without paths, and the last row of each log."""
+    config = json.loads((run / MANIFEST).read_text(encoding="utf-8"))["config"]
+    kept = {
+        name: config[name] for name in ("part", "loop", "model", "vae", "vocoder", "diffusion", "tagger") if name in config
+    }
+    kept["data"] = {
+        name: value for name, value in config["data"].items() if isinstance(value, str | int | float) and name != "cache"
+    }
+    return {"config": kept, **{log: _last_row(run / f"{log}.csv") for log in LOGS}}
+
+
+def _last_row(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: float(value) for name, value in rows[-1].items()} if rows else {}
