@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.records import Dataset, MetricInfo, Stratum, SystemScores
-from reaudio_eval.runs import Run, read_run
+from reaudio_eval.runs import Run, read_run, write_run
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import atomic_write
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.world import WORLD_VERSION
 
@@ -103,3 +104,28 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
         set_values=sets,
         undefined={name: why for name, why in scores.undefined.items() if name in wanted},
     )
+
+
+def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
+    """Turn a finished run of a bundled system into what the package ships: no paths of this machine, clips as MP3.
+
+    Args:
+        run_path: of a run over all test clips, its audio still there.
+        protocol: that it was scored under.
+        target: folder; replaced.
+
+    Raises:
+        ReaudioError: no such run, or its clips are gone.
+    """
+    from reaudio_eval.render.media import decode, mp3
+
+    run = read_run(run_path)
+    name, seed = run.scores.system.name, int(run.manifest["seed"])
+    for clip_id, path in run.scores.system.clips.items():
+        found = decode(path.read_bytes())
+        atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(found.audio, found.rate))
+    scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
+    kept = {key: run.manifest[key] for key in ("created", "seed", "clip_ids_sha256", "protocol", "packages")}
+    manifest = kept | {KEY: rests_on(name, protocol, seed)}
+    write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, run.audit, manifest)
+    return target

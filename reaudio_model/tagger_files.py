@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import torch
 from safetensors.torch import save
-from torch import nn
 
 from reaudio_model.common.errors import CheckpointError, ReaudioError, one_of
 from reaudio_model.common.files import atomic_write, json_bytes

@@ -68,3 +68,22 @@ def test_listing_imports_no_torch(what: str) -> None:
         "assert not {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_file_with_variants_is_several_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "my_model.py").write_text(
+        '"""Mine."""\nKIND = "generated"\nVARIANTS: dict[str, str] = {"": "plain", "x-large": "big"}\n', encoding="utf-8"
+    )
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
+    table = registry.entries("models")
+    assert table["my_model"].description == "plain"
+    assert table["my_model_x_large"].description == "big"
+    assert registry.find("models", "my-model-x-large").variant == "x-large"
+    assert registry.load("models", "my-model-x-large") is registry.load("models", "my-model")
+
+
+def test_models_are_named_as_papers_name_them() -> None:
+    assert registry.find("models", "re-audioldm-l").variant == "l"
+    with pytest.raises(UnknownNameError, match=r"Unknown model 're-audioldm-m'\. Did you mean 're-audioldm-"):
+        registry.load("models", "re-audioldm-m")

@@ -293,3 +293,16 @@ def test_identity_follows_the_weights() -> None:
     assert set(one) == {"audio_mae", "t5"}
     assert all(one[name] != other[name] for name in one)
     assert set(tiny_conditioner("audio").identity()) == {"audio_mae"}
+
+
+def test_t5_without_audio_mae_reads_the_prompt() -> None:
+    whole = tiny_conditioner()
+    reader = Conditioner(CFG, whole.clap, None, whole.t5, whole.t5_tokenizer)
+    assert reader.retrieval == "prompt"
+    found, null = reader.condition(PROMPTS), reader.null(3)
+    assert found.audio is None
+    torch.testing.assert_close(found.captions, whole.encode_captions(PROMPTS)[0])
+    torch.testing.assert_close(found.text, null.text)  # CLAP says nothing
+    assert not torch.equal(found.captions, null.captions)
+    assert null.captions_mask is not None
+    assert null.captions_mask.all()

@@ -204,3 +204,35 @@ def test_mismatched_or_empty_sets(latents: LatentStore, features: FeatureStore, 
         DiffusionClips(latents, torch.zeros(2, 4))
     with pytest.raises(ReaudioError, match="the retrieval set has none to offer"):
         DiffusionClips(latents, torch.zeros(len(latents), 4), [[] for _ in pairs], features, k=1)
+
+
+def test_neighbours_by_sound_take_the_place_of_those_of_the_caption(
+    latents: LatentStore, features: FeatureStore, pairs: list[Pair]
+) -> None:
+    ids = [pair.clip_id for pair in pairs]
+    alike = [[ids[-1]]] * len(ids)
+    always = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=1.0)
+    never = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=0.0)
+    wanted = features.tokens([ids[-1]]).audio[0].float()
+    draws = [Draw(epoch, 0) for epoch in range(20)]
+    assert all(torch.equal(always[draw]["audio"].float(), wanted) for draw in draws)
+    assert not any(torch.equal(never[draw]["audio"].float(), wanted) for draw in draws)
+    sometimes = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=0.5)
+    hits = [torch.equal(sometimes[draw]["audio"].float(), wanted) for draw in draws]
+    assert 0 < sum(hits) < len(hits)
+
+
+def test_random_neighbours_come_from_the_nearest(latents: LatentStore, features: FeatureStore, pairs: list[Pair]) -> None:
+    clips = diffusion_clips(latents, features, pairs, k=1, choice="random", nearest=2)
+    near = {features.tokens([pair.clip_id]).audio[0].float().numpy().tobytes() for pair in pairs[1:3]}
+    seen = {clips[Draw(epoch, 0)]["audio"].float().numpy().tobytes() for epoch in range(30)}
+    assert seen == near
+
+
+def test_the_prompt_itself_as_tokens(latents: LatentStore, pairs: list[Pair]) -> None:
+    conditioner = tiny_conditioner()
+    tokens, mask = conditioner.encode_captions([pair.caption for pair in pairs])
+    text = torch.zeros(len(pairs), TINY_CONDITION.clap_dim)
+    item = DiffusionClips(latents, text, prompts=(tokens, mask))[Draw(0, 2)]
+    assert set(item) == {"latents", "text", "captions", "captions_mask"}
+    assert torch.equal(item["captions"], tokens[2])

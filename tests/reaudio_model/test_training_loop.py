@@ -307,3 +307,8 @@ def test_clipping_bounds_the_step(accelerator: Accelerator) -> None:
     optimizer = accelerator.prepare_optimizer(SGD(net.parameters(), lr=1.0))
     descend(100 * net(torch.ones(1, 3)).sum(), optimizer, accelerator, max_norm=0.5)
     assert (net.weight - before).norm().item() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    config = LoopConfig(steps=10, warmup=2, cooldown=4)
+    assert [config.rate_factor(step, 0) for step in range(10)] == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]

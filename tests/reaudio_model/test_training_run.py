@@ -224,3 +224,30 @@ def test_bad_calls(world: Path, tmp_path: Path) -> None:
         run("t5", "t5", world, tmp_path, "loop.precision=float16")
     with pytest.raises(AttributeError, match="no attribute 'Pipeline'"):
         _ = reaudio_model.Pipeline  # type: ignore[attr-defined]
+
+
+def test_a_denoiser_that_reads_the_prompt(world: Path, tmp_path: Path) -> None:
+    options = ["model.retrieval=prompt", "model.k=1", "diffusion.dropout.captions=0.0"]
+    assert run("diffusion", "tiny", world, tmp_path, *options).finished
+    pipeline = load_pipeline(tmp_path / "pipeline", device=CPU)
+    assert pipeline.unet.config.retrieval == "prompt"
+    one, other = (
+        pipeline(text, seeds=[1], num_inference_steps=1, output_type="latent").audios for text in ("rain", "a dog barks")
+    )
+    assert one.shape == other.shape
+    with pytest.raises(ReaudioError, match="This model retrieves nothing"):
+        pipeline("rain", k=1)
+
+
+def test_neighbours_by_sound_and_vectors_of_the_sound(world: Path, tmp_path: Path) -> None:
+    options = ["data.by_sound=1.0", "data.nearest=1", "data.told=sound", "data.choice=random"]
+    assert run("diffusion", "tiny", world, tmp_path, *options).finished
+    with pytest.raises(ReaudioError, match=r"by_sound must be between 0 and 1"):
+        run("diffusion", "tiny", world, tmp_path / "bad", "data.by_sound=2.0")
+    with pytest.raises(ReaudioError, match=r"nearest must be 1 or more"):
+        run("diffusion", "tiny", world, tmp_path / "bad", "data.nearest=0")
+
+
+def test_the_second_kind_of_tagger(world: Path, tmp_path: Path) -> None:
+    assert run("tagger", "tagger", world, tmp_path, f"data.pairs=[{world / 'labels.csv'}]", "tagger=recurrent").finished
+    assert json.loads((tmp_path / "tagger/config.json").read_text())["architecture"] == "recurrent"

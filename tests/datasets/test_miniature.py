@@ -1,0 +1,61 @@
+"""The miniature as a dataset: its clips, its counts, and the options it does not take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reaudio_eval import registry
+from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
+from reaudio_eval.datasets.miniature import BANNER, DEFAULTS, load, split_labels
+from reaudio_model.common.audio import decode
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.miniature import world
+
+
+def test_prompts_counts_and_references(tmp_path: Path) -> None:
+    dataset = load(DatasetOptions(split="val", cache_dir=tmp_path))
+    assert [p.clip_id for p in dataset.prompts] == list(world.clip_ids("val"))
+    assert set(dataset.references) == {p.clip_id for p in dataset.prompts}
+    assert all(path.is_relative_to(tmp_path) for path in dataset.references.values())
+    assert decode(next(iter(dataset.references.values()))).samples.shape == (world.CLIP_SAMPLES, 1)
+    assert dataset.n_train("man") == world.train_counts()["man"]
+    assert sum(dataset.n_train(label) == 0 for label in dataset.vocabulary) == 12
+    assert list(dataset.vocabulary) == sorted(world.train_counts())
+    assert dataset.banner == BANNER
+
+
+def test_defaults_are_registered_names() -> None:
+    assert DEFAULTS.embedders
+    for name in DEFAULTS.embedders:
+        assert registry.load("embedders", name).SPEC.bundled
+    assert not isinstance(getattr(registry.load("datasets", "audiocaps"), "DEFAULTS", None), DatasetDefaults)
+
+
+def test_every_split_is_counted() -> None:
+    found = split_labels(DatasetOptions())
+    assert {split: len(clips) for split, clips in found.clips.items()} == {
+        split: len(world.clip_ids(split))  # type: ignore[arg-type]
+        for split in ("train", "val", "test")
+    }
+    assert sum("man" in labels for labels in found.clips["train"]) == world.train_counts()["man"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (DatasetOptions(data_root=Path("x")), "takes no --data-root: for your own data give --dataset"),
+        (DatasetOptions(references=Path("x")), "takes no --references"),
+        (DatasetOptions(clip_manifest=Path("x")), "takes no --clip-manifest"),
+        (DatasetOptions(captions=2), "--captions 2: a clip of the miniature has one caption"),
+    ],
+)
+def test_options_of_datasets_on_disk_are_refused(options: DatasetOptions, message: str) -> None:
+    with pytest.raises(ReaudioError, match=message):
+        load(options)
+
+
+def test_an_unknown_split_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match=r"Unknown miniature split 'tset'\. Did you mean 'test'"):
+        load(DatasetOptions(split="tset"))
