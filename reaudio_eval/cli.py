@@ -14,6 +14,7 @@ from reaudio_eval import __version__
 from reaudio_eval.cli_options import (
     DEFAULT_DATASET,
     DEFAULT_PROTOCOL,
+    DEFAULT_STRATA,
     BaselinesChoice,
     CheckpointOption,
     DataRootOption,
@@ -42,6 +43,7 @@ from reaudio_model.common.cli import (
     JobsOption,
     JsonOption,
     QuietOption,
+    hush_libraries,
     print_json,
     reporter,
 )
@@ -146,8 +148,12 @@ def longtail(
     real: Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")] = True,
     noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")] = True,
     strata: Annotated[
-        str, typer.Option("--strata", help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000.")
-    ] = "log10",
+        str | None,
+        typer.Option(
+            "--strata",
+            help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000. Default: the dataset's, else log10.",
+        ),
+    ] = None,
     primary: Annotated[
         str | None,
         typer.Option("--primary", help="Metric shown first. Default: the dataset's, else CLAP score, else label recall."),
@@ -186,6 +192,7 @@ def longtail(
     from reaudio_eval.models import Sampling
     from reaudio_eval.printing import longtail_json, longtail_text, plan_json
 
+    hush_libraries()
     defaults = dataset_defaults(dataset)
     options = evaluation_options(
         protocol,
@@ -215,7 +222,7 @@ def longtail(
         baselines=baselines.value,
         real=real,
         noise=noise,
-        strata=strata,
+        strata=strata or defaults.strata or DEFAULT_STRATA,
         limit=limit,
         primary=primary or defaults.primary,
         overwrite=overwrite.value,

@@ -62,6 +62,7 @@ DatasetProtocolOption = Annotated[
     ),
 ]
 DEFAULT_DATASET = "miniature"
+DEFAULT_STRATA = "log10"
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")]
 
 

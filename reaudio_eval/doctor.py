@@ -17,6 +17,7 @@ from reaudio_eval.embedders import CheckpointFile
 from reaudio_eval.provenance import package_versions
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.weights import sha256_file
+from reaudio_model.miniature import bundled
 
 MIN_FREE_BYTES = 5_000_000_000  # checkpoints of all default embedders, converted once
 
@@ -32,7 +33,7 @@ class Check(NamedTuple):
 
 def examine(cache_dir: Path, data_root: Path | None) -> list[Check]:
     """All checks; takes seconds, changes nothing, uses no network."""
-    checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), *_plugins()]
+    checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), _miniature(), *_plugins()]
     for name in registry.entries("embedders"):
         for file in registry.load("embedders", name).SPEC.checkpoints:
             checks.append(_checkpoint(name, file, cache_dir))
@@ -77,6 +78,16 @@ def _mp3() -> Check:
     except (soundfile.SoundFileError, ValueError):
         return Check("mp3", "fail", "libsndfile cannot write MP3: reports would have no players", "pip install -U soundfile")
     return Check("mp3", "ok", f"libsndfile {soundfile.__libsndfile_version__}")
+
+
+def _miniature() -> Check:
+    try:
+        files = bundled.manifest()["files"]
+        for name in sorted({path.partition("/")[0] for path in files}):
+            bundled.part(name)
+    except ReaudioError as error:
+        return Check("miniature", "fail", str(error), bundled.REMEDY)
+    return Check("miniature", "ok", f"bundled weights: {len(files)} files, sha256 as recorded")
 
 
 def _plugins() -> list[Check]:

@@ -43,12 +43,13 @@ class DatasetDefaults:
     """How a dataset is evaluated unless the user says otherwise; a dataset file may have them as ``DEFAULTS``.
 
     Attributes:
-        embedders: registered names. protocol: registered name. primary: metric shown first.
+        embedders: registered names. protocol: registered name. primary: metric shown first. strata: scheme or edges.
     """
 
     embedders: tuple[str, ...] | None = None
     protocol: str | None = None
     primary: str | None = None
+    strata: str | None = None
 
 
 class SplitLabels(NamedTuple):

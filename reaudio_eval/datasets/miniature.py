@@ -12,6 +12,7 @@ DEFAULTS = DatasetDefaults(
     embedders=("miniature_tagger", "miniature_judge", "miniature_clap"),
     protocol="miniature",
     primary="label_accuracy_miniature_judge",
+    strata="10,100",
 )
 BANNER = (
     "This is the miniature world: synthetic sounds, small networks trained on them. Its numbers compare with each other only, never "

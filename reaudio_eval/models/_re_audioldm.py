@@ -11,7 +11,8 @@ from reaudio_model.common.files import canonical_sha256
 from reaudio_model.config import retrieves
 from reaudio_model.generation import GenerateRequest, generate_to_files
 from reaudio_model.index_search import Question
-from reaudio_model.miniature import bundled, materials
+from reaudio_model.miniature import bundled
+from reaudio_model.miniature.neighbours import nearest_pairs, store_neighbours
 from reaudio_model.pipeline import ReAudioLDMPipeline
 from reaudio_model.records import Pair
 
@@ -43,6 +44,7 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
     """
     check_weights(request, name, training)
     source = _bundled(request, name) if request.weights is None else _users(request, request.weights)
+    source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     sampling, own = request.sampling, request.weights is not None
     steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (MINIATURE_STEPS, MINIATURE_GUIDANCE)
     settings = {
@@ -51,11 +53,12 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
     }  # fmt: skip
     done = generate_to_files(
         GenerateRequest(
-            prompts=[Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts],
+            prompts=_asked(request),
             output=request.output / canonical_sha256(settings)[:12],
             index=source.index,
             features=source.features,
-            k=sampling.k,
+            k=sampling.k if source.index is not None else None,
+            question=Question() if own else Question(key=bundled.KEY),
             steps=sampling.steps or steps,
             guidance_scale=sampling.guidance or scale,
             seed=request.seed,
@@ -77,36 +80,35 @@ def check_weights(request: ClipRequest, name: str, training: str) -> None:
         )
 
 
-def nearest_pairs(request: ClipRequest, k: int) -> list[list[Pair]]:
-    """The k pairs of the miniature's pool that are nearest to each prompt, best first, their audio synthesised."""
+def copied_clips(request: ClipRequest) -> dict[str, Path]:
+    """The nearest clip of the miniature's pool for each prompt."""
     from reaudio_model.clap import load_clap
     from reaudio_model.common.inference import open_device
-    from reaudio_model.index_search import ask
 
     clap = load_clap(bundled.part("clap"), device=open_device(request.device))
-    index = bundled.bundled_index(request.cache_dir)
-    prompts = [Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts]
-    vectors = clap.embed_text([p.caption for p in prompts]).cpu().numpy()
-    answer = ask(index, prompts, Question(k, used=k), vectors)
-    found = [[neighbour.pair for neighbour in neighbours] for neighbours in answer.retrieved]
-    wanted = sorted({pair.clip_id for pairs in found for pair in pairs})
-    materials.write_clips(bundled.audio_folder(request.cache_dir), wanted, jobs=request.jobs, progress=request.reporter)
-    return found
+    asked = _asked(request)
+    found = nearest_pairs(asked, 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter)
+    nearest = {prompt.clip_id: pairs[0].audio for prompt, pairs in zip(asked, found, strict=True) if pairs}
+    return {clip_id: path for clip_id, path in nearest.items() if path is not None}
+
+
+def _asked(request: ClipRequest) -> list[Pair]:
+    return [Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts]
 
 
 def _bundled(request: ClipRequest, name: str) -> _Source:
     from reaudio_model.common.inference import open_device
-    from reaudio_model.features import build_features
 
     pipeline = bundled.load_bundled(name, str(open_device(request.device)))
-    if not retrieves(pipeline.unet.config.retrieval):
-        return _Source(pipeline, None, None, bundled.identity(name))
-    k = pipeline.model_config.k if request.sampling.k is None else request.sampling.k
-    conditioner = pipeline.conditioner
-    folder = bundled.audio_folder(request.cache_dir).parent / f"features-{canonical_sha256(conditioner.identity())[:12]}"
-    pairs = {pair.clip_id: pair for found in nearest_pairs(request, max(k, 1)) for pair in found}
-    build_features(pairs.values(), conditioner, folder, progress=request.reporter)
-    return _Source(pipeline, bundled.part(bundled.INDEX), folder, bundled.identity(name))
+    stored = store_neighbours(
+        pipeline,
+        _asked(request),
+        request.sampling.k,
+        cache_dir=request.cache_dir,
+        jobs=request.jobs,
+        progress=request.reporter,
+    )
+    return _Source(pipeline, stored.index_folder, stored.features_folder, bundled.identity(name))
 
 
 def _users(request: ClipRequest, weights: Path) -> _Source:

@@ -49,7 +49,12 @@ class DTypeChoice(StrEnum):
 
 
 def generate(
-    model: Annotated[str, typer.Option("--model", help="Folder of a saved pipeline, or its hub id.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="Folder of a saved pipeline, its hub id, or a bundled miniature system such as re-audioldm-l."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .wav file for one prompt, or a folder.")],
     prompts: PromptsArgument = None,
     prompt_table: PromptTableOption = None,
@@ -100,10 +105,19 @@ def generate(
     from reaudio_model.assemble import load_pipeline
     from reaudio_model.common.inference import open_device
     from reaudio_model.generation import GenerateRequest, generate_to_files
+    from reaudio_model.miniature import bundled
+    from reaudio_model.miniature.neighbours import store_neighbours
 
     if paper_sampling and (steps, scheduler, eta) != (None, None, None):
         raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
+    hush_libraries()
     asked = read_asked(prompts, prompt_table)
+    pipeline = None
+    if model in bundled.DENOISERS and not Path(model).exists():
+        pipeline = bundled.load_bundled(model, str(open_device(device)))
+        if index is None:
+            index, features = store_neighbours(pipeline, asked, k, cache_dir=cache_dir, progress=reporter(quiet))
+        key = KeyChoice(bundled.KEY)
     question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if paper_sampling:
         steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
@@ -126,9 +140,9 @@ def generate(
         batch_size=batch_size,
         overwrite=overwrite,
     )
-    hush_libraries()
     chooser = None if reranker is None else open_clap(reranker, device, cache_dir)
-    pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
+    if pipeline is None:
+        pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
     # Of the steps of one prompt; several prompts have a bar of their own.
     pipeline.set_progress_bar_config(disable=quiet or len(asked) > 1 or not sys.stderr.isatty())
     if compile_denoiser:

@@ -18,6 +18,7 @@ from reaudio_model.tagger_files import Architecture
 from reaudio_model.training.data import Choice
 from reaudio_model.training.diffusion import Dropout
 from reaudio_model.training.loop import LoopConfig
+from reaudio_model.training.tagger import TaggerLoss
 from reaudio_model.training.vae import VaeLoss
 from reaudio_model.training.vocoder import VocoderLoss
 
@@ -104,6 +105,14 @@ class MaeDecoderChoice:
 
 
 @dataclass(frozen=True)
+class TaggerChoice:
+    """architecture: of :func:`reaudio_model.tagger_files.new_tagger`; loss: of :class:`reaudio_model.training.tagger.TaggerTask`."""
+
+    architecture: Architecture = "cnn"
+    loss: TaggerLoss = "sigmoid"
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole run.
 
@@ -116,7 +125,7 @@ class TrainConfig:
         from_scratch: random weights for the part, of the sizes of its checkpoint (clap, t5) or of the model.
         vae, vocoder, diffusion: losses and options of these parts.
         mae_decoder: of AudioMAE's training.
-        tagger: architecture of the tagger.
+        tagger: architecture and loss of the tagger.
         discriminator_width: of the VAE's or vocoder's discriminators; None is the published one.
     """
 
@@ -130,7 +139,7 @@ class TrainConfig:
     vocoder: VocoderLoss = field(default_factory=VocoderLoss)
     diffusion: DiffusionChoice = DiffusionChoice()
     mae_decoder: MaeDecoderChoice = MaeDecoderChoice()
-    tagger: Architecture = "cnn"
+    tagger: TaggerChoice = TaggerChoice()
     discriminator_width: int | None = None
 
 

@@ -230,7 +230,7 @@ def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
     codec = config.model.sizes().codec
     labels = _labels([*config.data.pairs, *config.data.validation])
     classes = sorted({label for found in labels.values() for label in found})
-    tagger = new_tagger(config.tagger, len(classes))
+    tagger = new_tagger(config.tagger.architecture, len(classes))
 
     def heard(pairs: Sequence[Pair]) -> dict[str, Tensor]:
         rows = [[float(name in labels[pair.clip_id]) for name in classes] for pair in pairs]
@@ -240,7 +240,7 @@ def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
         save_tagger(tagger, tuple(classes), folder / "tagger")
 
     clips = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate), heard)
-    return Prepared(TaggerTask(tagger), *clips, export)
+    return Prepared(TaggerTask(tagger, config.tagger.loss), *clips, export)
 
 
 def _labels(tables: Sequence[Path]) -> dict[str, set[str]]:

@@ -249,5 +249,12 @@ def test_neighbours_by_sound_and_vectors_of_the_sound(world: Path, tmp_path: Pat
 
 
 def test_the_second_kind_of_tagger(world: Path, tmp_path: Path) -> None:
-    assert run("tagger", "tagger", world, tmp_path, f"data.pairs=[{world / 'labels.csv'}]", "tagger=recurrent").finished
+    assert run(
+        "tagger",
+        "tagger",
+        world,
+        tmp_path,
+        f"data.pairs=[{world / 'labels.csv'}]",
+        "tagger={architecture: recurrent, loss: softmax}",
+    ).finished
     assert json.loads((tmp_path / "tagger/config.json").read_text())["architecture"] == "recurrent"

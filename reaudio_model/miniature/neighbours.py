@@ -1,0 +1,79 @@
+"""What bundled systems retrieve: the nearest clips of the pool, synthesised when they are needed, and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.progress import Reporter
+from reaudio_model.config import retrieves
+from reaudio_model.index_search import Question, ask
+from reaudio_model.miniature import bundled, materials
+from reaudio_model.records import Pair
+
+if TYPE_CHECKING:
+    from reaudio_model.clap import Clap
+    from reaudio_model.pipeline import ReAudioLDMPipeline
+
+QUIET = Reporter(quiet=True)
+
+
+class Stored(NamedTuple):
+    """index_folder, features_folder: folders for :class:`reaudio_model.generation.GenerateRequest`; both None for a system that retrieves nothing."""
+
+    index_folder: Path | None
+    features_folder: Path | None
+
+
+def nearest_pairs(
+    prompts: Sequence[Pair], k: int, clap: Clap, *, cache_dir: Path | None = None, jobs: int = 2, progress: Reporter = QUIET
+) -> list[list[Pair]]:
+    """The k pairs of the pool that are nearest to each prompt, best first, their audio on disk.
+
+    Args:
+        prompts: clip_id and caption of each.
+        k: 1 or more.
+        clap: the bundled one.
+        cache_dir: where synthesised clips are kept; None is the user's cache.
+        jobs: processes that synthesise.
+        progress: is told of every clip synthesised.
+    """
+    index = bundled.bundled_index(cache_dir)
+    vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()
+    answer = ask(index, prompts, Question(k, key=bundled.KEY, used=k), vectors)
+    found = [[neighbour.pair for neighbour in neighbours] for neighbours in answer.retrieved]
+    wanted = sorted({pair.clip_id for pairs in found for pair in pairs})
+    materials.write_clips(bundled.audio_folder(cache_dir), wanted, jobs=jobs, progress=progress)
+    return found
+
+
+def store_neighbours(
+    pipeline: ReAudioLDMPipeline,
+    prompts: Sequence[Pair],
+    k: int | None = None,
+    *,
+    cache_dir: Path | None = None,
+    jobs: int = 2,
+    progress: Reporter = QUIET,
+) -> Stored:
+    """Tokens of what ``pipeline``, a bundled system, will retrieve for the prompts, computed once and kept in the cache.
+
+    Args:
+        pipeline: of :func:`bundled.load_bundled`.
+        prompts: clip_id and caption of each.
+        k: pairs used; None takes the model's own, 0 retrieves nothing.
+        cache_dir, jobs, progress: see :func:`nearest_pairs`.
+    """
+    from reaudio_model.features import build_features
+
+    used = pipeline.model_config.k if k is None else k
+    if not retrieves(pipeline.unet.config.retrieval) or used == 0:
+        return Stored(None, None)
+    conditioner = pipeline.conditioner
+    found = nearest_pairs(prompts, used, conditioner.clap, cache_dir=cache_dir, jobs=jobs, progress=progress)
+    pairs = {pair.clip_id: pair for each in found for pair in each}
+    folder = bundled.audio_folder(cache_dir).parent / f"features-{canonical_sha256(conditioner.identity())[:12]}"
+    build_features(pairs.values(), conditioner, folder, progress=progress)
+    return Stored(bundled.part(bundled.INDEX), folder)

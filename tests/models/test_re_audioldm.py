@@ -1,0 +1,103 @@
+"""Models that generate: bundled systems on the miniature, the user's pipelines elsewhere, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_model import tiny_conditioner, tiny_pairs
+
+from reaudio_eval import registry
+from reaudio_eval.models import ClipRequest, Sampling, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.audio import decode
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.config import PRESETS
+from reaudio_model.embedding import clap_embedders
+from reaudio_model.index_build import build_index
+from reaudio_model.miniature import bundled, world
+from reaudio_model.pairs import PairTable
+from reaudio_model.pipeline import build_pipeline
+
+PROMPTS = tuple(Prompt(clip_id, world.describe(clip_id).caption) for clip_id in world.clip_ids("test")[:3])
+ELSEWHERE = Dataset("audiocaps", "test", (Prompt("a", "a dog barks"), Prompt("b", "rain")), {}, {})
+MINIATURE = Dataset("miniature", "test", PROMPTS, {}, {})
+
+
+def request(dataset: Dataset, output: Path, **fields: object) -> ClipRequest:
+    sampling = Sampling(steps=1)
+    return ClipRequest(dataset.prompts, dataset, output, **{"sampling": sampling, "device": "cpu", **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved pipeline that looks at pairs, and an index for it beside it."""
+    folder = tmp_path_factory.mktemp("weights")
+    conditioner = tiny_conditioner()
+    build_pipeline(PRESETS["tiny"], conditioner).save_pretrained(folder / "pipeline")
+    build_index(PairTable(tiny_pairs(folder / "audio"), []), clap_embedders(conditioner.clap), folder / "index")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model", "variant", "name"),
+    [
+        (re_audioldm, "l", "re-audioldm-l"),
+        (re_audioldm, "s-none", "re-audioldm-s-none"),
+        (audioldm, "", "audioldm"),
+        (tango, "", "tango"),
+    ],
+)
+def test_without_weights_one_sentence_says_what_to_do(model: object, variant: str, name: str, tmp_path: Path) -> None:
+    message = (
+        rf"no public weights of {name} for audiocaps: train it \(reaudio-model train diffusion .*--weights {name}=FOLDER"
+    )
+    with pytest.raises(ReaudioError, match=message):
+        model.clips(request(ELSEWHERE, tmp_path, variant=variant))  # type: ignore[attr-defined]
+
+
+def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
+    clips = re_audioldm.clips(asked)
+    assert set(clips) == {"a", "b"}
+    assert decode(clips["a"]).samples.shape == (10_240, 1)
+    before = clips["a"].stat().st_mtime_ns
+    assert re_audioldm.clips(asked)["a"].stat().st_mtime_ns == before  # finished clips are kept
+    other = re_audioldm.clips(replace(asked, seed=1))["a"]
+    assert other != clips["a"]
+    assert other.read_bytes() != clips["a"].read_bytes()
+
+
+def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline")
+    with pytest.raises(ReaudioError, match=r"give --index FOLDER .* or --k 0"):
+        re_audioldm.clips(asked)
+    assert len(re_audioldm.clips(replace(asked, sampling=Sampling(steps=1, k=0)))) == 2
+
+
+def test_copying_is_of_the_miniature(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match="copy-retrieved knows the pool of the miniature only"):
+        copy_retrieved.clips(request(ELSEWHERE, tmp_path))
+
+
+def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -> None:
+    clips = copy_retrieved.clips(request(MINIATURE, tmp_path, cache_dir=tmp_path))
+    assert set(clips) == {p.clip_id for p in PROMPTS}
+    assert {path.stem for path in clips.values()} <= set(world.clip_ids("pool"))
+    for path in clips.values():
+        np.testing.assert_array_equal(decode(path).samples[:, 0], world.render(path.stem))
+
+
+@pytest.mark.parametrize("name", list(bundled.DENOISERS))
+def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path) -> None:
+    entry = registry.find("models", name)
+    model = registry.load("models", name)
+    asked = request(MINIATURE, tmp_path, variant=entry.variant, cache_dir=tmp_path / "cache")
+    clips = model.clips(asked)
+    assert set(clips) == {p.clip_id for p in PROMPTS}
+    for path in clips.values():
+        samples = decode(path).samples
+        assert samples.shape == (world.CLIP_SAMPLES, 1)
+        assert np.abs(samples).max() > 1e-3

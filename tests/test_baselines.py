@@ -1,0 +1,100 @@
+"""Scores that come with the package: exported without paths, given back whole, and refused where they do not belong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reaudio_eval import baselines
+from reaudio_eval.baselines import baseline_names, export_baseline, read_baseline
+from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
+from reaudio_eval.runs import write_run
+from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.audio import wav_bytes
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.miniature import world
+
+NAME = "re-audioldm-s-none"
+IDS = world.clip_ids("test")[:4]
+METRIC = MetricInfo("m_net", "M", "clip", True, "", "net", "abc")
+STRATA = strata_scheme("log10", world.train_counts())
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundled run of four clips; returns the folder of the bundled runs."""
+    monkeypatch.setattr(baselines.bundled, "identity", lambda _name: {"unet/x.safetensors": "1"})
+    clips = {clip_id: tmp_path / "wav" / f"{clip_id}.wav" for clip_id in IDS}
+    (tmp_path / "wav").mkdir()
+    for path in clips.values():
+        path.write_bytes(wav_bytes(0.1 * np.random.default_rng(0).standard_normal(4_000).astype(np.float32), 16_000))
+    prompts = tuple(Prompt(i, world.describe(i).caption, world.describe(i).labels) for i in IDS)
+    dataset = Dataset("miniature", "test", prompts, world.train_counts(), world.label_names(), references=clips)
+    rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=list(SCORE_COLUMNS))
+    scores = SystemScores(SystemInfo(NAME, "generated", 4, clips), (METRIC,), rows, pd.DataFrame(columns=list(SET_COLUMNS)))
+    manifest = {"created": "2026", "seed": 3, "clip_ids_sha256": "x", "protocol": {"name": "miniature"}, "packages": {}}
+    write_run(tmp_path / "run", scores, dataset, STRATA, {}, {}, manifest)
+    export_baseline(tmp_path / "run", "miniature", tmp_path / "bundled" / NAME)
+    return tmp_path / "bundled"
+
+
+def read(folder: Path, **changed: object) -> SystemScores | str:
+    asked = {"clip_ids": IDS, "metrics": [METRIC], "protocol": "miniature", "strata": STRATA, **changed}
+    return read_baseline(NAME, folder=folder, **asked)  # type: ignore[arg-type]
+
+
+def test_scores_come_back_with_clips_to_play(shipped: Path) -> None:
+    found = read(shipped)
+    assert isinstance(found, SystemScores)
+    assert found.scores["value"].tolist() == [0.5] * 4
+    assert set(found.system.clips) == set(IDS)
+    assert all(path.suffix == ".mp3" and path.stat().st_size > 200 for path in found.system.clips.values())
+    assert "seed 3" in found.system.description
+
+
+def test_nothing_of_this_machine_is_shipped(shipped: Path) -> None:
+    for path in shipped.rglob("*"):
+        if path.is_file() and path.suffix != ".mp3":
+            assert str(shipped.parent).encode() not in path.read_bytes(), path
+
+
+def test_other_clips_or_another_protocol_leave_it_out_with_a_sentence(shipped: Path) -> None:
+    assert "bundled scores are of all 4 test clips; give --baselines fresh" in str(read(shipped, clip_ids=IDS[:2]))
+    assert "of the protocol miniature" in str(read(shipped, protocol="fadtk"))
+
+
+def test_metrics_and_strata_of_the_evaluation_decide(shipped: Path) -> None:
+    found = read(shipped, metrics=[replace(METRIC, name="other")])
+    assert isinstance(found, SystemScores)
+    assert found.metrics == ()
+    assert found.scores.empty
+    assert isinstance(read(shipped, strata=strata_scheme("10,100", world.train_counts())), SystemScores)
+
+
+def test_scores_of_other_weights_judges_or_worlds_are_refused(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ReaudioError, match=r"do not belong to this package \(net differ\): give --baselines fresh"):
+        read(shipped, metrics=[replace(METRIC, embedder_sha256="def")])
+    path = shipped / NAME / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["bundled"]["world_version"] = 0
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ReaudioError, match=r"\(world_version differ\)"):
+        read(shipped)
+    manifest["bundled"]["world_version"] = world.WORLD_VERSION
+    path.write_text(json.dumps(manifest))
+    monkeypatch.setattr(baselines.bundled, "identity", lambda _name: {"unet/x.safetensors": "2"})
+    with pytest.raises(ReaudioError, match=r"\(weights differ\)"):
+        read(shipped)
+
+
+def test_baselines_stand_beside_bundled_models_only() -> None:
+    dataset = Dataset("miniature", "test", (), {}, {})
+    assert baseline_names(dataset, ["re-audioldm-l"]) == ["re-audioldm-s-none", "copy-retrieved"]
+    assert baseline_names(dataset, ["re-audioldm-l", "re-audioldm-s-none"]) == ["copy-retrieved"]
+    assert baseline_names(dataset, ["noise"]) == []
+    assert baseline_names(replace(dataset, name="audiocaps"), ["re-audioldm-l"]) == []
