@@ -27,12 +27,14 @@ def run(output: Path, seed: int) -> LongtailAnalysis:
     """One seed of all systems."""
     assert DEFAULTS.embedders
     assert DEFAULTS.protocol
+    assert DEFAULTS.strata
     request = LongtailRequest(
         "miniature",
         DatasetOptions(reporter=Reporter()),
         output,
         models=(*DENOISERS, "copy-retrieved"),
         baselines="none",
+        strata=DEFAULTS.strata,
         primary=DEFAULTS.primary,
     )
     options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, seed=seed)

@@ -106,7 +106,7 @@ def score(
 
 
 @app.command(
-    epilog="Examples: [bold]reaudio-eval longtail --model re-audioldm-l[/bold] (the bundled miniature, nothing needed); "
+    epilog="Example: [bold]reaudio-eval longtail --model re-audioldm-l[/bold] (the bundled miniature, nothing needed), or "
     "[bold]reaudio-eval longtail --dataset audiocaps --data-root audiocaps/ --references audio/test "
     "--clips MyModel=out/ --clips Tango=tango/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/test[/bold]"
 )

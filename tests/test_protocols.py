@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from reaudio_eval.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
+from reaudio_eval.waveform import apply_rule
+from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.mel import normalise_waveform
 
 # name -> (mono, DC removed, resampler, peak, 16-bit, KL epsilon, KL direction, CLAP checkpoint)
 EXPECTED = {
@@ -24,7 +29,9 @@ EXPECTED = {
     "fadtk": ("mean", False, "sinc_kaiser", None, True, 1e-6, "reference_generated", "music_speech_audioset"),
     "stable-audio-metrics": ("mean", False, "soxr_hq", -1.0, False, 1e-6, "generated_reference", "630k-audioset-fusion"),
     "audiocraft": ("mean", False, "sinc_hann", None, False, 1e-6, "reference_generated", "music_audioset"),
+    "miniature": ("mean", True, "sinc_hann", -6.0206, False, 0.0, "reference_generated", "music_speech_audioset"),
 }
+OURS = ("miniature",)
 
 
 def test_every_protocol_is_checked_here() -> None:
@@ -40,8 +47,17 @@ def test_conventions(name: str) -> None:
     assert found == EXPECTED[name][:-1]
     assert p.clap_checkpoint.startswith(EXPECTED[name][-1])
     assert p.name == name
-    assert " @ " in p.source
-    assert "ot reproduced" in p.description or name == "audioldm-eval-2023-06-32k"
+    if name not in OURS:
+        assert " @ " in p.source
+        assert "ot reproduced" in p.description or name == "audioldm-eval-2023-06-32k"
+
+
+def test_the_miniature_hears_clips_as_its_networks_were_trained() -> None:
+    """Mean removed and peak 0.5, as ``mel.normalise_waveform`` leaves training clips."""
+    clip = 0.01 * np.random.default_rng(0).standard_normal((4_000, 1)).astype(np.float32) + 0.1
+    heard = apply_rule(DecodedAudio(clip, 16_000), get_protocol("miniature").waveform, 16_000)
+    expected = normalise_waveform(torch.from_numpy(clip[:, 0])).numpy()
+    np.testing.assert_allclose(heard, expected, atol=1e-5)  # 6.0206 dB is 0.5 to 1e-6
 
 
 def test_rules_of_single_embedders() -> None:

@@ -28,17 +28,7 @@ def load(options: DatasetOptions) -> Dataset:
         UnknownNameError: another split.
         ReaudioError: an option of datasets that lie on disk.
     """
-    for name, given in (
-        ("--data-root", options.data_root),
-        ("--references", options.references),
-        ("--clip-manifest", options.clip_manifest),
-    ):
-        if given is not None:
-            raise ReaudioError(
-                f"The miniature comes with the package and takes no {name}: for your own data give --dataset."
-            )
-    if options.captions != 1:
-        raise ReaudioError(f"--captions {options.captions}: a clip of the miniature has one caption.")
+    _check(options)
     split = one_of("miniature split", options.split, SPLITS)
     specs = [world.describe(clip_id) for clip_id in world.clip_ids(split)]  # type: ignore[arg-type]
     audio = materials.write_clips(
@@ -65,8 +55,28 @@ def load(options: DatasetOptions) -> Dataset:
     )
 
 
+def _check(options: DatasetOptions) -> None:
+    given = {
+        "--data-root": options.data_root,
+        "--references": options.references,
+        "--clip-manifest": options.clip_manifest,
+    }
+    for name, path in given.items():
+        if path is not None:
+            raise ReaudioError(
+                f"The miniature comes with the package and takes no {name} {path}: name your own data with --dataset."
+            )
+    if options.captions != 1:
+        raise ReaudioError(f"--captions {options.captions}: a clip of the miniature has one caption.")
+
+
 def split_labels(options: DatasetOptions) -> SplitLabels:
-    """The labels of the splits train, val and test."""
+    """The labels of the splits train, val and test.
+
+    Raises:
+        ReaudioError: an option of datasets that lie on disk.
+    """
+    _check(options)
     clips = {
         split: [world.describe(clip_id).labels for clip_id in world.clip_ids(split)] for split in ("train", "val", "test")
     }

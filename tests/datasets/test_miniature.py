@@ -45,7 +45,7 @@ def test_every_split_is_counted() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (DatasetOptions(data_root=Path("x")), "takes no --data-root: for your own data give --dataset"),
+        (DatasetOptions(data_root=Path("x")), "takes no --data-root x: name your own data with --dataset"),
         (DatasetOptions(references=Path("x")), "takes no --references"),
         (DatasetOptions(clip_manifest=Path("x")), "takes no --clip-manifest"),
         (DatasetOptions(captions=2), "--captions 2: a clip of the miniature has one caption"),

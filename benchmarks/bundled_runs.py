@@ -1,0 +1,48 @@
+"""Make the scores of bundled systems that come with the package anew, after their weights have changed.
+
+    python benchmarks/bundled_runs.py [SEED]
+
+Generates each system of ``baselines.BASELINES`` on the miniature's test split, scores it, and writes ``reaudio_eval/bundled_runs/``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from reaudio_eval.baselines import BASELINES, FOLDER, export_baseline
+from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.datasets.miniature import DEFAULTS
+from reaudio_eval.evaluate import Options
+from reaudio_eval.longtail_run import LongtailRequest, longtail
+from reaudio_model.common.progress import Reporter
+
+
+def main() -> None:
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    assert DEFAULTS.embedders
+    assert DEFAULTS.protocol
+    assert DEFAULTS.strata
+    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        request = LongtailRequest(
+            "miniature",
+            DatasetOptions(reporter=Reporter()),
+            Path(folder),
+            models=BASELINES,
+            baselines="none",
+            strata=DEFAULTS.strata,
+            primary=DEFAULTS.primary,
+            media="none",
+        )
+        result = longtail(request, options, Reporter())
+        for system, run in zip(result.analysis.systems, result.runs, strict=True):
+            if system.name in BASELINES:
+                shutil.rmtree(FOLDER / system.name, ignore_errors=True)
+                print(export_baseline(run, options.protocol, FOLDER / system.name))
+
+
+if __name__ == "__main__":
+    main()
