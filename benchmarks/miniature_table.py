@@ -19,7 +19,7 @@ from reaudio_eval.evaluate import Options
 from reaudio_eval.longtail_run import LongtailRequest, longtail
 from reaudio_eval.records import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
-from reaudio_model.miniature.bundled import DENOISERS
+from reaudio_model.miniature.bundled import shipped
 from reaudio_model.miniature.world import regime
 
 
@@ -32,7 +32,7 @@ def run(output: Path, seed: int) -> LongtailAnalysis:
         "miniature",
         DatasetOptions(reporter=Reporter()),
         output,
-        models=(*DENOISERS, "copy-retrieved"),
+        models=(*shipped(), "copy-retrieved"),
         baselines="none",
         strata=DEFAULTS.strata,
         primary=DEFAULTS.primary,

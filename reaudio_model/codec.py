@@ -16,6 +16,7 @@ from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import CodecConfig, MelConfig
 from reaudio_model.mel import log_mel
+from reaudio_model.refinement import match_mel
 
 MIN_SECONDS = 0.1
 MAX_SECONDS = 30.0  # three times what the model is trained on; attention costs the square of it
@@ -111,16 +112,20 @@ class Codec:
     them; log-mel and waveforms come out in float32. Gradients flow unless the caller stops them.
     """
 
-    def __init__(self, vae: AutoencoderKL, vocoder: SpeechT5HifiGan, mel: MelConfig | None = None) -> None:
+    def __init__(
+        self, vae: AutoencoderKL, vocoder: SpeechT5HifiGan, mel: MelConfig | None = None, refinement: int = 0
+    ) -> None:
         """
         Args:
             vae: its ``config.scaling_factor`` multiplies latents.
             vocoder: of the same ``mel``.
             mel: the front end; None is AudioLDM's.
+            refinement: iterations of :func:`reaudio_model.refinement.match_mel` after the vocoder.
         """
         self.vae = vae
         self.vocoder = vocoder
         self.mel = mel or MelConfig()
+        self.refinement = refinement
 
     @property
     def ratio(self) -> int:
@@ -188,7 +193,8 @@ class Codec:
         if n_samples > covered:
             raise ValueError(f"{mel.shape[1]} frames cover {covered} samples, not {n_samples}")
         waveform: Tensor = self.vocoder(mel.to(self.vocoder.device, self.vocoder.dtype))
-        return waveform[:, :n_samples].float()
+        whole = waveform[:, :covered].float()
+        return match_mel(whole, mel[:, : whole.shape[1] // self.mel.hop_length], self.mel, self.refinement)[:, :n_samples]
 
     def to_waveform(self, latent: Tensor, n_samples: int) -> Tensor:
         """Scaled latents -> waveforms, float32 (B, n_samples); :meth:`decode`, then :meth:`vocode`."""

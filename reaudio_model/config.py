@@ -57,6 +57,8 @@ class CodecConfig:
         vocoder_channels: width after the first convolution.
         vocoder_rates, vocoder_kernels: upsampling; the rates multiply to the hop length.
         vocoder_resblock_kernels: of the multi-receptive-field blocks (dilations 1, 3, 5).
+        vocoder_refinement: iterations in which the vocoder's sound is made to agree with its log-mel
+            (:func:`reaudio_model.refinement.match_mel`); 0, as in the paper, leaves it alone.
     """
 
     mel: MelConfig = MelConfig()
@@ -70,6 +72,7 @@ class CodecConfig:
     vocoder_rates: tuple[int, ...] = (5, 4, 2, 2, 2)
     vocoder_kernels: tuple[int, ...] = (16, 16, 8, 4, 4)
     vocoder_resblock_kernels: tuple[int, ...] = (3, 7, 11)
+    vocoder_refinement: int = 0
 
     @property
     def n_samples(self) -> int:
@@ -186,6 +189,7 @@ MINIATURE_CODEC = CodecConfig(
     vocoder_rates=(8, 5, 4),
     vocoder_kernels=(16, 15, 8),
     vocoder_resblock_kernels=(3, 7),
+    vocoder_refinement=4,
 )
 MINIATURE_CONDITION = ConditionConfig(
     clap_dim=128, mae_dim=96, mae_layers=5, mae_heads=4, mae_mlp=256, mae_frames=256, mae_bins=64, mae_patch=8,

@@ -52,7 +52,7 @@ def log_mel(waveform: Tensor, config: MelConfig) -> Tensor:
     edge = (config.n_fft - config.hop_length) // 2
     if waveform.shape[-1] <= edge:
         raise ValueError(f"a log-mel spectrogram needs more than {edge} samples, not {waveform.shape[-1]}")
-    window, filters = _constants(config, waveform.device)
+    window, filters = mel_constants(config, waveform.device)
     with torch.autocast(waveform.device.type, enabled=False):
         padded = torch.nn.functional.pad(waveform.to(window.dtype)[:, None], (edge, edge), mode="reflect")[:, 0]
         spectrum = torch.stft(
@@ -62,7 +62,7 @@ def log_mel(waveform: Tensor, config: MelConfig) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _constants(config: MelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+def mel_constants(config: MelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
     """Window (win_length,) and mel filters (n_fft / 2 + 1, n_mels)."""
     filters = mel_filter_bank(
         num_frequency_bins=config.n_fft // 2 + 1,

@@ -95,7 +95,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
     @property
     def codec(self) -> Codec:
         """VAE and vocoder as one."""
-        return Codec(self.vae, self.vocoder, self.model_config.codec.mel)
+        codec = self.model_config.codec
+        return Codec(self.vae, self.vocoder, codec.mel, codec.vocoder_refinement)
 
     @property
     def conditioner(self) -> Conditioner:

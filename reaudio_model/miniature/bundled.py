@@ -91,6 +91,12 @@ def part(name: str) -> Path:
     return FOLDER / name
 
 
+def shipped() -> list[str]:
+    """The bundled systems whose weights are there."""
+    there = {path.partition("/")[0] for path in manifest()["files"]}
+    return [name for name, denoiser in DENOISERS.items() if denoiser.folder in there]
+
+
 def sizes(name: str) -> ModelConfig:
     """The configuration of a bundled system.
 
@@ -113,7 +119,7 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
 
     Raises:
         UnknownNameError: no such system.
-        CheckpointError: weights missing or altered.
+        CheckpointError: weights that are missing, altered, or not among those that come with the package.
     """
     import torch
 
@@ -121,6 +127,11 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
     from reaudio_model.sampling import make_scheduler
 
     config = sizes(name)
+    if name not in shipped():
+        raise CheckpointError(
+            f"The package comes without weights of {name} (it has {', '.join(shipped())}): train it with `reaudio-model "
+            "reproduce-miniature`."
+        )
     parts = Parts(
         vae=part("vae"), vocoder=part("vocoder"), clap=part("clap"), audio_mae=part("audio_mae"), t5=str(part("t5")),
     )  # fmt: skip

@@ -21,7 +21,7 @@ QUIET = Reporter(quiet=True)
 
 
 class Stored(NamedTuple):
-    """index_folder, features_folder: folders for :class:`reaudio_model.generation.GenerateRequest`; both None for a system that retrieves nothing."""
+    """index_folder, features_folder: for a ``GenerateRequest``; both None for a system that retrieves nothing."""
 
     index_folder: Path | None
     features_folder: Path | None

@@ -27,28 +27,39 @@ LOGS = ("train", "validation")
 
 
 def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, reporter: Reporter | None = None) -> Path:
-    """Write ``target`` anew from the runs in ``folder``; the manifest last.
+    """Write ``target`` anew from the runs in ``folder``; the manifest last. Denoisers that are not finished are left out, with a note.
 
     Raises:
-        CheckpointError: a run is not finished.
+        CheckpointError: the run of a part that every system needs is not finished.
     """
     reporter = reporter or Reporter(quiet=True)
-    parts = SHARED | {denoiser.folder: f"{name}/unet" for name, denoiser in DENOISERS.items()}
+    finished = [name for name in DENOISERS if (folder / name / "unet").is_dir()]
+    for name in DENOISERS.keys() - set(finished):
+        reporter.note(f"{name} is left out: {folder / name} is not finished")
+    parts = SHARED | {DENOISERS[name].folder: f"{name}/unet" for name in finished}
     (target / MANIFEST).unlink(missing_ok=True)
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
+    kept = {source.partition("/")[0] for source in parts.values()}
+    for stale in target.iterdir():
+        if stale.is_dir() and stale.name not in {*parts, INDEX}:
+            shutil.rmtree(stale)
     files = sorted(
         path for path in target.rglob("*") if path.is_file() and path.name != ".gitattributes" and path != target / MANIFEST
     )
     manifest = {
         "format": FORMAT,
         "world_version": WORLD_VERSION,
-        "training": {path.parent.name: summary(path.parent) for path in sorted(folder.glob("*/manifest.json"))},
+        "training": {path.parent.name: summary(path.parent) for path in _manifests(folder) if path.parent.name in kept},
         "files": {path.relative_to(target).as_posix(): sha256_file(path) for path in files},
     }
     atomic_write(target / MANIFEST, json_bytes(manifest))
     return target
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*/{MANIFEST}"))
 
 
 def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:

@@ -90,7 +90,7 @@ def build_latents(
         "format": FORMAT,
         "vae": network_sha256(vae),
         "scaling_factor": vae.config.scaling_factor,
-        "codec": json.loads(json.dumps(asdict(config))),
+        "codec": {k: v for k, v in json.loads(json.dumps(asdict(config))).items() if not k.startswith("vocoder")},
         "clips": canonical_sha256([pair.clip_id for pair in pairs]),
         "rows": rows,
     }

@@ -90,7 +90,7 @@ def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -
         np.testing.assert_array_equal(decode(path).samples[:, 0], world.render(path.stem))
 
 
-@pytest.mark.parametrize("name", list(bundled.DENOISERS))
+@pytest.mark.parametrize("name", bundled.shipped())
 def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path) -> None:
     entry = registry.find("models", name)
     model = registry.load("models", name)
