@@ -20,7 +20,7 @@ from reaudio_model.miniature.world import WORLD_VERSION
 
 SHARED = {
     "clap": "clap/clap", "t5": "t5/t5", "audio_mae": "audio-mae/audio_mae", "tagger": "tagger/tagger", "judge": "judge/tagger",
-    "vae": "vae/vae", "vocoder": "vocoder/vocoder",
+    "vae": "vae-decoder/vae", "vocoder": "vocoder/vocoder",
 }  # fmt: skip
 UNUSED = ("decoder.", "lm_head.")  # of T5, whose encoder alone is used
 LOGS = ("train", "validation")
@@ -41,7 +41,7 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
-    kept = {source.partition("/")[0] for source in parts.values()}
+    kept = {"vae", *(source.partition("/")[0] for source in parts.values())}  # "vae" is where "vae-decoder" began
     for stale in target.iterdir():
         if stale.is_dir() and stale.name not in {*parts, INDEX}:
             shutil.rmtree(stale)

@@ -64,6 +64,7 @@ def stages() -> tuple[Stage, ...]:
         Stage("tagger", "tagger", "miniature-tagger", "encoders", "balanced-val"),
         Stage("judge", "tagger", "miniature-judge", "judge", "balanced-val"),
         Stage("vae", "vae", "miniature-vae", "train", "val"),
+        Stage("vae-decoder", "vae", "miniature-vae-decoder", "train", "val", ("vae",)),
         Stage("vocoder", "vocoder", "miniature-vocoder", "train", "val"),
     )
     return first + tuple(Stage(name, "diffusion", f"miniature-{name}", "train", "val", _READ) for name in DENOISERS)

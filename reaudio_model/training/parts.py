@@ -101,7 +101,11 @@ def _vae(config: TrainConfig, setting: Setting) -> Prepared:
     codec, start = config.model.sizes().codec, config.parts.vae
     vae = build_vae(codec) if config.from_scratch or start is None else load_vae(start, codec)
     discriminator = None if config.discriminator_width is None else PatchDiscriminator(config.discriminator_width)
-    task = VaeTask(vae.train().requires_grad_(True), codec.mel, loss=config.vae, discriminator=discriminator)
+    vae.train().requires_grad_(True)
+    if config.vae.decoder_only:
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+    task = VaeTask(vae, codec.mel, loss=config.vae, discriminator=discriminator)
     training, validation = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate))
 
     def export(folder: Path) -> None:

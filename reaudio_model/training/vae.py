@@ -32,6 +32,7 @@ class VaeLoss:
             ``kl_weight: 1000`` multiplies that same mean, but stands beside an L1 summed over 1024 x 64 values: the default here
             is its equal, 0.0153. Larger: smoother latents, blurrier clips.
         discriminator_start: first step with the discriminator.
+        decoder_only: the encoder stays as it is, and with it the latents that a denoiser was trained on.
         discriminator_weight: of the adversarial loss, on top of the adaptive weight that makes its gradient at the last layer
             as long as the L1's.
     """
@@ -39,6 +40,7 @@ class VaeLoss:
     kl_weight: float = 1000 / (1024 * 64)
     discriminator_start: int = 50_000
     discriminator_weight: float = 0.5
+    decoder_only: bool = False
 
 
 class Coded(NamedTuple):

@@ -1,0 +1,88 @@
+"""The main job on the bundled miniature, from the command line: a few clips of it, and what it says about itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from reaudio_eval.cli import app
+from reaudio_eval.datasets.miniature import BANNER
+from reaudio_eval.runs import read_run
+
+runner = CliRunner()
+
+
+class Done(NamedTuple):
+    summary: dict[str, Any]
+    output: Path
+    cache: Path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    output, cache = tmp_path_factory.mktemp("report"), tmp_path_factory.mktemp("cache")
+    arguments = [
+        "longtail", "--model", "re-audioldm-l", "--limit", "6", "--steps", "1", "--media", "none", "--json", "--quiet",
+        "--output", str(output), "--cache-dir", str(cache),
+    ]  # fmt: skip
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return Done(json.loads(result.stdout), output, cache)
+
+
+def test_the_model_stands_beside_real_audio_copying_and_noise(done: Done) -> None:
+    assert set(done.summary["systems"]) == {"re-audioldm-l", "copy-retrieved", "real", "noise"}
+    assert done.summary["primary"] == "label_accuracy_miniature_judge"
+    assert done.summary["systems"]["re-audioldm-l"]["clap_score_miniature"]["value"] is not None
+    metrics = set(done.summary["systems"]["real"])
+    assert {"kl_miniature_tagger", "fd_miniature_tagger", "is_miniature_tagger", "clap_score_miniature"} <= metrics
+
+
+def test_bundled_scores_of_another_list_are_left_out_with_a_note(done: Done) -> None:
+    notes = [alert["message"] for alert in done.summary["alerts"]]
+    assert any(
+        note.startswith("re-audioldm-s-none is left out: its bundled scores are of all 289 test clips") for note in notes
+    )
+
+
+def test_the_first_screen_says_that_this_is_the_miniature(done: Done) -> None:
+    page = (done.output / "longtail.html").read_text(encoding="utf-8")
+    assert BANNER in page
+    assert page.index(BANNER) < page.index('id="verdict"')
+    assert read_run(Path(done.summary["runs"][0])).dataset.banner == BANNER
+
+
+def test_clips_are_kept_for_the_next_run(done: Done) -> None:
+    clips = sorted(done.output.glob("clips/re-audioldm-l/*/*.wav"))
+    assert len(clips) == 6
+    record = json.loads((clips[0].parent / "generation.json").read_text())
+    assert all(len(clip["retrieved"]) == 3 for clip in record["clips"])
+    assert not any(name.startswith("test-") for clip in record["clips"] for name in clip["retrieved"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "re-audioldm-l", "--data-root", "x"], "takes no --data-root x"),
+        (["--model", "re-audioldm-l", "--weights", "tango=x"], "--weights names 'tango', which is no --model"),
+        (["--model", "re-audioldm-m"], "Did you mean 're-audioldm-"),
+        (["--model", "re-audioldm-l", "--split", "tset"], "Did you mean 'test'"),
+        ([], "No system to evaluate"),
+    ],
+)
+def test_bad_input_is_one_sentence(done: Done, tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = runner.invoke(app, ["longtail", "--output", str(tmp_path), "--cache-dir", str(done.cache), *arguments])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_audiocaps_without_weights_says_what_to_do(shared: Path, tmp_path: Path) -> None:
+    root = str(shared / "data" / "audiocaps")
+    arguments = ["longtail", "--dataset", "audiocaps", "--data-root", root, "--model", "re-audioldm-l", "--limit", "3"]
+    result = runner.invoke(app, [*arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "There are no public weights of re-audioldm-l for audiocaps: train it" in " ".join(result.stderr.split())
