@@ -25,7 +25,7 @@ def main() -> None:
     assert DEFAULTS.embedders
     assert DEFAULTS.protocol
     assert DEFAULTS.strata
-    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, seed=seed)
+    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, metrics=DEFAULTS.metrics, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         request = LongtailRequest(
             "miniature",

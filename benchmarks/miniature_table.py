@@ -37,7 +37,7 @@ def run(output: Path, seed: int) -> LongtailAnalysis:
         strata=DEFAULTS.strata,
         primary=DEFAULTS.primary,
     )
-    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, seed=seed)
+    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, metrics=DEFAULTS.metrics, seed=seed)
     return longtail(request, options, Reporter()).analysis
 
 

@@ -93,6 +93,7 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
     seed = run.manifest[KEY]["seed"]
     system = dataclasses.replace(
         scores.system,
+        n_clips=len(run.dataset.prompts),
         clips={path.stem: path for path in sorted(clips.glob("*.mp3"))},
         description=f"scores that come with the package (seed {seed}); --baselines fresh generates the clips anew",
     )

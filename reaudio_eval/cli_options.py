@@ -107,7 +107,7 @@ def evaluation_options(
         protocol=protocol or (defaults and defaults.protocol) or DEFAULT_PROTOCOL,
         embedders=tuple(embedder or (defaults and defaults.embedders) or DEFAULT_EMBEDDERS),
         checkpoints=parse_named_paths(checkpoint or [], "--checkpoint"),
-        metrics=tuple(metric) if metric else None,
+        metrics=tuple(metric) if metric else None if embedder or defaults is None else defaults.metrics,
         require=tuple(require or ()),
         seed=seed,
         batch_size=batch_size,

@@ -53,6 +53,7 @@ def test_scores_come_back_with_clips_to_play(shipped: Path) -> None:
     assert isinstance(found, SystemScores)
     assert found.scores["value"].tolist() == [0.5] * 4
     assert set(found.system.clips) == set(IDS)
+    assert found.system.n_clips == len(IDS)
     assert all(path.suffix == ".mp3" and path.stat().st_size > 200 for path in found.system.clips.values())
     assert "seed 3" in found.system.description
 

@@ -44,12 +44,14 @@ class DatasetDefaults:
 
     Attributes:
         embedders: registered names. protocol: registered name. primary: metric shown first. strata: scheme or edges.
+        metrics: names or families.
     """
 
     embedders: tuple[str, ...] | None = None
     protocol: str | None = None
     primary: str | None = None
     strata: str | None = None
+    metrics: tuple[str, ...] | None = None
 
 
 class SplitLabels(NamedTuple):

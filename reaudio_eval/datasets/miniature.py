@@ -13,6 +13,14 @@ DEFAULTS = DatasetDefaults(
     protocol="miniature",
     primary="label_accuracy_miniature_judge",
     strata="10,100",
+    metrics=(
+        "label_accuracy_miniature_judge",
+        "clap_score_miniature",
+        "kl_miniature_tagger",
+        "fd_miniature_tagger",
+        "kad_miniature_tagger",
+        "is_miniature_tagger",
+    ),
 )
 BANNER = (
     "This is the miniature world: synthetic sounds, small networks trained on them. Its numbers compare with each other only, never "
