@@ -29,16 +29,6 @@ def _clap_score(data: MetricInput) -> npt.NDArray[np.float64]:
 
 METRICS = (
     ClipMetric(
-        name="clap_score_miniature",
-        title="CLAP score",
-        higher_is_better=True,
-        unit="cosine",
-        source="cosine of the miniature CLAP's audio and caption embeddings; comparable within the miniature world only",
-        needs=frozenset({"text"}),
-        only=("miniature_clap",),
-        compute=_clap_score,
-    ),
-    ClipMetric(
         name="clap_score",
         title="CLAP score",
         higher_is_better=True,
@@ -46,6 +36,16 @@ METRICS = (
         source="cosine of LAION-CLAP audio and caption embeddings (arXiv 2211.06687)",
         needs=frozenset({"text"}),
         only=("clap",),
+        compute=_clap_score,
+    ),
+    ClipMetric(
+        name="clap_score_miniature",
+        title="CLAP score",
+        higher_is_better=True,
+        unit="cosine",
+        source="cosine of the miniature CLAP's audio and caption embeddings; comparable within the miniature world only",
+        needs=frozenset({"text"}),
+        only=("miniature_clap",),
         compute=_clap_score,
     ),
 )

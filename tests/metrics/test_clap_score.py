@@ -9,7 +9,7 @@ import torch
 from reaudio_eval.metrics.clap_score import METRICS, cosine
 
 FLOAT32 = 1e-6
-(CLAP_SCORE,) = METRICS
+CLAP_SCORE, OF_THE_MINIATURE = METRICS
 
 
 def test_closed_forms():
@@ -35,3 +35,9 @@ def test_compute_averages_frames_and_belongs_to_clap(make_features, make_input):
     features = make_features(frames, [2, 1], text=np.array([[1.0, 1.0], [0.0, -1.0]]))
     assert CLAP_SCORE.compute(make_input(features)) == pytest.approx([1.0, -1.0], abs=1e-12)
     assert (CLAP_SCORE.name, CLAP_SCORE.only) == ("clap_score", ("clap",))
+
+
+def test_the_miniatures_clap_has_a_score_of_its_own_name():
+    """So that nobody compares it with LAION-CLAP's."""
+    assert (CLAP_SCORE.name, CLAP_SCORE.only) == ("clap_score", ("clap",))
+    assert (OF_THE_MINIATURE.name, OF_THE_MINIATURE.only) == ("clap_score_miniature", ("miniature_clap",))
