@@ -108,7 +108,7 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
 
 
 def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
-    """Turn a finished run of a bundled system into what the package ships: no paths of this machine, clips as MP3.
+    """Turn a finished run of a bundled system into what the package ships: clips as MP3, and no audit, which names files.
 
     Args:
         run_path: of a run over all test clips, its audio still there.
@@ -128,5 +128,5 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
     kept = {key: run.manifest[key] for key in ("created", "seed", "clip_ids_sha256", "protocol", "packages")}
     manifest = kept | {KEY: rests_on(name, protocol, seed)}
-    write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, run.audit, manifest)
+    write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, {}, manifest)
     return target

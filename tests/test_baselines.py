@@ -38,7 +38,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=list(SCORE_COLUMNS))
     scores = SystemScores(SystemInfo(NAME, "generated", 4, clips), (METRIC,), rows, pd.DataFrame(columns=list(SET_COLUMNS)))
     manifest = {"created": "2026", "seed": 3, "clip_ids_sha256": "x", "protocol": {"name": "miniature"}, "packages": {}}
-    write_run(tmp_path / "run", scores, dataset, STRATA, {}, {}, manifest)
+    write_run(tmp_path / "run", scores, dataset, STRATA, {}, {NAME: {"odd": str(tmp_path)}}, manifest)
     export_baseline(tmp_path / "run", "miniature", tmp_path / "bundled" / NAME)
     return tmp_path / "bundled"
 
