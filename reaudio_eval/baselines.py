@@ -14,7 +14,7 @@ from typing import Any
 from reaudio_eval.records import Dataset, MetricInfo, Stratum, SystemScores
 from reaudio_eval.runs import Run, read_run, write_run
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write
+from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.world import WORLD_VERSION
 
@@ -34,7 +34,14 @@ def baseline_names(dataset: Dataset, models: Sequence[str]) -> list[str]:
 
 def rests_on(name: str, protocol: str, seed: int) -> dict[str, Any]:
     """What the scores of a bundled system depend on, as its manifest keeps it under ``KEY``."""
-    return {"world_version": WORLD_VERSION, "weights": bundled.identity(name), "protocol": protocol, "seed": seed}
+    return {
+        "world_version": WORLD_VERSION,
+        "weights": bundled.identity(name),
+        "sizes": canonical_sha256(dataclasses.asdict(bundled.sizes(name))),
+        "sampling": {"steps": bundled.STEPS, "guidance": bundled.GUIDANCE, "key": bundled.KEY},
+        "protocol": protocol,
+        "seed": seed,
+    }
 
 
 def read_baseline(

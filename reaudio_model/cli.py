@@ -128,7 +128,7 @@ def convert(
 
 @app.command(
     "reproduce-miniature",
-    epilog="Example: [bold]reaudio-model reproduce-miniature --output trained/miniature[/bold] (half a day on two CPU cores)",
+    epilog="Example: [bold]reaudio-model reproduce-miniature --output trained/miniature[/bold]",
 )
 def reproduce_miniature(
     output: Annotated[

@@ -17,8 +17,7 @@ from reaudio_model.pipeline import ReAudioLDMPipeline
 from reaudio_model.records import Pair
 
 MINIATURE = "miniature"
-MINIATURE_STEPS, DEFAULT_STEPS = 12, 25
-MINIATURE_GUIDANCE, DEFAULT_GUIDANCE = 3.0, 3.5
+DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
     source = _bundled(request, name) if request.weights is None else _users(request, request.weights)
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     sampling, own = request.sampling, request.weights is not None
-    steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (MINIATURE_STEPS, MINIATURE_GUIDANCE)
+    steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (bundled.STEPS, bundled.GUIDANCE)
     settings = {
         "steps": sampling.steps or steps, "guidance": sampling.guidance or scale, "k": sampling.k, "seed": request.seed,
         "source": source.identity, "prompts": [(p.clip_id, p.caption) for p in request.prompts],

@@ -117,7 +117,7 @@ def generate(
         pipeline = bundled.load_bundled(model, str(open_device(device)))
         if index is None:
             index, features = store_neighbours(pipeline, asked, k, cache_dir=cache_dir, progress=reporter(quiet))
-        key = KeyChoice(bundled.KEY)
+            key = KeyChoice(bundled.KEY)  # its neighbours are the only ones that were stored
     question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if paper_sampling:
         steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
