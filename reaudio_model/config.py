@@ -180,7 +180,7 @@ TINY_CONDITION = ConditionConfig(
 # The bundled miniature: 2.56 s clips, the same parts, small enough to train and run on two CPU cores.
 MINIATURE_CODEC = CodecConfig(
     seconds=2.56,
-    vae_channels=(16, 32, 64, 64),
+    vae_channels=(16, 48, 96, 128),
     vae_layers=1,
     vae_norm_groups=8,
     latent_channels=16,
@@ -193,7 +193,7 @@ MINIATURE_CODEC = CodecConfig(
 )
 MINIATURE_CONDITION = ConditionConfig(
     clap_dim=128, mae_dim=96, mae_layers=5, mae_heads=4, mae_mlp=256, mae_frames=256, mae_bins=64, mae_patch=8,
-    mae_pool=(4, 2), mae_mean=3, t5_dim=64, t5_length=24, t5_name="miniature",
+    mae_pool=(2, 2), mae_mean=3, t5_dim=64, t5_length=24, t5_name="miniature",
 )  # fmt: skip
 PRESETS: dict[str, ModelConfig] = {
     config.name: config

@@ -13,26 +13,30 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.synthesis import SAMPLE_RATE
-from reaudio_model.miniature.world import WORLD_VERSION, balanced_ids, clip_ids, describe, render
+from reaudio_model.miniature.varied import original, render_varied, varied_ids
+from reaudio_model.miniature.world import WORLD_VERSION, balanced_ids, clip_ids, describe
 from reaudio_model.records import Pair
 
 AUDIO = "audio"
 FIELDS = ("clip_id", "caption", "audio", "source_id", "split", "labels")
 # Clips of the balanced split: those that encoders and the first judge learn from, those of the second judge, and a few to validate on.
 ENCODER_CLIPS, JUDGE_CLIPS, BALANCED_VALIDATION = 8_000, 6_000, 325
+MORE_CLIPS, FIRST_MORE = 8_000, 15_000  # for CLAP and AudioMAE
 QUIET = Reporter(quiet=True)
 
 
 def tables() -> dict[str, tuple[str, ...]]:
-    """Table -> its clips. ``encoders`` and ``judge`` share none; no table but ``test`` holds a test clip."""
+    """Table -> its clips. ``judge`` shares none with ``encoders`` and ``encoders-more``; no table but ``test`` holds a test clip."""
     first_judge = ENCODER_CLIPS
     first_validation = ENCODER_CLIPS + JUDGE_CLIPS
     return {
         "train": clip_ids("train"),
+        "train-varied": varied_ids(),
         "val": clip_ids("val"),
         "test": clip_ids("test"),
         "pool": clip_ids("pool"),
         "encoders": balanced_ids(ENCODER_CLIPS),
+        "encoders-more": balanced_ids(MORE_CLIPS, FIRST_MORE),
         "judge": balanced_ids(JUDGE_CLIPS, first_judge),
         "balanced-val": balanced_ids(BALANCED_VALIDATION, first_validation),
     }
@@ -90,15 +94,15 @@ CHUNK = 50
 
 def _write_chunk(folder: Path, ids: Sequence[str]) -> int:
     for clip_id in ids:
-        atomic_write(folder / f"{clip_id}.wav", wav_bytes(render(clip_id), SAMPLE_RATE))
+        atomic_write(folder / f"{clip_id}.wav", wav_bytes(render_varied(clip_id), SAMPLE_RATE))
     return len(ids)
 
 
 def pair(clip_id: str, audio: Path | None = None) -> Pair:
-    """A clip as a pair of a retrieval set. Every clip is a recording of its own; the pool counts as training material."""
-    spec = describe(clip_id)
+    """A clip as a pair of a retrieval set. Clips of the world are recordings of their own; the pool counts as training material."""
+    spec = describe(original(clip_id))
     return Pair(
-        clip_id, spec.caption, audio, clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train"
+        clip_id, spec.caption, audio, spec.clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train"
     )
 
 
@@ -124,7 +128,7 @@ def _write_table(path: Path, ids: Sequence[str]) -> Path:
                 f"{AUDIO}/{clip_id}.wav",
                 found.source_id,
                 found.split,
-                ";".join(describe(clip_id).labels),
+                ";".join(describe(original(clip_id)).labels),
             ]
         )
     atomic_write(path, buffer.getvalue().encode())

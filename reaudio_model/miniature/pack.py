@@ -41,7 +41,7 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
-    kept = {"vae", *(source.partition("/")[0] for source in parts.values())}  # "vae" is where "vae-decoder" began
+    kept = {"vae", "vae-texture", *(source.partition("/")[0] for source in parts.values())}  # where "vae-decoder" began
     for stale in target.iterdir():
         if stale.is_dir() and stale.name not in {*parts, INDEX}:
             shutil.rmtree(stale)

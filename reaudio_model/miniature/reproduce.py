@@ -34,14 +34,23 @@ MICRO = Scale(12, ("loop.steps=2", "loop.batch_size=2", "loop.warmup=0", "loop.c
 
 
 class Stage(NamedTuple):
-    """A training run. name: its folder; part, recipe: what is trained and how; table, validation: its clips; needs: parts it reads."""
+    """A training run.
+
+    Attributes:
+        name: its folder.
+        part, recipe: what is trained and how.
+        tables, validation: its clips.
+        needs: parts it reads.
+        begins: below the folder of all runs, the weights of the part that it goes on with; "" begins with random ones.
+    """
 
     name: str
     part: Part
     recipe: str
-    table: str
+    tables: tuple[str, ...]
     validation: str
     needs: tuple[str, ...] = ()
+    begins: str = ""
 
 
 # Name of a part in ``parts`` of a configuration -> where the run of that part leaves it.
@@ -49,25 +58,28 @@ LEFT_AT = {
     "clap": "clap/clap",
     "audio_mae": "audio-mae/audio_mae",
     "t5": "t5/t5",
-    "vae": "vae/vae",
+    "vae": "vae-texture/vae",
     "vocoder": "vocoder/vocoder",
 }
+_ENCODERS = ("encoders", "encoders-more")
+_TRAIN = ("train", "train-varied")
 _READ = ("clap", "audio_mae", "t5", "vae")
 
 
 def stages() -> tuple[Stage, ...]:
     """Every run, in an order in which none needs a later one."""
     first = (
-        Stage("clap", "clap", "miniature-clap", "encoders", "balanced-val"),
-        Stage("audio-mae", "audio-mae", "miniature-audio-mae", "encoders", "balanced-val"),
-        Stage("t5", "t5", "miniature-t5", "encoders", "balanced-val"),
-        Stage("tagger", "tagger", "miniature-tagger", "encoders", "balanced-val"),
-        Stage("judge", "tagger", "miniature-judge", "judge", "balanced-val"),
-        Stage("vae", "vae", "miniature-vae", "train", "val"),
-        Stage("vae-decoder", "vae", "miniature-vae-decoder", "train", "val", ("vae",)),
-        Stage("vocoder", "vocoder", "miniature-vocoder", "train", "val"),
+        Stage("clap", "clap", "miniature-clap", _ENCODERS, "balanced-val"),
+        Stage("audio-mae", "audio-mae", "miniature-audio-mae", _ENCODERS, "balanced-val"),
+        Stage("t5", "t5", "miniature-t5", ("encoders",), "balanced-val"),
+        Stage("tagger", "tagger", "miniature-tagger", ("encoders",), "balanced-val"),
+        Stage("judge", "tagger", "miniature-judge", ("judge",), "balanced-val"),
+        Stage("vae", "vae", "miniature-vae", _TRAIN, "val"),
+        Stage("vae-texture", "vae", "miniature-vae-texture", _TRAIN, "val", begins="vae/vae"),
+        Stage("vae-decoder", "vae", "miniature-vae-decoder", _TRAIN, "val", begins="vae-texture/vae"),
+        Stage("vocoder", "vocoder", "miniature-vocoder", _TRAIN, "val"),
     )
-    return first + tuple(Stage(name, "diffusion", f"miniature-{name}", "train", "val", _READ) for name in DENOISERS)
+    return first + tuple(Stage(name, "diffusion", f"miniature-{name}", _TRAIN, "val", _READ) for name in DENOISERS)
 
 
 def reproduce(
@@ -94,7 +106,7 @@ def reproduce(
     from reaudio_model.miniature.skeletons import write_clap, write_t5
 
     reporter = reporter or Reporter(quiet=True)
-    needed = sorted({table for stage in stages() for table in (stage.table, stage.validation)} | {"pool"})
+    needed = sorted({table for stage in stages() for table in (*stage.tables, stage.validation)} | {"pool"})
     materials.write_tables(folder / WORLD, needed, limit=scale.clips, jobs=jobs, progress=reporter)
     for name, write in (("clap", write_clap), ("t5", write_t5)):
         if not (folder / f"skeleton-{name}" / "model.safetensors").exists():
@@ -120,10 +132,13 @@ def run_stage(folder: Path, stage: Stage, scale: Scale, device: str, reporter: R
 def stage_overrides(folder: Path, stage: Stage, scale: Scale) -> Sequence[str]:
     """What a recipe leaves open: tables, parts, and caches that runs with the same encoders share."""
     world = folder / WORLD
-    found = [f"data.pairs=[{world / stage.table}.csv]", f"data.validation=[{world / stage.validation}.csv]"]
+    pairs = ", ".join(f"{world / table}.csv" for table in stage.tables)
+    found = [f"data.pairs=[{pairs}]", f"data.validation=[{world / stage.validation}.csv]"]
     if stage.part in ("clap", "t5"):
         found += ["from_scratch=true", f"parts.{stage.part}={folder / f'skeleton-{stage.part}'}"]
     found += [f"parts.{name}={folder / LEFT_AT[name]}" for name in stage.needs]
+    if stage.begins:
+        found.append(f"parts.{stage.part}={folder / stage.begins}")
     if stage.part == "diffusion":
         kind = DENOISERS[stage.name].retrieval.replace("+", "-")
         found.append(f"data.cache={folder / f'cache-{kind}'}")

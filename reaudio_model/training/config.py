@@ -85,6 +85,7 @@ class DiffusionChoice:
         dropout, prediction, weight_decay, max_norm: of the task.
         gradient_checkpointing: less memory, a third more time.
         warm_start: an AudioLDM or AudioLDM2 UNet to begin with (:func:`reaudio_model.unet_checkpoints.load_unet`).
+        cuda_graph: launch the denoiser's kernels as one graph, which makes small denoisers faster on a GPU; nothing on a CPU.
     """
 
     dropout: Dropout = field(default_factory=Dropout)
@@ -93,6 +94,7 @@ class DiffusionChoice:
     max_norm: float | None = None
     gradient_checkpointing: bool = False
     warm_start: Path | None = None
+    cuda_graph: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.conditioning import drop
 from reaudio_model.records import Conditioning
 from reaudio_model.sampling import TRAIN_TIMESTEPS, make_scheduler
+from reaudio_model.training.graphs import GraphedDenoiser
 from reaudio_model.training.task import Batch, descend
 from reaudio_model.unet import RetrievalUNet
 
@@ -67,6 +68,7 @@ class DiffusionTask:
         prediction: what the network predicts: "epsilon", the paper's, or "v_prediction" (Salimans and Ho 2022).
         weight_decay: of AdamW.
         max_norm: of the gradient; None, the paper's framework, clips nothing.
+        cuda_graph: on a GPU, training steps replay a captured graph (:class:`reaudio_model.training.graphs.GraphedDenoiser`).
     """
 
     def __init__(
@@ -79,17 +81,20 @@ class DiffusionTask:
         prediction: Literal["epsilon", "v_prediction"] = "epsilon",
         weight_decay: float = 0.01,
         max_norm: float | None = None,
+        cuda_graph: bool = False,
     ) -> None:
         self.unet, self.null, self.k = unet, null, k
         self.dropout = dropout or Dropout()
         self.weight_decay, self.max_norm = weight_decay, max_norm
         self.scheduler = make_scheduler("ddim", prediction)
+        self._graphed = GraphedDenoiser(unet) if cuda_graph else None
 
     def modules(self) -> dict[str, nn.Module]:
         return {"unet": self.unet}
 
     def optimizers(self, learning_rate: float) -> list[Optimizer]:
-        return [AdamW(self.unet.parameters(), lr=learning_rate, weight_decay=self.weight_decay)]
+        on_gpu = self.unet.device.type == "cuda"
+        return [AdamW(self.unet.parameters(), lr=learning_rate, weight_decay=self.weight_decay, fused=on_gpu or None)]
 
     def training_step(
         self, batch: Batch, optimizers: list[Optimizer], accelerator: Accelerator, step: int, generator: Generator
@@ -160,7 +165,9 @@ class DiffusionTask:
         target = noise
         if self.scheduler.config.prediction_type == "v_prediction":
             target = self.scheduler.get_velocity(clean, noise, timesteps)
-        return F.mse_loss(self.unet(noisy, timesteps, conditioning).float(), target)
+        graphed = self._graphed if self.unet.training and noisy.is_cuda else None
+        network = graphed or self.unet
+        return F.mse_loss(network(noisy, timesteps, conditioning).float(), target)
 
 
 def _conditioning(batch: Batch) -> Conditioning:

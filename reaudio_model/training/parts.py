@@ -157,6 +157,7 @@ def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
         prediction=options.prediction,
         weight_decay=options.weight_decay,
         max_norm=options.max_norm,
+        cuda_graph=options.cuda_graph,
     )
 
     def export(folder: Path) -> None:
