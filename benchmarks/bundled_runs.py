@@ -42,6 +42,7 @@ def main() -> None:
             if system.name in BASELINES:
                 shutil.rmtree(FOLDER / system.name, ignore_errors=True)
                 print(export_baseline(run, options.protocol, FOLDER / system.name))
+                (FOLDER / f".{system.name}.lock").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

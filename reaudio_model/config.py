@@ -189,7 +189,7 @@ MINIATURE_CODEC = CodecConfig(
     vocoder_rates=(8, 5, 4),
     vocoder_kernels=(16, 15, 8),
     vocoder_resblock_kernels=(3, 7),
-    vocoder_refinement=4,
+    vocoder_refinement=8,
 )
 MINIATURE_CONDITION = ConditionConfig(
     clap_dim=128, mae_dim=96, mae_layers=5, mae_heads=4, mae_mlp=256, mae_frames=256, mae_bins=64, mae_patch=8,

@@ -189,7 +189,7 @@ def _open_tokens(path: Path) -> RowFile:
     try:
         return RowFile(path)
     except ReaudioError as error:
-        raise ReaudioError(f"{error} Delete it and build the features again.") from error
+        raise ReaudioError(f"{path} is damaged: delete it and build the features again.") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

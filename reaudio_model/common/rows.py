@@ -12,7 +12,12 @@ import numpy.typing as npt
 from reaudio_model.common.errors import ReaudioError
 
 # The format's names of the types that are stored by rows: https://github.com/huggingface/safetensors#format
-DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "BOOL": np.dtype("?"), "I64": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "BOOL": np.dtype("?"),
+    "I64": np.dtype("<i8"),
+}
 MAX_HEADER = 100_000_000  # bytes; the limit of the library
 
 

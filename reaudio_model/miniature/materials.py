@@ -102,7 +102,11 @@ def pair(clip_id: str, audio: Path | None = None) -> Pair:
     """A clip as a pair of a retrieval set. Clips of the world are recordings of their own; the pool counts as training material."""
     spec = describe(original(clip_id))
     return Pair(
-        clip_id, spec.caption, audio, spec.clip_id, "val" if spec.split == "val" else "test" if spec.split == "test" else "train"
+        clip_id,
+        spec.caption,
+        audio,
+        spec.clip_id,
+        "val" if spec.split == "val" else "test" if spec.split == "test" else "train",
     )
 
 

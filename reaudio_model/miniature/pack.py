@@ -15,7 +15,8 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.weights import sha256_file
-from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
+from reaudio_model.config import retrieves
+from reaudio_model.miniature.bundled import DENOISERS, FOLLOW, FORMAT, INDEX, MANIFEST
 from reaudio_model.miniature.world import WORLD_VERSION
 
 SHARED = {
@@ -33,15 +34,21 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
         CheckpointError: the run of a part that every system needs is not finished.
     """
     reporter = reporter or Reporter(quiet=True)
-    finished = [name for name in DENOISERS if (folder / name / "unet").is_dir()]
-    for name in DENOISERS.keys() - set(finished):
-        reporter.note(f"{name} is left out: {folder / name} is not finished")
-    parts = SHARED | {DENOISERS[name].folder: f"{name}/unet" for name in finished}
+    runs = {name: f"{name}{FOLLOW if retrieves(kind.retrieval) else ''}" for name, kind in DENOISERS.items()}
+    finished = {name: run for name, run in runs.items() if (folder / run / "unet").is_dir()}
+    for name in DENOISERS.keys() - finished.keys():
+        reporter.note(f"{name} is left out: {folder / runs[name]} is not finished")
+    parts = SHARED | {DENOISERS[name].folder: f"{run}/unet" for name, run in finished.items()}
     (target / MANIFEST).unlink(missing_ok=True)
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
-    kept = {"vae", "vae-texture", *(source.partition("/")[0] for source in parts.values())}  # where "vae-decoder" began
+    kept = {
+        "vae",
+        "vae-texture",
+        *finished,
+        *(source.partition("/")[0] for source in parts.values()),
+    }  # and where those began
     for stale in target.iterdir():
         if stale.is_dir() and stale.name not in {*parts, INDEX}:
             shutil.rmtree(stale)
@@ -71,7 +78,9 @@ def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
             kept = {name: _half(value) for name, value in load_file(path).items() if not name.startswith(unused or ("\0",))}
             atomic_write(target / path.name, save(kept, {"format": "pt"}))
         elif path.suffix == ".json":
-            atomic_write(target / path.name, path.read_bytes())
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            settings.pop("_name_or_path", None)  # where the training began: a path of the machine
+            atomic_write(target / path.name, (json.dumps(settings, indent=2) + "\n").encode())
 
 
 def _half(value: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reaudio_model.common.progress import Reporter
+from reaudio_model.config import retrieves
 from reaudio_model.miniature import materials
-from reaudio_model.miniature.bundled import DENOISERS
+from reaudio_model.miniature.bundled import DENOISERS, FOLLOW
 
 if TYPE_CHECKING:
     from reaudio_model.training.config import Part
@@ -79,7 +80,14 @@ def stages() -> tuple[Stage, ...]:
         Stage("vae-decoder", "vae", "miniature-vae-decoder", _TRAIN, "val", begins="vae-texture/vae"),
         Stage("vocoder", "vocoder", "miniature-vocoder", _TRAIN, "val"),
     )
-    return first + tuple(Stage(name, "diffusion", f"miniature-{name}", _TRAIN, "val", _READ) for name in DENOISERS)
+    denoisers = tuple(Stage(name, "diffusion", f"miniature-{name}", _TRAIN, "val", _READ) for name in DENOISERS)
+    return first + denoisers + tuple(_follow(name) for name, kind in DENOISERS.items() if retrieves(kind.retrieval))
+
+
+def _follow(name: str) -> Stage:
+    return Stage(
+        f"{name}{FOLLOW}", "diffusion", f"miniature-{name}{FOLLOW}", ("train",), "val", _READ, begins=f"{name}/unet"
+    )
 
 
 def reproduce(
@@ -138,8 +146,8 @@ def stage_overrides(folder: Path, stage: Stage, scale: Scale) -> Sequence[str]:
         found += ["from_scratch=true", f"parts.{stage.part}={folder / f'skeleton-{stage.part}'}"]
     found += [f"parts.{name}={folder / LEFT_AT[name]}" for name in stage.needs]
     if stage.begins:
-        found.append(f"parts.{stage.part}={folder / stage.begins}")
+        found.append(f"parts.{Path(stage.begins).name}={folder / stage.begins}")
     if stage.part == "diffusion":
-        kind = DENOISERS[stage.name].retrieval.replace("+", "-")
-        found.append(f"data.cache={folder / f'cache-{kind}'}")
+        name = stage.name.removesuffix(FOLLOW)
+        found.append(f"data.cache={folder / f'cache-{DENOISERS[name].retrieval}{stage.name[len(name) :]}'}")
     return [*found, *scale.overrides]

@@ -66,5 +66,7 @@ def render_varied(clip_id: str) -> npt.NDArray[np.float32]:
         ramp = np.linspace(0.0, 1.0, JOINT, dtype=np.float32)
         joint = played[-JOINT:] * (1 - ramp) + played[:JOINT] * ramp
         played = np.concatenate([played[:-JOINT], joint, played[JOINT:]])
-    varied: npt.NDArray[np.float32] = (np.round(played[:CLIP_SAMPLES] * 2**15) / 2**15).clip(-1, 1 - 2**-15).astype(np.float32)
+    varied: npt.NDArray[np.float32] = (
+        (np.round(played[:CLIP_SAMPLES] * 2**15) / 2**15).clip(-1, 1 - 2**-15).astype(np.float32)
+    )
     return varied

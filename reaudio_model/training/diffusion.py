@@ -165,7 +165,7 @@ class DiffusionTask:
         target = noise
         if self.scheduler.config.prediction_type == "v_prediction":
             target = self.scheduler.get_velocity(clean, noise, timesteps)
-        graphed = self._graphed if self.unet.training and noisy.is_cuda else None
+        graphed = self._graphed if noisy.is_cuda and torch.is_grad_enabled() else None
         network = graphed or self.unet
         return F.mse_loss(network(noisy, timesteps, conditioning).float(), target)
 

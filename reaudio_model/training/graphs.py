@@ -42,7 +42,9 @@ class GraphedDenoiser:
             self._shapes = [tensor.shape for tensor in tensors]
             flat = _Flat(self._unet, tuple(fields))
             sample = tuple(tensor.clone() for tensor in tensors)
-            self._graph = cast("Callable[..., Tensor]", torch.cuda.make_graphed_callables(flat, sample, allow_unused_input=True))
+            self._graph = cast(
+                "Callable[..., Tensor]", torch.cuda.make_graphed_callables(flat, sample, allow_unused_input=True)
+            )
         if [tensor.shape for tensor in tensors] != self._shapes:
             raise ValueError("a captured denoiser takes batches of one shape")
         return self._graph(*tensors)

@@ -53,7 +53,9 @@ class LatentStore:
             try:
                 self._open[path] = RowFile(path).tensors
             except ReaudioError as error:
-                raise ReaudioError(f"{error} Remove its folder, the latents are made again.") from error
+                raise ReaudioError(
+                    f"{path} is missing or damaged: remove its folder, the latents are made again."
+                ) from error
         mean, std = (self._open[path][name][row].astype(np.float32) for name in ("mean", "std"))
         latent: Tensor = torch.from_numpy(mean + std * rng.standard_normal(mean.shape, np.float32))
         return latent
