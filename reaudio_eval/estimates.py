@@ -189,7 +189,12 @@ def ratio(summary: Summary, context: Context) -> Estimate:
     of_head = summary.class_means[(context.table.stratum == head) & summary.defined]
     if len(of_head) and of_head.mean() <= 0:
         return undefined("the head's mean is not positive")
-    return _over_strata(lambda m: m[1] / m[0], lambda m: (-m[1] / m[0] ** 2, 1 / m[0]), (head, tail), summary, context)
+
+    def quotient(m: Sequence[Any]) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample in which the head's mean is 0 has none
+            return m[1] / m[0]
+
+    return _over_strata(quotient, lambda m: (-m[1] / m[0] ** 2, 1 / m[0]), (head, tail), summary, context)
 
 
 def harmonic(summary: Summary, higher_is_better: bool, context: Context) -> Estimate:
@@ -204,7 +209,8 @@ def harmonic(summary: Summary, higher_is_better: bool, context: Context) -> Esti
         return undefined("a stratum's mean is not positive")
 
     def mean(m: Sequence[Any]) -> Any:
-        return len(m) / sum(1 / x for x in m)
+        with np.errstate(divide="ignore"):  # a resample in which a stratum's mean is 0 has the harmonic mean 0
+            return len(m) / sum(1 / x for x in m)
 
     def gradient(m: Sequence[float]) -> Sequence[float]:
         return [float(mean(m)) ** 2 / (len(m) * x**2) for x in m]
