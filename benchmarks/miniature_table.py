@@ -3,15 +3,20 @@
     python benchmarks/miniature_table.py OUTPUT [SEED ...]      (default: seeds 0, 1, 2)
 
 Writes ``OUTPUT/seed-N/longtail.html`` and, over the seeds, ``OUTPUT/table1.csv`` (system, metric, mean, standard deviation over seeds),
-``OUTPUT/strata.csv`` and ``OUTPUT/regimes.csv`` (the same within strata and within zero-shot regimes).
+``OUTPUT/strata.csv`` and ``OUTPUT/regimes.csv`` (the same within strata and within zero-shot regimes), and ``OUTPUT/paired.csv``: each
+system against the one without retrieval, class by class, the class scores averaged over the seeds first.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets.miniature import DEFAULTS
@@ -20,7 +25,7 @@ from reaudio_eval.longtail_run import LongtailRequest, longtail
 from reaudio_eval.records import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped
-from reaudio_model.miniature.world import regime
+from reaudio_model.miniature.world import regime, train_counts
 
 
 def run(output: Path, seed: int) -> LongtailAnalysis:
@@ -53,6 +58,40 @@ def by_regime(analysis: LongtailAnalysis) -> pd.DataFrame:
     return frame.groupby(["system", "metric", "regime"], sort=False)["value"].mean().reset_index()
 
 
+def against_no_retrieval(frames: list[pd.DataFrame], primary: str) -> pd.DataFrame:
+    """Differences of class scores to the system without retrieval, over groups of classes, with the class as the unit.
+
+    "ci_low", "ci_high": 95 % BCa bootstrap over classes. "p_value": sign-flip permutation test; "q_value": after Benjamini and Hochberg
+    over all rows.
+
+    Args:
+        frames: ``per_class`` of each seed.
+        primary: the metric.
+    """
+    together = pd.concat(frames)
+    scores = together[together["metric"] == primary].groupby(["label", "system"])["value"].mean().unstack()
+    n_train = pd.Series(train_counts()).reindex(scores.index)
+    kinds = pd.Series([regime(label) for label in scores.index], scores.index)
+    groups = {
+        "all": n_train >= 0, "100+": n_train >= 100, "10-99": n_train.between(10, 99), "1-9": n_train.between(1, 9),
+        "zero-shot": n_train == 0, "pool only": kinds == "pool only", "neither": kinds == "neither",
+    }  # fmt: skip
+    rows = []
+    for system in scores.columns.drop(["re-audioldm-s-none", "real", "noise"], errors="ignore"):
+        for name, chosen in groups.items():
+            difference = (scores.loc[chosen, system] - scores.loc[chosen, "re-audioldm-s-none"]).to_numpy()
+            rows.append({"system": system, "classes": name, "n_classes": len(difference), **_tested(difference)})
+    found = pd.DataFrame(rows)
+    return found.assign(q_value=false_discovery_control(found["p_value"]))
+
+
+def _tested(difference: npt.NDArray[np.float64]) -> dict[str, float]:
+    options: dict[str, Any] = {"n_resamples": 9999, "rng": np.random.default_rng(0)}
+    interval = bootstrap((difference,), np.mean, method="BCa", **options).confidence_interval
+    test = permutation_test((difference,), np.mean, permutation_type="samples", **options)
+    return {"difference": difference.mean(), "ci_low": interval.low, "ci_high": interval.high, "p_value": test.pvalue}
+
+
 def main() -> None:
     output, *seeds = sys.argv[1:] or ["reports/miniature"]
     done = [run(Path(output) / f"seed-{seed}", int(seed)) for seed in seeds or ("0", "1", "2")]
@@ -61,6 +100,10 @@ def main() -> None:
         "strata": over_seeds([a.by_stratum for a in done], ["system", "metric", "stratum"]),
         "regimes": over_seeds([by_regime(a) for a in done], ["system", "metric", "regime"]),
     }
+    assert DEFAULTS.primary
+    paired = against_no_retrieval([a.per_class for a in done], DEFAULTS.primary)
+    paired.to_csv(Path(output) / "paired.csv", index=False)
+    print(paired.round(3).to_string())
     for name, table in tables.items():
         table.to_csv(Path(output) / f"{name}.csv", index=False)
         print(name)
