@@ -58,18 +58,18 @@ def by_regime(analysis: LongtailAnalysis) -> pd.DataFrame:
     return frame.groupby(["system", "metric", "regime"], sort=False)["value"].mean().reset_index()
 
 
-def against_no_retrieval(frames: list[pd.DataFrame], primary: str) -> pd.DataFrame:
+def against_no_retrieval(frames: list[pd.DataFrame], metric: str) -> pd.DataFrame:
     """Differences of class scores to the system without retrieval, over groups of classes, with the class as the unit.
 
     "ci_low", "ci_high": 95 % BCa bootstrap over classes. "p_value": sign-flip permutation test; "q_value": after Benjamini and Hochberg
-    over all rows.
+    over all rows of the metric.
 
     Args:
         frames: ``per_class`` of each seed.
-        primary: the metric.
+        metric: of clips.
     """
     together = pd.concat(frames)
-    scores = together[together["metric"] == primary].groupby(["label", "system"])["value"].mean().unstack()
+    scores = together[together["metric"] == metric].groupby(["label", "system"])["value"].mean().unstack()
     n_train = pd.Series(train_counts()).reindex(scores.index)
     kinds = pd.Series([regime(label) for label in scores.index], scores.index)
     groups = {
@@ -80,7 +80,9 @@ def against_no_retrieval(frames: list[pd.DataFrame], primary: str) -> pd.DataFra
     for system in scores.columns.drop(["re-audioldm-s-none", "real", "noise"], errors="ignore"):
         for name, chosen in groups.items():
             difference = (scores.loc[chosen, system] - scores.loc[chosen, "re-audioldm-s-none"]).to_numpy()
-            rows.append({"system": system, "classes": name, "n_classes": len(difference), **_tested(difference)})
+            rows.append(
+                {"metric": metric, "system": system, "classes": name, "n_classes": len(difference), **_tested(difference)}
+            )
     found = pd.DataFrame(rows)
     return found.assign(q_value=false_discovery_control(found["p_value"]))
 
@@ -100,8 +102,8 @@ def main() -> None:
         "strata": over_seeds([a.by_stratum for a in done], ["system", "metric", "stratum"]),
         "regimes": over_seeds([by_regime(a) for a in done], ["system", "metric", "regime"]),
     }
-    assert DEFAULTS.primary
-    paired = against_no_retrieval([a.per_class for a in done], DEFAULTS.primary)
+    of_clips = [name for name in DEFAULTS.metrics or () if name in set(done[0].per_class["metric"])]
+    paired = pd.concat(against_no_retrieval([a.per_class for a in done], metric) for metric in of_clips)
     paired.to_csv(Path(output) / "paired.csv", index=False)
     print(paired.round(3).to_string())
     for name, table in tables.items():

@@ -18,16 +18,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
 from reaudio_model.common.progress import Reporter
-from reaudio_model.common.rows import RowFile
 from reaudio_model.conditioning import Conditioner
 from reaudio_model.records import Pair
 from reaudio_model.slots import PairTokens
@@ -57,7 +55,7 @@ class FeatureStore:
         self.folder = folder
         self._clips = clips
         self._rows = {clip_id: rows[source.key] for clip_id, source in clips.items()}
-        self._open: dict[Path, dict[str, npt.NDArray[Any]]] = {}
+        self._open: dict[Path, dict[str, torch.Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -78,7 +76,7 @@ class FeatureStore:
         """
         rows = [self._row(clip_id) for clip_id in clip_ids]
         names = self._file(rows[0][0]).keys() if rows else ()
-        read = {name: torch.from_numpy(np.stack([self._file(path)[name][row] for path, row in rows])) for name in names}
+        read = {name: torch.stack([self._file(path)[name][row] for path, row in rows]) for name in names}
         return PairTokens(read["audio"], read.get("captions"), read.get("captions_mask"))
 
     def _row(self, clip_id: str) -> tuple[Path, int]:
@@ -86,9 +84,10 @@ class FeatureStore:
             raise ReaudioError(f"The features in {self.folder} have no clip {clip_id!r}: build them for this retrieval set.")
         return self._rows[clip_id]
 
-    def _file(self, path: Path) -> dict[str, npt.NDArray[Any]]:
+    def _file(self, path: Path) -> dict[str, torch.Tensor]:
         if path not in self._open:
-            self._open[path] = _open_tokens(path).tensors
+            file = _open_tokens(path)  # its tensors are memory maps: a row is read when it is asked for
+            self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
         return self._open[path]
 
 
@@ -180,15 +179,15 @@ def _stored_rows(folder: Path) -> dict[str, tuple[Path, int]]:
     """Key -> (file, row)."""
     rows = {}
     for path in sorted(folder.glob("tokens-*.safetensors")):
-        keys = json.loads(_open_tokens(path).metadata["keys"])
+        keys = json.loads(_open_tokens(path).metadata()["keys"])
         rows.update({key: (path, row) for row, key in enumerate(keys)})
     return rows
 
 
-def _open_tokens(path: Path) -> RowFile:
+def _open_tokens(path: Path) -> Any:
     try:
-        return RowFile(path)
-    except ReaudioError as error:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
         raise ReaudioError(f"{path} is damaged: delete it and build the features again.") from error
 
 

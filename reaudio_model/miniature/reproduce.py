@@ -148,6 +148,6 @@ def stage_overrides(folder: Path, stage: Stage, scale: Scale) -> Sequence[str]:
     if stage.begins:
         found.append(f"parts.{Path(stage.begins).name}={folder / stage.begins}")
     if stage.part == "diffusion":
-        name = stage.name.removesuffix(FOLLOW)
-        found.append(f"data.cache={folder / f'cache-{DENOISERS[name].retrieval}{stage.name[len(name) :]}'}")
+        kind = DENOISERS[stage.name.removesuffix(FOLLOW)].retrieval.replace("+", "-")
+        found.append(f"data.cache={folder / f'cache-{kind}-{stage.tables[-1]}'}")  # other tables, another cache
     return [*found, *scale.overrides]

@@ -1,4 +1,4 @@
-"""The denoiser as a CUDA graph: its thousands of small kernels are launched at once, forward and backward.
+"""The denoiser as a CUDA graph: its many small kernels are launched at once, forward and backward.
 
 A small denoiser keeps a GPU waiting for the CPU that launches its kernels; a captured graph launches them all in one call and computes
 the same numbers.

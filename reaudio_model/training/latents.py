@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKL
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,7 +21,6 @@ from reaudio_model.common.files import atomic_write, canonical_sha256, json_byte
 from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
-from reaudio_model.common.rows import RowFile
 from reaudio_model.config import CodecConfig
 from reaudio_model.mel import log_mel, normalise_waveform
 from reaudio_model.records import Pair
@@ -38,7 +37,7 @@ class LatentStore:
 
     def __init__(self, files: Sequence[Path], rows: int, size: int) -> None:
         self.files, self.rows, self.size = list(files), rows, size
-        self._open: dict[Path, dict[str, npt.NDArray[Any]]] = {}
+        self._open: dict[Path, dict[str, Tensor]] = {}
 
     def __len__(self) -> int:
         return self.size
@@ -51,13 +50,15 @@ class LatentStore:
         path, row = self.files[clip // self.rows], clip % self.rows
         if path not in self._open:
             try:
-                self._open[path] = RowFile(path).tensors
-            except ReaudioError as error:
+                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is asked for
+                    self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+            except (OSError, SafetensorError) as error:
                 raise ReaudioError(
                     f"{path} is missing or damaged: remove its folder, the latents are made again."
                 ) from error
-        mean, std = (self._open[path][name][row].astype(np.float32) for name in ("mean", "std"))
-        latent: Tensor = torch.from_numpy(mean + std * rng.standard_normal(mean.shape, np.float32))
+        mean, std = (self._open[path][name][row].float() for name in ("mean", "std"))
+        noise: Tensor = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
+        latent: Tensor = mean + std * noise
         return latent
 
 

@@ -109,6 +109,9 @@ def _vae(config: TrainConfig, setting: Setting) -> Prepared:
     training, validation = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate))
 
     def export(folder: Path) -> None:
+        if config.vae.decoder_only:  # the latents, and with them their scale, are those it began with
+            vae.save_pretrained(folder / "vae")
+            return
         order = EveryClip(len(training), config.loop.batch_size)
         batches = islice(loader(training, order), SCALE_BATCHES)
         vae.eval()
@@ -135,6 +138,8 @@ def _vocoder(config: TrainConfig, setting: Setting) -> Prepared:
 
 def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
     sizes, options, parts = config.model.sizes(), config.diffusion, config.parts
+    if options.cuda_graph and (config.loop.precision != "float32" or options.gradient_checkpointing):
+        raise ReaudioError("diffusion.cuda_graph needs loop.precision float32 and no diffusion.gradient_checkpointing.")
     conditioner = load_parts_conditioner(parts, sizes, setting.device, setting.cache_dir)
     training, validation = _tables(config)
     clips = denoiser_clips(config, conditioner, training, validation, setting.cache, setting.reporter)

@@ -96,7 +96,6 @@ def train(
 
 
 def _accelerator(settings: TrainConfig, device: str) -> Accelerator:
-    import torch
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
@@ -105,8 +104,6 @@ def _accelerator(settings: TrainConfig, device: str) -> Accelerator:
     chosen = open_device(device)
     if settings.loop.precision == "float16" and chosen.type == "cpu":
         raise ReaudioError("loop.precision float16 needs a GPU: use bfloat16 or float32.")
-    if chosen.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # TF32, which cuDNN's convolutions take by default
     patience = InitProcessGroupKwargs(timeout=PREPARATION)
     return Accelerator(
         cpu=chosen.type == "cpu", mixed_precision=MIXED_PRECISION[settings.loop.precision], kwargs_handlers=[patience]

@@ -101,7 +101,7 @@ def test_only_what_changed_is_computed_again(conditioner: Conditioner, pairs: li
     store = build_features(pairs, conditioner, folder)
     new = store.tokens(["clip-1", "clip-2"])
     (added,) = set(files(folder)) - set(before)
-    assert len(json.loads(features._open_tokens(folder / added).metadata["keys"])) == 2
+    assert len(json.loads(features._open_tokens(folder / added).metadata()["keys"])) == 2
     assert not torch.equal(new.audio[0], old.audio[0])
     assert torch.equal(new.audio[1], old.audio[1])
     assert not torch.equal(new.captions[1], old.captions[1])
