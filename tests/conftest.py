@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -25,3 +26,12 @@ def shared() -> Path:
 def systems48(shared: Path) -> Path:
     """48 AudioCaps prompts: real clips and seven published systems' outputs."""
     return shared / "data" / "systems48"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_state_of_accelerate() -> None:
+    """Accelerate keeps device and precision for the whole process: what another module chose must not reach this one."""
+    state = sys.modules.get("accelerate.state")
+    if state is not None:
+        for each in (state.AcceleratorState, state.PartialState, state.GradientState):
+            each._reset_state()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState, PartialState
 from safetensors.torch import load_file
 
 from reaudio_model.common.errors import CheckpointError
@@ -18,10 +16,8 @@ from reaudio_model.retrieval import RetrievalIndex
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield reproduce(tmp_path_factory.mktemp("runs"), scale=MICRO, device="cpu", jobs=1)
-    for state in (AcceleratorState, PartialState, GradientState):
-        state._reset_state()
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return reproduce(tmp_path_factory.mktemp("runs"), scale=MICRO, device="cpu", jobs=1)
 
 
 def test_every_part_is_packed_in_half_precision(packed: Path) -> None:
