@@ -17,6 +17,7 @@ from reaudio_model.common.progress import Reporter
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.config import retrieves
 from reaudio_model.miniature.bundled import DENOISERS, FOLLOW, FORMAT, INDEX, MANIFEST
+from reaudio_model.miniature.reproduce import stages
 from reaudio_model.miniature.world import WORLD_VERSION
 
 SHARED = {
@@ -43,12 +44,7 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
-    kept = {
-        "vae",
-        "vae-texture",
-        *finished,
-        *(source.partition("/")[0] for source in parts.values()),
-    }  # and where those began
+    kept = {stage.name for stage in stages() if stage.part != "diffusion" or stage.name.removesuffix(FOLLOW) in finished}
     for stale in target.iterdir():
         if stale.is_dir() and stale.name not in {*parts, INDEX}:
             shutil.rmtree(stale)

@@ -97,6 +97,14 @@ def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> N
     assert set(manifest["versions"]) >= {"torch", "diffusers"}
 
 
+@pytest.mark.parametrize("unfit", ["loop.precision=bfloat16", "diffusion.gradient_checkpointing=true"])
+def test_a_cuda_graph_says_what_it_cannot_stand_beside(world: Path, tmp_path: Path, unfit: str) -> None:
+    with pytest.raises(
+        ReaudioError, match=r"cuda_graph needs loop\.precision float32 and no diffusion\.gradient_checkpointing"
+    ):
+        run("diffusion", "tiny", world, tmp_path, "diffusion.cuda_graph=true", unfit)
+
+
 @pytest.mark.parametrize("retrieval", ["none", "audio"])
 def test_denoisers_with_less_retrieval(world: Path, tmp_path: Path, retrieval: str) -> None:
     options = [f"model.retrieval={retrieval}", "diffusion.prediction=v_prediction", "diffusion.gradient_checkpointing=true"]
@@ -123,6 +131,16 @@ def test_vae(world: Path, tmp_path: Path) -> None:
     assert run("vae", "vae", world, tmp_path, "discriminator_width=4", "vae.discriminator_start=1").finished
     vae = load_vae(tmp_path / "vae", TINY_CODEC)
     assert vae.config.scaling_factor not in (TINY_CODEC.scaling_factor, 1.0)
+
+
+def test_a_vae_of_which_the_decoder_alone_is_trained_keeps_its_latents_and_their_scale(world: Path, tmp_path: Path) -> None:
+    options = ["discriminator_width=4", "vae.discriminator_start=0", "vae.decoder_only=true"]
+    assert run("vae", "vae", world, tmp_path, *options).finished
+    before, after = (load_vae(folder / "vae", TINY_CODEC) for folder in (world, tmp_path))
+    assert after.config.scaling_factor == before.config.scaling_factor
+    changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
+    assert changed
+    assert not {name for name in changed if name.startswith(("encoder.", "quant_conv."))}
     assert read_metrics(tmp_path / "train.csv")[1]["discriminator"] > 0
 
 
