@@ -64,6 +64,54 @@ DatasetProtocolOption = Annotated[
 DEFAULT_DATASET = "miniature"
 DEFAULT_STRATA = "log10"
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")]
+OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")]
+SplitOption = Annotated[str, typer.Option("--split", help="Split whose prompts are used.")]
+CaptionsOption = Annotated[int, typer.Option("--captions", help="Which caption of several, from 1.")]
+ReferencesOption = Annotated[Path | None, typer.Option("--references", help="Folder of real clips.")]
+ClipManifestOption = Annotated[
+    Path | None, typer.Option("--clip-manifest", help="CSV (clip_id, caption, ...) naming the prompts that were used.")
+]
+ClipsOption = Annotated[
+    list[str] | None,
+    typer.Option("--clips", metavar="NAME=FOLDER", help="A system's clips, file stem = clip id; repeatable."),
+]
+ModelOption = Annotated[
+    list[str] | None, typer.Option("--model", help="A registered model (see `list models`); repeatable.")
+]
+WeightsOption = Annotated[
+    list[str] | None,
+    typer.Option("--weights", metavar="MODEL=FOLDER", help="A saved pipeline for a --model; repeatable."),
+]
+IndexOption = Annotated[
+    Path | None, typer.Option("--index", help="Retrieval index for models with --weights (`reaudio-model index build`).")
+]
+StepsOption = Annotated[int | None, typer.Option("--steps", min=1, help="Denoising steps. Default: the model's.")]
+GuidanceOption = Annotated[float | None, typer.Option("--guidance", help="Guidance scale. Default: the model's.")]
+KOption = Annotated[int | None, typer.Option("--k", min=0, help="Retrieved pairs a model uses. Default: the model's.")]
+BaselinesOption = Annotated[
+    BaselinesChoice,
+    typer.Option(
+        "--baselines", help="Beside a bundled model: its twin without retrieval by scores of the package, or made anew."
+    ),
+]
+RealOption = Annotated[bool, typer.Option("--real/--no-real", help="Score the real audio too (ceiling).")]
+NoiseOption = Annotated[bool, typer.Option("--noise/--no-noise", help="Score noise too (floor).")]
+StrataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--strata",
+        help="log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000. Default: the dataset's, else log10.",
+    ),
+]
+PrimaryOption = Annotated[
+    str | None,
+    typer.Option("--primary", help="Metric shown first. Default: the dataset's, else CLAP score, else label recall."),
+]
+MediaOption = Annotated[
+    MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")
+]
+OverwriteOption = Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")]
 
 
 def dataset_defaults(dataset: str) -> DatasetDefaults:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import reaudio_eval
-from reaudio_eval import cli, protocols
+from reaudio_eval import cli_options, protocols
 from reaudio_eval.cli import app
 
 runner = CliRunner()
@@ -48,7 +48,7 @@ def test_list_suggests() -> None:
 
 
 def test_default_protocol_is_that_of_the_library() -> None:
-    assert cli.DEFAULT_PROTOCOL == protocols.DEFAULT_PROTOCOL
+    assert cli_options.DEFAULT_PROTOCOL == protocols.DEFAULT_PROTOCOL
 
 
 def test_help_imports_nothing_heavy() -> None:

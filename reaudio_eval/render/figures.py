@@ -6,69 +6,17 @@ to system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns in
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
-
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.palette import INK, MUTED, RULE, STRATA, SURFACE, SystemStyle, system_styles
-
-DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other
-
-
-class Chart(NamedTuple):
-    """A figure and, for each group of points, the row of ``analysis.labels`` behind every point."""
-
-    figure: Figure
-    points: Mapping[str, Sequence[int]] = {}
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    rc: dict[Any, Any] = {
-        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-        "axes.edgecolor": RULE.light,
-        "axes.labelcolor": MUTED.light,
-        "text.color": INK.light,
-        "xtick.color": MUTED.light,
-        "ytick.color": MUTED.light,
-        "grid.color": RULE.light,
-        "figure.facecolor": SURFACE.light,
-        "axes.facecolor": SURFACE.light,
-        "font.family": ["sans-serif"],
-        "font.size": 8.5,
-        "axes.labelsize": 8.5,
-        "axes.linewidth": 0.8,
-        "legend.frameon": False,
-        "legend.fontsize": 7.5,
-    }
-    with mpl.rc_context(), sns.axes_style("ticks"), mpl.rc_context(rc), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks: boxes in PNG and PDF
-        yield
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _settle(figure: Figure) -> Figure:
-    """Lay out once and keep that: each file drawn later would otherwise do it again."""
-    figure.set_layout_engine("constrained")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
+from reaudio_eval.render.drawing import DECADES, Chart, axis_limits, count_axis, figure_style, log_count, new_figure, settle
+from reaudio_eval.render.palette import MUTED, RULE, STRATA, SystemStyle, system_styles
 
 
 def axis_title(metric: MetricInfo) -> str:
@@ -77,25 +25,12 @@ def axis_title(metric: MetricInfo) -> str:
     return f"{metric.title}{unit} ({'higher' if metric.higher_is_better else 'lower'} is better)"
 
 
-def _log_x(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    return np.log10(1.0 + np.asarray(counts, dtype=np.float64))
-
-
-def _count_axis(ax: Axes, largest: int) -> None:
-    ticks = [d for d in DECADES if d <= max(largest, 10)]
-    ax.set_xticks(_log_x(ticks), [f"{t:,}" for t in ticks])
-    minor = [m * d for d in DECADES[1:] for m in range(2, 10) if m * d <= largest]
-    ax.set_xticks(_log_x(minor), minor=True)
-    ax.tick_params(axis="x", which="minor", length=2)
-    ax.set_xlabel("training clips of the class (log scale)")
-
-
 def _label_strata(ax: Axes, analysis: LongtailAnalysis) -> None:
     """Edges between the strata and their names along the top."""
     left, right = ax.get_xlim()
     for stratum in analysis.strata:
-        low = float(_log_x(max(stratum.low - 0.5, -0.5)))
-        high = right if stratum.high is None else min(float(_log_x(stratum.high - 0.5)), right)
+        low = float(log_count(max(stratum.low - 0.5, -0.5)))
+        high = right if stratum.high is None else min(float(log_count(stratum.high - 0.5)), right)
         low = max(low, left)
         if high <= low:
             continue
@@ -116,38 +51,27 @@ def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | 
         return None
     row_of = {label: i for i, label in enumerate(analysis.labels["label"])}
     behind: dict[str, list[int]] = {}
-    with _style():
-        fig = _figure(7.2, 4.1)
+    with figure_style():
+        fig = new_figure(7.2, 4.1)
         ax = fig.add_subplot()
         for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
             own = points[points["system"] == system.name].sort_values(["n_train", "label"])
             behind[f"points-{i}"] = [row_of.get(label, -1) for label in own["label"]]
-            ax.plot(_log_x(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
+            ax.plot(log_count(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
                     color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
             _curve(ax, curves[curves["system"] == system.name].sort_values("n_train"), style, i, system.kind == "generated")
         largest = int(points["n_train"].max())
-        _count_axis(ax, largest)
-        ax.set_xlim(float(_log_x(points["n_train"].min())) - 0.12, float(_log_x(largest)) + 0.12)
-        ax.set_ylim(*_limits(points["value"], curves["ci_low"], curves["ci_high"]))
+        count_axis(ax, largest)
+        ax.set_xlim(float(log_count(points["n_train"].min())) - 0.12, float(log_count(largest)) + 0.12)
+        ax.set_ylim(*axis_limits(points["value"], curves["ci_low"], curves["ci_high"]))
         ax.set_ylabel(axis_title(metric))
         _label_strata(ax, analysis)
         sns.despine(fig)
-        return Chart(_settle(fig), behind)
-
-
-def _limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
-    """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
-    axis instead of flattening all that is known."""
-    width = high - low
-    wide = max(float(values.max() - values.min()), 2 * float(width.median()) if width.notna().any() else 0.0) or 1.0
-    narrow = width <= wide
-    bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
-    top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
-    return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)
+        return Chart(settle(fig), behind)
 
 
 def _curve(ax: Axes, curve: pd.DataFrame, style: SystemStyle, i: int, generated: bool) -> None:
-    x = _log_x(curve["n_train"])
+    x = log_count(curve["n_train"])
     colour = style.colour.light
     ax.fill_between(x, curve["ci_low"], curve["ci_high"], color=colour, alpha=0.14, linewidth=0, zorder=1, gid=f"band-{i}")
     ax.plot(x, curve["value"], color=colour, linestyle=style.dash, linewidth=2.0 if generated else 1.4, zorder=3,
@@ -162,8 +86,8 @@ def strata_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | Non
         return None
     place = {name: k for k, name in enumerate(names)}
     offsets = (np.arange(len(analysis.systems)) - (len(analysis.systems) - 1) / 2) * 0.72 / max(len(analysis.systems), 3)
-    with _style():
-        fig = _figure(4.3, 4.1)
+    with figure_style():
+        fig = new_figure(4.3, 4.1)
         ax = fig.add_subplot()
         for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
             own = rows[rows["system"] == system.name].sort_values("stratum", key=lambda s: s.map(place))
@@ -173,14 +97,14 @@ def strata_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | Non
                     markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
-        ax.set_ylim(*_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
+        ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
         for edge in range(1, len(names)):
             ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
         ax.set_ylabel(axis_title(metric))
         ax.set_xlabel("clips of each stratum" if metric.level == "set" else "mean over the classes of each stratum")
         ax.tick_params(axis="x", length=0)
         sns.despine(fig)
-        return Chart(_settle(fig))
+        return Chart(settle(fig))
 
 
 def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
@@ -189,8 +113,8 @@ def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None
     wanted = {"gap_head_tail": "head minus tail", "slope": "slope per tenfold training clips"}
     if not set(rows["statistic"]) & set(wanted):
         return None
-    with _style():
-        fig = _figure(7.2, 0.9 + 0.3 * len(analysis.systems))
+    with figure_style():
+        fig = new_figure(7.2, 0.9 + 0.3 * len(analysis.systems))
         axes = fig.subplots(1, 2, sharey=True)
         for ax, (statistic, title) in zip(axes, wanted.items(), strict=True):
             own = rows[rows["statistic"] == statistic].set_index("system")
@@ -206,7 +130,7 @@ def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None
         axes[0].set_yticks(range(len(analysis.systems)), [s.name for s in analysis.systems])
         axes[0].invert_yaxis()
         sns.despine(fig, left=True)
-        return Chart(_settle(fig))
+        return Chart(settle(fig))
 
 
 def label_histogram_figure(labels: pd.DataFrame, split: str = "test") -> Figure:
@@ -220,8 +144,8 @@ def label_histogram_figure(labels: pd.DataFrame, split: str = "test") -> Figure:
     order = counts.assign(stratum=labels["stratum"])[(counts > 0).any(axis=1)]
     order = order.sort_values(["train", "test"], ascending=False, kind="stable").reset_index(drop=True)
     strata = list(dict.fromkeys(order["stratum"].dropna()))
-    with _style():
-        fig = _figure(9.6, 3.5)
+    with figure_style():
+        fig = new_figure(9.6, 3.5)
         top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         for k, stratum in enumerate(strata):
             own = order[order["stratum"] == stratum]
@@ -238,7 +162,7 @@ def label_histogram_figure(labels: pd.DataFrame, split: str = "test") -> Figure:
         bottom.set_xlabel("classes, from the most to the least frequent in training")
         fig.align_ylabels()
         sns.despine(fig)
-        return _settle(fig)
+        return settle(fig)
 
 
 def _log_counts(ax: Axes, largest: int) -> None:
@@ -257,19 +181,3 @@ def _name_stratum(ax: Axes, name: str, ranks: npt.NDArray[np.int64], total: int)
         textcoords="offset points", ha="left" if narrow else "center", va="bottom", rotation=25 if narrow else 0,
         fontsize=8, color=MUTED.light,
     )  # fmt: skip
-
-
-def add_legend(chart: Chart, analysis: LongtailAnalysis) -> None:
-    """A legend below, for the figure outside the page; where systems are many, the bands go, since they hide each other."""
-    handles = [
-        Line2D([], [], color=style.colour.light, linestyle=style.dash, marker=style.marker, markersize=4)
-        for style in system_styles(analysis.systems)
-    ]
-    names = [s.name for s in analysis.systems]
-    with _style():
-        columns = max(1, min(len(names), int(chart.figure.get_figwidth() / 1.4)))
-        chart.figure.legend(handles, names, loc="outside lower center", ncols=columns)
-        if sum(s.kind == "generated" for s in analysis.systems) > CROWDED:
-            for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
-                artist.set_visible(False)
-        _settle(chart.figure)

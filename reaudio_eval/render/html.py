@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reaudio_eval import __version__
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
 from reaudio_eval.render import comparisons, findings, sections, verdict
+from reaudio_eval.render.drawing import CROWDED, Chart
+from reaudio_eval.render.figure_files import FigureFiles
 from reaudio_eval.render.figures import (
-    CROWDED,
-    Chart,
-    add_legend,
     frequency_figure,
     label_histogram_figure,
     strata_figure,
@@ -26,12 +20,16 @@ from reaudio_eval.render.figures import (
 )
 from reaudio_eval.render.listen import Listening, anchors_by_label, select
 from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
-from reaudio_eval.render.palette import css_variables, dash_lengths, marker_path, system_styles
-from reaudio_eval.render.svg import inline, save_figure
-from reaudio_eval.render.tables import analysis_json, file_stem, write_tables
+from reaudio_eval.render.page import render_page
+from reaudio_eval.render.tables import analysis_json, write_tables
 from reaudio_eval.render.views import TableView, primary_first
 from reaudio_model.common.files import atomic_write
 
+SECTIONS = (
+    ("verdict", "Verdict"), ("systems", "Systems"), ("labels", "Labels"), ("frequency", "Frequency"), ("strata", "Strata"),
+    ("gap", "Head to tail"), ("alerts", "Alerts"), ("classes", "Classes"), ("listen", "Listen"), ("audit", "Audit"),
+    ("provenance", "Provenance"),
+)  # fmt: skip
 KINDS = ("generated", "real", "noise")  # the order in every table
 Progress = Callable[[int, int, str], None]
 
@@ -77,24 +75,6 @@ class _Steps:
             self.report(self.done, self.total, what)
 
 
-@dataclass
-class _Figures:
-    """Draws a figure once: into the page and into three files."""
-
-    analysis: LongtailAnalysis
-    folder: Path
-    written: list[Path] = field(default_factory=list)
-
-    def add(self, name: str, chart: Chart | None, finding: str, *, legend: bool = True) -> Markup | None:
-        if chart is None:
-            return None
-        svg = inline(chart.figure, name, finding, chart.points)
-        if legend:
-            add_legend(chart, self.analysis)
-        self.written += save_figure(chart.figure, self.folder / file_stem(name))
-        return svg
-
-
 def render_longtail(
     analysis: LongtailAnalysis,
     output: Path,
@@ -122,7 +102,7 @@ def render_longtail(
     listening = select(analysis, max_players if media != "none" else 0)
     paths = [player.path for item in listening.chosen for player in item.players]
     steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)
-    figures = _Figures(analysis, output / "figures")
+    figures = FigureFiles(analysis.systems, output / "figures")
     counted = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels))
     histogram = figures.add("label-histogram", counted, findings.histogram(analysis), legend=False)
     panels = []
@@ -143,7 +123,7 @@ def render_longtail(
 
 
 def _panel(
-    analysis: LongtailAnalysis, metric: MetricInfo, figures: _Figures, listen: Mapping[str, tuple[str, ...]]
+    analysis: LongtailAnalysis, metric: MetricInfo, figures: FigureFiles, listen: Mapping[str, tuple[str, ...]]
 ) -> Panel:
     name = metric.name
     figures.add(f"trend-{name}", trend_figure(analysis, metric), "", legend=False)
@@ -168,60 +148,34 @@ def _page(
     listening: Listening,
     clips: Mapping[Path, Media],
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
-    script = _own_text(environment, "report.js")
     many = sum(s.kind == "generated" for s in analysis.systems) > CROWDED
-    return environment.get_template("longtail.html.j2").render(
-        analysis=analysis,
-        version=__version__,
-        css=_own_text(environment, "report.css"),
-        variables=Markup(css_variables()),  # noqa: S704 - the palette
-        script=script,
-        policy=_policy(script),
-        styles=system_styles(analysis.systems),
-        sentences=verdict.sentences(analysis),
-        losses=comparisons.loss_table(analysis),
-        main=sections.main_table(analysis),
-        sizes=sections.sizes_table(analysis),
-        metrics_table=sections.metrics_table(analysis),
-        tail_shape=findings.tail_shape(analysis),
-        histogram=histogram,
-        panels=panels,
-        many=many,
-        focus=_focus(analysis),
-        listening=listening,
-        clips=clips,
-        alerts=sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        odd_clips=findings.odd_clips(analysis),
-        audit_table=findings.audit_table(analysis),
-        untrusted=[p for p in analysis.prompts if not p.labels_known],
+    content = {
+        "analysis": analysis,
+        "sentences": verdict.sentences(analysis),
+        "losses": comparisons.loss_table(analysis),
+        "main": sections.main_table(analysis),
+        "sizes": sections.sizes_table(analysis),
+        "metrics_table": sections.metrics_table(analysis),
+        "tail_shape": findings.tail_shape(analysis),
+        "histogram": histogram,
+        "panels": panels,
+        "many": many,
+        "focus": _focus(analysis),
+        "listening": listening,
+        "clips": clips,
+        "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
+        "odd_clips": findings.odd_clips(analysis),
+        "audit_table": findings.audit_table(analysis),
+        "untrusted": [p for p in analysis.prompts if not p.labels_known],
+    }
+    return render_page(
+        "longtail.html.j2",
+        name="longtail",
+        title=f"Long-tail report: {analysis.dataset_name}/{analysis.split}",
+        sections=SECTIONS,
+        systems=analysis.systems,
+        content=content,
     )
-
-
-def _own_text(environment: Environment, name: str) -> Markup:
-    """A file of the package that goes into the page as it is."""
-    assert environment.loader is not None
-    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - not user text
-
-
-def _policy(script: str) -> str:
-    """Content security policy: this script, inline styles, embedded or neighbouring media, and no network at all."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: file: 'self'; "
-        "media-src data: file: 'self'; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _kind(value: Any) -> str:
-    """How the page shows a value of the provenance: "mapping", "list" or "scalar"."""
-    if isinstance(value, Mapping):
-        return "mapping"
-    return "list" if isinstance(value, (list, tuple)) else "scalar"
 
 
 def _focus(analysis: LongtailAnalysis) -> int:

@@ -70,6 +70,7 @@
   // Filter of the class table.
   const box = byId("filter");
   function filter() {
+    if (!box) return;
     const wanted = box.value.trim().toLowerCase();
     const table = document.querySelector("#classes .chosen table");
     const rows = table ? [...table.tBodies].flatMap((body) => [...body.rows]) : [];
@@ -81,7 +82,7 @@
     }
     byId("matches").textContent = rows.length ? `${shown} of ${rows.length} classes` : "";
   }
-  box.addEventListener("input", filter);
+  box?.addEventListener("input", filter);
 
   // Legend: buttons that hide a system, and light it up while pointed at.
   all(".legend li").forEach((item) => {
@@ -121,7 +122,7 @@
   const open = (point) => {
     const row = rowOf(point);
     if (!row) return;
-    box.value = "";
+    if (box) box.value = "";
     filter();
     show(null);
     location.hash = row.id;

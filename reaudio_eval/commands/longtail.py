@@ -1,0 +1,162 @@
+"""``reaudio-eval longtail``: the main command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reaudio_eval.cli_options import (
+    DEFAULT_DATASET,
+    DEFAULT_STRATA,
+    BaselinesChoice,
+    BaselinesOption,
+    CaptionsOption,
+    CheckpointOption,
+    ClipManifestOption,
+    ClipsOption,
+    DataRootOption,
+    DatasetOption,
+    DatasetProtocolOption,
+    DownloadOption,
+    EmbedderOption,
+    GuidanceOption,
+    IndexOption,
+    KOption,
+    LimitOption,
+    MediaChoice,
+    MediaOption,
+    MetricOption,
+    ModelOption,
+    NoiseOption,
+    OutputOption,
+    OverwriteChoice,
+    OverwriteOption,
+    PrimaryOption,
+    RealOption,
+    ReferencesOption,
+    RequireOption,
+    SeedOption,
+    SplitOption,
+    StepsOption,
+    StrataOption,
+    StrictOption,
+    WeightsOption,
+    dataset_defaults,
+    evaluation_options,
+)
+from reaudio_model.common.cli import (
+    DEFAULT_JOBS,
+    BatchOption,
+    CacheOption,
+    DeviceOption,
+    DryRunOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    hush_libraries,
+    print_json,
+    reporter,
+)
+
+EXAMPLE = (
+    "Example: [bold]reaudio-eval longtail --model re-audioldm-l[/bold] (the bundled miniature, nothing needed), or "
+    "[bold]reaudio-eval longtail --dataset audiocaps --data-root audiocaps/ --references audio/test "
+    "--clips MyModel=out/ --clips Tango=tango/ --checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/test[/bold]"
+)
+
+
+def longtail(
+    output: OutputOption = Path("reports/longtail"),
+    dataset: DatasetOption = DEFAULT_DATASET,
+    data_root: DataRootOption = None,
+    split: SplitOption = "test",
+    captions: CaptionsOption = 1,
+    references: ReferencesOption = None,
+    clip_manifest: ClipManifestOption = None,
+    clips: ClipsOption = None,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    index: IndexOption = None,
+    steps: StepsOption = None,
+    guidance: GuidanceOption = None,
+    k: KOption = None,
+    baselines: BaselinesOption = BaselinesChoice.bundled,
+    real: RealOption = True,
+    noise: NoiseOption = True,
+    strata: StrataOption = None,
+    primary: PrimaryOption = None,
+    media: MediaOption = MediaChoice.inline,
+    overwrite: OverwriteOption = OverwriteChoice.only_missing,
+    limit: LimitOption = None,
+    protocol: DatasetProtocolOption = None,
+    embedder: EmbedderOption = None,
+    checkpoint: CheckpointOption = None,
+    metric: MetricOption = None,
+    require: RequireOption = None,
+    seed: SeedOption = 0,
+    batch_size: BatchOption = 8,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = DEFAULT_JOBS,
+    cache_dir: CacheOption = None,
+    allow_download: DownloadOption = False,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Score systems by label frequency and write longtail.html, run directories, figures and tables.
+
+    A killed command goes on where it was when it is given again.
+    """
+    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.generate import parse_named_paths
+    from reaudio_eval.longtail_run import LongtailRequest, plan
+    from reaudio_eval.longtail_run import longtail as run
+    from reaudio_eval.models import Sampling
+    from reaudio_eval.printing import longtail_json, longtail_text, plan_json
+
+    hush_libraries()
+    defaults = dataset_defaults(dataset)
+    options = evaluation_options(
+        protocol,
+        embedder,
+        checkpoint,
+        metric,
+        require,
+        seed,
+        batch_size,
+        device,
+        jobs,
+        cache_dir,
+        allow_download,
+        strict,
+        defaults,
+    )
+    progress = reporter(quiet)
+    request = LongtailRequest(
+        dataset=dataset,
+        data=DatasetOptions(data_root, references, clip_manifest, split, captions, options.cache_dir, progress),
+        output=output,
+        clips=parse_named_paths(clips or [], "--clips"),
+        models=tuple(model or ()),
+        weights=parse_named_paths(weights or [], "--weights"),
+        index=index,
+        sampling=Sampling(steps, guidance, k),
+        baselines=baselines.value,
+        real=real,
+        noise=noise,
+        strata=strata or defaults.strata or DEFAULT_STRATA,
+        limit=limit,
+        primary=primary or defaults.primary,
+        overwrite=overwrite.value,
+        media=media.value,
+    )
+    if dry_run:
+        print_json(plan_json(request, plan(request, options)))
+        return
+    result = run(request, options, progress)
+    if as_json:
+        print_json(longtail_json(result))
+    else:
+        typer.echo(longtail_text(result))

@@ -1,0 +1,110 @@
+"""What all figures share: style, axes, layout. Figures are explicit (no pyplot, no global state), in the palette's light colours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reaudio_eval.records import SystemInfo
+from reaudio_eval.render.palette import INK, MUTED, RULE, SURFACE, system_styles
+
+DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other
+
+
+class Chart(NamedTuple):
+    """A figure and, for each group of points, the row of ``analysis.labels`` behind every point."""
+
+    figure: Figure
+    points: Mapping[str, Sequence[int]] = {}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Everything that draws or lays out a figure happens inside."""
+    rc: dict[Any, Any] = {
+        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+        "axes.edgecolor": RULE.light,
+        "axes.labelcolor": MUTED.light,
+        "text.color": INK.light,
+        "xtick.color": MUTED.light,
+        "ytick.color": MUTED.light,
+        "grid.color": RULE.light,
+        "figure.facecolor": SURFACE.light,
+        "axes.facecolor": SURFACE.light,
+        "font.family": ["sans-serif"],
+        "font.size": 8.5,
+        "axes.labelsize": 8.5,
+        "axes.linewidth": 0.8,
+        "legend.frameon": False,
+        "legend.fontsize": 7.5,
+    }
+    with mpl.rc_context(), sns.axes_style("ticks"), mpl.rc_context(rc), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks: boxes in PNG and PDF
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def settle(figure: Figure) -> Figure:
+    """Lay out once and keep that: each file drawn later would otherwise do it again."""
+    figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def log_count(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Where a number of training clips lies on the axis of :func:`count_axis`."""
+    return np.log10(1.0 + np.asarray(counts, dtype=np.float64))
+
+
+def count_axis(ax: Axes, largest: int) -> None:
+    """A log axis for numbers of training clips that has a place for 0."""
+    ticks = [d for d in DECADES if d <= max(largest, 10)]
+    ax.set_xticks(log_count(ticks), [f"{t:,}" for t in ticks])
+    minor = [m * d for d in DECADES[1:] for m in range(2, 10) if m * d <= largest]
+    ax.set_xticks(log_count(minor), minor=True)
+    ax.tick_params(axis="x", which="minor", length=2)
+    ax.set_xlabel("training clips of the class (log scale)")
+
+
+def axis_limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
+    """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
+    axis instead of flattening all that is known."""
+    width = high - low
+    wide = max(float(values.max() - values.min()), 2 * float(width.median()) if width.notna().any() else 0.0) or 1.0
+    narrow = width <= wide
+    bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
+    top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
+    return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)
+
+
+def add_legend(chart: Chart, systems: Sequence[SystemInfo]) -> None:
+    """A legend below, for the figure outside the page; where systems are many, the bands go, since they hide each other."""
+    handles = [
+        Line2D([], [], color=style.colour.light, linestyle=style.dash, marker=style.marker, markersize=4)
+        for style in system_styles(systems)
+    ]
+    names = [s.name for s in systems]
+    with figure_style():
+        columns = max(1, min(len(names), int(chart.figure.get_figwidth() / 1.4)))
+        chart.figure.legend(handles, names, loc="outside lower center", ncols=columns)
+        if sum(s.kind == "generated" for s in systems) > CROWDED:
+            for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
+                artist.set_visible(False)
+        settle(chart.figure)

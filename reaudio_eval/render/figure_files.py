@@ -1,0 +1,46 @@
+"""The figures of a report: each drawn once, into the page and into three files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markupsafe import Markup
+
+from reaudio_eval.records import SystemInfo
+from reaudio_eval.render.drawing import Chart, add_legend
+from reaudio_eval.render.svg import inline, save_figure
+from reaudio_eval.render.tables import file_stem
+
+
+@dataclass
+class FigureFiles:
+    """Figures of one report.
+
+    Attributes:
+        systems: of the report, in its order; for the legend of the files.
+        folder: where files go.
+        written: files so far.
+    """
+
+    systems: Sequence[SystemInfo]
+    folder: Path
+    written: list[Path] = field(default_factory=list)
+
+    def add(self, name: str, chart: Chart | None, finding: str, *, legend: bool = True) -> Markup | None:
+        """The figure as inline SVG, written as SVG, PDF and PNG too; None stays None.
+
+        Args:
+            name: unique in the page; stem of the files.
+            chart: or None where there is nothing to draw.
+            finding: a sentence that says what the figure shows, for those who do not see it.
+            legend: a legend in the files; the page has its own.
+        """
+        if chart is None:
+            return None
+        svg = inline(chart.figure, name, finding, chart.points)
+        if legend:
+            add_legend(chart, self.systems)
+        self.written += save_figure(chart.figure, self.folder / file_stem(name))
+        return svg
