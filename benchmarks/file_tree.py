@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -12,9 +13,10 @@ BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 OTHER = {
     ".css": "style of the page, light, dark and printed",
     ".js": "sorting, filtering, choosing; everything works without it",
-    ".j2": "template of the page",
+    ".j2": "template of a page",
     ".yaml": "training recipe",
 }
+MANY = 8  # files of one suffix that have nothing to say of themselves get one line together
 REST = (
     ("tests/", "mirror the sources; golden/ holds golden values with their origin"),
     ("benchmarks/", "one script for every figure quoted anywhere"),
@@ -36,8 +38,10 @@ def lines(folder: Path, depth: int = 0) -> list[str]:
     title = f"  {summary(init)}" if init.exists() else ""
     found = [f"{indent}{folder.name}/{title}"]
     entries = sorted(p for p in folder.iterdir() if p.name not in ("__pycache__", "__init__.py", "py.typed"))
-    for path in (p for p in entries if p.is_file()):
-        found.append(f"{indent}  {path.name}  {summary(path)}".rstrip())
+    files = [p for p in entries if p.is_file()]
+    many = {suffix for suffix, n in Counter(p.suffix for p in files).items() if n > MANY and suffix not in (".py", *OTHER)}
+    found += [f"{indent}  {path.name}  {summary(path)}".rstrip() for path in files if path.suffix not in many]
+    found += [f"{indent}  *{suffix}  {sum(p.suffix == suffix for p in files)} files" for suffix in sorted(many)]
     for path in (p for p in entries if p.is_dir()):
         found += lines(path, depth + 1)
     return found

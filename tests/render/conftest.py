@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not add it
 import synthetic_report
 
 from reaudio_eval.records import LongtailAnalysis
-from reaudio_eval.render import html
+from reaudio_eval.render import figure_files, html
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +33,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> LongtailAnalysis:
 def wide_page(analysis: LongtailAnalysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of ``analysis``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "save_figure", lambda figure, stem: [])
+        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
         return html.render_longtail(analysis, tmp_path_factory.mktemp("wide"), media="none").html
 
 
 @pytest.fixture
 def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures' files, which take most of the time, where only the page matters."""
-    monkeypatch.setattr(html, "save_figure", lambda figure, stem: [])
+    monkeypatch.setattr(figure_files, "save_figure", lambda figure, stem: [])
