@@ -22,11 +22,13 @@ def test_file_tree_is_up_to_date() -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    from reaudio_eval.cli import app, data_app
+    from reaudio_eval.cli import app
 
     known = {c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands if c.callback}
-    known |= {f"data {c.name}" for c in data_app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        known |= {f"{group.name} {c.name}" for c in group.typer_instance.registered_commands}
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    mentioned = set(re.findall(r"`reaudio-eval ([a-z]+(?: stats)?)", text))
+    mentioned = set(re.findall(r"`reaudio-eval ((?:data |plot |listening )?[a-z-]+)", text))
     assert mentioned
     assert mentioned <= known
