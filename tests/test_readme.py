@@ -27,7 +27,7 @@ def test_every_command_of_the_readme_exists() -> None:
     known = {c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands if c.callback}
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        known |= {f"{group.name} {c.name}" for c in group.typer_instance.registered_commands}
+        known |= {str(group.name), *(f"{group.name} {c.name}" for c in group.typer_instance.registered_commands)}
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     mentioned = set(re.findall(r"`reaudio-eval ((?:data |plot |listening )?[a-z-]+)", text))
     assert mentioned
