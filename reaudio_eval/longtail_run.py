@@ -12,6 +12,7 @@ from typing import Any, Literal
 from reaudio_eval import provenance, registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import COPY, baseline_names, read_baseline
+from reaudio_eval.class_prompts import class_prompts
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
 from reaudio_eval.generate import Generation, SystemRequest, collect
@@ -47,6 +48,7 @@ class LongtailRequest:
         real, noise: also score the real audio (ceiling) and a noise floor, where there are references.
         strata: scheme name or edges ("log10", "lvis", "10,100,1000").
         output: report and run directories.
+        class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
@@ -65,6 +67,7 @@ class LongtailRequest:
     real: bool = True
     noise: bool = True
     strata: str = "log10"
+    class_prompts: int = 0
     limit: int | None = None
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
@@ -110,9 +113,7 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     if request.limit is not None and request.limit < 1:
         raise ReaudioError(f"--limit must be 1 or more, not {request.limit}.")
     _check_weights(request)
-    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
-    if request.limit is not None:
-        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    dataset = load_dataset(request)
     requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
     requests += [SystemRequest(name, name, None, request.weights.get(name), request.index) for name in request.models]
     if request.baselines != "none":
@@ -126,6 +127,24 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     return Plan(
         dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests), options.protocol
     )
+
+
+def load_dataset(request: LongtailRequest) -> Dataset:
+    """The dataset with the prompts asked for.
+
+    Raises:
+        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.class_prompts.class_prompts`; options that do not go together.
+    """
+    if request.class_prompts:
+        for option, value in (("--references", request.data.references), ("--clip-manifest", request.data.clip_manifest)):
+            if value is not None:
+                raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
+    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
+    if request.class_prompts:
+        dataset = class_prompts(dataset, request.class_prompts)
+    if request.limit is not None:
+        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    return dataset
 
 
 def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:
