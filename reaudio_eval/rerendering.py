@@ -74,7 +74,7 @@ def rerender(
     Raises:
         ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
     """
-    runs = newest([read_run(p) for p in find_runs(paths)])
+    runs = newest(_whole([read_run(p) for p in find_runs(paths)], paths))
     _check_same_clips(runs)
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
@@ -93,6 +93,17 @@ def rerender(
     )
     report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
     return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
+
+
+def _whole(runs: Sequence[Run], named: Sequence[Path]) -> list[Run]:
+    """Without the runs over chosen prompts only (those of ``zeroshot``), unless they were named themselves."""
+    kept = [run for run in runs if run.manifest.get("selection") is None or run.path in named]
+    if not kept:
+        raise ReaudioError(
+            f"The runs in {', '.join(map(str, named))} are of chosen prompts only ({runs[0].manifest['selection']}): name the runs "
+            "themselves, or score all prompts with `reaudio-eval longtail`."
+        )
+    return kept
 
 
 def _check_same_clips(runs: Sequence[Run]) -> None:
