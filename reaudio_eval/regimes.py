@@ -21,9 +21,13 @@ class Regime:
     meaning: str
 
 
-POOL_ONLY = Regime("pool_only", "in the pool only", "without a training clip that the retrieval pool holds")
-NEITHER = Regime("neither", "in neither", "without a training clip and without a clip in the retrieval pool")
-UNKNOWN_POOL = Regime("unknown_pool", "zero-shot, pool unknown", "without a training clip; what the retrieval pool holds is not known")
+POOL_ONLY = Regime("pool_only", "only in the pool", "without a training clip that the retrieval pool holds")
+NEITHER = Regime(
+    "neither", "in neither training nor pool", "without a training clip and without a clip in the retrieval pool"
+)
+UNKNOWN_POOL = Regime(
+    "unknown_pool", "zero-shot, pool unknown", "without a training clip; what the retrieval pool holds is not known"
+)
 FEW = Regime("few_shot", "few-shot", "with 1 to {few_shot} training clips")
 SEEN = Regime("seen", "seen", "with more training clips than that")
 REGIMES = (POOL_ONLY, NEITHER, UNKNOWN_POOL, FEW, SEEN)

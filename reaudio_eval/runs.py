@@ -145,7 +145,11 @@ def label_frame(dataset: Dataset) -> pd.DataFrame:
     labels = sorted(set(counted) | {label for p in dataset.prompts for label in p.labels})
     names = [dataset.label_names.get(label, label) for label in labels]
     frame = pd.DataFrame({"label": labels, "name": names, "n_train": [dataset.n_train(label) for label in labels]})
-    return frame if dataset.pool_counts is None else frame.assign(n_pool=[dataset.n_pool(label) for label in labels])
+    return (
+        frame
+        if dataset.pool_counts is None
+        else frame.assign(n_pool=[dataset.pool_counts.get(label, 0) for label in labels])
+    )
 
 
 def _clip_frame(system: SystemInfo) -> pd.DataFrame:

@@ -100,7 +100,9 @@ def from_option(name: str, value: str, dataset: Dataset) -> Training:
     path = Path(value).expanduser()
     if not path.is_file():
         words = ", ".join((DATASET, ALL, "nothing", *CORPORA))
-        raise ReaudioError(f"--trained-on {name}={value}: neither one of the words {words} nor a file with a label per line.")
+        raise ReaudioError(
+            f"--trained-on {name}={value}: neither one of the words {words} nor a file with a label per line."
+        )
     labels = _read(path, dataset)
     return Training(f"the {len(labels)} classes named in {path.name}", labels=labels)
 

@@ -328,13 +328,16 @@ def _alerts(
             )
     if not any(regime in ZERO_SHOT for regime in shown):
         yield Alert("warning", "No class of these prompts is without training clips: nothing here is zero-shot.")
-    for name in sorted(n for n, own in training.items() if not own.known):
+    for name in sorted(n for n in roles if not training[n].known):
         yield Alert(
             "warning",
             f"What {name} was trained on is not known ({training[name].text}): its numbers are shown, but no class can be called "
             f"zero-shot or few-shot for it, and it is left out of the tests. Say it with --trained-on {name}=dataset, =all, or =FILE.",
         )
-    for role, what in (("twin", "twin without retrieval (--twin NAME)"), ("copy", "retrieved clips as they are (--copied NAME)")):
+    for role, what in (
+        ("twin", "twin without retrieval (--twin NAME)"),
+        ("copy", "retrieved clips as they are (--copied NAME)"),
+    ):
         if role not in roles.values():
             yield Alert("warning", f"There is no {what} beside the systems, so what retrieval buys over it is not shown.")
     if not every_prompt:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from reaudio_eval import registry
 from reaudio_eval.baselines import BASELINES, COPY, baseline_names
 from reaudio_eval.evaluate import Options, Tools
@@ -17,7 +15,8 @@ from reaudio_eval.generate import SystemRequest, is_bound, shown_name
 from reaudio_eval.longtail_run import LongtailRequest, Plan, analyse_and_store, plan, score_plan
 from reaudio_eval.records import Dataset, Prompt, SystemInfo
 from reaudio_eval.regimes import FEW_SHOT, check_few_shot, rare_prompts
-from reaudio_eval.render.zeroshot import RenderedReport, render_zeroshot
+from reaudio_eval.render.html import RenderedReport
+from reaudio_eval.render.zeroshot import render_zeroshot
 from reaudio_eval.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
 from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
@@ -75,25 +74,27 @@ def plan_zeroshot(request: ZeroshotRequest, options: Options) -> tuple[Plan, dic
         raise ReaudioError(f"--limit must be 1 or more, not {evaluation.limit}.")
     whole = plan(dataclasses.replace(evaluation, limit=None), options)
     dataset = dataclasses.replace(whole.dataset, pool_counts=_pool_counts(request, whole.dataset))
-    rare = rare_prompts(dataset, request.few_shot)
-    chosen = dataset.prompts if request.every_prompt else _in_order(dataset, rare[: evaluation.limit])
-    if request.every_prompt and evaluation.limit is not None:
-        chosen = chosen[: evaluation.limit]
+    found = dataset.prompts if request.every_prompt else rare_prompts(dataset, request.few_shot)
+    chosen = _in_order(dataset, found[: evaluation.limit])
     requests = [*whole.requests]
-    if request.oracle and dataset.references:
-        places = {ORACLES[name]: name for name in evaluation.models if name in ORACLES and name not in evaluation.weights}
-        beside = [o for o in places if dataset.name == "miniature" and o not in evaluation.models]
-        requests += [SystemRequest(shown_name(oracle), oracle) for oracle in beside]
-    complete = len(chosen) == len(dataset.prompts)
+    if request.oracle and dataset.name == "miniature":
+        beside = [ORACLES[name] for name in evaluation.models if name in ORACLES and name not in evaluation.weights]
+        requests += [SystemRequest(shown_name(o), o) for o in dict.fromkeys(beside) if o not in evaluation.models]
     todo = dataclasses.replace(
         whole,
-        dataset=dataclasses.replace(dataset, prompts=tuple(chosen)),
+        dataset=dataclasses.replace(dataset, prompts=chosen),
         requests=tuple(requests),
         tools=whole.tools if request.every_prompt else _without_sets(whole.tools),
-        selection=None if complete and request.every_prompt else SELECTION,
+        selection=_selection(request, len(chosen), len(dataset.prompts)),
     )
     _roles(request, [r.name for r in requests] + _packaged(request, dataset))
     return todo, _training(request, todo)
+
+
+def _selection(request: ZeroshotRequest, n: int, n_all: int) -> str | None:
+    if not request.every_prompt:
+        return SELECTION
+    return None if n == n_all else f"the first {n} prompts"
 
 
 def _in_order(dataset: Dataset, chosen: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
@@ -110,7 +111,9 @@ def _without_sets(tools: Tools) -> Tools:
     metrics = tuple(m for m in tools.metrics if m.info.level != "set")
     if not any(m.unavailable is None for m in metrics):
         reasons = "; ".join(dict.fromkeys(m.unavailable for m in metrics if m.unavailable)) or "all are of sets of clips"
-        raise ReaudioError(f"None of the metrics has a value of a class ({reasons}): choose others with --metric or --embedder.")
+        raise ReaudioError(
+            f"None of the metrics has a value of a class ({reasons}): choose others with --metric or --embedder."
+        )
     needed = {m.info.embedder for m in metrics}
     return Tools({name: e for name, e in tools.embedders.items() if name in needed}, metrics)
 
@@ -205,7 +208,7 @@ def zeroshot(request: ZeroshotRequest, options: Options, reporter: Reporter | No
         roles={s.name: _role(s, named) for s in base.systems},
         training=training,
         few_shot=request.few_shot,
-        every_prompt=todo.selection is None,
+        every_prompt=request.every_prompt,
         seed=options.seed,
         alerts=scored.alerts,
     )
@@ -213,9 +216,3 @@ def zeroshot(request: ZeroshotRequest, options: Options, reporter: Reporter | No
         report = render_zeroshot(analysis, evaluation.output, media=evaluation.media, jobs=options.jobs)
         advance(1)
     return ZeroshotResult(analysis, report, runs, scored.evaluation.audit)
-
-
-def training_frame(training: Mapping[str, Training]) -> pd.DataFrame:
-    """What each system was trained on: system, trained_on, training_known."""
-    rows = [{"system": name, "trained_on": t.text, "training_known": t.known} for name, t in training.items()]
-    return pd.DataFrame(rows)

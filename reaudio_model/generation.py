@@ -132,7 +132,9 @@ def _check(request: GenerateRequest, reranker: Clap | None) -> None:
     if request.candidates != 1 and reranker is None:
         raise ReaudioError("More than one candidate needs a CLAP to choose among them: give a reranker, or candidates 1.")
     if request.given is not None and (request.index is not None or len(request.given) != len(request.prompts)):
-        raise ReaudioError("Neighbours are given for each prompt, or found in an index: not both, and not for some prompts only.")
+        raise ReaudioError(
+            "Neighbours are given for each prompt, or found in an index: not both, and not for some prompts only."
+        )
     if request.k and request.index is None and request.given is None:
         raise ReaudioError(f"k is {request.k}, but there is no index to retrieve from: give one, or k 0.")
 

@@ -100,6 +100,4 @@ def _require_counts(table: pd.DataFrame, column: str, path: Path) -> None:
     bad = table.index[~table[column].str.strip().str.fullmatch(r"\d+")]
     if len(bad):
         row = bad[0]
-        raise ReaudioError(
-            f"{path} row {row + 1}: {column} {table.at[row, column]!r} is not a whole number of at least 0."
-        )
+        raise ReaudioError(f"{path} row {row + 1}: {column} {table.at[row, column]!r} is not a whole number of at least 0.")
