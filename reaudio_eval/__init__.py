@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
     from reaudio_eval.score_folders import score_folders as score  # noqa: F401
+    from reaudio_eval.zeroshot_run import ZeroshotRequest as ZeroshotRequest
+    from reaudio_eval.zeroshot_run import ZeroshotResult as ZeroshotResult
+    from reaudio_eval.zeroshot_run import zeroshot as zeroshot
     from reaudio_model.common.errors import ReaudioError as ReaudioError
 
 __version__ = "0.1.0"
@@ -34,12 +37,15 @@ _PUBLIC = {
     "LongtailRequest": ("longtail_run", "LongtailRequest"),
     "LongtailResult": ("longtail_run", "LongtailResult"),
     "Options": ("evaluate", "Options"),
+    "ZeroshotRequest": ("zeroshot_run", "ZeroshotRequest"),
+    "ZeroshotResult": ("zeroshot_run", "ZeroshotResult"),
     "ReaudioError": ("evaluate", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
     "plot_per_class": ("plots", "plot_per_class"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),
     "score": ("score_folders", "score_folders"),
+    "zeroshot": ("zeroshot_run", "zeroshot"),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

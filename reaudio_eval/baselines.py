@@ -51,6 +51,7 @@ def read_baseline(
     metrics: Sequence[MetricInfo],
     protocol: str,
     strata: Sequence[Stratum],
+    selection: bool = False,
     folder: Path = FOLDER,
 ) -> SystemScores | str:
     """The scores of a bundled system.
@@ -61,6 +62,7 @@ def read_baseline(
         metrics: of this evaluation; others are left out.
         protocol: of this evaluation.
         strata: of this evaluation; where the scores have others, set metrics are kept over all clips only.
+        selection: this evaluation is of some of the test clips on purpose: scores of those are given, without set metrics.
         folder: of the bundled runs.
 
     Returns:
@@ -73,9 +75,11 @@ def read_baseline(
     _check_identity(run, name, metrics)
     if run.manifest[KEY]["protocol"] != protocol:
         return f"{name} is left out: its bundled scores are of the protocol {run.manifest[KEY]['protocol']}; {REMEDY}."
-    if {p.clip_id for p in run.dataset.prompts} != set(clip_ids):
-        return f"{name} is left out: its bundled scores are of all {len(run.dataset.prompts)} test clips; {REMEDY}."
-    return _restricted(run, metrics, strata, folder / name / "clips")
+    known, wanted = {p.clip_id for p in run.dataset.prompts}, set(clip_ids)
+    if not (wanted <= known if selection else wanted == known):
+        return f"{name} is left out: its bundled scores are of all {len(known)} test clips; {REMEDY}."
+    scores = _restricted(run, metrics, strata, folder / name / "clips")
+    return _selected(scores, wanted) if selection else scores
 
 
 def _check_identity(run: Run, name: str, metrics: Sequence[MetricInfo]) -> None:
@@ -111,6 +115,16 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
         scores=scores.scores[scores.scores["metric"].isin(wanted)],
         set_values=sets,
         undefined={name: why for name, why in scores.undefined.items() if name in wanted},
+    )
+
+
+def _selected(scores: SystemScores, clip_ids: set[str]) -> SystemScores:
+    clips = {clip_id: path for clip_id, path in scores.system.clips.items() if clip_id in clip_ids}
+    return dataclasses.replace(
+        scores,
+        system=dataclasses.replace(scores.system, n_clips=len(clip_ids), clips=clips),
+        scores=scores.scores[scores.scores["clip_id"].isin(clip_ids)],
+        set_values=scores.set_values.iloc[:0],
     )
 
 

@@ -46,6 +46,23 @@ class SystemRequest:
     index: Path | None = None
 
 
+BOUND = " (bound)"  # ends the name of what is shown beside the systems and does not compete
+
+
+def shown_name(model: str) -> str:
+    """The name of a registered model in reports: its own, marked where the model is a bound (``BOUND`` in its file).
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    return model + BOUND if hasattr(registry.load("models", model), "BOUND") else model
+
+
+def is_bound(system: str) -> bool:
+    """Whether a system of a report is a bound by its name."""
+    return system.endswith(BOUND)
+
+
 def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
     """``["AudioGen=folder", ...]`` as a mapping; ``NAME=PATH`` for --clips and --checkpoint.
 
@@ -93,7 +110,7 @@ def collect(
         clips: Mapping[str, Path] = module.clips(_clip_request(request, prompts, dataset, folder, how, reporter))
         if kind == "generated" and prompts and not clips:
             raise ReaudioError(_nothing_in_common(request, prompts))
-        systems.append(SystemInfo(request.name, kind, len(clips), clips))
+        systems.append(SystemInfo(request.name, kind, len(clips), clips, description=getattr(module, "BOUND", "")))
         reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
     return systems
 

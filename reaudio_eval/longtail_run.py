@@ -15,7 +15,7 @@ from reaudio_eval.baselines import COPY, baseline_names, read_baseline
 from reaudio_eval.class_prompts import class_prompts
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
-from reaudio_eval.generate import Generation, SystemRequest, collect
+from reaudio_eval.generate import Generation, SystemRequest, collect, is_bound, shown_name
 from reaudio_eval.models import Sampling
 from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
@@ -93,13 +93,35 @@ class LongtailResult:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything known before work starts; what ``--dry-run`` prints."""
+    """Everything known before work starts; what ``--dry-run`` prints. selection: of which prompts, where not all of the split."""
 
     dataset: Dataset
     strata: tuple[Stratum, ...]
     tools: Tools
     requests: tuple[SystemRequest, ...]
     protocol: str
+    selection: str | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What an analysis starts from.
+
+    Attributes:
+        scores: of every system, those that come with the package last.
+        dataset: with the prompts that were scored.
+        evaluation: what was scored now.
+        about: provenance.
+        alerts: known before the analysis.
+        store: writes the run directories.
+    """
+
+    scores: tuple[SystemScores, ...]
+    dataset: Dataset
+    evaluation: Evaluation
+    about: Json
+    alerts: tuple[Alert, ...]
+    store: RunStore
 
 
 def plan(request: LongtailRequest, options: Options) -> Plan:
@@ -115,7 +137,9 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     _check_weights(request)
     dataset = load_dataset(request)
     requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
-    requests += [SystemRequest(name, name, None, request.weights.get(name), request.index) for name in request.models]
+    requests += [
+        SystemRequest(shown_name(name), name, None, request.weights.get(name), request.index) for name in request.models
+    ]
     if request.baselines != "none":
         beside = baseline_names(dataset, request.models)
         requests += [SystemRequest(name, name) for name in beside if request.baselines == "fresh" or name == COPY]
@@ -155,31 +179,53 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     """
     reporter = reporter or Reporter(quiet=True)
     todo = plan(request, options)
+    scored = score_plan(request, options, todo, reporter)
+    analysis, runs = analyse_and_store(request, options, todo, scored)
+    report = render_stage(analysis, request.output, request.media, options.jobs, reporter)
+    return LongtailResult(analysis, report, runs, scored.evaluation.audit)
+
+
+def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter: Reporter) -> Scored:
+    """Collect the clips of a plan and score them; finished clips, embeddings and runs are kept.
+
+    Raises:
+        ReaudioError: see :func:`reaudio_eval.generate.collect` and :func:`reaudio_eval.evaluate.evaluate`.
+    """
     dataset = todo.dataset
     systems = collect(
         todo.requests, dataset.prompts, dataset, request.output / "clips", _generation(request, options), reporter
     )
-    store = _RunStore(request, options, todo)
+    store = RunStore(request, options, todo)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse)
-    about = _provenance(request, options, todo, evaluation)
     known, left_out = _known_baselines(request, todo, evaluation)
-    analysis = analyse(
-        [*evaluation.scores, *known],
+    return Scored(
+        (*evaluation.scores, *known),
         _scored_only(dataset, evaluation),
+        evaluation,
+        _provenance(request, options, todo, evaluation),
+        (*_alerts(dataset, evaluation, todo.tools), *_bounds(systems), *left_out),
+        store,
+    )
+
+
+def analyse_and_store(
+    request: LongtailRequest, options: Options, todo: Plan, scored: Scored
+) -> tuple[LongtailAnalysis, tuple[Path, ...]]:
+    """The long-tail analysis of what was scored, and its run directories, written."""
+    analysis = analyse(
+        scored.scores,
+        scored.dataset,
         todo.strata,
         seed=options.seed,
         primary=request.primary,
-        provenance=about,
-        audit=evaluation.audit,
-        alerts=[*_alerts(dataset, evaluation, todo.tools), *left_out],
+        provenance=scored.about,
+        audit=scored.evaluation.audit,
+        alerts=scored.alerts,
     )
-    runs = store.write(evaluation, analysis, about)
-    places = {scores.system.name: run for scores, run in zip(evaluation.scores, runs, strict=True)}
-    analysis = dataclasses.replace(
-        analysis, systems=tuple(dataclasses.replace(s, run_dir=places.get(s.name, s.run_dir)) for s in analysis.systems)
-    )
-    report = render_stage(analysis, request.output, request.media, options.jobs, reporter)
-    return LongtailResult(analysis, report, runs, evaluation.audit)
+    runs = scored.store.write(scored.evaluation, analysis, scored.about)
+    places = {scores.system.name: run for scores, run in zip(scored.evaluation.scores, runs, strict=True)}
+    placed = tuple(dataclasses.replace(s, run_dir=places.get(s.name, s.run_dir)) for s in analysis.systems)
+    return dataclasses.replace(analysis, systems=placed), runs
 
 
 def _check_weights(request: LongtailRequest) -> None:
@@ -206,6 +252,7 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
                 metrics=[m.info for m in todo.tools.metrics],
                 protocol=todo.protocol,
                 strata=todo.strata,
+                selection=todo.selection is not None,
             )
             if isinstance(found, str):
                 notes.append(Alert("note", found))
@@ -232,6 +279,10 @@ def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
             shown = percent
 
     return progress
+
+
+def _bounds(systems: Sequence[SystemInfo]) -> list[Alert]:
+    return [Alert("warning", f"{s.name} is no system that competes. {s.description}") for s in systems if is_bound(s.name)]
 
 
 def _scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
@@ -263,7 +314,7 @@ def _alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Aler
     return found
 
 
-class _RunStore:
+class RunStore:
     """Run directories of one request: which are finished, and writing the others."""
 
     def __init__(self, request: LongtailRequest, options: Options, todo: Plan) -> None:
@@ -320,6 +371,7 @@ class _RunStore:
                 "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
                 "seed": self.options.seed,
                 "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
+                "selection": self.todo.selection,
                 **about,
             }
             audit = {name: evaluation.audit[name] for name in (scores.system.name, REFERENCE) if name in evaluation.audit}

@@ -66,6 +66,8 @@ class Dataset:
             empty when a file is always called after its clip id.
         notes: sentences the report prints (what was resolved, what was left out).
         banner: a sentence that the report says before anything else, or "".
+        pool_counts: label id -> number of clips with it that the default retrieval pool holds; a label not listed has 0. None
+            where nobody knows.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Dataset:
     file_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     banner: str = ""
+    pool_counts: Mapping[str, int] | None = None
 
     @cached_property
     def list_sha256(self) -> str:
@@ -87,6 +90,10 @@ class Dataset:
 
     def n_train(self, label: str) -> int:
         return int(self.train_counts.get(label, 0))
+
+    def n_pool(self, label: str) -> int | None:
+        """Clips with this label in the retrieval pool; None where the pool is unknown."""
+        return None if self.pool_counts is None else int(self.pool_counts.get(label, 0))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def analyse_runs(
         ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
         UnknownNameError: no run has the metric ``only`` or ``primary``.
     """
-    runs = newest([read_run(p) for p in find_runs(paths)])
+    runs = newest(_whole([read_run(p) for p in find_runs(paths)], paths))
     _check_same_clips(runs)
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
@@ -122,6 +122,17 @@ def rerender(
     analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed)
     report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
     return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
+
+
+def _whole(runs: Sequence[Run], named: Sequence[Path]) -> list[Run]:
+    """Without the runs over chosen prompts only (those of ``zeroshot``), unless they were named themselves."""
+    kept = [run for run in runs if run.manifest.get("selection") is None or run.path in named]
+    if not kept:
+        raise ReaudioError(
+            f"The runs in {', '.join(map(str, named))} are of chosen prompts only ({runs[0].manifest['selection']}): name the runs "
+            "themselves, or score all prompts with `reaudio-eval longtail`."
+        )
+    return kept
 
 
 def _check_same_clips(runs: Sequence[Run]) -> None:

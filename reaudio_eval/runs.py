@@ -139,10 +139,17 @@ def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
 
 
 def label_frame(dataset: Dataset) -> pd.DataFrame:
-    """Every label of the training set or of a prompt: label, name, n_train (clips)."""
-    labels = sorted(set(dataset.train_counts) | {label for p in dataset.prompts for label in p.labels})
+    """Every label of the training set, the retrieval pool or a prompt: label, name, n_train (clips), and n_pool (clips) where the
+    pool is known."""
+    counted = {**dataset.train_counts, **(dataset.pool_counts or {})}
+    labels = sorted(set(counted) | {label for p in dataset.prompts for label in p.labels})
     names = [dataset.label_names.get(label, label) for label in labels]
-    return pd.DataFrame({"label": labels, "name": names, "n_train": [dataset.n_train(label) for label in labels]})
+    frame = pd.DataFrame({"label": labels, "name": names, "n_train": [dataset.n_train(label) for label in labels]})
+    return (
+        frame
+        if dataset.pool_counts is None
+        else frame.assign(n_pool=[dataset.pool_counts.get(label, 0) for label in labels])
+    )
 
 
 def _clip_frame(system: SystemInfo) -> pd.DataFrame:
@@ -238,6 +245,7 @@ def _read(path: Path, manifest: Json) -> Run:
         propagated=about["propagated"],
         notes=tuple(about["notes"]),
         banner=about.get("banner", ""),
+        pool_counts=_pool_counts(labels),
     )
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
     who = manifest["system"]
@@ -254,3 +262,10 @@ def _read(path: Path, manifest: Json) -> Run:
         json.loads((path / "metrics.json").read_bytes()),
         json.loads((path / "audit.json").read_bytes()),
     )
+
+
+def _pool_counts(labels: pd.DataFrame) -> dict[str, int] | None:
+    """None for a run over an unknown pool, and for runs written before pools were kept."""
+    if "n_pool" not in labels.columns:
+        return None
+    return {k: int(n) for k, n in zip(labels["label"], labels["n_pool"], strict=True) if n > 0}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 RECORD = "generation.json"
-NOT_SETTINGS = ("prompts", "output", "question", "overwrite")  # recorded elsewhere, or of no effect on the sound
+NOT_SETTINGS = ("prompts", "output", "question", "overwrite", "given")  # recorded elsewhere, or of no effect on the sound
 PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "numpy")
 
 
@@ -47,6 +47,7 @@ class GenerateRequest:
         seed: of the run; each clip has its own, made of it and the clip_id.
         batch_size: prompts at a time.
         overwrite: make files that are there again, instead of keeping those made with the same settings.
+        given: the neighbours of each prompt, best first, in the place of those an index would name; then without ``index``.
     """
 
     prompts: Sequence[Pair]
@@ -66,6 +67,7 @@ class GenerateRequest:
     seed: int = 0
     batch_size: int = 8
     overwrite: bool = False
+    given: Sequence[Sequence[Pair]] | None = None
 
 
 class Generated(NamedTuple):
@@ -129,7 +131,11 @@ def _check(request: GenerateRequest, reranker: Clap | None) -> None:
         raise ReaudioError(f"batch_size must be 1 or more, not {request.batch_size}.")
     if request.candidates != 1 and reranker is None:
         raise ReaudioError("More than one candidate needs a CLAP to choose among them: give a reranker, or candidates 1.")
-    if request.k and request.index is None:
+    if request.given is not None and (request.index is not None or len(request.given) != len(request.prompts)):
+        raise ReaudioError(
+            "Neighbours are given for each prompt, or found in an index: not both, and not for some prompts only."
+        )
+    if request.k and request.index is None and request.given is None:
         raise ReaudioError(f"k is {request.k}, but there is no index to retrieve from: give one, or k 0.")
 
 
@@ -153,6 +159,8 @@ def _files(request: GenerateRequest) -> list[Path]:
 
 def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> list[list[Neighbour]] | None:
     k = pipeline.model_config.k if request.k is None else request.k
+    if request.given is not None:
+        return [[Neighbour(pair, rank, 1.0) for rank, pair in enumerate(pairs[:k])] for pairs in request.given]
     if request.index is None or k == 0:
         return None
     clap = pipeline.conditioner.clap
@@ -210,7 +218,7 @@ def _record(
     from reaudio_model.common.inference import network_sha256
 
     settings = {name: value for name, value in asdict(request).items() if name not in NOT_SETTINGS}
-    question = None if retrieved is None else asdict(request.question)
+    question = None if request.index is None or retrieved is None else asdict(request.question)
     record = {
         "format": FORMAT,
         "versions": {name: version(name) for name in PACKAGES},

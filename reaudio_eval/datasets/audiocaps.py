@@ -46,17 +46,19 @@ def load(options: DatasetOptions) -> Dataset:
         match = require_match(names, find_clips(options.references), str(options.references))
         references = match.files
         notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
+    train_counts = _train_counts(tables)
     return Dataset(
         name="audiocaps",
         split=options.split,
         prompts=_prompts(clips),
-        train_counts=_train_counts(tables),
+        train_counts=train_counts,
         label_names=tables.classes.names,
         references=references,
         vocabulary=tables.classes.ids,
         vocabulary_name=AUDIOSET,
         file_names=schemes,
         notes=tuple(notes),
+        pool_counts=train_counts,  # the default pool is the training split
     )
 
 

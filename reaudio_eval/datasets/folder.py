@@ -2,7 +2,8 @@
 
 ``--data-root`` holds
 
-- ``counts.csv``: label, n_train and optionally name; every label a clip may carry, unseen ones with 0;
+- ``counts.csv``: label, n_train and optionally name, and n_pool (clips of the retrieval pool); every label a clip may carry, unseen
+  ones with 0;
 - ``captions.csv``: clip_id (or file, filename), caption and optionally labels (``;``-separated ids or names) and split;
   ``--clip-manifest`` gives another one;
 - ``class_labels_indices.csv`` (optional): AudioSet's class list, for the metrics that ask a tagger for a clip's label.
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
@@ -56,6 +59,7 @@ def load(options: DatasetOptions) -> Dataset:
         vocabulary=vocabulary,
         vocabulary_name=AUDIOSET if vocabulary else None,
         notes=(note,) if n_unknown else (),
+        pool_counts=read_pool_counts(root / COUNTS),
     )
 
 
@@ -72,13 +76,28 @@ def read_counts(path: Path) -> tuple[LabelSet, dict[str, int]]:
     table = read_table(path, ["label", "n_train"], "the training counts")
     require_values(table, "label", path)
     require_unique(table, ["label"], path)
-    bad = table.index[~table["n_train"].str.strip().str.fullmatch(r"\d+")]
-    if len(bad):
-        row = bad[0]
-        raise ReaudioError(
-            f"{path} row {row + 1}: n_train {table.at[row, 'n_train']!r} is not a whole number of at least 0."
-        )
+    _require_counts(table, "n_train", path)
     labels = tuple(table["label"].str.strip())
     names = table["name"] if "name" in table.columns else labels
     counts = (int(n) for n in table["n_train"])
     return LabelSet(labels, dict(zip(labels, names, strict=True))), dict(zip(labels, counts, strict=True))
+
+
+def read_pool_counts(path: Path) -> dict[str, int] | None:
+    """Label -> clips of the retrieval pool, from the column n_pool of a CSV of counts; None where it has none.
+
+    Raises:
+        ReaudioError: see ``tables.read_table``; a count that is not a whole number of at least 0.
+    """
+    table = read_table(path, ["label"], "the counts of the labels")
+    if "n_pool" not in table.columns:
+        return None
+    _require_counts(table, "n_pool", path)
+    return {label.strip(): int(n) for label, n in zip(table["label"], table["n_pool"], strict=True)}
+
+
+def _require_counts(table: pd.DataFrame, column: str, path: Path) -> None:
+    bad = table.index[~table[column].str.strip().str.fullmatch(r"\d+")]
+    if len(bad):
+        row = bad[0]
+        raise ReaudioError(f"{path} row {row + 1}: {column} {table.at[row, column]!r} is not a whole number of at least 0.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from reaudio_eval.datasets import DatasetDefaults, DatasetOptions, SplitLabels
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError, one_of
@@ -60,6 +62,7 @@ def load(options: DatasetOptions) -> Dataset:
             "The CLAP that scores is the one that retrieves and conditions: trust the judge's label accuracy before the CLAP score.",
         ),
         banner=BANNER,
+        pool_counts=Counter(label for clip_id in world.clip_ids("pool") for label in world.describe(clip_id).labels),
     )
 
 

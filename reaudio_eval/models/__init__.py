@@ -3,6 +3,9 @@
 A model file has ``KIND`` ("generated", "real" or "noise"), perhaps ``VARIANTS`` (see ``registry``), and
 ``clips(request: ClipRequest) -> Mapping[str, Path]``: clip_id -> audio file, made (or found) for the prompts asked for.
 A clip that could not be made or found is left out of the mapping; the audit lists it.
+
+It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for the zero-shot report; and that it is no system that
+competes, ``BOUND``, a sentence why: then it is shown as "NAME (bound)" everywhere.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval.models import ClipRequest
 from reaudio_model.common.errors import ReaudioError
@@ -22,12 +24,14 @@ DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
 
 @dataclass(frozen=True)
 class _Source:
-    """A pipeline, and what it retrieves from. identity: what the clips depend on, beside the settings."""
+    """A pipeline, and what it retrieves from: an index, or neighbours that are given. identity: what the clips depend on, beside the
+    settings."""
 
     pipeline: ReAudioLDMPipeline
     index: Path | None
     features: Path | None
-    identity: object
+    identity: Any
+    given: Sequence[Sequence[Pair]] | None = None
 
 
 def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str, Path]:
@@ -42,7 +46,32 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
         ReaudioError: no weights for this dataset; see :func:`reaudio_model.generation.generate_to_files`.
     """
     check_weights(request, name, training)
-    source = _bundled(request, name) if request.weights is None else _users(request, request.weights)
+    return _generate(request, _bundled(request, name) if request.weights is None else _users(request, request.weights))
+
+
+def oracle_clips(request: ClipRequest, name: str, training: str) -> dict[str, Path]:
+    """As :func:`generated_clips`, but each prompt's only neighbour is the real clip it describes; prompts without one are left out.
+
+    Raises:
+        ReaudioError: no real clip at all, a model that retrieves nothing, or see there.
+    """
+    from reaudio_model.common.audio import content_sha256
+
+    check_weights(request, f"oracle-{name.removeprefix('re-audioldm-')}", training)
+    references = request.dataset.references
+    known = tuple(p for p in request.prompts if p.clip_id in references)
+    if not known:
+        raise ReaudioError(
+            "The oracle hears the real clip of each prompt, and there is none: give --references, or leave it out with --no-oracle."
+        )
+    targets = [Pair(p.clip_id, p.caption, references[p.clip_id], p.clip_id) for p in known]
+    request = replace(request, prompts=known, sampling=replace(request.sampling, k=1))
+    source = _open_bundled(request, name) if request.weights is None else _users_oracle(request, request.weights)
+    heard = [[pair.clip_id, content_sha256(references[pair.clip_id])] for pair in targets]
+    return _generate(request, replace(source, identity=[source.identity, heard], given=[[pair] for pair in targets]))
+
+
+def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     sampling, own = request.sampling, request.weights is not None
     steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (bundled.STEPS, bundled.GUIDANCE)
@@ -56,7 +85,8 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
             output=request.output / canonical_sha256(settings)[:12],
             index=source.index,
             features=source.features,
-            k=sampling.k if source.index is not None else None,
+            given=source.given,
+            k=sampling.k if source.index is not None or source.given is not None else None,
             question=Question() if own else Question(key=bundled.KEY),
             steps=sampling.steps or steps,
             guidance_scale=sampling.guidance or scale,
@@ -95,30 +125,47 @@ def _asked(request: ClipRequest) -> list[Pair]:
     return [Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts]
 
 
-def _bundled(request: ClipRequest, name: str) -> _Source:
+def _open_bundled(request: ClipRequest, name: str) -> _Source:
     from reaudio_model.common.inference import open_device
 
-    pipeline = bundled.load_bundled(name, str(open_device(request.device)))
+    return _Source(bundled.load_bundled(name, str(open_device(request.device))), None, None, bundled.identity(name))
+
+
+def _bundled(request: ClipRequest, name: str) -> _Source:
+    source = _open_bundled(request, name)
     stored = store_neighbours(
-        pipeline,
+        source.pipeline,
         _asked(request),
         request.sampling.k,
         cache_dir=request.cache_dir,
         jobs=request.jobs,
         progress=request.reporter,
     )
-    return _Source(pipeline, stored.index_folder, stored.features_folder, bundled.identity(name))
+    return replace(source, index=stored.index_folder, features=stored.features_folder)
+
+
+def _users_oracle(request: ClipRequest, weights: Path) -> _Source:
+    source = _open_users(request, weights)
+    if not retrieves(source.pipeline.unet.config.retrieval):
+        raise ReaudioError(f"The pipeline in {weights} looks at no retrieved pair, so there is no oracle of it.")
+    return source
 
 
 def _users(request: ClipRequest, weights: Path) -> _Source:
-    from reaudio_model.assemble import load_pipeline
-    from reaudio_model.common.inference import network_sha256, open_device
-
-    pipeline = load_pipeline(weights, device=open_device(request.device))
+    source = _open_users(request, weights)
+    pipeline = source.pipeline
     if retrieves(pipeline.unet.config.retrieval) and request.index is None and request.sampling.k != 0:
         raise ReaudioError(
             "This model looks at retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )
     index = request.index if retrieves(pipeline.unet.config.retrieval) and request.sampling.k != 0 else None
+    return replace(source, index=index, identity=[*source.identity, str(index)])
+
+
+def _open_users(request: ClipRequest, weights: Path) -> _Source:
+    from reaudio_model.assemble import load_pipeline
+    from reaudio_model.common.inference import network_sha256, open_device
+
+    pipeline = load_pipeline(weights, device=open_device(request.device))
     parts = {part: network_sha256(getattr(pipeline, part)) for part in ("unet", "vae", "vocoder")}
-    return _Source(pipeline, index, None, [parts, asdict(pipeline.model_config), str(index)])
+    return _Source(pipeline, None, None, [parts, asdict(pipeline.model_config)])

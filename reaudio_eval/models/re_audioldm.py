@@ -7,13 +7,14 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest
 
 KIND = "generated"
+TRAINED_ON = "dataset"
 VARIANTS = {
     "s": "Re-AudioLDM-S (arXiv 2309.08051), audio and captions of 3 neighbours",
     "l": "Re-AudioLDM-L (arXiv 2309.08051), audio and captions of 3 neighbours",
     "s-audio": "Re-AudioLDM-S (arXiv 2309.08051), audio of 3 neighbours",
     "s-none": "Re-AudioLDM-S (arXiv 2309.08051) without retrieval",
 }
-_RECIPES = {"s": "s-audio-text-k3", "l": "l-audio-text-k10", "s-audio": "s-audio-k3", "s-none": "s-none"}
+RECIPES = {"s": "s-audio-text-k3", "l": "l-audio-text-k10", "s-audio": "s-audio-k3", "s-none": "s-none"}
 
 
 def clips(request: ClipRequest) -> dict[str, Path]:
@@ -24,5 +25,5 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     """
     from reaudio_eval.models._re_audioldm import generated_clips
 
-    training = f"reaudio-model train diffusion --config re-audioldm-{_RECIPES[request.variant]}"
+    training = f"reaudio-model train diffusion --config re-audioldm-{RECIPES[request.variant]}"
     return generated_clips(request, f"re-audioldm-{request.variant}", training)

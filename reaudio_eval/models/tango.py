@@ -7,6 +7,7 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest
 
 KIND = "generated"
+TRAINED_ON = "dataset"
 
 
 def clips(request: ClipRequest) -> dict[str, Path]:

@@ -84,7 +84,7 @@ def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
     different = [c for c in spread if c not in bad][: min(third, budget - len(bad))]
     taken = {*bad, *different}
     shuffled = sorted((c for c in ids if c not in taken), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
-    build = _Items(analysis, sources)
+    build = Items(analysis, sources)
     groups: tuple[tuple[str, list[str], Mapping[str, float], str], ...] = (
         ("Worst", bad, worst, "mean of the systems"),
         ("Largest differences between systems", different, spread, "best minus worst system"),
@@ -127,7 +127,7 @@ def _why(analysis: LongtailAnalysis, metric: MetricInfo | None, value: float | N
     return f"{metric.title}, {what}: {number(value, metric_decimals(analysis, metric))}"
 
 
-class _Items:
+class Items:
     """Builds items; what all of them look up is read from the frames once."""
 
     def __init__(self, analysis: LongtailAnalysis, sources: Mapping[tuple[str, int | None], Mapping[str, Path]]) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,13 @@ def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
 
 def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
     """Every frame as CSV (shortest decimals that read back as the same float) and the page's tables as LaTeX."""
-    files = {f"{name}.csv": csv_bytes(getattr(analysis, name)) for name in FRAMES}
-    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in latex_views(analysis)}
+    return write_frames({name: getattr(analysis, name) for name in FRAMES}, latex_views(analysis), folder)
+
+
+def write_frames(frames: Mapping[str, pd.DataFrame], views: Sequence[TableView], folder: Path) -> list[Path]:
+    """Frames (by file stem) as CSV and views as LaTeX; the paths written."""
+    files = {f"{name}.csv": csv_bytes(found) for name, found in frames.items()}
+    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views}
     for name, data in files.items():
         atomic_write(folder / name, data)
     return [folder / name for name in files]
@@ -107,7 +112,11 @@ def file_stem(name: str) -> str:
 
 def analysis_json(analysis: LongtailAnalysis) -> bytes:
     """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
-    fields = {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
+    return record_json({f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"})
+
+
+def record_json(fields: Mapping[str, Any]) -> bytes:
+    """Frames, dataclasses and plain values under the schema version; NaN and infinities are null."""
     return (json.dumps(_plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
 
 

@@ -114,7 +114,7 @@
     const system = Number(point.closest(".points").dataset.s);
     const [name, train, stratum, test] = [0, 1, 2, 3].map((i) => (row.cells[i].querySelector("span") ?? row.cells[i]).textContent);
     const systemName = all(".legend li span")[system].textContent;
-    tip.textContent = `${name} (${stratum})\n${train} training, ${test} test clips\n${systemName}: ${row.cells[4 + system].textContent}`;
+    tip.textContent = `${name} (${stratum})\n${train} training, ${test} test clips\n${systemName}: ${row.cells[Number(point.closest(".chart").dataset.first ?? 4) + system].textContent}`;
     const at = point.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(at.right + 10, innerWidth - tip.offsetWidth - 8))}px`;
     tip.style.top = `${Math.max(8, at.top - tip.offsetHeight - 8)}px`;

@@ -1,0 +1,29 @@
+"""The oracle: a retrieval model whose only neighbour is the very clip it should make. A bound on what retrieval can buy, never a system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reaudio_eval.models import ClipRequest
+
+KIND = "generated"
+TRAINED_ON = "dataset"
+BOUND = "It was given the real clip of every prompt as its only neighbour: a bound on what retrieval can buy, not a system."
+VARIANTS = {
+    "s": "Bound, not a system: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
+    "l": "Bound, not a system: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",
+    "s-audio": "Bound, not a system: Re-AudioLDM-S with the audio alone of the real clip as its only neighbour",
+}
+
+
+def clips(request: ClipRequest) -> dict[str, Path]:
+    """Clips generated for the prompts that have a real clip.
+
+    Raises:
+        ReaudioError: no real clips, no weights, or bad ones; see ``_re_audioldm.oracle_clips``.
+    """
+    from reaudio_eval.models._re_audioldm import oracle_clips
+    from reaudio_eval.models.re_audioldm import RECIPES
+
+    training = f"reaudio-model train diffusion --config re-audioldm-{RECIPES[request.variant]}"
+    return oracle_clips(request, f"re-audioldm-{request.variant}", training)

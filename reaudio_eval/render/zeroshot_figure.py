@@ -1,0 +1,66 @@
+"""The figure of the zero-shot report: every class, and the mean of every regime with its interval, system by system."""
+
+from __future__ import annotations
+
+import numpy as np
+import seaborn as sns
+
+from reaudio_eval.records import MetricInfo
+from reaudio_eval.render.drawing import Chart, axis_limits, figure_style, new_figure, settle
+from reaudio_eval.render.figures import axis_title
+from reaudio_eval.render.palette import RULE, system_styles
+from reaudio_eval.render.views import records
+from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis
+
+SLOT = 0.82  # of a regime's width that is used
+SPREAD = 0.55  # of a system's slot over which its classes lie
+
+
+def regime_figure(analysis: ZeroshotAnalysis, metric: MetricInfo) -> Chart | None:
+    """Means with 95 % intervals and class points, regimes side by side; None where the metric has no value."""
+    points = analysis.per_class[(analysis.per_class["metric"] == metric.name) & analysis.per_class["value"].notna()]
+    means = analysis.by_regime[(analysis.by_regime["metric"] == metric.name) & analysis.by_regime["value"].notna()]
+    regimes = list(records(analysis.regimes))
+    if points.empty or not regimes:
+        return None
+    place = {r.regime: i for i, r in enumerate(regimes)}
+    row_of = {label: i for i, label in enumerate(analysis.classes["label"])}
+    systems = analysis.base.systems
+    width = SLOT / max(len(systems), 2)
+    behind: dict[str, list[int]] = {}
+    with figure_style():
+        fig = new_figure(9.6, 4.0)
+        ax = fig.add_subplot()
+        for i, (system, style) in enumerate(zip(systems, system_styles(systems), strict=True)):
+            colour, offset = style.colour.light, (i - (len(systems) - 1) / 2) * width
+            own = points[points["system"] == system.name].sort_values(["regime", "n_train", "label"])
+            x = own["regime"].map(place).to_numpy(dtype=float) + offset + _within(own["regime"].tolist()) * SPREAD * width
+            behind[f"points-{i}"] = [row_of[label] for label in own["label"]]
+            ax.plot(x, own["value"], linestyle="none", marker=style.marker, markersize=2.8, color=colour, alpha=0.35,
+                    markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
+            mean = means[means["system"] == system.name]
+            x = mean["regime"].map(place).to_numpy(dtype=float) + offset
+            ax.vlines(x, mean["ci_low"], mean["ci_high"], color=colour, linewidth=1.6, zorder=3, gid=f"bar-{i}")
+            ax.plot(x, mean["value"], linestyle="none", marker=style.marker, markersize=6, color=colour, zorder=4,
+                    markeredgewidth=1.3 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
+        heads = [f"{r.title}\n{r.n_classes:.0f} classes, {r.n_clips:.0f} clips" for r in regimes]
+        ax.set_xticks(range(len(regimes)), heads)
+        ax.set_xlim(-0.5, len(regimes) - 0.5)
+        ax.set_ylim(*axis_limits(points["value"], means["ci_low"], means["ci_high"]))
+        for edge in range(1, len(regimes)):
+            ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
+        ax.set_ylabel(axis_title(metric))
+        ax.tick_params(axis="x", length=0)
+        sns.despine(fig)
+        return Chart(settle(fig), behind)
+
+
+def _within(regimes: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Positions from -0.5 to 0.5 of the classes of each regime, in their order."""
+    total = {name: regimes.count(name) for name in set(regimes)}
+    done = dict.fromkeys(total, 0)
+    found = np.zeros(len(regimes))
+    for i, name in enumerate(regimes):
+        found[i] = (done[name] + 0.5) / total[name] - 0.5
+        done[name] += 1
+    return found

@@ -1,0 +1,353 @@
+"""The zero-shot analysis: means over the classes of each regime, and what retrieval buys there, against the twin and against copying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.classes import Bools, ClassTable, Summary, class_table, score_arrays, summarise
+from reaudio_eval.estimates import Context, macro
+from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, SystemScores
+from reaudio_eval.regimes import RARE, REGIMES, ZERO_SHOT, Regime, described, label_regime, present
+from reaudio_eval.stats import (
+    MAX_ENUMERATED,
+    N_FLIPS,
+    Draws,
+    Estimate,
+    Floats,
+    detectable_difference,
+    holm,
+    sign_flip_p,
+    undefined,
+)
+from reaudio_eval.summaries import Row, frame
+from reaudio_eval.training_labels import Training
+
+MIN_INTERVAL_CLASSES = 5
+Role = Literal["system", "twin", "copy", "bound", "real", "noise"]
+
+_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
+_INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "systems": {"system": _TEXT, "role": _TEXT, "trained_on": _TEXT, "training_known": "bool"},
+    "regimes": {"regime": _TEXT, "title": _TEXT, "meaning": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT},
+    "classes": {"label": _TEXT, "name": _TEXT, "regime": _TEXT, "n_train": _COUNT, "n_pool": _COUNT, "n_test": _COUNT},
+    "by_regime": {"system": _TEXT, "metric": _TEXT, "regime": _TEXT} | _INTERVAL | {
+        "ci_method": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT, "n_seen": _COUNT, "reason": _TEXT,
+    },
+    "per_class": {
+        "system": _TEXT, "metric": _TEXT, "label": _TEXT, "name": _TEXT, "regime": _TEXT, "n_train": _COUNT, "n_pool": _COUNT,
+        "n_clips": _COUNT, "value": _NUMBER, "status": _TEXT,
+    },
+    "paired": {
+        "metric": _TEXT, "regime": _TEXT, "system": _TEXT, "against": _TEXT, "role": _TEXT, "difference": _NUMBER,
+        "ci_low": _NUMBER, "ci_high": _NUMBER, "p_value": _NUMBER, "p_holm": _NUMBER, "smallest_p": _NUMBER,
+        "detectable": _NUMBER, "n_classes": _COUNT, "n_clips": _COUNT, "reason": _TEXT,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ZeroshotAnalysis:
+    """Everything the zero-shot report shows. Undefined numbers are NaN, with a ``reason`` or ``status`` beside.
+
+    Frames (columns in ``COLUMNS``):
+        systems:   role is "system", "twin" (without retrieval), "copy" (the nearest neighbour as it is), "bound", "real" or "noise".
+        regimes:   those that a class of the prompts is in; n_classes and n_clips of the prompts scored.
+        classes:   every class of the prompts; n_pool is NA where the pool is unknown.
+        by_regime: macro means over the classes that the system did not meet in its own training; n_seen classes are left out.
+        per_class: status is "" or "seen" (no value: the system met the class in its own training).
+        paired:    difference = system - against, on the same clips, over the classes neither side met; p_holm is corrected over all
+                   rows of a metric; smallest_p is what the test could reach with so few classes.
+
+    Attributes:
+        base: the long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
+        few_shot: a class with 1 to so many training clips is few-shot.
+        every_prompt: whether all prompts of the split were used, and not only those with a rare class.
+        alerts: of ``base`` that hold here, and those of this analysis.
+    """
+
+    base: LongtailAnalysis
+    few_shot: int
+    every_prompt: bool
+    systems: pd.DataFrame
+    regimes: pd.DataFrame
+    classes: pd.DataFrame
+    by_regime: pd.DataFrame
+    per_class: pd.DataFrame
+    paired: pd.DataFrame
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[MetricInfo, ...]:
+        """The metrics that have a value of a class."""
+        known = set(self.per_class["metric"])
+        return tuple(m for m in self.base.metrics if m.name in known)
+
+    @property
+    def primary(self) -> MetricInfo | None:
+        """The metric the verdict rests on."""
+        return next((m for m in self.metrics if m.name == self.base.primary), self.metrics[0] if self.metrics else None)
+
+    def role(self, system: str) -> str:
+        """The role of a system."""
+        return str(self.systems.set_index("system").at[system, "role"])
+
+
+class _World(NamedTuple):
+    """What every row is made from. place: position in REGIMES of each class; met: system -> classes it met beyond the counts."""
+
+    context: Context
+    place: Floats
+    met: Mapping[str, Bools]
+
+    def members(self, regime: Regime) -> Bools:
+        found: Bools = self.place == REGIMES.index(regime)
+        return found
+
+    def allowed(self, regime: Regime, *systems: str) -> Bools:
+        """Classes of the regime that none of the systems met in its own training; everyone may have met those that are seen."""
+        inside = self.members(regime)
+        if regime in RARE:
+            for system in systems:
+                inside = inside & ~self.met[system]
+        return inside
+
+
+def analyse_zeroshot(
+    scores: Sequence[SystemScores],
+    dataset: Dataset,
+    base: LongtailAnalysis,
+    *,
+    roles: Mapping[str, Role],
+    training: Mapping[str, Training],
+    few_shot: int,
+    every_prompt: bool = False,
+    seed: int = 0,
+    n_draws: int = 2000,
+    min_classes: int = MIN_INTERVAL_CLASSES,
+    alerts: Sequence[Alert] = (),
+) -> ZeroshotAnalysis:
+    """Means by regime with intervals over classes (``estimates.macro``), and paired differences with sign-flip tests.
+
+    Samples depend on the seed and the names of classes only, so another system, or another order, changes no number but ``p_holm``.
+
+    Args:
+        scores: of every system, on the same clips.
+        dataset: with the prompts of those clips; training and pool counts.
+        base: ``analysis.analyse`` of the same scores.
+        roles: of every system.
+        training: what every system was trained on.
+        few_shot: see ``regimes.regime_of``.
+        every_prompt: whether the prompts are all of the split.
+        seed, n_draws: of the bootstrap.
+        min_classes: regimes with fewer classes get means without intervals and tests.
+        alerts: shown before those found here.
+    """
+    table = class_table(dataset, base.strata)
+    place = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in table.labels], dtype=np.float64)
+    met = {name: np.array([own.saw(label) for label in table.labels], dtype=bool) for name, own in training.items()}
+    world = _World(Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes), place, met)
+    order = [s.name for s in base.systems]
+    arrays = {s.system.name: score_arrays(s, table) for s in scores}
+    classes = _classes(dataset, table, few_shot)
+    rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
+    shown = present(dataset, few_shot)
+    for metric in (m for m in base.metrics if m.level != "set"):
+        summaries = {name: summarise(arrays[name][metric.name], table) for name in order if metric.name in arrays[name]}
+        for name, summary in summaries.items():
+            who = {"system": name, "metric": metric.name}
+            rows["by_regime"] += [who | _regime_row(summary, r, name, world) for r in shown]
+            rows["per_class"] += [who | row for row in _class_rows(summary, name, classes, world)]
+        pairs = list(_pairs(order, roles, training))
+        rows["paired"] += _paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, world, training)
+    frames = {name: frame(found, COLUMNS[name]) for name, found in rows.items()}
+    return ZeroshotAnalysis(
+        base,
+        few_shot,
+        every_prompt,
+        systems=frame([_system_row(n, roles[n], training[n]) for n in order], COLUMNS["systems"]),
+        regimes=frame([_size_row(r, world, few_shot) for r in shown], COLUMNS["regimes"]),
+        classes=classes,
+        alerts=(*alerts, *_alerts(shown, world, roles, training, few_shot, every_prompt)),
+        **frames,
+    )
+
+
+def _system_row(name: str, role: Role, training: Training) -> Row:
+    return {"system": name, "role": role, "trained_on": training.text, "training_known": training.known}
+
+
+def _size_row(regime: Regime, world: _World, few_shot: int) -> Row:
+    inside, table = world.members(regime), world.context.table
+    return {
+        "regime": regime.name,
+        "title": regime.title,
+        "meaning": described(regime, few_shot).meaning,
+        "n_classes": int(inside.sum()),
+        "n_clips": int(table.member[:, inside].any(axis=1).sum()),
+    }
+
+
+def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame:
+    n_test = table.member.sum(axis=0)
+    rows = [
+        {
+            "label": label,
+            "name": dataset.label_names.get(label, label),
+            "regime": label_regime(dataset, label, few_shot).name,
+            "n_train": dataset.n_train(label),
+            "n_pool": dataset.n_pool(label),
+            "n_test": int(n_test[i]),
+        }
+        for i, label in enumerate(table.labels)
+    ]
+    order = {regime.name: i for i, regime in enumerate(REGIMES)}
+    rows.sort(key=lambda row: (order[str(row["regime"])], row["n_train"], row["label"]))
+    return frame(rows, COLUMNS["classes"])
+
+
+def _regime_row(summary: Summary, regime: Regime, system: str, world: _World) -> Row:
+    inside, allowed = world.members(regime), world.allowed(regime, system)
+    n_seen = int((inside & ~allowed).sum())
+    if n_seen and not allowed.any():
+        estimate = undefined("n/a (seen): the system met every class of this regime in its own training")
+    else:
+        estimate = macro(summary, allowed, world.context)
+    value, found = estimate
+    return {
+        "regime": regime.name, "value": value, "ci_low": found.low, "ci_high": found.high, "ci_method": found.method,
+        "n_classes": int((allowed & summary.defined).sum()), "n_clips": summary.n_clips(allowed), "n_seen": n_seen,
+        "reason": found.reason,
+    }  # fmt: skip
+
+
+def _class_rows(summary: Summary, system: str, classes: pd.DataFrame, world: _World) -> Iterator[Row]:
+    position = {label: i for i, label in enumerate(world.context.table.labels)}
+    rare = {regime.name for regime in RARE}
+    for row in classes.to_dict("records"):
+        i = position[row["label"]]
+        seen = row["regime"] in rare and bool(world.met[system][i])
+        shared = {str(key): row[key] for key in ("label", "name", "regime", "n_train", "n_pool")}
+        value = np.nan if seen else float(summary.class_means[i])
+        yield shared | {"n_clips": int(summary.class_counts[i]), "value": value, "status": "seen" if seen else ""}
+
+
+def _pairs(
+    order: Sequence[str], roles: Mapping[str, Role], training: Mapping[str, Training]
+) -> Iterator[tuple[str, str, Role]]:
+    """(system, against, role of the latter) for every system that competes."""
+    for system in sorted(name for name in order if roles[name] == "system"):
+        for role in ("twin", "copy"):
+            yield from ((system, other, roles[other]) for other in order if roles[other] == role)
+
+
+def _paired_rows(
+    metric: str,
+    pairs: Sequence[tuple[str, str, Role]],
+    regimes: Sequence[Regime],
+    arrays: Mapping[str, Mapping[str, Floats]],
+    world: _World,
+    training: Mapping[str, Training],
+) -> list[Row]:
+    rows: list[Row] = []
+    terms: list[Floats] = []
+    for system, against, role in pairs:
+        if metric not in arrays[system] or metric not in arrays[against]:
+            continue
+        difference = summarise(arrays[system][metric] - arrays[against][metric], world.context.table)
+        for regime in regimes:
+            allowed = world.allowed(regime, system, against)
+            estimate = _difference(difference, allowed, training, (system, against), world)
+            rows.append(_paired_row(estimate, difference, allowed) | {
+                "metric": metric, "regime": regime.name, "system": system, "against": against, "role": role,
+            })  # fmt: skip
+            defined = allowed & difference.defined
+            terms.append(np.where(defined, difference.class_means, 0.0) / max(1, int(defined.sum())))
+    _test(rows, terms, world)
+    for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
+        row["p_holm"] = p
+    return rows
+
+
+def _difference(
+    difference: Summary, allowed: Bools, training: Mapping[str, Training], who: Sequence[str], world: _World
+) -> Estimate:
+    unknown = [name for name in who if not training[name].known]
+    if unknown:
+        return undefined(f"what {unknown[0]} was trained on is not known")
+    if not allowed.any():
+        return undefined("n/a (seen): no class of this regime is new to both")
+    return macro(difference, allowed, world.context)
+
+
+def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
+    value, found = estimate
+    n_classes = int((allowed & difference.defined).sum())
+    return {
+        "difference": value, "ci_low": found.low, "ci_high": found.high, "p_value": np.nan, "reason": found.reason,
+        "smallest_p": smallest_p(n_classes) if found.reason is None else np.nan, "widening": found.widening,
+        "detectable": detectable_difference(found.se, found.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
+    }  # fmt: skip
+
+
+def _test(rows: list[Row], terms: Sequence[Floats], world: _World) -> None:
+    """Fill in the p-values of the rows that have an interval."""
+    tested = [i for i, row in enumerate(rows) if row["reason"] is None]
+    if tested:
+        rng = world.context.class_draws.rng(("sign flips", *world.context.table.labels))
+        p_values = sign_flip_p(np.column_stack([terms[i] for i in tested]), rng, [rows[i]["widening"] for i in tested])
+        for i, p in zip(tested, p_values, strict=True):
+            rows[i]["p_value"] = float(p)
+
+
+def smallest_p(n_classes: int) -> float:
+    """The smallest two-sided p-value a sign-flip test over so many classes can have."""
+    return 2.0 ** (1 - n_classes) if n_classes <= MAX_ENUMERATED else 1 / (1 + N_FLIPS)
+
+
+def _alerts(
+    shown: Sequence[Regime],
+    world: _World,
+    roles: Mapping[str, Role],
+    training: Mapping[str, Training],
+    few_shot: int,
+    every_prompt: bool,
+) -> Iterator[Alert]:
+    for regime in (r for r in shown if r in RARE):
+        size = _size_row(regime, world, few_shot)
+        if size["n_classes"] < world.context.min_classes:
+            yield Alert(
+                "warning",
+                f"{size['n_classes']} {'class is' if size['n_classes'] == 1 else 'classes are'} {regime.title} ({size['n_clips']} "
+                f"{'clip' if size['n_clips'] == 1 else 'clips'}): too few for an interval or a test, read the numbers as anecdotes.",
+            )
+    if not any(regime in ZERO_SHOT for regime in shown):
+        yield Alert("warning", "No class of these prompts is without training clips: nothing here is zero-shot.")
+    for name in sorted(n for n in roles if not training[n].known):
+        yield Alert(
+            "warning",
+            f"What {name} was trained on is not known ({training[name].text}): its numbers are shown, but no class can be called "
+            f"zero-shot or few-shot for it, and it is left out of the tests. Say it with --trained-on {name}=dataset, =all, or =FILE.",
+        )
+    for role, what in (
+        ("twin", "twin without retrieval (--twin NAME)"),
+        ("copy", "retrieved clips as they are (--copied NAME)"),
+    ):
+        if role not in roles.values():
+            yield Alert("warning", f"There is no {what} beside the systems, so what retrieval buys over it is not shown.")
+    if not every_prompt:
+        yield Alert(
+            "note",
+            "Only prompts with a zero-shot or few-shot class were used, so the classes seen in training occur here beside rarer ones "
+            "only; --all uses every prompt.",
+        )
+    yield Alert(
+        "note",
+        "Metrics of sets of clips (FAD, FD, KAD, IS) are not shown: a regime holds too few clips for them. `reaudio-eval longtail` has "
+        "them beside their floor.",
+    )
