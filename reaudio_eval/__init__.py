@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
     from reaudio_eval.score_folders import score_folders as score  # noqa: F401
+    from reaudio_eval.sweep_cells import parse_over as parse_over
+    from reaudio_eval.sweep_run import SweepRequest as SweepRequest
+    from reaudio_eval.sweep_run import SweepResult as SweepResult
+    from reaudio_eval.sweep_run import sweep as sweep
     from reaudio_model.common.errors import ReaudioError as ReaudioError
 
 __version__ = "0.1.0"
@@ -35,9 +39,13 @@ _PUBLIC = {
     "Options": ("evaluate", "Options"),
     "ReaudioError": ("evaluate", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
+    "parse_over": ("sweep_cells", "parse_over"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),
     "score": ("score_folders", "score_folders"),
+    "sweep": ("sweep_run", "sweep"),
+    "SweepRequest": ("sweep_run", "SweepRequest"),
+    "SweepResult": ("sweep_run", "SweepResult"),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.commands import data, doctor, longtail, names, report, score
+from reaudio_eval.commands import data, doctor, longtail, names, report, score, sweep
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     epilog="Start with: [bold]reaudio-eval longtail --help[/bold]. Everything is also a Python function: reaudio_eval.longtail(...).",
 )
 app.command(epilog=longtail.EXAMPLE)(longtail.longtail)
+app.command(epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command(epilog=score.EXAMPLE)(score.score)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.add_typer(data.app, name="data")

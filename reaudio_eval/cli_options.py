@@ -112,6 +112,21 @@ MediaOption = Annotated[
 ]
 OverwriteOption = Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")]
+SampleOption = Annotated[
+    int | None, typer.Option("--sample", min=0, help="Only so many prompts, chosen evenly over all classes; 0 takes all.")
+]
+
+
+class RetrievalChoice(StrEnum):
+    none = "none"
+    audio = "audio"
+    audio_text = "audio+text"
+
+
+RetrievalOption = Annotated[
+    RetrievalChoice | None,
+    typer.Option("--retrieval", help="What of the retrieved pairs a model is given. Default: all that it reads."),
+]
 
 
 def dataset_defaults(dataset: str) -> DatasetDefaults:

@@ -20,6 +20,7 @@ from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
 from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
+from reaudio_eval.samples import covering_sample
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -48,6 +49,7 @@ class LongtailRequest:
         strata: scheme name or edges ("log10", "lvis", "10,100,1000").
         output: report and run directories.
         limit: only the first so many prompts.
+        sample: only so many prompts, chosen over all classes (:func:`reaudio_eval.samples.covering_sample`); 0 takes all.
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
         media: players in the page, in a folder beside it, or none.
@@ -66,6 +68,7 @@ class LongtailRequest:
     noise: bool = True
     strata: str = "log10"
     limit: int | None = None
+    sample: int = 0
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
     media: Media = "inline"
@@ -110,9 +113,7 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     if request.limit is not None and request.limit < 1:
         raise ReaudioError(f"--limit must be 1 or more, not {request.limit}.")
     _check_weights(request)
-    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
-    if request.limit is not None:
-        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    dataset = load_prompts(request)
     requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
     requests += [SystemRequest(name, name, None, request.weights.get(name), request.index) for name in request.models]
     if request.baselines != "none":
@@ -128,6 +129,20 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     )
 
 
+def load_prompts(request: LongtailRequest) -> Dataset:
+    """The dataset with the prompts asked for.
+
+    Raises:
+        ReaudioError: ``limit`` and ``sample`` together, or what the dataset says.
+    """
+    if request.limit is not None and request.sample:
+        raise ReaudioError("--limit takes the first prompts and --sample some of every class: give one of them.")
+    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
+    if request.limit is not None:
+        return dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    return covering_sample(dataset, request.sample) if request.sample else dataset
+
+
 def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:
     """Evaluate systems by label frequency and write run directories and the report.
 
@@ -140,19 +155,19 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     systems = collect(
         todo.requests, dataset.prompts, dataset, request.output / "clips", _generation(request, options), reporter
     )
-    store = _RunStore(request, options, todo)
+    store = RunStore(request, options, todo)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse)
-    about = _provenance(request, options, todo, evaluation)
+    about = run_provenance(request, options, todo, evaluation)
     known, left_out = _known_baselines(request, todo, evaluation)
     analysis = analyse(
         [*evaluation.scores, *known],
-        _scored_only(dataset, evaluation),
+        scored_only(dataset, evaluation),
         todo.strata,
         seed=options.seed,
         primary=request.primary,
         provenance=about,
         audit=evaluation.audit,
-        alerts=[*_alerts(dataset, evaluation, todo.tools), *left_out],
+        alerts=[*evaluation_alerts(dataset, evaluation, todo.tools), *left_out],
     )
     runs = store.write(evaluation, analysis, about)
     places = {scores.system.name: run for scores, run in zip(evaluation.scores, runs, strict=True)}
@@ -198,11 +213,11 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
 def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
     """Write the report, with progress."""
     with reporter.stage("Rendering", 100) as advance:
-        return render_longtail(analysis, output, media=media, jobs=jobs, progress=_percent(advance))
+        return render_longtail(analysis, output, media=media, jobs=jobs, progress=percent(advance))
 
 
-def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
-    """Render's (done, total, what) as percent steps of one stage."""
+def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
+    """A renderer's (done, total, what) as percent steps of one stage."""
     shown = 0
 
     def progress(done: int, total: int, _what: str) -> None:
@@ -215,12 +230,14 @@ def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
     return progress
 
 
-def _scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
+def scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
+    """The dataset with the prompts that were scored."""
     kept = set(evaluation.clip_ids)
     return dataclasses.replace(dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept))
 
 
-def _alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+    """What a reader must know of the clips that were scored."""
     found = [Alert("note", note) for note in dataset.notes]
     measured = {m.info.name for m in tools.metrics if m.unavailable is None}
     left_out = len(dataset.prompts) - len(evaluation.clip_ids)
@@ -244,7 +261,7 @@ def _alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Aler
     return found
 
 
-class _RunStore:
+class RunStore:
     """Run directories of one request: which are finished, and writing the others."""
 
     def __init__(self, request: LongtailRequest, options: Options, todo: Plan) -> None:
@@ -288,9 +305,16 @@ class _RunStore:
             raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
         return dataclasses.replace(read_run(path).scores, system=system)
 
-    def write(self, evaluation: Evaluation, analysis: LongtailAnalysis, about: Mapping[str, Any]) -> tuple[Path, ...]:
+    def write(
+        self,
+        evaluation: Evaluation,
+        analysis: LongtailAnalysis,
+        about: Mapping[str, Any],
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> tuple[Path, ...]:
+        """Write the runs that are not there; ``own``: system name -> more for its manifest, where it wins. Their folders."""
         paths = []
-        dataset = _scored_only(self.todo.dataset, evaluation)
+        dataset = scored_only(self.todo.dataset, evaluation)
         for scores in evaluation.scores:
             path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
             paths.append(path)
@@ -302,6 +326,7 @@ class _RunStore:
                 "seed": self.options.seed,
                 "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
                 **about,
+                **(own or {}).get(scores.system.name, {}),
             }
             audit = {name: evaluation.audit[name] for name in (scores.system.name, REFERENCE) if name in evaluation.audit}
             metrics = overall_json(analysis, scores.system.name)
@@ -309,7 +334,8 @@ class _RunStore:
         return tuple(paths)
 
 
-def _provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+def run_provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+    """Where the numbers come from, for the report and the manifests."""
     protocol = get_protocol(options.protocol)
     return {
         **provenance.describe(options.device),

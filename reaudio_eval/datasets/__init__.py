@@ -45,6 +45,7 @@ class DatasetDefaults:
     Attributes:
         embedders: registered names. protocol: registered name. primary: metric shown first. strata: scheme or edges.
         metrics: names or families.
+        sweep_sample: prompts of every cell of a sweep; None takes all.
     """
 
     embedders: tuple[str, ...] | None = None
@@ -52,6 +53,7 @@ class DatasetDefaults:
     primary: str | None = None
     strata: str | None = None
     metrics: tuple[str, ...] | None = None
+    sweep_sample: int | None = None
 
 
 class SplitLabels(NamedTuple):
