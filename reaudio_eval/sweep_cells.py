@@ -115,7 +115,7 @@ FACTORS: Mapping[str, Factor] = {
         Factor("k", "retrieved pairs (k)", _whole(0)),
         Factor("steps", "denoising steps", _steps),
         Factor("guidance", "guidance scale", _scale),
-        Factor("retrieval", "what is given of the pairs", _retrieval, numeric=False),
+        Factor("retrieval", "what is given of the retrieved pairs", _retrieval, numeric=False),
         Factor("seed", "seed", _whole(0), numeric=False, chance=True),
         Factor("captions", "caption of each clip", _whole(1), numeric=False, chance=True),
     )

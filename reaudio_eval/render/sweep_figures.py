@@ -12,8 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reaudio_eval.records import MetricInfo
 from reaudio_eval.render.drawing import Chart, axis_limits, figure_style, new_figure, settle
-from reaudio_eval.render.figures import axis_title
-from reaudio_eval.render.palette import INK, MUTED, STRATA, SURFACE, Colour
+from reaudio_eval.render.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
 from reaudio_eval.render.sweep_tables import strata_of
 from reaudio_eval.summaries import ALL
 from reaudio_eval.sweep_analysis import SEPARATED, Sweep
@@ -33,14 +32,19 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
         fig = new_figure(max(4.2, 1.95 * len(strata) + 0.4), 2.75)
         axes = fig.subplots(1, len(strata), sharey=True, squeeze=False)[0]
         for ax, stratum in zip(axes, strata, strict=True):
-            _small_chart(ax, rows[rows["stratum"] == stratum], place, _colour(sweep, stratum), axis.factor.numeric)
+            own = rows[rows["stratum"] == stratum]
+            if axis.factor.chance and len(own) > 1:
+                mean, sd = float(own["value"].mean()), float(own["value"].std(ddof=1))
+                ax.axhspan(mean - sd, mean + sd, color=RULE.light, linewidth=0, zorder=0)
+            _small_chart(ax, own, place, _colour(sweep, stratum), axis.factor.numeric)
             ax.set_title("all clips" if stratum == ALL else stratum, fontsize=9, color=MUTED.light)
             ax.set_xticks(list(place.values()), [name.replace("+", "\n+ ") for name in place])
             margin = 0.18 * (max(place.values()) - min(place.values()) or 1.0)
             ax.set_xlim(min(place.values()) - margin, max(place.values()) + margin)
         axes[0].set_ylim(*limits)
         axes[0].yaxis.set_major_locator(MaxNLocator(5))
-        axes[0].set_ylabel(axis_title(metric).replace(", ", ",\n").replace(" (", "\n("))
+        better = "higher is better" if metric.higher_is_better else "lower is better"
+        axes[0].set_ylabel(f"{metric.title.replace(' (', chr(10) + '(')}\n{better}")
         fig.supxlabel(axis.factor.title, fontsize=8.5, color=MUTED.light)
         sns.despine(fig)
         return Chart(settle(fig))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reaudio_eval.records import MetricInfo
@@ -11,10 +12,10 @@ from reaudio_eval.render.text import DASH, interval, number
 from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, arrow, lookup, metric_decimals, primary_first
 from reaudio_eval.summaries import ALL
 from reaudio_eval.sweep_analysis import SEPARATED, Sweep
-from reaudio_eval.sweep_cells import Axis, describe, show
+from reaudio_eval.sweep_cells import Axis, show
 
 REFERENCE = "reference"
-BOLD = "Bold: a paired test tells it apart from the reference (Holm over the cells, p < 0.05)."
+BOLD = "Bold: a paired test tells it apart from the reference (p < 0.05, corrected over the settings by Holm)."
 
 
 def short_name(sweep: Sweep, cell: str) -> str:
@@ -36,28 +37,25 @@ def cells_table(sweep: Sweep) -> TableView:
     rows = tuple(
         Row(
             short_name(sweep, cell.name),
-            (*(_value(notes, found.get((cell.name, m.name)), digits[m.name]) for m in metrics), _cost(sweep, cell.name)),
+            (*(_brief(notes, found.get((cell.name, m.name)), digits[m.name]) for m in metrics), _cost(sweep, cell.name)),
             system=i,
-            detail=describe(cell.settings) if cell.reference or sweep.design == "grid" else "",
         )
         for i, cell in enumerate(sweep.cells)
     )
     columns = (Column("setting"), *(Column(m.title, m.unit, arrow(m)) for m in metrics), *_cost_column())
-    caption = f"Every setting over all clips, with 95% intervals; below each value its difference from the reference. {BOLD}"
+    caption = f"Every setting over all clips; below: its paired difference from the reference with a 95% interval. {BOLD}"
     return TableView("cells", caption, columns, (rows,), tuple(notes.reasons))
 
 
 def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
     """The values of one factor: rows settings, columns strata."""
     notes, digits = Notes(), metric_decimals(sweep.analysis, metric)
-    place = {cell.name: i for i, cell in enumerate(sweep.cells)}
     found = lookup(sweep.numbers[sweep.numbers["metric"] == metric.name], "cell", "stratum")
     strata = strata_of(sweep)
     rows = tuple(
         Row(
             show(value),
             (*(_value(notes, found.get((cell.name, s)), digits) for s in strata), _cost(sweep, cell.name)),
-            system=place[cell.name],
             detail=REFERENCE if cell == sweep.reference else "",
         )
         for value, cell in axis.points
@@ -86,6 +84,11 @@ def _value(notes: Notes, row: Any, digits: int) -> Cell:
     ends = interval(row.difference_low, row.difference_high, digits)
     text = f"Δ {number(row.difference, digits, sign=True)} {ends}".strip()
     return notes.value(row, digits, detail=text, mark="best" if row.p_holm < SEPARATED else "")
+
+
+def _brief(notes: Notes, row: Any, digits: int) -> Cell:
+    """Without the interval of the value: the factors' tables have it."""
+    return replace(_value(notes, row, digits), interval="")
 
 
 def _cost_column() -> tuple[Column]:

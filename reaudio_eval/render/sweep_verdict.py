@@ -27,12 +27,12 @@ def sentences(sweep: Sweep) -> list[str]:
 
 def _by_stratum(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
     if any(cell != sweep.reference and cell.name not in chance_cells(sweep) for cell in sweep.cells):
-        yield from _best(sweep, metric, ALL, "Over all clips")
         tail = sweep.analysis.strata[-2].name
-        yield from _best(sweep, metric, tail, f"In the stratum {tail}")
+        yield from _best(sweep, metric, ALL, "Over all clips", f" ({describe(sweep.reference.settings)})")
+        yield from _best(sweep, metric, tail, f"In the stratum {tail}", "")
 
 
-def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str) -> Iterator[str]:
+def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, named: str) -> Iterator[str]:
     """Which settings differ from the reference beyond chance, and in which direction."""
     rows = [row for row in records(numbers_of(sweep, metric, stratum)) if row.cell not in chance_cells(sweep)]
     usual = next((row for row in rows if row.cell == sweep.reference.name), None)
@@ -44,21 +44,32 @@ def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str) -> Iterato
     told = [row for row in ranked if row.p_holm < SEPARATED]
     better = [row for row in told if sign * row.difference > 0]
     worse = [row for row in reversed(told) if sign * row.difference < 0]
-    base = f"{number(usual.value, digits)} ({describe(sweep.reference.settings)})"
+    base = f"the {REFERENCE}{named}"
     if better:
-        first, rest = better[0], better[1:]
+        first = better[0]
         yield (
-            f"{where}, {short_name(sweep, first.cell)} is best in {metric.title}: {number(first.value, digits)} against {base} of "
-            f"the {REFERENCE}, a difference of {_difference(first, digits)}, p = {p_value(first.p_holm)}."
-            + (f" Better beyond chance are also {_listed(sweep, rest, digits)}." if rest else "")
+            f"{where}, {short_name(sweep, first.cell)} has the best {_lower_first(metric.title)}, {number(first.value, digits)} against "
+            f"{number(usual.value, digits)} of {base}: a difference of {_difference(first, digits)}, p = {p_value(first.p_holm)}."
+        )
+        if len(better) > 1:
+            yield f"{where}, better than the {REFERENCE} beyond chance are also {_listed(sweep, better[1:], digits)}."
+    elif told:
+        yield (
+            f"{where}, no setting is better in {_lower_first(metric.title)} than {base}, {number(usual.value, digits)}, beyond chance."
+            f"{_nearly(sweep, ranked[0], sign, digits)}"
         )
     else:
-        nearly = _nearly(sweep, ranked[0], sign, digits)
-        yield f"{where}, no setting is better than the {REFERENCE} beyond chance in {metric.title}: {base}.{nearly}"
+        yield (
+            f"{where}, no setting can be told apart in {_lower_first(metric.title)} from {base}, {number(usual.value, digits)}."
+            f"{_nearly(sweep, ranked[0], sign, digits)}{_resolution(others, digits)}"
+        )
     if worse:
         yield f"{where}, worse beyond chance: {_listed(sweep, worse, digits)}."
-    if not told:
-        yield f"{where}, no two settings can be told apart.{_resolution(others, digits)}"
+
+
+def _lower_first(title: str) -> str:
+    """In the middle of a sentence: "label accuracy", but "CLAP score"."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _difference(row: Any, digits: int) -> str:
@@ -73,8 +84,8 @@ def _listed(sweep: Sweep, rows: list[Any], digits: int) -> str:
 def _nearly(sweep: Sweep, first: Any, sign: int, digits: int) -> str:
     if sign * first.difference <= 0:
         return ""
-    best = f"{short_name(sweep, first.cell)}, {number(first.value, digits)}"
-    return f" The best value has {best}; its difference of {_difference(first, digits)} may be chance."
+    name, value = short_name(sweep, first.cell), number(first.value, digits)
+    return f" The value of {name} is better, {value}, but its difference of {_difference(first, digits)} may be chance."
 
 
 def _resolution(rows: list[Any], digits: int) -> str:
@@ -90,7 +101,8 @@ def _chance(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
     for row in records(own):
         what = "seeds" if row.factor == "seed" else "captions"
         text = (
-            f"Between {int(row.n)} {what}, {metric.title} over all clips has a standard deviation of {number(row.sd, digits)} (from "
+            f"Between {int(row.n)} {what}, {_lower_first(metric.title)} over all clips has a standard deviation of "
+            f"{number(row.sd, digits)} (from "
             f"{number(row.low, digits)} to {number(row.high, digits)})"
         )
         if math.isfinite(row.half_width):
