@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
     from reaudio_eval.score_folders import score_folders as score  # noqa: F401
+    from reaudio_eval.sweep_cells import parse_over as parse_over
+    from reaudio_eval.sweep_run import SweepRequest as SweepRequest
+    from reaudio_eval.sweep_run import SweepResult as SweepResult
+    from reaudio_eval.sweep_run import sweep as sweep
     from reaudio_eval.zeroshot_run import ZeroshotRequest as ZeroshotRequest
     from reaudio_eval.zeroshot_run import ZeroshotResult as ZeroshotResult
     from reaudio_eval.zeroshot_run import zeroshot as zeroshot
@@ -41,10 +45,14 @@ _PUBLIC = {
     "ZeroshotResult": ("zeroshot_run", "ZeroshotResult"),
     "ReaudioError": ("evaluate", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
+    "parse_over": ("sweep_cells", "parse_over"),
     "plot_per_class": ("plots", "plot_per_class"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),
     "score": ("score_folders", "score_folders"),
+    "sweep": ("sweep_run", "sweep"),
+    "SweepRequest": ("sweep_run", "SweepRequest"),
+    "SweepResult": ("sweep_run", "SweepResult"),
     "zeroshot": ("zeroshot_run", "zeroshot"),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]

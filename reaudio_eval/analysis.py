@@ -62,6 +62,7 @@ def analyse(
     seed: int = 0,
     n_draws: int = 2000,
     primary: str | None = None,
+    against: str | None = None,
     min_classes: int = MIN_INTERVAL_CLASSES,
     provenance: Mapping[str, Any] | None = None,
     audit: Mapping[str, Any] | None = None,
@@ -81,6 +82,7 @@ def analyse(
         n_draws: bootstrap samples.
         primary: name of the metric the verdict rests on; by default the CLAP score, else label recall, else the first
             clip-level metric, else the first.
+        against: name of the system that all others are compared with; None compares every two. See ``comparisons.paired_rows``.
         min_classes: strata with fewer classes get means without intervals and tests.
         provenance, audit: passed through to the report.
         alerts: known already; those found here are appended.
@@ -96,7 +98,7 @@ def analyse(
     values = {s.system.name: score_arrays(s, table) for s in systems}
     metrics = all_metrics(systems)
     frames = _system_frames(systems, values, metrics, dataset, context)
-    rows = [row for metric in metrics for row in paired_rows(metric, systems, values, context)]
+    rows = [row for metric in metrics for row in paired_rows(metric, systems, values, context, against)]
     frames["paired"] = frame(rows, COLUMNS["paired"])
     frames["labels"] = _labels(dataset, table)
     frames["strata_sizes"] = _strata_sizes(frames["labels"], dataset, table)

@@ -71,6 +71,7 @@ SplitOption = Annotated[str, typer.Option("--split", help="Split whose prompts a
 CaptionsOption = Annotated[
     str, typer.Option("--captions", help="Which caption of several, from 1; or `classes`: prompts made of class names.")
 ]
+CaptionNumberOption = Annotated[int, typer.Option("--captions", min=1, help="Which caption of several, from 1.")]
 PerClassOption = Annotated[
     int | None, typer.Option("--per-class", min=1, help="Prompts of each class with --captions classes. Default: 4.")
 ]
@@ -119,6 +120,21 @@ MediaOption = Annotated[
 ]
 OverwriteOption = Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")]
+SampleOption = Annotated[
+    int | None, typer.Option("--sample", min=0, help="Only so many prompts, chosen evenly over all classes; 0 takes all.")
+]
+
+
+class RetrievalChoice(StrEnum):
+    none = "none"
+    audio = "audio"
+    audio_text = "audio+text"
+
+
+RetrievalOption = Annotated[
+    RetrievalChoice | None,
+    typer.Option("--retrieval", help="What of the retrieved pairs a model is given. Default: all that it reads."),
+]
 
 
 class Captions(NamedTuple):

@@ -7,7 +7,7 @@ of a metric.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -43,26 +43,46 @@ class Quantity(NamedTuple):
 
 
 def paired_rows(
-    metric: MetricInfo, systems: Sequence[SystemScores], values: Mapping[str, Mapping[str, Floats]], context: Context
+    metric: MetricInfo,
+    systems: Sequence[SystemScores],
+    values: Mapping[str, Mapping[str, Floats]],
+    context: Context,
+    against: str | None = None,
 ) -> list[Row]:
     """Rows of ``LongtailAnalysis.paired`` for one metric: every pair of generated and real systems that have it.
+
+    With ``against`` only that system is compared with each other one (the other minus it), and Holm's correction runs over the
+    systems for each quantity by itself: a sweep asks of every stratum which settings differ from the reference there.
 
     Args:
         metric: of any level.
         systems: noise is not compared.
         values: system name -> metric name -> array of ``classes.score_arrays``.
         context: classes, strata and draws.
+        against: name of the system that all others are compared with, or None.
     """
     # A pair is named in an order of its own (generated before real, then by name), not in that of the command line.
     compared = sorted((s for s in systems if s.system.kind != "noise"), key=lambda s: (s.system.kind, s.system.name))
     if metric.level == "set":
-        rows = [row for a, b in combinations(compared, 2) for row in _set_rows(metric.name, a, b, context)]
+        by_name = {s.system.name: s for s in compared}
+        rows = [row for a, b in _pairs(by_name, against) for row in _set_rows(metric.name, by_name[a], by_name[b], context)]
     else:
         names = [s.system.name for s in compared if metric.name in values[s.system.name]]
         arrays = {n: values[n][metric.name] for n in names}
-        rows = _value_rows([(a, b, arrays[a] - arrays[b]) for a, b in combinations(names, 2)], context)
-    adjusted = holm([row["p_value"] for row in rows])
-    return [row | {"metric": metric.name, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+        rows = _value_rows([(a, b, arrays[a] - arrays[b]) for a, b in _pairs(names, against)], context)
+    families = dict.fromkeys("" if against is None else row["quantity"] for row in rows)
+    for family in families:
+        own = [row for row in rows if against is None or row["quantity"] == family]
+        for row, adjusted in zip(own, holm([row["p_value"] for row in own]), strict=True):
+            row |= {"metric": metric.name, "p_holm": adjusted}
+    return rows
+
+
+def _pairs(names: Iterable[str], against: str | None) -> list[tuple[str, str]]:
+    if against is None:
+        return list(combinations(names, 2))
+    listed = list(names)
+    return [(name, against) for name in listed if name != against] if against in listed else []
 
 
 def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int) -> Row:

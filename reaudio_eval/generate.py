@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval import registry
-from reaudio_eval.models import ClipRequest, Sampling
+from reaudio_eval.models import ClipRequest, Sampling, Spent
 from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
@@ -18,7 +19,7 @@ RESERVED = ("reference",)
 
 @dataclass(frozen=True)
 class Generation:
-    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`."""
+    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`. kept: shared by the systems of one command."""
 
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
@@ -26,6 +27,7 @@ class Generation:
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class SystemRequest:
         model: registered model name ("clips" for a folder).
         source: the folder of clips, or None.
         weights, index: the user's, for a model that generates.
+        sampling, seed: of this system alone; None takes those of all.
     """
 
     name: str
@@ -44,6 +47,8 @@ class SystemRequest:
     source: Path | None = None
     weights: Path | None = None
     index: Path | None = None
+    sampling: Sampling | None = None
+    seed: int | None = None
 
 
 BOUND = " (bound)"  # ends the name of what is shown beside the systems and does not compete
@@ -101,33 +106,56 @@ def collect(
     Raises:
         ReaudioError: a name given twice or reserved, or a folder that shares no name with the prompts.
     """
-    _check_names(requests)
-    systems = []
-    for request in requests:
-        module = registry.load("models", request.model)
-        kind: SystemKind = module.KIND
-        folder = output / folder_name(request.name)
-        clips: Mapping[str, Path] = module.clips(_clip_request(request, prompts, dataset, folder, how, reporter))
-        if kind == "generated" and prompts and not clips:
-            raise ReaudioError(_nothing_in_common(request, prompts))
-        systems.append(SystemInfo(request.name, kind, len(clips), clips, description=getattr(module, "BOUND", "")))
-        reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
-    return systems
+    check_names(requests)
+    return [collect_one(request, prompts, dataset, output, how, reporter) for request in requests]
+
+
+def collect_one(
+    request: SystemRequest,
+    prompts: tuple[Prompt, ...],
+    dataset: Dataset,
+    output: Path,
+    how: Generation,
+    reporter: Reporter,
+    spent: Spent | None = None,
+) -> SystemInfo:
+    """Ask one model for its clips; see :func:`collect`. ``spent`` is told what making them took.
+
+    Raises:
+        ReaudioError: a folder that shares no name with the prompts, or what the model says.
+    """
+    module = registry.load("models", request.model)
+    kind: SystemKind = module.KIND
+    folder = output / folder_name(request.name)
+    asked = _clip_request(request, prompts, dataset, folder, how, reporter, spent or Spent())
+    clips: Mapping[str, Path] = module.clips(asked)
+    if kind == "generated" and prompts and not clips:
+        raise ReaudioError(_nothing_in_common(request, prompts))
+    reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
+    return SystemInfo(request.name, kind, len(clips), clips, description=getattr(module, "BOUND", ""))
 
 
 def _clip_request(
-    request: SystemRequest, prompts: tuple[Prompt, ...], dataset: Dataset, folder: Path, how: Generation, reporter: Reporter
+    request: SystemRequest,
+    prompts: tuple[Prompt, ...],
+    dataset: Dataset,
+    folder: Path,
+    how: Generation,
+    reporter: Reporter,
+    spent: Spent,
 ) -> ClipRequest:
     return ClipRequest(
         prompts,
         dataset,
         folder,
         request.source,
-        how.seed,
+        how.seed if request.seed is None else request.seed,
         variant=registry.find("models", request.model).variant,
         weights=request.weights,
         index=request.index,
-        sampling=how.sampling,
+        sampling=how.sampling if request.sampling is None else request.sampling,
+        spent=spent,
+        kept=how.kept,
         batch_size=how.batch_size,
         device=how.device,
         jobs=how.jobs,
@@ -136,7 +164,8 @@ def _clip_request(
     )
 
 
-def _check_names(requests: Sequence[SystemRequest]) -> None:
+def check_names(requests: Sequence[SystemRequest]) -> None:
+    """Raises ReaudioError for a name that is reserved, or two that would share a folder."""
     seen: set[str] = set()
     for request in requests:
         key = folder_name(request.name).lower()

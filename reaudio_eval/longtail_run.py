@@ -21,6 +21,7 @@ from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
 from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
+from reaudio_eval.samples import covering_sample
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -50,6 +51,7 @@ class LongtailRequest:
         output: report and run directories.
         class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
+        sample: only so many prompts, chosen over all classes (:func:`reaudio_eval.samples.covering_sample`); 0 takes all.
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
         media: players in the page, in a folder beside it, or none.
@@ -69,6 +71,7 @@ class LongtailRequest:
     strata: str = "log10"
     class_prompts: int = 0
     limit: int | None = None
+    sample: int = 0
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
     media: Media = "inline"
@@ -159,6 +162,8 @@ def load_dataset(request: LongtailRequest) -> Dataset:
     Raises:
         ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.class_prompts.class_prompts`; options that do not go together.
     """
+    if request.limit is not None and request.sample:
+        raise ReaudioError("--limit takes the first prompts and --sample some of every class: give one of them.")
     if request.class_prompts:
         for option, value in (("--references", request.data.references), ("--clip-manifest", request.data.clip_manifest)):
             if value is not None:
@@ -167,8 +172,8 @@ def load_dataset(request: LongtailRequest) -> Dataset:
     if request.class_prompts:
         dataset = class_prompts(dataset, request.class_prompts)
     if request.limit is not None:
-        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
-    return dataset
+        return dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+    return covering_sample(dataset, request.sample) if request.sample else dataset
 
 
 def longtail(request: LongtailRequest, options: Options, reporter: Reporter | None = None) -> LongtailResult:
@@ -200,10 +205,10 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     known, left_out = _known_baselines(request, todo, evaluation)
     return Scored(
         (*evaluation.scores, *known),
-        _scored_only(dataset, evaluation),
+        scored_only(dataset, evaluation),
         evaluation,
-        _provenance(request, options, todo, evaluation),
-        (*_alerts(dataset, evaluation, todo.tools), *_bounds(systems), *left_out),
+        run_provenance(request, options, todo, evaluation),
+        (*evaluation_alerts(dataset, evaluation, todo.tools), *_bounds(systems), *left_out),
         store,
     )
 
@@ -264,11 +269,11 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
 def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
     """Write the report, with progress."""
     with reporter.stage("Rendering", 100) as advance:
-        return render_longtail(analysis, output, media=media, jobs=jobs, progress=_percent(advance))
+        return render_longtail(analysis, output, media=media, jobs=jobs, progress=percent(advance))
 
 
-def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
-    """Render's (done, total, what) as percent steps of one stage."""
+def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
+    """A renderer's (done, total, what) as percent steps of one stage."""
     shown = 0
 
     def progress(done: int, total: int, _what: str) -> None:
@@ -285,12 +290,14 @@ def _bounds(systems: Sequence[SystemInfo]) -> list[Alert]:
     return [Alert("warning", f"{s.name} is no system that competes. {s.description}") for s in systems if is_bound(s.name)]
 
 
-def _scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
+def scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
+    """The dataset with the prompts that were scored."""
     kept = set(evaluation.clip_ids)
     return dataclasses.replace(dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept))
 
 
-def _alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+    """What a reader must know of the clips that were scored."""
     found = [Alert("note", note) for note in dataset.notes]
     measured = {m.info.name for m in tools.metrics if m.unavailable is None}
     left_out = len(dataset.prompts) - len(evaluation.clip_ids)
@@ -358,9 +365,16 @@ class RunStore:
             raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
         return dataclasses.replace(read_run(path).scores, system=system)
 
-    def write(self, evaluation: Evaluation, analysis: LongtailAnalysis, about: Mapping[str, Any]) -> tuple[Path, ...]:
+    def write(
+        self,
+        evaluation: Evaluation,
+        analysis: LongtailAnalysis,
+        about: Mapping[str, Any],
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> tuple[Path, ...]:
+        """Write the runs that are not there; ``own``: system name -> more for its manifest, where it wins. Their folders."""
         paths = []
-        dataset = _scored_only(self.todo.dataset, evaluation)
+        dataset = scored_only(self.todo.dataset, evaluation)
         for scores in evaluation.scores:
             path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
             paths.append(path)
@@ -373,6 +387,7 @@ class RunStore:
                 "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
                 "selection": self.todo.selection,
                 **about,
+                **(own or {}).get(scores.system.name, {}),
             }
             audit = {name: evaluation.audit[name] for name in (scores.system.name, REFERENCE) if name in evaluation.audit}
             metrics = overall_json(analysis, scores.system.name)
@@ -380,7 +395,8 @@ class RunStore:
         return tuple(paths)
 
 
-def _provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+def run_provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+    """Where the numbers come from, for the report and the manifests."""
     protocol = get_protocol(options.protocol)
     return {
         **provenance.describe(options.device),

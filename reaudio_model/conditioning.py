@@ -267,6 +267,13 @@ def drop(
     )
 
 
+def withhold_captions(conditioning: Conditioning) -> Conditioning:
+    """Retrieved captions masked out, as :func:`drop` does in training: the denoiser sees the retrieved audio alone."""
+    if conditioning.captions is None:
+        return conditioning
+    return replace(conditioning, captions_mask=torch.zeros_like(conditioning.captions[..., 0], dtype=torch.bool))
+
+
 def _column(flags: Tensor, like: Tensor) -> Tensor:
     """(B,) -> (B, 1, ...), to go with (B, ...)."""
     return flags.reshape(-1, *[1] * (like.dim() - 1))

@@ -20,6 +20,12 @@ def retrieves(retrieval: Retrieval) -> bool:
     return retrieval in ("audio", "audio+text")
 
 
+def given_choices(retrieval: Retrieval) -> tuple[Retrieval, ...]:
+    """What of the retrieved pairs a denoiser of this kind can be given, least first; () where it retrieves nothing."""
+    kinds: tuple[Retrieval, ...] = ("none", "audio", "audio+text")
+    return kinds[: kinds.index(retrieval) + 1] if retrieves(retrieval) else ()
+
+
 def reads_text(retrieval: Retrieval) -> bool:
     """Whether it reads T5 tokens: of retrieved captions, or of the prompt."""
     return retrieval in ("audio+text", "prompt")

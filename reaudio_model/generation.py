@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
+from reaudio_model.config import Retrieval
 from reaudio_model.index_search import Question, ask
 from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval import RetrievalIndex
@@ -39,6 +41,7 @@ class GenerateRequest:
         index: folder of a RetrievalIndex made with the model's CLAP; None retrieves nothing.
         features: folder of stored tokens of its pairs (``features.build_features``); None encodes neighbours as they come.
         k: retrieved pairs used; None takes the model's own, 0 retrieves nothing.
+        retrieval: what of the pairs the denoiser is given, see the pipeline; None gives all that it reads.
         question: how the index is asked; its k is set here.
         seconds: length; None takes the model's.
         steps, eta, scheduler: sampling. The paper: 200, 1.0 and "ddim".
@@ -55,6 +58,7 @@ class GenerateRequest:
     index: Path | None = None
     features: Path | None = None
     k: int | None = None
+    retrieval: Retrieval | None = None
     question: Question = field(default_factory=Question)
     seconds: float | None = None
     steps: int = 25
@@ -71,11 +75,21 @@ class GenerateRequest:
 
 
 class Generated(NamedTuple):
-    """files: one for each prompt, in order; made: how many of them this call made; record: JSON of how."""
+    """What :func:`generate_to_files` did.
+
+    Attributes:
+        files: one for each prompt, in order.
+        made: how many of them this call made.
+        record: JSON of how.
+        computed: clips that this call computed: those it made, and others of their batches.
+        seconds: what computing them took, retrieval and writing left out.
+    """
 
     files: list[Path]
     made: int
     record: Path
+    computed: int = 0
+    seconds: float = 0.0
 
 
 def generate_to_files(
@@ -108,20 +122,24 @@ def generate_to_files(
     record = _record(request, pipeline, reranker, files, retrieved)
     kept = set() if request.overwrite else _kept(path, record, files)
     features = _features(request, pipeline)
-    made = 0
+    made = computed = 0
+    seconds = 0.0
     with (reporter or Reporter(quiet=True)).stage("generating", len(files)) as advance:
         for start in range(0, len(files), request.batch_size):
             rows = range(start, min(start + request.batch_size, len(files)))
             missing = [row for row in rows if files[row] not in kept]
             if missing:
+                start_time = time.perf_counter()
                 audios = _generate(request, pipeline, rows, retrieved, features, reranker)
+                seconds += time.perf_counter() - start_time
+                computed += len(rows)
                 if not made:
                     _begin(path, record, [file for file in files if file not in kept])
                 for row in missing:
                     atomic_write(files[row], wav_bytes(audios[row - start], pipeline.model_config.codec.mel.sample_rate))
                 made += len(missing)
             advance(len(rows))
-    return Generated(files, made, path)
+    return Generated(files, made, path, computed, seconds)
 
 
 def _check(request: GenerateRequest, reranker: Clap | None) -> None:
@@ -159,9 +177,11 @@ def _files(request: GenerateRequest) -> list[Path]:
 
 def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> list[list[Neighbour]] | None:
     k = pipeline.model_config.k if request.k is None else request.k
+    if k == 0 or request.retrieval == "none":
+        return None
     if request.given is not None:
         return [[Neighbour(pair, rank, 1.0) for rank, pair in enumerate(pairs[:k])] for pairs in request.given]
-    if request.index is None or k == 0:
+    if request.index is None:
         return None
     clap = pipeline.conditioner.clap
     index = RetrievalIndex.load(request.index, clap.sha256)
@@ -194,6 +214,7 @@ def _generate(
         [prompt.caption for prompt in prompts],
         retrieved=None if retrieved is None else [retrieved[row] for row in rows],
         k=None if retrieved is None else request.k,
+        retrieval=request.retrieval,
         audio_length_in_s=request.seconds,
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,

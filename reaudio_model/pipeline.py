@@ -18,8 +18,8 @@ from reaudio_model.codec import Codec, build_vae, build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.resample import resample
 from reaudio_model.common.seeds import clip_seed
-from reaudio_model.conditioning import Conditioner
-from reaudio_model.config import ModelConfig, reads_text, retrieves
+from reaudio_model.conditioning import Conditioner, withhold_captions
+from reaudio_model.config import ModelConfig, Retrieval, given_choices, reads_text, retrieves
 from reaudio_model.records import Conditioning, Neighbour
 from reaudio_model.sampling import (
     Branch,
@@ -139,6 +139,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         *,
         retrieved: Sequence[Sequence[Neighbour]] | None = None,
         k: int | None = None,
+        retrieval: Retrieval | None = None,
         audio_length_in_s: float | None = None,
         num_inference_steps: int = 25,
         guidance_scale: float = 3.5,
@@ -162,6 +163,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
             retrieved: for each prompt what :meth:`reaudio_model.retrieval.RetrievalIndex.search` found; None or empty lists for
                 nothing, the target itself as the only neighbour for the oracle.
             k: how many of them are used; None takes the model's own k.
+            retrieval: what of them the denoiser is given: "audio+text", "audio" (captions masked out, as in training with dropout) or
+                "none" (the same as k = 0); None gives all that the model reads.
             audio_length_in_s: seconds of the output, in [0.1, 30]; None takes the length the model is trained on (10.24).
             num_inference_steps: calls of the denoiser.
             guidance_scale: g of classifier-free guidance; 1 is the conditional prediction alone. See ``guidance_branches``.
@@ -174,7 +177,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
             seeds: one for each prompt, instead of ``generator``: a clip then depends on neither batch, order nor device.
             latents: the noise itself, float (clips, channels, time, frequency).
             features: stored tokens of the retrieval set.
-            conditioning: in the place of ``prompt``, ``retrieved``, ``k`` and ``features``; guidance still needs the encoders.
+            conditioning: in the place of ``prompt``, ``retrieved``, ``k``, ``retrieval`` and ``features``; guidance still needs the
+                encoders.
             reranker: a CLAP that keeps the best candidate of each prompt. Never the CLAP that scores the result: choosing by a
                 judge's own score inflates it. The paper's framework ranks by HTSAT-base.
             output_type: "np", "pt", or "latent" for the scaled latents.
@@ -191,7 +195,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         seconds = self.model_config.codec.seconds if audio_length_in_s is None else audio_length_in_s
         frames = codec.latent_frames(seconds, 2 ** (len(self.unet.config.channels) - 1))
         _check_options(n, reranker, prompts, output_type)
-        told = self._condition(prompts, retrieved, k, features) if conditioning is None else conditioning
+        told = self._condition(prompts, retrieved, k, retrieval, features) if conditioning is None else conditioning
         null = None
         if needs_null(guidance_scale, retrieval_guidance_scale):
             null = self._null(told, negative_prompt)
@@ -226,16 +230,21 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         prompts: list[str],
         retrieved: Sequence[Sequence[Neighbour]] | None,
         k: int | None,
+        retrieval: Retrieval | None,
         features: FeatureStore | None,
     ) -> Conditioning:
-        if not retrieves(self.unet.config.retrieval) and (retrieved is not None or k):
-            raise ReaudioError("This model retrieves nothing: leave out retrieved and k.")
+        choices = given_choices(self.unet.config.retrieval)
+        if not choices and (retrieved is not None or k or retrieval not in (None, "none")):
+            raise ReaudioError("This model retrieves nothing: leave out retrieved, k and retrieval.")
+        if choices and retrieval is not None and retrieval not in choices:
+            raise ReaudioError(f"This model can be given {', '.join(choices)} of the retrieved pairs, not {retrieval!r}.")
         if k is not None and k < 0:
             raise ReaudioError(f"k must be 0 or more, not {k}.")
         if retrieved is not None and len(retrieved) != len(prompts):
             raise ReaudioError(f"There are {len(prompts)} prompts, but neighbours of {len(retrieved)}: one list for each.")
-        used = (self.model_config.k if k is None else k) if retrieved is not None else 0
-        return self.conditioner.condition(prompts, retrieved, k=used, features=features)
+        used = (self.model_config.k if k is None else k) if retrieved is not None and retrieval != "none" else 0
+        told = self.conditioner.condition(prompts, retrieved, k=used, features=features)
+        return withhold_captions(told) if retrieval == "audio" else told
 
     def _null(self, told: Conditioning, negative_prompt: str | None) -> Conditioning:
         """The null of each row, with as many slots as ``told`` has."""

@@ -33,6 +33,7 @@ from reaudio_eval.cli_options import (
     OutputOption,
     OverwriteChoice,
     OverwriteOption,
+    PerClassOption,
     PrimaryOption,
     RealOption,
     ReferencesOption,
@@ -45,6 +46,7 @@ from reaudio_eval.cli_options import (
     WeightsOption,
     dataset_defaults,
     evaluation_options,
+    parse_captions,
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
@@ -105,7 +107,8 @@ def zeroshot(
     dataset: DatasetOption = DEFAULT_DATASET,
     data_root: DataRootOption = None,
     split: SplitOption = "test",
-    captions: CaptionsOption = 1,
+    captions: CaptionsOption = "1",
+    per_class: PerClassOption = None,
     references: ReferencesOption = None,
     clip_manifest: ClipManifestOption = None,
     clips: ClipsOption = None,
@@ -175,10 +178,10 @@ def zeroshot(
         strict,
         defaults,
     )
-    progress = reporter(quiet)
+    progress, chosen = reporter(quiet), parse_captions(captions, per_class)
     evaluation = LongtailRequest(
         dataset=dataset,
-        data=DatasetOptions(data_root, references, clip_manifest, split, captions, options.cache_dir, progress),
+        data=DatasetOptions(data_root, references, clip_manifest, split, chosen.number, options.cache_dir, progress),
         output=output,
         clips=parse_named_paths(clips or [], "--clips"),
         models=tuple(model or ()),
@@ -189,6 +192,7 @@ def zeroshot(
         real=real,
         noise=noise,
         strata=strata or defaults.strata or DEFAULT_STRATA,
+        class_prompts=chosen.class_prompts,
         limit=limit,
         primary=primary or defaults.primary,
         overwrite=overwrite.value,

@@ -46,6 +46,7 @@ class DatasetDefaults:
     Attributes:
         embedders: registered names. protocol: registered name. primary: metric shown first. strata: scheme or edges.
         metrics: names or families.
+        sweep_sample: prompts of every cell of a sweep; None takes all.
     """
 
     embedders: tuple[str, ...] | None = None
@@ -53,6 +54,7 @@ class DatasetDefaults:
     primary: str | None = None
     strata: str | None = None
     metrics: tuple[str, ...] | None = None
+    sweep_sample: int | None = None
 
 
 class SplitLabels(NamedTuple):

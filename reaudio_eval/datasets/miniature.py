@@ -23,6 +23,7 @@ DEFAULTS = DatasetDefaults(
         "kad_miniature_tagger",
         "is_miniature_tagger",
     ),
+    sweep_sample=65,  # a prompt of every class
 )
 BANNER = (
     "This is the miniature world: synthetic sounds, small networks trained on them. Its numbers compare with each other only, never "

@@ -6,24 +6,42 @@ A clip that could not be made or found is left out of the mapping; the audit lis
 
 It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for the zero-shot report; and that it is no system that
 competes, ``BOUND``, a sentence why: then it is shown as "NAME (bound)" everywhere.
+A model that samples, and so can be swept, has ``defaults(variant: str, weights: Path | None) -> Sampling``: every setting that it uses
+unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
+from reaudio_model.config import Retrieval
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How models sample; None leaves it to the model. steps: denoising steps; guidance: scale; k: retrieved pairs."""
+    """How models sample; None leaves it to the model.
+
+    Attributes:
+        steps: denoising steps. guidance: scale. k: retrieved pairs.
+        retrieval: what of the pairs the model is given: "none", "audio" or "audio+text".
+    """
 
     steps: int | None = None
     guidance: float | None = None
     k: int | None = None
+    retrieval: Retrieval | None = None
+
+
+@dataclass
+class Spent:
+    """What making clips took; a model that generates adds to it. clips: computed; seconds: of computing them, nothing else."""
+
+    clips: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class ClipRequest:
         weights: the user's weights of this model (``--weights NAME=FOLDER``), or None.
         index: the user's retrieval index (``--index``), or None.
         sampling: what the user said about sampling.
+        spent: where a model that generates adds what it took.
+        kept: where a model may keep what is costly to load for the next request of the same command.
         batch_size, device, jobs, cache_dir, reporter: as in ``evaluate.Options``; a model that generates shows its progress.
     """
 
@@ -52,6 +72,8 @@ class ClipRequest:
     weights: Path | None = None
     index: Path | None = None
     sampling: Sampling = Sampling()
+    spent: Spent = field(default_factory=Spent)
+    kept: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 16
     device: str = "auto"
     jobs: int = 2

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.models import ClipRequest
-from reaudio_model.common.errors import ReaudioError
+from reaudio_eval.models import ClipRequest, Sampling
+from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
-from reaudio_model.config import retrieves
+from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.generation import GenerateRequest, generate_to_files
 from reaudio_model.index_search import Question
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import nearest_pairs, store_neighbours
 from reaudio_model.pipeline import ReAudioLDMPipeline
 from reaudio_model.records import Pair
+from reaudio_model.settings import from_mapping
 
 MINIATURE = "miniature"
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
@@ -32,6 +34,34 @@ class _Source:
     features: Path | None
     identity: Any
     given: Sequence[Sequence[Pair]] | None = None
+
+
+def defaults(name: str, weights: Path | None) -> Sampling:
+    """The settings that :func:`generated_clips` uses unless told otherwise.
+
+    Args:
+        name: of a bundled system.
+        weights: the user's saved pipeline instead, or None.
+
+    Raises:
+        CheckpointError: ``weights`` is no saved pipeline.
+    """
+    if weights is None:
+        sizes, steps, guidance = bundled.sizes(name), bundled.STEPS, bundled.GUIDANCE
+    else:
+        sizes, steps, guidance = _saved_sizes(weights), DEFAULT_STEPS, DEFAULT_GUIDANCE
+    if retrieves(sizes.retrieval):
+        return Sampling(steps, guidance, sizes.k, sizes.retrieval)
+    return Sampling(steps, guidance, 0, "none")
+
+
+def _saved_sizes(weights: Path) -> ModelConfig:
+    path = weights / "model_index.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{weights} is no saved Re-AudioLDM pipeline ({path.name} is missing or damaged).") from error
+    return from_mapping(ModelConfig, found, f"model in {path}")
 
 
 def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str, Path]:
@@ -75,8 +105,10 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     sampling, own = request.sampling, request.weights is not None
     steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (bundled.STEPS, bundled.GUIDANCE)
+    steps = steps if sampling.steps is None else sampling.steps
+    scale = scale if sampling.guidance is None else sampling.guidance
     settings = {
-        "steps": sampling.steps or steps, "guidance": sampling.guidance or scale, "k": sampling.k, "seed": request.seed,
+        "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "seed": request.seed,
         "source": source.identity, "prompts": [(p.clip_id, p.caption) for p in request.prompts],
     }  # fmt: skip
     done = generate_to_files(
@@ -87,16 +119,33 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
             features=source.features,
             given=source.given,
             k=sampling.k if source.index is not None or source.given is not None else None,
+            retrieval=sampling.retrieval,
             question=Question() if own else Question(key=bundled.KEY),
-            steps=sampling.steps or steps,
-            guidance_scale=sampling.guidance or scale,
+            steps=steps,
+            guidance_scale=scale,
             seed=request.seed,
             batch_size=request.batch_size,
         ),
         source.pipeline,
         reporter=request.reporter,
     )
+    request.spent.clips += done.computed
+    request.spent.seconds += done.seconds
     return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
+
+
+def _kept(request: ClipRequest, key: str, load: Callable[[], ReAudioLDMPipeline]) -> ReAudioLDMPipeline:
+    """The pipeline of an earlier request of the same command, or a new one; one at a time stays in memory."""
+    if key not in request.kept:
+        request.kept.clear()
+        request.kept[key] = load()
+    pipeline: ReAudioLDMPipeline = request.kept[key]
+    return pipeline
+
+
+def _pairs_used(sampling: Sampling) -> int | None:
+    """How many pairs are retrieved; None leaves it to the model."""
+    return 0 if sampling.retrieval == "none" else sampling.k
 
 
 def check_weights(request: ClipRequest, name: str, training: str) -> None:
@@ -128,7 +177,9 @@ def _asked(request: ClipRequest) -> list[Pair]:
 def _open_bundled(request: ClipRequest, name: str) -> _Source:
     from reaudio_model.common.inference import open_device
 
-    return _Source(bundled.load_bundled(name, str(open_device(request.device))), None, None, bundled.identity(name))
+    device = str(open_device(request.device))
+    pipeline = _kept(request, f"{name} on {device}", lambda: bundled.load_bundled(name, device))
+    return _Source(pipeline, None, None, bundled.identity(name))
 
 
 def _bundled(request: ClipRequest, name: str) -> _Source:
@@ -136,7 +187,7 @@ def _bundled(request: ClipRequest, name: str) -> _Source:
     stored = store_neighbours(
         source.pipeline,
         _asked(request),
-        request.sampling.k,
+        _pairs_used(request.sampling),
         cache_dir=request.cache_dir,
         jobs=request.jobs,
         progress=request.reporter,
@@ -153,12 +204,12 @@ def _users_oracle(request: ClipRequest, weights: Path) -> _Source:
 
 def _users(request: ClipRequest, weights: Path) -> _Source:
     source = _open_users(request, weights)
-    pipeline = source.pipeline
-    if retrieves(pipeline.unet.config.retrieval) and request.index is None and request.sampling.k != 0:
+    looks = retrieves(source.pipeline.unet.config.retrieval) and _pairs_used(request.sampling) != 0
+    if looks and request.index is None:
         raise ReaudioError(
             "This model looks at retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )
-    index = request.index if retrieves(pipeline.unet.config.retrieval) and request.sampling.k != 0 else None
+    index = request.index if looks else None
     return replace(source, index=index, identity=[*source.identity, str(index)])
 
 
@@ -166,6 +217,7 @@ def _open_users(request: ClipRequest, weights: Path) -> _Source:
     from reaudio_model.assemble import load_pipeline
     from reaudio_model.common.inference import network_sha256, open_device
 
-    pipeline = load_pipeline(weights, device=open_device(request.device))
+    device = open_device(request.device)
+    pipeline = _kept(request, f"{weights.resolve()} on {device}", lambda: load_pipeline(weights, device=device))
     parts = {part: network_sha256(getattr(pipeline, part)) for part in ("unet", "vae", "vocoder")}
     return _Source(pipeline, None, None, [parts, asdict(pipeline.model_config)])

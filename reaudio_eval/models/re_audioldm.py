@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.models import ClipRequest, Sampling
 
 KIND = "generated"
 TRAINED_ON = "dataset"
@@ -27,3 +27,14 @@ def clips(request: ClipRequest) -> dict[str, Path]:
 
     training = f"reaudio-model train diffusion --config re-audioldm-{RECIPES[request.variant]}"
     return generated_clips(request, f"re-audioldm-{request.variant}", training)
+
+
+def defaults(variant: str, weights: Path | None) -> Sampling:
+    """The settings used unless told otherwise.
+
+    Raises:
+        CheckpointError: ``weights`` is no saved pipeline.
+    """
+    from reaudio_eval.models import _re_audioldm
+
+    return _re_audioldm.defaults(f"re-audioldm-{variant}", weights)

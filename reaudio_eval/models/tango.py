@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.models import ClipRequest, Sampling
 
 KIND = "generated"
 TRAINED_ON = "dataset"
@@ -20,3 +20,14 @@ def clips(request: ClipRequest) -> dict[str, Path]:
 
     training = "reaudio-model train diffusion --config re-audioldm-s-none --set model.retrieval=prompt"
     return generated_clips(request, "tango", training)
+
+
+def defaults(variant: str, weights: Path | None) -> Sampling:
+    """The settings used unless told otherwise.
+
+    Raises:
+        CheckpointError: ``weights`` is no saved pipeline.
+    """
+    from reaudio_eval.models import _re_audioldm
+
+    return _re_audioldm.defaults("tango", weights)

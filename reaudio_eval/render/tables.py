@@ -117,18 +117,19 @@ def analysis_json(analysis: LongtailAnalysis) -> bytes:
 
 def record_json(fields: Mapping[str, Any]) -> bytes:
     """Frames, dataclasses and plain values under the schema version; NaN and infinities are null."""
-    return (json.dumps(_plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
+    return (json.dumps(plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Frames, records and arrays as JSON has them: rows as objects, NaN and infinities as null."""
     if isinstance(value, pd.DataFrame):
-        return [_plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
+        return [plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
-        return [_plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+        return [plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
     if isinstance(value, np.generic):
         value = value.item()
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):

@@ -1,0 +1,84 @@
+"""Figures of a sweep: a row of small charts for each factor, one for all clips and one for each stratum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from reaudio_eval.records import MetricInfo
+from reaudio_eval.render.drawing import Chart, axis_limits, figure_style, new_figure, settle
+from reaudio_eval.render.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
+from reaudio_eval.render.sweep_tables import strata_of
+from reaudio_eval.summaries import ALL
+from reaudio_eval.sweep_analysis import SEPARATED, Sweep
+from reaudio_eval.sweep_cells import Axis, show
+
+
+def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
+    """The metric over the values of a factor; None where it has no value. Filled points are told apart from the reference."""
+    curves = sweep.curves
+    rows = curves[(curves["factor"] == axis.factor.name) & (curves["metric"] == metric.name) & curves["value"].notna()]
+    strata = [s for s in strata_of(sweep) if s in set(rows["stratum"])]
+    if not strata:
+        return None
+    place = dict(zip((show(v) for v, _ in axis.points), _positions(axis), strict=True))
+    limits = axis_limits(rows["value"], rows["ci_low"], rows["ci_high"])
+    with figure_style():
+        fig = new_figure(max(4.2, 1.95 * len(strata) + 0.4), 2.75)
+        axes = fig.subplots(1, len(strata), sharey=True, squeeze=False)[0]
+        for ax, stratum in zip(axes, strata, strict=True):
+            own = rows[rows["stratum"] == stratum]
+            if axis.factor.chance and len(own) > 1:
+                mean, sd = float(own["value"].mean()), float(own["value"].std(ddof=1))
+                ax.axhspan(mean - sd, mean + sd, color=RULE.light, linewidth=0, zorder=0)
+            _small_chart(ax, own, place, _colour(sweep, stratum), axis.factor.numeric)
+            ax.set_title("all clips" if stratum == ALL else stratum, fontsize=9, color=MUTED.light)
+            ax.set_xticks(list(place.values()), [name.replace("+", "\n+ ") for name in place])
+            margin = 0.18 * (max(place.values()) - min(place.values()) or 1.0)
+            ax.set_xlim(min(place.values()) - margin, max(place.values()) + margin)
+        axes[0].set_ylim(*limits)
+        axes[0].yaxis.set_major_locator(MaxNLocator(5))
+        better = "higher is better" if metric.higher_is_better else "lower is better"
+        axes[0].set_ylabel(f"{metric.title.replace(' (', chr(10) + '(')}\n{better}")
+        fig.supxlabel(axis.factor.title, fontsize=8.5, color=MUTED.light)
+        sns.despine(fig)
+        return Chart(settle(fig))
+
+
+def _positions(axis: Axis) -> list[float]:
+    """Numbers on a scale that grows like a logarithm and has a place for 0; categories side by side."""
+    if axis.factor.numeric:
+        return [float(np.log1p(float(value))) for value, _ in axis.points]
+    return [float(i) for i in range(len(axis.points))]
+
+
+def _colour(sweep: Sweep, stratum: str) -> Colour:
+    names = [s.name for s in sweep.analysis.strata]
+    if stratum == ALL:
+        return INK
+    place = names.index(stratum)
+    return STRATA[-1] if place == len(names) - 1 else STRATA[min(place, len(STRATA) - 2)]
+
+
+def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: Colour, line: bool) -> None:
+    x = rows["setting"].map(place).to_numpy(dtype=float)
+    usual = rows["reference"].to_numpy(dtype=bool)
+    reference = rows.loc[usual, "value"]
+    if len(reference):
+        ax.axhline(float(reference.iloc[0]), color=MUTED.light, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
+    if line:
+        ax.fill_between(x, rows["ci_low"], rows["ci_high"], color=colour.light, alpha=0.14, linewidth=0, zorder=1)
+        ax.plot(x, rows["value"], color=colour.light, linewidth=1.8, zorder=2)
+    else:
+        ax.vlines(x, rows["ci_low"], rows["ci_high"], color=colour.light, linewidth=1.4, zorder=2)
+    told = (rows["p_holm"] < SEPARATED).to_numpy(dtype=bool)
+    options: dict[str, Any] = {"linestyle": "none", "markersize": 5.5, "markeredgewidth": 1.4, "color": colour.light}
+    for chosen, marker, fill in (
+        (told, "o", colour.light), (~told & ~usual, "o", SURFACE.light), (usual, "D", SURFACE.light),
+    ):  # fmt: skip
+        ax.plot(x[chosen], rows["value"][chosen], marker=marker, markerfacecolor=fill, zorder=3, **options)

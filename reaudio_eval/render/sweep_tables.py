@@ -1,0 +1,123 @@
+"""Tables of a sweep: every cell, each factor with differences from the reference, and the spread between seeds or captions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from reaudio_eval.records import MetricInfo
+from reaudio_eval.render.text import DASH, interval, number
+from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, arrow, lookup, metric_decimals, primary_first
+from reaudio_eval.summaries import ALL
+from reaudio_eval.sweep_analysis import SEPARATED, Sweep
+from reaudio_eval.sweep_cells import Axis, show
+
+REFERENCE = "reference"
+BOLD = "Bold: a paired test tells it apart from the reference (p < 0.05, corrected over the settings by Holm)."
+
+
+def short_name(sweep: Sweep, cell: str) -> str:
+    """A cell without the model's name; "reference" for the reference."""
+    return REFERENCE if cell == sweep.reference.name else cell.removeprefix(f"{sweep.reference.name} ")
+
+
+def strata_of(sweep: Sweep) -> list[str]:
+    """All clips, then the strata from the most frequent that hold a class of the prompts."""
+    sizes = sweep.analysis.strata_sizes
+    return [ALL, *sizes.loc[sizes["n_classes_test"] > 0, "stratum"]]
+
+
+def cells_table(sweep: Sweep) -> TableView:
+    """Every cell over all clips, in every metric."""
+    notes, metrics = Notes(), primary_first(sweep.analysis)
+    found = lookup(sweep.numbers[sweep.numbers["stratum"] == ALL], "cell", "metric")
+    digits = {m.name: metric_decimals(sweep.analysis, m) for m in metrics}
+    rows = tuple(
+        Row(
+            short_name(sweep, cell.name),
+            (*(_brief(notes, found.get((cell.name, m.name)), digits[m.name]) for m in metrics), _cost(sweep, cell.name)),
+            system=i,
+        )
+        for i, cell in enumerate(sweep.cells)
+    )
+    columns = (Column("setting"), *(Column(m.title, m.unit, arrow(m)) for m in metrics), *_cost_column())
+    caption = f"Every setting over all clips; below: its paired difference from the reference with a 95% interval. {BOLD}"
+    return TableView("cells", caption, columns, (rows,), tuple(notes.reasons))
+
+
+def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
+    """The values of one factor: rows settings, columns strata."""
+    notes, digits = Notes(), metric_decimals(sweep.analysis, metric)
+    found = lookup(sweep.numbers[sweep.numbers["metric"] == metric.name], "cell", "stratum")
+    strata = strata_of(sweep)
+    rows = tuple(
+        Row(
+            show(value),
+            (*(_value(notes, found.get((cell.name, s)), digits) for s in strata), _cost(sweep, cell.name)),
+            detail=REFERENCE if cell == sweep.reference else "",
+        )
+        for value, cell in axis.points
+    )
+    columns = (Column(axis.factor.name), *_strata_columns(sweep, metric, strata), *_cost_column())
+    caption = (
+        f"{metric.title} by {axis.factor.title}, with 95% intervals; below: paired difference from the reference. {BOLD}"
+    )
+    return TableView(f"sweep-{axis.factor.name}-{metric.name}", caption, columns, (rows,), tuple(notes.reasons))
+
+
+def _strata_columns(sweep: Sweep, metric: MetricInfo, strata: Sequence[str]) -> Iterator[Column]:
+    sizes = lookup(sweep.analysis.strata_sizes, "stratum")
+    for stratum in strata:
+        if stratum == ALL:
+            yield Column("all clips", f"{len(sweep.analysis.prompts):,} clips", arrow(metric))
+        elif metric.level == "set":
+            yield Column(stratum, f"{sizes[stratum].n_clips_rarest:,.0f} clips", arrow(metric))
+        else:
+            yield Column(stratum, f"{sizes[stratum].n_classes_test:,.0f} classes", arrow(metric))
+
+
+def _value(notes: Notes, row: Any, digits: int) -> Cell:
+    if row is None or not math.isfinite(row.difference):
+        return notes.value(row, digits)
+    ends = interval(row.difference_low, row.difference_high, digits)
+    text = f"Δ {number(row.difference, digits, sign=True)} {ends}".strip()
+    return notes.value(row, digits, detail=text, mark="best" if row.p_holm < SEPARATED else "")
+
+
+def _brief(notes: Notes, row: Any, digits: int) -> Cell:
+    """Without the interval of the value: the factors' tables have it."""
+    return replace(_value(notes, row, digits), interval="")
+
+
+def _cost_column() -> tuple[Column]:
+    return (Column("seconds a clip", "generation alone", "↓"),)
+
+
+def _cost(sweep: Sweep, cell: str) -> Cell:
+    seconds = sweep.costs.get(cell)
+    return Cell(DASH if seconds is None else number(seconds, 3 if seconds < 1 else 2))
+
+
+def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | None:
+    """How far seeds (or captions) lie apart, beside the interval of one of them; None for other factors."""
+    own = sweep.spread[(sweep.spread["factor"] == axis.factor.name) & (sweep.spread["metric"] == metric.name)]
+    found = lookup(own, "stratum")
+    if not found:
+        return None
+    digits = metric_decimals(sweep.analysis, metric)
+    rows = tuple(
+        Row(
+            "all clips" if stratum == ALL else stratum,
+            tuple(Cell(number(getattr(row, name), digits)) for name in ("mean", "sd", "low", "high", "half_width")),
+        )
+        for stratum, row in found.items()
+    )
+    n = int(next(iter(found.values())).n)
+    heads = ("mean", "standard deviation", "lowest", "highest", "half a 95% interval of the reference")
+    what = "seeds" if axis.factor.name == "seed" else "captions"
+    caption = (
+        f"{metric.title}: spread between {n} {what}, beside the uncertainty that the choice of clips and classes brings"
+    )
+    return TableView(f"spread-{axis.factor.name}-{metric.name}", caption, (Column("clips"), *map(Column, heads)), (rows,))

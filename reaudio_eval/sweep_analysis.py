@@ -1,0 +1,203 @@
+"""What a sweep measured: each cell's numbers along the factors, its paired difference from the reference, the spread of chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.models import Sampling
+from reaudio_eval.records import Alert, LongtailAnalysis, MetricInfo
+from reaudio_eval.summaries import ALL, Row, frame
+from reaudio_eval.sweep_cells import Axis, Cell, Design, show
+
+_NUMBER, _COUNT, _TEXT, _FLAG = "float64", "Int64", "object", "bool"
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "cells": {
+        "cell": _TEXT, "reference": _FLAG, "k": _COUNT, "steps": _COUNT, "guidance": _NUMBER, "retrieval": _TEXT, "seed": _COUNT,
+        "captions": _COUNT, "seconds_per_clip": _NUMBER, "run": _TEXT,
+    },
+    "numbers": {
+        "cell": _TEXT, "metric": _TEXT, "stratum": _TEXT, "value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER,
+        "n_classes": _COUNT, "n_clips": _COUNT, "reason": _TEXT, "difference": _NUMBER, "difference_low": _NUMBER,
+        "difference_high": _NUMBER, "p_value": _NUMBER, "p_holm": _NUMBER, "detectable": _NUMBER,
+    },
+    "curves": {"factor": _TEXT, "setting": _TEXT, "cell": _TEXT, "reference": _FLAG},
+    "spread": {
+        "factor": _TEXT, "metric": _TEXT, "stratum": _TEXT, "n": _COUNT, "mean": _NUMBER, "sd": _NUMBER, "low": _NUMBER,
+        "high": _NUMBER, "half_width": _NUMBER,
+    },
+}  # fmt: skip
+SEPARATED = 0.05  # Holm-corrected
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything the report of a sweep shows.
+
+    Attributes:
+        analysis: of the cells as systems, each compared with the reference.
+        cells, axes, design: as planned; the first cell is the reference.
+        costs: cell -> seconds a clip of generation alone, None where nobody measured.
+
+    Frames:
+        cell_table: columns ``COLUMNS["cells"]``.
+        numbers: a row for each cell, metric and stratum ("all" for every clip): its value with a 95 % interval, and its paired
+            difference from the reference (cell minus reference; NaN in the reference's own rows), p-values corrected over the cells.
+        curves: the same rows by factor and setting, a cell once for each factor it lies on.
+        spread: for factors that are draws of one thing (seeds, captions): mean, standard deviation (n - 1) and range of the values,
+            and half the width of the reference's interval.
+    """
+
+    analysis: LongtailAnalysis
+    cells: tuple[Cell, ...]
+    axes: tuple[Axis, ...]
+    design: Design
+    costs: Mapping[str, float | None]
+    cell_table: pd.DataFrame
+    numbers: pd.DataFrame
+    curves: pd.DataFrame
+    spread: pd.DataFrame
+
+    @property
+    def reference(self) -> Cell:
+        return self.cells[0]
+
+
+def summarise_sweep(
+    analysis: LongtailAnalysis,
+    cells: tuple[Cell, ...],
+    axes: tuple[Axis, ...],
+    design: Design,
+    costs: Mapping[str, float | None],
+) -> Sweep:
+    """The frames of a sweep.
+
+    Args:
+        analysis: of ``analysis.analyse(..., against=<the reference>)``.
+        cells: the reference first; each is a system of the analysis.
+        axes: see ``sweep_cells.plan_cells``.
+        design: of the cells.
+        costs: cell -> seconds a clip, or None.
+    """
+    numbers = _numbers(analysis, cells)
+    curves = _curves(numbers, axes, cells[0])
+    return Sweep(
+        analysis, cells, axes, design, costs, _cell_table(analysis, cells, costs), numbers, curves, _spread(curves, axes, cells[0])
+    )  # fmt: skip
+
+
+def _numbers(analysis: LongtailAnalysis, cells: Sequence[Cell]) -> pd.DataFrame:
+    values = pd.concat([analysis.overall.assign(stratum=ALL), analysis.by_stratum], ignore_index=True)
+    values = values.rename(columns={"system": "cell"})
+    paired = analysis.paired[analysis.paired["system_b"] == cells[0].name]
+    paired = paired.rename(
+        columns={"system_a": "cell", "quantity": "stratum", "ci_low": "difference_low", "ci_high": "difference_high"}
+    )
+    keys = ["cell", "metric", "stratum"]
+    found = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "detectable"]
+    joined = values.merge(paired[[*keys, *found]], on=keys, how="left")
+    joined["n_classes"] = joined["n_classes"].astype("Int64")
+    order = {cell.name: i for i, cell in enumerate(cells)}
+    joined = joined.sort_values("cell", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    columns = COLUMNS["numbers"]
+    return joined[list(columns)].astype(dict(columns))
+
+
+def _curves(numbers: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.DataFrame:
+    rows: list[Row] = [
+        {"factor": axis.factor.name, "setting": show(value), "cell": cell.name, "reference": cell == reference}
+        for axis in axes
+        for value, cell in axis.points
+    ]
+    return frame(rows, COLUMNS["curves"]).merge(numbers, on="cell", how="left")
+
+
+def _cell_table(analysis: LongtailAnalysis, cells: Sequence[Cell], costs: Mapping[str, float | None]) -> pd.DataFrame:
+    folders = {s.name: s.run_dir for s in analysis.systems}
+    rows: list[Row] = [
+        {
+            "cell": cell.name,
+            "reference": cell.reference,
+            **cell.settings.values(),
+            "seconds_per_clip": costs.get(cell.name),
+            "run": None if folders[cell.name] is None else str(folders[cell.name]),
+        }
+        for cell in cells
+    ]
+    return frame(rows, COLUMNS["cells"])
+
+
+def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.DataFrame:
+    rows: list[Row] = []
+    for axis in axes:
+        own = curves[(curves["factor"] == axis.factor.name) & curves["value"].notna()]
+        if not axis.factor.chance:
+            continue
+        for (metric, stratum), group in own.groupby(["metric", "stratum"], sort=False):
+            usual = group[group["cell"] == reference.name]
+            if len(group) < 2 or usual.empty:
+                continue
+            values = group["value"].to_numpy(dtype=np.float64)
+            rows.append(
+                {
+                    "factor": axis.factor.name,
+                    "metric": metric,
+                    "stratum": stratum,
+                    "n": len(values),
+                    "mean": float(values.mean()),
+                    "sd": float(values.std(ddof=1)),
+                    "low": float(values.min()),
+                    "high": float(values.max()),
+                    "half_width": float((usual["ci_high"] - usual["ci_low"]).iloc[0] / 2),
+                }
+            )
+    return frame(rows, COLUMNS["spread"])
+
+
+def sweep_alerts(analysis: LongtailAnalysis, cells: Sequence[Cell], defaults: Sampling) -> Iterator[Alert]:
+    """What a reader must know before believing a curve.
+
+    Args:
+        analysis: of the cells.
+        cells: the reference first.
+        defaults: the model's own settings.
+    """
+    pairs = {(cell.settings.k, cell.settings.retrieval) for cell in cells}
+    judges = [m for m in analysis.metrics if m.name.startswith("clap_score")]
+    if len(pairs) > 1:
+        yield Alert(
+            "note",
+            "All settings come from one checkpoint, told less or more at sampling: a setting that its training showed rarely can do "
+            "worse than a model trained for it alone.",
+        )
+        for judge in judges:
+            yield Alert(
+                "warning",
+                f"{judge.title} can prefer sounds that a CLAP retrieved: between settings of k or retrieval believe the other "
+                "metrics first.",
+            )
+    most = max(cell.settings.k for cell in cells)
+    if defaults.k and most > defaults.k:
+        yield Alert(
+            "warning",
+            f"The model was trained with {defaults.k} retrieved pairs at most: k = {most} is beyond what it knows.",
+        )
+    if len({cell.settings.captions for cell in cells}) > 1:
+        yield Alert(
+            "note",
+            "Cells with another caption of each clip are scored against that caption, and against the same real clips.",
+        )
+
+
+def numbers_of(sweep: Sweep, metric: MetricInfo, stratum: str = ALL) -> pd.DataFrame:
+    """The rows of ``Sweep.numbers`` of a metric in a stratum, one a cell that has a value, in the order of the cells."""
+    numbers = sweep.numbers
+    return numbers[(numbers["metric"] == metric.name) & (numbers["stratum"] == stratum) & numbers["value"].notna()]
+
+
+def chance_cells(sweep: Sweep) -> set[str]:
+    """Cells that differ from the reference by a draw alone (seed, caption): none of them is a choice."""
+    return {cell.name for axis in sweep.axes if axis.factor.chance for _, cell in axis.points if cell != sweep.reference}
