@@ -8,12 +8,12 @@ from pathlib import Path
 
 from reaudio_eval import registry
 from reaudio_eval.models import ClipRequest, Sampling
-from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
+from reaudio_eval.records import Dataset, Prompt, Retrieval, SystemInfo, SystemKind
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
 
-RESERVED = ("reference",)
+RESERVED = ("reference", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,12 @@ def collect(
         module = registry.load("models", request.model)
         kind: SystemKind = module.KIND
         folder = output / folder_name(request.name)
-        clips: Mapping[str, Path] = module.clips(_clip_request(request, prompts, dataset, folder, how, reporter))
+        asked = _clip_request(request, prompts, dataset, folder, how, reporter)
+        clips: Mapping[str, Path] = module.clips(asked)
         if kind == "generated" and prompts and not clips:
             raise ReaudioError(_nothing_in_common(request, prompts))
-        systems.append(SystemInfo(request.name, kind, len(clips), clips))
+        retrieval: Retrieval | None = module.retrieved(asked, clips) if hasattr(module, "retrieved") else None
+        systems.append(SystemInfo(request.name, kind, len(clips), clips, retrieval=retrieval))
         reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
     return systems
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
+from reaudio_eval.records import Retrieval
 
 KIND = "generated"
 VARIANTS = {
@@ -26,3 +28,10 @@ def clips(request: ClipRequest) -> dict[str, Path]:
 
     training = f"reaudio-model train diffusion --config re-audioldm-{_RECIPES[request.variant]}"
     return generated_clips(request, f"re-audioldm-{request.variant}", training)
+
+
+def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+    """What was retrieved for the clips; None without retrieval."""
+    from reaudio_eval.models._re_audioldm import retrieved_pairs
+
+    return retrieved_pairs(request, clips)
