@@ -57,10 +57,11 @@ def leaks(found: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Al
         if n["any"]:
             kinds = ", ".join(f"{what} for {_n(n[kind], 'prompt', 'prompts')}" for kind, what in LEAKS.items() if n[kind])
             retrieval = systems[str(name)].retrieval
+            n_prompts = int(rows["n_prompts"].iloc[0])
             k = 0 if retrieval is None else retrieval.k
             yield Alert(
                 "warning",
-                f"Leakage: the first {_n(k, 'neighbour', 'neighbours')} of {name} hold {kinds}, of {rows['n_prompts'].iloc[0]}. "
+                f"Leakage: {'the nearest neighbour' if k == 1 else f'the first {k:,} neighbours'} of {name} gave away {kinds}, of {n_prompts:,}. "
                 "Compare its scores on affected and clean prompts before you believe them.",
             )
 

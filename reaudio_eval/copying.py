@@ -1,4 +1,4 @@
-"""Leaks and copies in the analysis: what retrieval gave away, the scores with and without it, and how near clips come to what was retrieved."""
+"""Leaks and copies in the analysis: what retrieval gave away, scores with and without it, how near clips come to what was retrieved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reaudio_eval.classes import Bools, ClassTable, summarise
 from reaudio_eval.estimates import Context, micro
 from reaudio_eval.records import COPY_COLUMNS, CopyingAnalysis, Dataset, MetricInfo, SystemScores
 from reaudio_eval.retrieved import leaks
-from reaudio_eval.stats import LEVEL, Estimate, Floats, Interval, undefined
+from reaudio_eval.stats import LEVEL, Estimate, Floats, Interval, no_interval, undefined
 from reaudio_eval.summaries import Row, frame
 from reaudio_model.leakage import LeakReport
 
@@ -54,7 +54,6 @@ def copying_analysis(
     reports = {s.system.name: leaks(s.system.retrieval, dataset.prompts) for s in systems if s.system.retrieval is not None}
     affected = [s for s in systems if s.system.name in reports and reports[s.system.name].affected]
     copies = _copies(systems, context.table)
-    summary, thresholds = _summary(copies, context)
     rows: dict[str, list[Row]] = {
         "retrieved": [row for s in systems for row in _retrieved_rows(s, dataset)],
         "leaks": [row for name, report in reports.items() for row in _leak_rows(name, report)],
@@ -64,11 +63,11 @@ def copying_analysis(
             for s in affected
             for row in _leak_score_rows(metric, s, systems, reports[s.system.name], values, context)
         ],
-        "summary": summary,
+        "summary": _summary_rows(copies, context),
     }
     frames = {name: frame(content, COLUMNS[name]) for name, content in rows.items()}
     neighbours_of = {s.system.name: s.neighbours_of for s in systems if s.neighbours_of}
-    return CopyingAnalysis(copies=copies, neighbours_of=neighbours_of, thresholds=thresholds, **frames)
+    return CopyingAnalysis(copies=copies, neighbours_of=neighbours_of, **frames)
 
 
 def _retrieved_rows(scores: SystemScores, dataset: Dataset) -> Iterator[Row]:
@@ -153,9 +152,8 @@ def _copies(systems: Sequence[SystemScores], table: ClassTable) -> pd.DataFrame:
     return together[list(columns)].astype(dict(columns))
 
 
-def _summary(copies: pd.DataFrame, context: Context) -> tuple[list[Row], dict[tuple[str, str], float]]:
+def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:
     rows: list[Row] = []
-    thresholds: dict[tuple[str, str], float] = {}
     place = {clip_id: i for i, clip_id in enumerate(context.table.clip_ids)}
     for (system, embedder), own in copies.groupby(["system", "embedder"], sort=False):
         who: Row = {"system": system, "embedder": embedder}
@@ -165,29 +163,28 @@ def _summary(copies: pd.DataFrame, context: Context) -> tuple[list[Row], dict[tu
             array[where] = own[quantity]
             estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), context)
             rows.append(who | {"quantity": quantity} | _estimate_row(estimate, n_clips))
-        estimate, threshold = near_copies(own["similarity"].to_numpy(), own["real_similarity"].to_numpy())
-        thresholds[str(system), str(embedder)] = threshold
-        rows.append(who | {"quantity": "near_copies"} | _estimate_row(estimate, len(own)))
-    return rows, thresholds
+        share, limit = near_copies(own["similarity"].to_numpy(), own["real_similarity"].to_numpy())
+        for quantity, found in (("near_copies", share), ("limit", limit)):
+            rows.append(who | {"quantity": quantity} | _estimate_row(found, len(own)))
+    return rows
 
 
-def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, float]:
+def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, Estimate]:
     """The share of clips that come nearer to what was retrieved than nearly every real clip does, and where that begins.
 
     Args:
         similarity, real_similarity: float64 (n,), cosines of generated and of real clips with their nearest neighbours.
 
     Returns:
-        The share of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval for that limit (whose own
-        uncertainty it leaves out), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
+        The share of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval (which takes that limit
+        as given), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
     """
     n = len(similarity)
+    few = undefined(f"{n} clips: near copies need at least {MIN_NEAR_COPY}, for a quantile of the real clips")
     if n < MIN_NEAR_COPY:
-        return undefined(f"{n} clips: near copies need at least {MIN_NEAR_COPY}, for a quantile of the real clips"), float(
-            "nan"
-        )
+        return few, few
     limit = float(np.quantile(real_similarity, NEAR_COPY))
     found = binomtest(int((similarity > limit).sum()), n)
     ends = found.proportion_ci(LEVEL, "wilson")
     interval = Interval(float(ends.low), float(ends.high), np.nan, np.nan, "Wilson over clips")
-    return Estimate(float(found.statistic), interval), limit
+    return Estimate(float(found.statistic), interval), Estimate(limit, no_interval("a limit, not an estimate"))

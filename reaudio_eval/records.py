@@ -284,12 +284,11 @@ class CopyingAnalysis:
                      whose value on the same clips is taken off)
         copies:      system, embedder, clip_id, neighbour_id, similarity, real_similarity, excess
         summary:     system, embedder, quantity, value, ci_low, ci_high, ci_method, n_clips, reason
-                     (quantity in {"similarity", "real_similarity", "excess", "near_copies"}; near_copies is the share of the
-                     clips above ``thresholds``)
+                     (quantity in {"similarity", "real_similarity", "excess", "near_copies", "limit"}; near_copies is the share
+                     of the clips whose similarity is above limit)
 
     Attributes:
         neighbours_of: system -> whose neighbours its clips were compared with.
-        thresholds: (system, embedder) -> the similarity above which a clip is a near copy.
     """
 
     retrieved: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -298,7 +297,6 @@ class CopyingAnalysis:
     copies: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary: pd.DataFrame = field(default_factory=pd.DataFrame)
     neighbours_of: Mapping[str, str] = field(default_factory=dict)
-    thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

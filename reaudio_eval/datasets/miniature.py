@@ -17,7 +17,6 @@ DEFAULTS = DatasetDefaults(
         "label_accuracy_miniature_judge",
         "clap_score_miniature",
         "copying_miniature_tagger",
-        "copying_miniature_clap",
         "kl_miniature_tagger",
         "fd_miniature_tagger",
         "kad_miniature_tagger",
