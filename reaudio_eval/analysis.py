@@ -11,6 +11,7 @@ import pandas as pd
 from reaudio_eval import caveats
 from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.comparisons import paired_rows
+from reaudio_eval.copying import copying_analysis
 from reaudio_eval.estimates import Context
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, Stratum, SystemInfo, SystemScores
 from reaudio_eval.stats import Draws, Floats, gini, imbalance_ratio
@@ -102,6 +103,7 @@ def analyse(
     frames["paired"] = frame(rows, COLUMNS["paired"])
     frames["labels"] = _labels(dataset, table)
     frames["strata_sizes"] = _strata_sizes(frames["labels"], dataset, table)
+    copying = copying_analysis(systems, dataset, metrics, values, context)
     chosen = choose_primary(metrics, frames["overall"], primary)
     infos = {s.system.name: s.system for s in systems}
     return LongtailAnalysis(
@@ -114,12 +116,27 @@ def analyse(
         strata=tuple(strata),
         prompts=dataset.prompts,
         tail_shape=_tail_shape(dataset, table),
-        alerts=(*alerts, *_alerts(frames, chosen, infos, dataset, table)),
+        alerts=(
+            *alerts,
+            *caveats.leaks(copying.leaks, infos),
+            *caveats.judges(infos, metrics),
+            *_alerts(frames, chosen, infos, dataset, table),
+        ),
         references=dataset.references,
         provenance=provenance or {},
         audit=audit or {},
         banner=dataset.banner,
-        **frames,
+        copying=copying,
+        labels=frames["labels"],
+        strata_sizes=frames["strata_sizes"],
+        overall=frames["overall"],
+        by_stratum=frames["by_stratum"],
+        per_class=frames["per_class"],
+        curve=frames["curve"],
+        bins=frames["bins"],
+        trend=frames["trend"],
+        paired=frames["paired"],
+        clip_scores=frames["clip_scores"],
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.records import Dataset, MetricInfo, Stratum, SystemScores
+from reaudio_eval.retrieved import Compared, neighbours_sha256
 from reaudio_eval.runs import Run, read_run, write_run
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
@@ -22,6 +23,8 @@ FOLDER = Path(__file__).parent / "bundled_runs"
 BASELINES = ("re-audioldm-s-none",)
 COPY = "copy-retrieved"  # needs no network but CLAP, so it is always made anew
 KEY = "bundled"  # of the manifest
+NEIGHBOURS = "neighbours_sha256"  # of the manifest
+COPYING = "copying_"
 REMEDY = "give --baselines fresh to generate it anew, or --baselines none to leave it out"
 
 
@@ -52,6 +55,7 @@ def read_baseline(
     protocol: str,
     strata: Sequence[Stratum],
     selection: bool = False,
+    control: Compared | None = None,
     folder: Path = FOLDER,
 ) -> SystemScores | str:
     """The scores of a bundled system.
@@ -63,6 +67,8 @@ def read_baseline(
         protocol: of this evaluation.
         strata: of this evaluation; where the scores have others, set metrics are kept over all clips only.
         selection: this evaluation is of some of the test clips on purpose: scores of those are given, without set metrics.
+        control: the neighbours that systems without retrieval are compared with in this evaluation; where the bundled scores were
+            compared with others, those metrics are left out.
         folder: of the bundled runs.
 
     Returns:
@@ -78,8 +84,24 @@ def read_baseline(
     known, wanted = {p.clip_id for p in run.dataset.prompts}, set(clip_ids)
     if not (wanted <= known if selection else wanted == known):
         return f"{name} is left out: its bundled scores are of all {len(known)} test clips; {REMEDY}."
-    scores = _restricted(run, metrics, strata, folder / name / "clips")
+    scores = _against(_restricted(run, metrics, strata, folder / name / "clips"), run, control)
     return _selected(scores, wanted) if selection else scores
+
+
+def _against(scores: SystemScores, run: Run, control: Compared | None) -> SystemScores:
+    """Without what was measured against other neighbours than the evaluation's."""
+    if control is not None and run.manifest.get(NEIGHBOURS) == neighbours_sha256(
+        control, [p.clip_id for p in run.dataset.prompts]
+    ):
+        return dataclasses.replace(scores, neighbours_of=control.of)
+    names = {m.name for m in scores.metrics if m.name.startswith(COPYING)}
+    reason = f"its bundled scores were compared with other retrieved clips; {REMEDY}"
+    return dataclasses.replace(
+        scores,
+        scores=scores.scores[~scores.scores["metric"].isin(names)],
+        copies=scores.copies.iloc[:0],
+        undefined=dict(scores.undefined) | dict.fromkeys(sorted(names), reason),
+    )
 
 
 def _check_identity(run: Run, name: str, metrics: Sequence[MetricInfo]) -> None:
@@ -114,7 +136,10 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
         metrics=tuple(m for m in scores.metrics if m.name in wanted),
         scores=scores.scores[scores.scores["metric"].isin(wanted)],
         set_values=sets,
-        undefined={name: why for name, why in scores.undefined.items() if name in wanted},
+        undefined={
+            name: scores.undefined.get(name, f"not among its bundled scores; {REMEDY}")
+            for name in sorted(wanted - {m.name for m in scores.metrics} | wanted & scores.undefined.keys())
+        },
     )
 
 
@@ -125,6 +150,7 @@ def _selected(scores: SystemScores, clip_ids: set[str]) -> SystemScores:
         system=dataclasses.replace(scores.system, n_clips=len(clip_ids), clips=clips),
         scores=scores.scores[scores.scores["clip_id"].isin(clip_ids)],
         set_values=scores.set_values.iloc[:0],
+        copies=scores.copies[scores.copies["clip_id"].isin(clip_ids)],
     )
 
 
@@ -147,7 +173,8 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
         found = decode(path.read_bytes())
         atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(found.audio, found.rate))
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
-    kept = {key: run.manifest[key] for key in ("created", "seed", "clip_ids_sha256", "protocol", "packages")}
+    keys = ("created", "seed", "clip_ids_sha256", "protocol", "packages", NEIGHBOURS)
+    kept = {key: run.manifest[key] for key in keys if key in run.manifest}
     manifest = kept | {KEY: rests_on(name, protocol, seed)}
     write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, {}, manifest)
     return target

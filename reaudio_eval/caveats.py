@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,46 @@ def coarse_tail(
             f"(power 0.8, 5 % level, {_n(int(rows['n_classes'].median()), 'class', 'classes')}): a smaller difference there "
             "is neither shown nor excluded.",
         )
+
+
+LEAKS = {"target": "the target clip itself", "same_source": "its recording", "identical_caption": "its very caption"}
+
+
+def leaks(found: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Alert]:
+    """Systems whose neighbours held the answer of some prompts. found: ``CopyingAnalysis.leaks``."""
+    for name, rows in found.groupby("system", sort=False):
+        n = dict(zip(rows["kind"], rows["n"], strict=True))
+        if n["any"]:
+            kinds = ", ".join(f"{what} for {_n(n[kind], 'prompt', 'prompts')}" for kind, what in LEAKS.items() if n[kind])
+            retrieval = systems[str(name)].retrieval
+            n_prompts = int(rows["n_prompts"].iloc[0])
+            k = 0 if retrieval is None else retrieval.k
+            used = "the nearest neighbour" if k == 1 else f"the first {k:,} neighbours"
+            yield Alert(
+                "warning",
+                f"Leakage: {used} of {name} gave away {kinds}, of {n_prompts:,}. "
+                "Compare its scores on affected and clean prompts before you believe them.",
+            )
+
+
+def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
+    """Metrics whose network is the one that systems of the report retrieve with."""
+    retrievers: dict[str, list[str]] = {}
+    for name, system in sorted(systems.items()):
+        for embedder in () if system.retrieval is None else system.retrieval.judges:
+            retrievers.setdefault(embedder, []).append(name)
+    for embedder, names in sorted(retrievers.items()):
+        titles = [m.title for m in metrics if m.embedder == embedder]
+        if titles:
+            yield Alert(
+                "warning",
+                f"The judge is the retriever: {_listing(names)} {'retrieve' if len(names) > 1 else 'retrieves'} with the network behind "
+                f"{_listing(titles)}. What it likes is what they were given, so believe a metric of another network first.",
+            )
+
+
+def _listing(items: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
 
 
 def ubiquitous_labels(

@@ -27,6 +27,7 @@ from reaudio_eval.store import FeatureCache, JsonCache, rule_key
 from reaudio_eval.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
 from reaudio_model.common.errors import AudioError
+from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Advance, Reporter
 from reaudio_model.common.weights import checkpoint_sha256
 
@@ -60,6 +61,19 @@ class ActiveEmbedder:
             self.checkpoint, sample_rate=self.sample_rate, device=device, cache_dir=self.cache_dir
         )
         return loaded
+
+    @cached_property
+    def encoder_sha256(self) -> str:
+        """Identity of the network as a retrieval index names it, whatever file it came from; "" where it has none. Kept in the cache, for
+        it takes the loaded network."""
+        if not self.spec.has_text:
+            return ""
+        kept, key = JsonCache(self.cache_dir, "encoders"), canonical_sha256([self.name, self.sha256])
+        found = (kept.get(key) or {}).get("encoder_sha256")
+        if found is None:
+            found = str(getattr(self.network, "encoder_sha256", ""))
+            kept.put(key, {"encoder_sha256": found})
+        return str(found)
 
 
 def activate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from reaudio_eval.audit import ClipAudit, summarise
 from reaudio_eval.embed import ActiveEmbedder, EmbeddedClips, activate, embed_captions, embed_clips, feature_set
 from reaudio_eval.embedders import EmbedderSpec
 from reaudio_eval.metrics import Metric, MetricInput, Undefined
+from reaudio_eval.neighbours import NEIGHBOURS, NeighbourFeatures
 from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.records import Dataset, FeatureSet, MetricInfo, Prompt, Stratum, SystemInfo, SystemScores
+from reaudio_eval.retrieved import Compared
 from reaudio_eval.scoring import Floors, NamedMetric, Partition, score_system
 from reaudio_eval.strata import partition_by_rarest
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
@@ -170,6 +172,7 @@ def _info(definition: Metric, name: str, spec: EmbedderSpec, embedder: object) -
         embedder=name,
         embedder_sha256=embedder.sha256 if isinstance(embedder, ActiveEmbedder) else "",
         source=definition.source,
+        target=definition.target,
     )
 
 
@@ -207,10 +210,12 @@ def evaluate(
     options: Options,
     reporter: Reporter,
     reuse: Reuse | None = None,
+    neighbours: Mapping[str, Compared] | None = None,
 ) -> Evaluation:
     """Score systems on the clips that all of them, and the reference, have.
 
-    ``reuse`` is asked first for the scores of a finished run with the same inputs.
+    ``reuse`` is asked first for the scores of a finished run with the same inputs. ``neighbours``: system name -> what its clips are
+    compared with by the metrics that look at it (``retrieved.compared``).
 
     Raises:
         ReaudioError: no clip is left, or ``options.strict`` and a clip is unreadable or missing.
@@ -220,8 +225,11 @@ def evaluate(
         files[REFERENCE] = {
             p.clip_id: dataset.references[p.clip_id] for p in dataset.prompts if p.clip_id in dataset.references
         }
+    near = NeighbourFeatures(neighbours or {}, tools.metrics)
+    if near.files:
+        files[NEIGHBOURS] = near.files
     clips = embed_clips(files, list(tools.embedders.values()), options.cache_dir, options.batch_size, options.jobs, reporter)
-    audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files}
+    audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     prompts = _common(dataset.prompts, audits, options.strict)
     ids = tuple(p.clip_id for p in prompts)
     text = {
@@ -237,16 +245,19 @@ def evaluate(
             scores = reuse(system, ids, clips.content) if reuse else None
             if scores is None:
                 inputs = {
-                    name: _inputs(embedder, clips, system.name, prompts, text.get(name), dataset, options)
+                    name: replace(
+                        _inputs(embedder, clips, system.name, prompts, text.get(name), dataset, options),
+                        neighbours=near.vectors(name, clips, system.name, ids),
+                    )
                     for name, embedder in tools.embedders.items()
                 }
-                scores = score_system(system, tools.metrics, inputs, partition, floors)
+                scores = near.with_copies(score_system(system, tools.metrics, inputs, partition, floors), inputs, clips)
             scored.append(scores)
             advance(1)
     return Evaluation(
         tuple(scored),
         ids,
-        {name: summarise(entries) for name, entries in audits.items()},
+        {name: summarise(entries) for name, entries in [*audits.items(), *near.audits(clips).items()]},
         clips.content,
         {name: next(iter(features.values())).frames.shape[1] for name, features in clips.features.items()},
     )

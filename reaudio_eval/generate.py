@@ -9,12 +9,12 @@ from typing import Any
 
 from reaudio_eval import registry
 from reaudio_eval.models import ClipRequest, Sampling, Spent
-from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
+from reaudio_eval.records import Dataset, Prompt, Retrieval, SystemInfo, SystemKind
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
 
-RESERVED = ("reference",)
+RESERVED = ("reference", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def collect_one(
     if kind == "generated" and prompts and not clips:
         raise ReaudioError(_nothing_in_common(request, prompts))
     reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
-    return SystemInfo(request.name, kind, len(clips), clips, description=getattr(module, "BOUND", ""))
+    retrieval: Retrieval | None = module.retrieved(asked, clips) if hasattr(module, "retrieved") else None
+    description = getattr(module, "BOUND", "")
+    return SystemInfo(request.name, kind, len(clips), clips, description=description, retrieval=retrieval)
 
 
 def _clip_request(

@@ -17,9 +17,11 @@ from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
 from reaudio_eval.generate import Generation, SystemRequest, collect, is_bound, shown_name
 from reaudio_eval.models import Sampling
+from reaudio_eval.neighbours import NEIGHBOURS
 from reaudio_eval.protocols import get_protocol
 from reaudio_eval.records import SCHEMA_VERSION, Alert, Dataset, LongtailAnalysis, Stratum, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
+from reaudio_eval.retrieved import Compared, compared, control_of, neighbours_sha256, retrieval_sha256, with_judges
 from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
 from reaudio_eval.samples import covering_sample
 from reaudio_eval.strata import strata_scheme
@@ -55,6 +57,7 @@ class LongtailRequest:
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
         media: players in the page, in a folder beside it, or none.
+        control: what the clips are compared with where no system of the report retrieves; None: with nothing.
     """
 
     dataset: str
@@ -75,6 +78,7 @@ class LongtailRequest:
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
     media: Media = "inline"
+    control: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -200,9 +204,12 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     systems = collect(
         todo.requests, dataset.prompts, dataset, request.output / "clips", _generation(request, options), reporter
     )
-    store = RunStore(request, options, todo)
-    evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse)
-    known, left_out = _known_baselines(request, todo, evaluation)
+    systems = with_judges(systems, networks(systems, todo.tools))
+    neighbours = compared(systems, request.control)
+    todo = dataclasses.replace(todo, tools=_applicable(todo.tools, bool(neighbours), options))
+    store = RunStore(request, options, todo, neighbours)
+    evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse, neighbours)
+    known, left_out = _known_baselines(request, todo, evaluation, control_of(systems, request.control))
     return Scored(
         (*evaluation.scores, *known),
         scored_only(dataset, evaluation),
@@ -233,6 +240,21 @@ def analyse_and_store(
     return dataclasses.replace(analysis, systems=placed), runs
 
 
+def networks(systems: Sequence[SystemInfo], tools: Tools) -> dict[str, str]:
+    """Embedder name -> identity of its network, asked only where a system says with which one it retrieved."""
+    if not any(s.retrieval is not None and s.retrieval.encoder_sha256 for s in systems):
+        return {}
+    return {name: embedder.encoder_sha256 for name, embedder in tools.embedders.items()}
+
+
+def _applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
+    """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name."""
+    if retrieves or options.metrics is not None:
+        return tools
+    kept = (m for m in tools.metrics if "neighbours" not in m.definition.needs or m.info.name in options.require)
+    return Tools(tools.embedders, tuple(kept))
+
+
 def _check_weights(request: LongtailRequest) -> None:
     for name in request.weights:
         if name not in request.models:
@@ -243,7 +265,9 @@ def _generation(request: LongtailRequest, options: Options) -> Generation:
     return Generation(options.seed, request.sampling, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir)
 
 
-def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluation) -> tuple[list[SystemScores], list[Alert]]:
+def _known_baselines(
+    request: LongtailRequest, todo: Plan, evaluation: Evaluation, control: Compared | None
+) -> tuple[list[SystemScores], list[Alert]]:
     """Scores that come with the package, and why some cannot be shown."""
     scores: list[SystemScores] = []
     notes: list[Alert] = []
@@ -258,6 +282,7 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
                 protocol=todo.protocol,
                 strata=todo.strata,
                 selection=todo.selection is not None,
+                control=control,
             )
             if isinstance(found, str):
                 notes.append(Alert("note", found))
@@ -309,6 +334,15 @@ def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) ->
                 "system (or the real clip) is missing or unreadable; the audit lists them.",
             )
         )
+    heard = evaluation.audit.get(NEIGHBOURS, {"n_ok": 0, "n_clips": 0})
+    if heard["n_ok"] < heard["n_clips"]:
+        found.append(
+            Alert(
+                "warning",
+                f"{heard['n_clips'] - heard['n_ok']} of {heard['n_clips']} retrieved clips are missing or unreadable; Copying looks at the "
+                "others, and the audit lists them.",
+            )
+        )
     for name, width in evaluation.widths.items():
         if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
             found.append(
@@ -324,10 +358,13 @@ def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) ->
 class RunStore:
     """Run directories of one request: which are finished, and writing the others."""
 
-    def __init__(self, request: LongtailRequest, options: Options, todo: Plan) -> None:
+    def __init__(
+        self, request: LongtailRequest, options: Options, todo: Plan, neighbours: Mapping[str, Compared] | None = None
+    ) -> None:
         self.request = request
         self.options = options
         self.todo = todo
+        self.neighbours = neighbours or {}
         self.started = datetime.datetime.now(datetime.UTC)
 
     def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
@@ -349,6 +386,17 @@ class RunStore:
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
             "strata": [dataclasses.asdict(s) for s in self.todo.strata],
             "seed": self.options.seed,
+            "neighbours": self._neighbours(system, clip_ids, content.get(NEIGHBOURS, {})),
+            "retrieval": None if system.retrieval is None else retrieval_sha256(system.retrieval, clip_ids),
+        }
+
+    def _neighbours(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, str]) -> Json | None:
+        """What a system's clips are compared with: the names and the bytes of the clips."""
+        if system.name not in self.neighbours:
+            return None
+        of = self.neighbours[system.name]
+        return {"of": of.of} | {
+            c: [[n.pair.clip_id, content.get(str(n.pair.audio))] for n in of.neighbours.get(c, ())] for c in clip_ids
         }
 
     def path(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Path:
@@ -389,7 +437,11 @@ class RunStore:
                 **about,
                 **(own or {}).get(scores.system.name, {}),
             }
-            audit = {name: evaluation.audit[name] for name in (scores.system.name, REFERENCE) if name in evaluation.audit}
+            if scores.system.name in self.neighbours:
+                sha = neighbours_sha256(self.neighbours[scores.system.name], evaluation.clip_ids)
+                manifest |= {"neighbours_sha256": sha}
+            audited = (scores.system.name, REFERENCE, NEIGHBOURS)
+            audit = {name: evaluation.audit[name] for name in audited if name in evaluation.audit}
             metrics = overall_json(analysis, scores.system.name)
             write_run(path, scores, dataset, self.todo.strata, metrics, audit, manifest)
         return tuple(paths)

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reaudio_model.records import Neighbour
+
 SCHEMA_VERSION = 1
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -35,12 +37,14 @@ class Prompt:
         labels: label ids (AudioSet mids for AudioCaps), in no particular order; empty when unknown.
         labels_known: False when the labels cannot be trusted (an ambiguous match). Such a clip counts in the
             overall numbers and in no stratum.
+        source_id: the recording that the real clip was cut from (a youtube_id), or "" when unknown.
     """
 
     clip_id: str
     caption: str
     labels: tuple[str, ...] = ()
     labels_known: bool = True
+    source_id: str = ""
 
 
 def prompt_list_sha256(prompts: Iterable[Prompt]) -> str:
@@ -169,6 +173,8 @@ class MetricInfo:
         embedder: registered name of the network behind it.
         embedder_sha256: its checkpoint, or "".
         source: paper and equation, or the implementation matched.
+        target: the ideal value of a metric of which neither more nor less is better, else None; ``higher_is_better`` then only
+            says on which side a reader should worry.
     """
 
     name: str
@@ -179,6 +185,7 @@ class MetricInfo:
     embedder: str
     embedder_sha256: str = ""
     source: str = ""
+    target: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +196,36 @@ class Alert:
     message: str
 
 
+@dataclass(frozen=True)
+class Retrieval:
+    """What a system retrieved for its prompts, and how.
+
+    Attributes:
+        neighbours: clip_id -> the pairs it used, nearest first; a prompt without any has () or is absent.
+        encoder_sha256: of the network that retrieved, as ``RetrievalIndex`` names it, or "" when unknown.
+        about: how it asked, JSON-able: k, key, pool, exclusion rule.
+        judges: embedders of the evaluation that are that very network; filled in by the evaluation.
+    """
+
+    neighbours: Mapping[str, Sequence[Neighbour]]
+    encoder_sha256: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
+
+    @property
+    def k(self) -> int:
+        """The most neighbours that a prompt used."""
+        return max((len(found) for found in self.neighbours.values()), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class SystemInfo:
-    """One row of the report. clips: clip_id -> audio file (for the players); may be empty."""
+    """One row of the report.
+
+    Attributes:
+        clips: clip_id -> audio file (for the players); may be empty.
+        retrieval: what it retrieved; None for a system that retrieves nothing, or does not say.
+    """
 
     name: str
     kind: SystemKind
@@ -199,6 +233,12 @@ class SystemInfo:
     clips: Mapping[str, Path] = field(default_factory=dict)
     run_dir: Path | None = None
     description: str = ""
+    retrieval: Retrieval | None = None
+
+
+# clip_id str | embedder str | neighbour_id str, the nearest neighbour | similarity float64, its cosine with the clip
+# real_similarity float64: the largest cosine of the real clip with any of the same neighbours
+COPY_COLUMNS: Sequence[str] = ("clip_id", "embedder", "neighbour_id", "similarity", "real_similarity")
 
 
 @dataclass(frozen=True)
@@ -211,6 +251,8 @@ class SystemScores:
         scores: a row per clip-level or label-level value, columns ``SCORE_COLUMNS``.
         set_values: a row per set metric and subset, columns ``SET_COLUMNS``.
         undefined: metric name -> why it has no value for this system at all.
+        copies: how near each clip is to what was retrieved for its prompt, columns ``COPY_COLUMNS``; empty without neighbours.
+        neighbours_of: whose neighbours these are: the system's own name, another's for a system that retrieves nothing, or "".
     """
 
     system: SystemInfo
@@ -218,6 +260,8 @@ class SystemScores:
     scores: pd.DataFrame
     set_values: pd.DataFrame
     undefined: Mapping[str, str] = field(default_factory=dict)
+    copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COPY_COLUMNS)))
+    neighbours_of: str = ""
 
 
 # clip_id str | metric str | label str or None (clip level) | value float64, NaN where undefined
@@ -233,6 +277,33 @@ SET_COLUMNS: Sequence[str] = (
     "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips",
     "floor", "matched", "floor_n", "reason",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CopyingAnalysis:
+    """What retrieval gave away and what was pasted. Undefined numbers are NaN, with a ``reason`` column beside.
+
+    Frames (columns in order):
+        retrieved:   system, clip_id, rank, neighbour_id, caption, source_id, similarity
+        leaks:       system, kind, n, n_prompts, share     (kind in {"target", "same_source", "identical_caption", "any"})
+        leak_scores: metric, group, system, minus, value, ci_low, ci_high, ci_method, n_clips, reason
+                     (group in {"affected", "clean"}; minus is "" for the system's own mean, or the system without retrieval
+                     whose value on the same clips is taken off)
+        copies:      system, embedder, clip_id, neighbour_id, similarity, real_similarity, excess
+        summary:     system, embedder, quantity, value, ci_low, ci_high, ci_method, n_clips, reason
+                     (quantity in {"similarity", "real_similarity", "excess", "near_copies", "limit"}; near_copies is the share
+                     of the clips whose similarity is above limit)
+
+    Attributes:
+        neighbours_of: system -> whose neighbours its clips were compared with.
+    """
+
+    retrieved: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leaks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leak_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    copies: pd.DataFrame = field(default_factory=pd.DataFrame)
+    summary: pd.DataFrame = field(default_factory=pd.DataFrame)
+    neighbours_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -282,6 +353,7 @@ class LongtailAnalysis:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)
     banner: str = ""
+    copying: CopyingAnalysis = field(default_factory=CopyingAnalysis)
 
     def metric(self, name: str) -> MetricInfo:
         return next(m for m in self.metrics if m.name == name)

@@ -2,7 +2,8 @@
 
 ``runs/<dataset>/<system>/<config hash>/`` holds ``prompts.parquet``, ``labels.parquet``, ``clips.parquet``, ``scores.parquet``,
 ``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json``: a directory without a manifest is not
-finished. The config hash covers everything the numbers depend on.
+finished. Of a system that retrieves it also holds ``retrieved.parquet`` and ``leakage.json``, and where clips were compared with what was
+retrieved ``copying.parquet``. The config hash covers everything the numbers depend on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import filelock
 import pandas as pd
 
 from reaudio_eval.records import (
+    COPY_COLUMNS,
     SCHEMA_VERSION,
     SCORE_COLUMNS,
     SET_COLUMNS,
@@ -30,6 +32,7 @@ from reaudio_eval.records import (
     SystemInfo,
     SystemScores,
 )
+from reaudio_eval.retrieved import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
 from reaudio_eval.strata import rarest_label, stratum_of
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
@@ -42,6 +45,7 @@ from reaudio_model.common.files import (
 )
 
 MANIFEST = "manifest.json"
+COPYING = "copying.parquet"
 Json = dict[str, Any]
 
 
@@ -91,20 +95,28 @@ def write_run(
     except OSError as error:
         raise explain_write_error(error, path) from error
     with filelock.FileLock(path.parent / f".{path.name}.lock"):
-        (path / MANIFEST).unlink(missing_ok=True)
+        for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING):  # the last three are not written by every run
+            (path / name).unlink(missing_ok=True)
         _write_frame(path / "prompts.parquet", _prompt_frame(dataset.prompts))
         _write_frame(path / "labels.parquet", label_frame(dataset))
         _write_frame(path / "clips.parquet", _clip_frame(scores.system))
         _write_frame(path / "scores.parquet", _score_frame(scores, dataset, strata, int(manifest["seed"])))
         _write_frame(path / "set_values.parquet", scores.set_values)
+        if scores.system.retrieval is not None:
+            write_retrieval(path, scores.system.retrieval, dataset.prompts)
+        if not scores.copies.empty:
+            _write_frame(path / COPYING, scores.copies)
         atomic_write(path / "metrics.json", json_bytes(metrics))
         atomic_write(path / "audit.json", json_bytes(audit))
         atomic_write(path / MANIFEST, json_bytes(manifest | _described(scores, dataset, strata)))
 
 
 def _described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...]) -> Json:
+    retrieval = scores.system.retrieval
     return {
         "schema_version": SCHEMA_VERSION,
+        "retrieval": None if retrieval is None else retrieval_json(retrieval),
+        "neighbours_of": scores.neighbours_of,
         "system": {"name": scores.system.name, "kind": scores.system.kind, "description": scores.system.description},
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),
@@ -134,6 +146,7 @@ def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
             "caption": [p.caption for p in prompts],
             "labels": [list(p.labels) for p in prompts],
             "labels_known": [p.labels_known for p in prompts],
+            "source_id": [p.source_id for p in prompts],
         }
     )
 
@@ -194,6 +207,7 @@ def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
             "reason": row["reason"] if isinstance(row["reason"], str) else None,
             "unit": metric.unit,
             "higher_is_better": metric.higher_is_better,
+            "target": metric.target,
             "embedder": metric.embedder,
             "embedder_sha256": metric.embedder_sha256 or None,
             "source": metric.source,
@@ -219,6 +233,11 @@ def read_run(path: Path) -> Run:
         raise ReaudioError(f"The run {path} is damaged ({type(error).__name__}: {error}): score it again.") from error
 
 
+def _read_copies(path: Path) -> pd.DataFrame:
+    file = path / COPYING
+    return pd.read_parquet(file)[list(COPY_COLUMNS)] if file.is_file() else pd.DataFrame(columns=list(COPY_COLUMNS))
+
+
 def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -236,7 +255,7 @@ def _read(path: Path, manifest: Json) -> Run:
         name=about["name"],
         split=about["split"],
         prompts=tuple(
-            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"]))
+            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"]), r.get("source_id", ""))
             for r in prompts.to_dict("records")
         ),
         train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},
@@ -249,14 +268,23 @@ def _read(path: Path, manifest: Json) -> Run:
     )
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
     who = manifest["system"]
-    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"])
+    retrieval = read_run_retrieval(path, manifest.get("retrieval"))
+    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"], retrieval)
     scores = pd.read_parquet(path / "scores.parquet")[list(SCORE_COLUMNS)]
     set_values = pd.read_parquet(path / "set_values.parquet")[list(SET_COLUMNS)]
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
     return Run(
         path,
         manifest,
-        SystemScores(system, tuple(MetricInfo(**m) for m in manifest["metrics"]), scores, set_values, manifest["undefined"]),
+        SystemScores(
+            system,
+            tuple(MetricInfo(**m) for m in manifest["metrics"]),
+            scores,
+            set_values,
+            manifest["undefined"],
+            _read_copies(path),
+            manifest.get("neighbours_of", ""),
+        ),
         dataset,
         tuple(Stratum(**s) for s in manifest["strata"]),
         json.loads((path / "metrics.json").read_bytes()),

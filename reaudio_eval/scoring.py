@@ -206,7 +206,9 @@ def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None)
     needs = metric.definition.needs
     if len(inputs.generated) == 0:
         return "no clip could be scored"
-    if "reference" in needs and system.kind == "real":
+    if "neighbours" in needs and inputs.neighbours is None:
+        return "no system of this report retrieves, or says what"
+    if "reference" in needs and system.kind == "real" and "neighbours" not in needs:
         return "the real clips are the reference: compared with themselves the value says nothing (see the floor)"
     if "reference" in needs and inputs.reference is None:
         return "needs reference audio"

@@ -15,10 +15,11 @@ from reaudio_eval.analysis import analyse
 from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
 from reaudio_eval.evaluate import Evaluation, Options, evaluate
 from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one
-from reaudio_eval.longtail_run import LongtailRequest, Media, Overwrite, Plan, RunStore
+from reaudio_eval.longtail_run import LongtailRequest, Media, Overwrite, Plan, RunStore, networks
 from reaudio_eval.models import Sampling, Spent
 from reaudio_eval.records import Dataset, LongtailAnalysis, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport
+from reaudio_eval.retrieved import compared, with_judges
 from reaudio_eval.runs import MANIFEST, is_finished
 from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
 from reaudio_eval.sweep_cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
@@ -210,6 +211,7 @@ def _generate(
         )
         dataset, took, began = todo.datasets[cell.settings.captions], Spent(), time.perf_counter()
         system = collect_one(asked, dataset.prompts, dataset, request.output / "clips", how, reporter, took)
+        [system] = with_judges([system], networks([system], todo.base.tools))
         systems[cell.name] = dataclasses.replace(system, description=describe(cell.settings))
         spent[cell.name] = took
         if took.clips and not estimated:
@@ -237,8 +239,9 @@ def _evaluate(
     def run(number: int) -> Evaluation:
         own = [systems[cell.name] for cell in todo.cells if cell.settings.captions == number]
         base = dataclasses.replace(todo.base, dataset=datasets[number])
-        store = RunStore(request.as_longtail(), options, base)
-        return evaluate(own, datasets[number], base.strata, base.tools, options, reporter, store.reuse)
+        neighbours = compared(own)
+        store = RunStore(request.as_longtail(), options, base, neighbours)
+        return evaluate(own, datasets[number], base.strata, base.tools, options, reporter, store.reuse, neighbours)
 
     found = {number: run(number) for number in datasets}
     common = set.intersection(*(set(e.clip_ids) for e in found.values()))
@@ -290,7 +293,8 @@ def _write_runs(
     runs: dict[str, Path] = {}
     for number, evaluation in evaluations.items():
         base = dataclasses.replace(todo.base, dataset=todo.datasets[number])
-        store = RunStore(request.as_longtail(), options, base)
+        neighbours = compared([scores.system for scores in evaluation.scores])
+        store = RunStore(request.as_longtail(), options, base, neighbours)
         names = [scores.system.name for scores in evaluation.scores]
         runs |= dict(zip(names, store.write(evaluation, analysis, about, own), strict=True))
     costs = {name: _per_clip(spent[name]) or _recorded_cost(path) for name, path in runs.items()}

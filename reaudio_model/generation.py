@@ -16,7 +16,7 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import Retrieval
-from reaudio_model.index_search import Question, ask
+from reaudio_model.index_search import Answer, Question, ask
 from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval import RetrievalIndex
 
@@ -99,7 +99,8 @@ def generate_to_files(
     reranker: Clap | None = None,
     reporter: Reporter | None = None,
 ) -> Generated:
-    """Write a 16-bit WAV file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them.
+    """Write a 16-bit WAV file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them; where pairs are retrieved for
+    a folder of clips, ``retrieved.parquet`` and ``leak_report.json`` too (``index_search.Answer.save``).
 
     Started again after a kill, the same request keeps the files that are there and makes the others, equal to the byte to those of
     an uninterrupted run on the same machine: batches are cut by position, not by what is left to do.
@@ -117,11 +118,14 @@ def generate_to_files(
     _check(request, reranker)
     files = _files(request)
     pipeline.set_scheduler(request.scheduler)
-    retrieved = _retrieve(request, pipeline)
+    answer = _retrieve(request, pipeline)
+    retrieved = _given(request, pipeline) if answer is None else list(answer.retrieved)
     path = request.output.with_suffix(".json") if _is_file(request) else request.output / RECORD
     record = _record(request, pipeline, reranker, files, retrieved)
     kept = set() if request.overwrite else _kept(path, record, files)
     features = _features(request, pipeline)
+    if answer is not None and not _is_file(request):
+        answer.save(request.output)
     made = computed = 0
     seconds = 0.0
     with (reporter or Reporter(quiet=True)).stage("generating", len(files)) as advance:
@@ -175,13 +179,22 @@ def _files(request: GenerateRequest) -> list[Path]:
     return [request.output / f"{clip_id}.wav" for clip_id in ids]
 
 
-def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> list[list[Neighbour]] | None:
-    k = pipeline.model_config.k if request.k is None else request.k
-    if k == 0 or request.retrieval == "none":
+def _used(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> int:
+    if request.retrieval == "none":
+        return 0
+    return pipeline.model_config.k if request.k is None else request.k
+
+
+def _given(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> list[list[Neighbour]] | None:
+    k = _used(request, pipeline)
+    if request.given is None or k == 0:
         return None
-    if request.given is not None:
-        return [[Neighbour(pair, rank, 1.0) for rank, pair in enumerate(pairs[:k])] for pairs in request.given]
-    if request.index is None:
+    return [[Neighbour(pair, rank, 1.0) for rank, pair in enumerate(pairs[:k])] for pairs in request.given]
+
+
+def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> Answer | None:
+    k = _used(request, pipeline)
+    if request.index is None or k == 0:
         return None
     clap = pipeline.conditioner.clap
     index = RetrievalIndex.load(request.index, clap.sha256)
@@ -189,7 +202,7 @@ def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> list[li
     question = Question(
         k, request.question.key, request.question.pool, request.question.exclude, request.question.backend, k
     )
-    return list(ask(index, request.prompts, question, vectors).retrieved)
+    return ask(index, request.prompts, question, vectors)
 
 
 def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> FeatureStore | None:

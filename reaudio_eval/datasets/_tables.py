@@ -69,7 +69,7 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
 
     Args:
         path: CSV with the columns caption, one of clip_id, file or filename (a file's extension is dropped), and
-            optionally labels (``;``-separated) and split.
+            optionally labels (``;``-separated), split, and source_id or youtube_id (the recording a clip was cut from).
         labels: the labels that are known; None keeps whatever stands there.
         split: rows to keep where there is a column split; None keeps all.
 
@@ -84,14 +84,17 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
     require_values(table, "caption", path)
     require_unique(table, ["clip_id"], path)
     cells = table["labels"].tolist() if "labels" in table.columns else [""] * len(table)
-    rows = zip(table.index + 1, table["clip_id"], table["caption"], cells, strict=True)
+    source = next((c for c in ("source_id", "youtube_id") if c in table.columns), None)
+    sources = table[source].str.strip().tolist() if source else [""] * len(table)
+    rows = zip(table.index + 1, table["clip_id"], table["caption"], cells, sources, strict=True)
     return tuple(
-        _prompt(clip_id, caption, _labels(cell, labels, f"{path} row {row}")) for row, clip_id, caption, cell in rows
+        _prompt(clip_id, caption, _labels(cell, labels, f"{path} row {row}"), source_id)
+        for row, clip_id, caption, cell, source_id in rows
     )
 
 
-def _prompt(clip_id: str, caption: str, labels: tuple[str, ...]) -> Prompt:
-    return Prompt(clip_id, caption, labels, labels_known=bool(labels))
+def _prompt(clip_id: str, caption: str, labels: tuple[str, ...], source_id: str) -> Prompt:
+    return Prompt(clip_id, caption, labels, labels_known=bool(labels), source_id=source_id)
 
 
 def _labels(cell: str, labels: LabelSet | None, where: str) -> tuple[str, ...]:

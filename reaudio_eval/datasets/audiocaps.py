@@ -162,8 +162,8 @@ def _look_up(captions: pd.DataFrame, clips: pd.DataFrame) -> pd.Series[str]:
 
 
 def _prompts(clips: pd.DataFrame) -> tuple[Prompt, ...]:
-    rows = zip(clips["clip_id"], clips["caption"], clips["labels"], clips["known"], strict=True)
-    return tuple(Prompt(clip_id, caption, labels, bool(known)) for clip_id, caption, labels, known in rows)
+    rows = zip(*(clips[c] for c in ("clip_id", "caption", "labels", "known", "youtube_id")), strict=True)
+    return tuple(Prompt(clip_id, caption, labels, bool(known), video) for clip_id, caption, labels, known, video in rows)
 
 
 def _label_notes(clips: pd.DataFrame) -> list[str]:

@@ -18,6 +18,7 @@ DEFAULTS = DatasetDefaults(
     metrics=(
         "label_accuracy_miniature_judge",
         "clap_score_miniature",
+        "copying_miniature_tagger",
         "kl_miniature_tagger",
         "fd_miniature_tagger",
         "kad_miniature_tagger",
@@ -52,7 +53,7 @@ def load(options: DatasetOptions) -> Dataset:
     return Dataset(
         name="miniature",
         split=split,
-        prompts=tuple(Prompt(spec.clip_id, spec.caption, spec.labels) for spec in specs),
+        prompts=tuple(Prompt(spec.clip_id, spec.caption, spec.labels, source_id=spec.clip_id) for spec in specs),
         train_counts={label: n for label, n in world.train_counts().items() if n},
         label_names=world.label_names(),
         references=audio,
@@ -60,7 +61,7 @@ def load(options: DatasetOptions) -> Dataset:
         vocabulary_name="miniature-classes",
         notes=(
             f"Of the classes without training clips {len(pool_only)} are in the retrieval pool and {len(neither)} in neither.",
-            "The CLAP that scores is the one that retrieves and conditions: trust the judge's label accuracy before the CLAP score.",
+            "The CLAP that scores is the one that the bundled models are conditioned with: trust the judge's label accuracy before it.",
         ),
         banner=BANNER,
         pool_counts=Counter(label for clip_id in world.clip_ids("pool") for label in world.describe(clip_id).labels),

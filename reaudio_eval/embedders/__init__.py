@@ -94,7 +94,8 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class TextEmbedder(Embedder, Protocol):
-    """An embedder that also reads (CLAP)."""
+    """An embedder that also reads (CLAP). One that may also retrieve has ``encoder_sha256``, the identity of its network as a
+    ``RetrievalIndex`` names it, so that a report can tell when the judge is the retriever."""
 
     def embed_text(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
         """float32 (len(captions), d), unit norm, in the space of ``embed``'s frames."""

@@ -25,6 +25,11 @@ class ClapEmbedder(TorchEmbedder):
         super().__init__(sha256=sha256, sample_rate=clap.sample_rate, device=device, min_seconds=SPEC.min_seconds)
         self._clap = clap
 
+    @property
+    def encoder_sha256(self) -> str:
+        """Identity of the network and its vocabulary, as a ``RetrievalIndex`` made with it names it."""
+        return self._clap.sha256
+
     def _prepare(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return self._clap.front_end.fit(super()._prepare(waveform))
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from reaudio_eval.protocols import Protocol
 from reaudio_eval.records import FeatureSet, FloatArray, IntArray, Prompt
 
-Need = Literal["reference", "logits", "text", "labels"]
+Need = Literal["reference", "logits", "text", "labels", "neighbours"]
 
 
 class Undefined(NamedTuple):
@@ -45,6 +45,8 @@ class MetricInput:
 
     Attributes:
         vocabulary: label ids in the order of the logits' columns; () when the embedder has no known order.
+        neighbours: of each row the mean frames of what was retrieved for its prompt, float64 (k, d) with k perhaps 0 and not the
+            same for all; None where no system retrieves.
     """
 
     generated: FeatureSet
@@ -53,6 +55,7 @@ class MetricInput:
     protocol: Protocol
     seed: int = 0
     vocabulary: tuple[str, ...] = ()
+    neighbours: tuple[FloatArray, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class _Metric:
     frames: Literal["any", "many", "one"] = "any"  # "many": only embedders with several frames a clip (VGGish)
     only: tuple[str, ...] = ()  # embedder names; () means every embedder that gives what is needed
     in_strata: bool = True  # False: computed over all clips only
+    target: float | None = None  # see ``MetricInfo``
 
 
 @dataclass(frozen=True)

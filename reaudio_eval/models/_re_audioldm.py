@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reaudio_eval.models import ClipRequest, Sampling
+from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieved import read_retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.generation import GenerateRequest, generate_to_files
-from reaudio_model.index_search import Question
+from reaudio_model.index_search import RETRIEVED, Question
 from reaudio_model.miniature import bundled
-from reaudio_model.miniature.neighbours import nearest_pairs, store_neighbours
+from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
 from reaudio_model.pipeline import ReAudioLDMPipeline
 from reaudio_model.records import Pair
 from reaudio_model.settings import from_mapping
@@ -158,20 +160,32 @@ def check_weights(request: ClipRequest, name: str, training: str) -> None:
         )
 
 
+def retrieved_pairs(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+    """What was retrieved for the clips of :func:`generated_clips`; None where nothing was."""
+    folders = sorted({path.parent for path in clips.values()})
+    return next((read_retrieval(f, pool_audio(request)) for f in folders if (f / RETRIEVED).is_file()), None)
+
+
+def pool_audio(request: ClipRequest) -> Path | None:
+    """Where the clips of the miniature's pool lie, whose index names no files."""
+    return bundled.audio_folder(request.cache_dir) if request.dataset.name == MINIATURE and request.weights is None else None
+
+
 def copied_clips(request: ClipRequest) -> dict[str, Path]:
     """The nearest clip of the miniature's pool for each prompt."""
     from reaudio_model.clap import load_clap
     from reaudio_model.common.inference import open_device
 
     clap = load_clap(bundled.part("clap"), device=open_device(request.device))
-    asked = _asked(request)
-    found = nearest_pairs(asked, 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter)
-    nearest = {prompt.clip_id: pairs[0].audio for prompt, pairs in zip(asked, found, strict=True) if pairs}
+    answer = ask_pool(_asked(request), 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter)
+    answer.save(request.output)
+    together = zip(answer.prompts, answer.retrieved, strict=True)
+    nearest = {prompt.clip_id: found[0].pair.audio for prompt, found in together if found}
     return {clip_id: path for clip_id, path in nearest.items() if path is not None}
 
 
 def _asked(request: ClipRequest) -> list[Pair]:
-    return [Pair(p.clip_id, p.caption, None, p.clip_id) for p in request.prompts]
+    return [Pair(p.clip_id, p.caption, None, p.source_id or p.clip_id) for p in request.prompts]
 
 
 def _open_bundled(request: ClipRequest, name: str) -> _Source:

@@ -1,10 +1,12 @@
-"""Any system's clips from a folder: ``--clips NAME=FOLDER``."""
+"""Any system's clips from a folder: ``--clips NAME=FOLDER``, with ``retrieved.parquet`` in it where the system retrieved."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
+from reaudio_eval.records import Retrieval
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, match_names
@@ -23,3 +25,16 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
     found = match_names(schemes, find_clips(request.source)).files
     return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}
+
+
+def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+    """What ``retrieved.parquet`` in the folder says, as ``reaudio-model generate`` and ``reaudio-model index search`` write it.
+
+    Raises:
+        ReaudioError: not such a table.
+    """
+    from reaudio_eval.retrieved import RETRIEVED, read_retrieval
+
+    if request.source is None or not (request.source / RETRIEVED).is_file():
+        return None
+    return read_retrieval(request.source)

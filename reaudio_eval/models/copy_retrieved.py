@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
+from reaudio_eval.records import Retrieval
 from reaudio_model.common.errors import ReaudioError
 
 KIND = "generated"
@@ -25,3 +27,10 @@ def clips(request: ClipRequest) -> dict[str, Path]:
             "index search` names into a folder and give it with --clips."
         )
     return copied_clips(request)
+
+
+def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval:
+    """The neighbours that were copied, as ``clips`` has just written them down."""
+    from reaudio_eval.retrieved import read_retrieval
+
+    return read_retrieval(request.output)

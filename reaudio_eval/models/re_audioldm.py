@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest, Sampling
+from reaudio_eval.records import Retrieval
 
 KIND = "generated"
 TRAINED_ON = "dataset"
@@ -38,3 +40,10 @@ def defaults(variant: str, weights: Path | None) -> Sampling:
     from reaudio_eval.models import _re_audioldm
 
     return _re_audioldm.defaults(f"re-audioldm-{variant}", weights)
+
+
+def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+    """What was retrieved for the clips; None without retrieval."""
+    from reaudio_eval.models._re_audioldm import retrieved_pairs
+
+    return retrieved_pairs(request, clips)

@@ -26,7 +26,8 @@ LAYERS = ("points", "bins", "smooth")  # of the frequency figure
 def axis_title(metric: MetricInfo) -> str:
     """The metric's title with its unit and direction."""
     unit = f", {metric.unit}" if metric.unit else ""
-    return f"{metric.title}{unit} ({'higher' if metric.higher_is_better else 'lower'} is better)"
+    direction = "higher is better" if metric.higher_is_better else "lower is better"
+    return f"{metric.title}{unit} ({direction if metric.target is None else f'ideal {metric.target:g}'})"
 
 
 def _label_strata(ax: Axes, analysis: LongtailAnalysis) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render import comparisons, findings, sections, verdict
+from reaudio_eval.render import comparisons, copying_section, findings, sections, verdict
 from reaudio_eval.render.drawing import CROWDED, Chart
 from reaudio_eval.render.figure_files import FigureFiles
 from reaudio_eval.render.figures import (
@@ -18,7 +18,7 @@ from reaudio_eval.render.figures import (
     strata_figure,
     trend_figure,
 )
-from reaudio_eval.render.listen import Listening, anchors_by_label, select
+from reaudio_eval.render.listen import Listening, anchors_by_label, n_players, select
 from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
 from reaudio_eval.render.page import render_page
 from reaudio_eval.render.tables import analysis_json, write_tables
@@ -27,7 +27,7 @@ from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
     ("verdict", "Verdict"), ("systems", "Systems"), ("labels", "Labels"), ("frequency", "Frequency"), ("strata", "Strata"),
-    ("gap", "Head to tail"), ("alerts", "Alerts"), ("classes", "Classes"), ("listen", "Listen"), ("audit", "Audit"),
+    ("gap", "Head to tail"), ("alerts", "Alerts"), ("classes", "Classes"), ("copying", "Copying"), ("listen", "Listen"), ("audit", "Audit"),
     ("provenance", "Provenance"),
 )  # fmt: skip
 KINDS = ("generated", "real", "noise")  # the order in every table
@@ -99,12 +99,14 @@ def render_longtail(
         ReaudioError: ``output`` cannot be written.
     """
     analysis = replace(analysis, systems=tuple(sorted(analysis.systems, key=lambda s: KINDS.index(s.kind))))
-    listening = select(analysis, max_players if media != "none" else 0)
-    paths = [player.path for item in listening.chosen for player in item.players]
+    copied = copying_section.most_copied(analysis, max_players if media != "none" else 0)
+    listening = select(analysis, max_players - n_players(copied) if media != "none" else 0)
+    paths = [path for item in (*copied, *listening.chosen) for path in item.paths]
     steps = _Steps(len(analysis.metrics) + len(set(paths)) + 3, progress)
     figures = FigureFiles(analysis.systems, output / "figures")
     counted = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels))
     histogram = figures.add("label-histogram", counted, findings.histogram(analysis), legend=False)
+    pasted = copying_section.section(analysis, figures, copied)
     panels = []
     for metric in primary_first(analysis):
         panels.append(_panel(analysis, metric, figures, anchors_by_label(listening)))
@@ -114,7 +116,7 @@ def render_longtail(
     atomic_write(output / "longtail.json", analysis_json(analysis))
     steps.advance("JSON")
     clips, files = media_for(paths, output, media, jobs, lambda _: steps.advance("clips"))
-    page = _page(analysis, histogram, panels, listening, clips)
+    page = _page(analysis, histogram, panels, pasted, listening, clips)
     atomic_write(output / "longtail.html", page.encode())
     steps.advance("page")
     return RenderedReport(
@@ -145,6 +147,7 @@ def _page(
     analysis: LongtailAnalysis,
     histogram: Markup | None,
     panels: Sequence[Panel],
+    pasted: copying_section.CopyingSection,
     listening: Listening,
     clips: Mapping[Path, Media],
 ) -> str:
@@ -161,6 +164,7 @@ def _page(
         "panels": panels,
         "many": many,
         "focus": _focus(analysis),
+        "copying": pasted,
         "listening": listening,
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),

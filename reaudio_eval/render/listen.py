@@ -13,8 +13,10 @@ from reaudio_eval.records import LongtailAnalysis, MetricInfo, Prompt
 from reaudio_eval.render.text import number
 from reaudio_eval.render.verdict import generated
 from reaudio_eval.render.views import metric_decimals, records
+from reaudio_model.records import Neighbour
 
 REFERENCE = "real audio"
+PLAYED = 3  # retrieved clips of a prompt that can be played, for each system
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,50 @@ class LabelTag:
 
 
 @dataclass(frozen=True)
+class Use:
+    """That a system retrieved a clip: its name and position, the rank from 1, the similarity to the prompt as text."""
+
+    name: str
+    system: int
+    rank: int
+    similarity: str
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """A clip that was retrieved for a prompt, once for all systems that used it.
+
+    Attributes:
+        caption: its own.
+        path: to play it; None where ``heard_as`` names the system whose clip it is, or where there is nothing to play.
+        uses: who retrieved it.
+        heard_as: a system of the same prompt whose clip is this file, or "".
+        note: why nothing is played, or "".
+    """
+
+    caption: str
+    path: Path | None
+    uses: tuple[Use, ...]
+    heard_as: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Item:
-    """A prompt with its players. ``why`` is the number that brought it here, or ""; ``anchor`` its id in the page."""
+    """A prompt with its players. ``why`` is the number that brought it here, or ""; ``anchor`` its id in the page; ``neighbours`` what
+    was retrieved for it."""
 
     anchor: str
     prompt: Prompt
     labels: tuple[LabelTag, ...]
     players: tuple[Player, ...]
     why: str
+    neighbours: tuple[Retrieved, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file that is played."""
+        return [p.path for p in self.players] + [n.path for n in self.neighbours if n.path is not None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +112,8 @@ def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
     hash of the clip id, so the same in every run)."""
     sources = clips_by_system(analysis)
     ids = [p.clip_id for p in analysis.prompts if any(p.clip_id in clips for clips in sources.values())]
-    budget = min(len(ids), max_players // max(len(sources), 1))
+    most = max((sum(n.path is not None for n in retrieved_for(analysis, clip)) for clip in ids), default=0)
+    budget = max(0, min(len(ids), max_players // max(len(sources) + most, 1)))
     if not budget:
         return Listening((), len(ids), None)
     metric = ranking_metric(analysis)
@@ -132,6 +171,7 @@ class Items:
 
     def __init__(self, analysis: LongtailAnalysis, sources: Mapping[tuple[str, int | None], Mapping[str, Path]]) -> None:
         frame: pd.DataFrame = analysis.clip_scores
+        self.analysis = analysis
         first = ranking_metric(analysis)
         self.sources = sources
         self.prompts = {p.clip_id: (i, p) for i, p in enumerate(analysis.prompts)}
@@ -148,7 +188,7 @@ class Items:
             for (name, i), clips in self.sources.items()
             if clip in clips
         )
-        return Item(f"p-{place}", prompt, tuple(tags), players, why)
+        return Item(f"p-{place}", prompt, tuple(tags), players, why, retrieved_for(self.analysis, clip))
 
     def _scores(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
         return tuple(
@@ -156,6 +196,34 @@ class Items:
             for m in self.metrics
             if (system, clip, m.name) in self.values
         )
+
+
+def n_players(items: Sequence[Item]) -> int:
+    """Players that the items take."""
+    return sum(len(item.paths) for item in items)
+
+
+def retrieved_for(analysis: LongtailAnalysis, clip: str) -> tuple[Retrieved, ...]:
+    """What systems retrieved for a prompt, nearest first; only the first ``PLAYED`` of each system can be played."""
+    uses: dict[tuple[str, str], list[tuple[Use, Neighbour]]] = {}
+    for i, system in enumerate(analysis.systems):
+        for n in () if system.retrieval is None else system.retrieval.neighbours.get(clip, ()):
+            use = Use(system.name, i, n.rank + 1, number(n.similarity, 3))
+            uses.setdefault((n.pair.clip_id, str(n.pair.audio)), []).append((use, n))
+    found = sorted(
+        uses.values(), key=lambda own: (min(n.rank for _, n in own), own[0][1].pair.clip_id, str(own[0][1].pair.audio))
+    )
+    return tuple(_retrieved(analysis, clip, own) for own in found)
+
+
+def _retrieved(analysis: LongtailAnalysis, clip: str, own: Sequence[tuple[Use, Neighbour]]) -> Retrieved:
+    pair, uses = own[0][1].pair, tuple(use for use, _ in own)
+    if pair.audio is None:
+        return Retrieved(pair.caption, None, uses, note="The system names no audio file for it.")
+    same = next((s.name for s in analysis.systems if s.kind == "generated" and s.clips.get(clip) == pair.audio), "")
+    if same or min(use.rank for use in uses) > PLAYED:
+        return Retrieved(pair.caption, None, uses, heard_as=same)
+    return Retrieved(pair.caption, pair.audio, uses)
 
 
 def anchors_by_label(listening: Listening) -> dict[str, tuple[str, ...]]:

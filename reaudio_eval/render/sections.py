@@ -37,6 +37,8 @@ HALVES = (
     "Set metrics depend on the number of clips. Half: generated clips of one half against real clips of the other, to be "
     "read beside the floor, the two halves of the real audio."
 )
+DAGGER = "†"
+JUDGE = f"{DAGGER} The judge is the retriever: a system here retrieves with the network behind this metric (see the alerts)."
 THIN = f"Grey: fewer than {MIN_CLASSES} classes or {MIN_CLIPS} clips."
 
 
@@ -61,7 +63,14 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
     groups = grouped(analysis, rows)
     floor = _floor_row(metrics, found, digits)
     clips = count(analysis.systems[0].n_clips, "clip") if same_size else "clips"
-    columns = (Column("system"), *(Column(m.title, m.unit, arrow(m)) for m in metrics))
+    circular = {m.name for m in metrics if retrievers(analysis, m.embedder)}
+    columns = (
+        Column("system"),
+        *(
+            Column(m.title, " ".join(filter(None, [m.unit, DAGGER if m.name in circular else ""])), arrow(m))
+            for m in metrics
+        ),
+    )
     marks, halves = MARKS if len(generated(analysis)) > 1 else "", HALVES if floor else ""
     return TableView(
         "main",
@@ -69,8 +78,19 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
         columns,
         (*groups, (floor,)) if floor else groups,
         tuple(notes.reasons),
-        (marks, halves, methods(analysis.overall)),
+        (marks, halves, JUDGE if circular else "", methods(analysis.overall)),
     )
+
+
+def retrievers(analysis: LongtailAnalysis, embedder: str) -> list[str]:
+    """Systems that retrieve with the network of this embedder."""
+    return [s.name for s in analysis.systems if s.retrieval is not None and embedder in s.retrieval.judges]
+
+
+def _better(metric: MetricInfo) -> str:
+    if metric.target is not None:
+        return f"near {metric.target:g}"
+    return "higher" if metric.higher_is_better else "lower"
 
 
 def _overall_cell(row: Any, digits: int, mark: str, notes: Notes) -> Cell:
@@ -254,7 +274,7 @@ def metrics_table(analysis: LongtailAnalysis) -> TableView:
     rows = tuple(
         Row(m.title, tuple(Cell(text, css="text") for text in (
             m.name, {"clip": "clip", "label": "clip and label", "set": "set of clips"}[m.level],
-            "higher" if m.higher_is_better else "lower", m.embedder, m.embedder_sha256[:12], m.source,
+            _better(m), m.embedder, m.embedder_sha256[:12], m.source,
         )))
         for m in analysis.metrics
     )  # fmt: skip

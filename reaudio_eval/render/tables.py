@@ -14,18 +14,19 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.records import SCHEMA_VERSION, LongtailAnalysis
-from reaudio_eval.render import comparisons, sections
+from reaudio_eval.render import comparisons, copying, sections
 from reaudio_eval.render.views import Cell, Row, TableView
 from reaudio_model.common.files import atomic_write
 
 FRAMES = (
     "labels", "strata_sizes", "overall", "by_stratum", "per_class", "curve", "bins", "trend", "paired", "clip_scores",
 )  # fmt: skip
+COPYING = ("retrieved", "leaks", "leak_scores", "copies", "summary")  # frames of ``analysis.copying``
 LONG_TABLE = 40  # rows; more than a page
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "−": "$-$", "–": "--", "≈": r"$\approx$", "×": r"$\times$", "ρ": r"$\rho$",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "−": "$-$", "–": "--", "≈": r"$\approx$", "→": r"$\to$", "×": r"$\times$", "ρ": r"$\rho$",
     "τ": r"$\tau$", "\n": " ", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
@@ -83,12 +84,16 @@ def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
         views += [sections.strata_table(analysis, metric), comparisons.trend_table(analysis, metric)]
         views += comparisons.paired_tables(analysis, metric)
         views.append(sections.class_table(analysis, metric, {}))
+    views += [*copying.leak_tables(analysis), *copying.copy_tables(analysis)]
     return [view for view in views if view is not None]
 
 
 def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
     """Every frame as CSV (shortest decimals that read back as the same float) and the page's tables as LaTeX."""
-    return write_frames({name: getattr(analysis, name) for name in FRAMES}, latex_views(analysis), folder)
+    frames = {name: getattr(analysis, name) for name in FRAMES}
+    pasted = {name: getattr(analysis.copying, name) for name in COPYING}
+    frames |= {f"copying-{name}": found for name, found in pasted.items() if len(found.columns)}
+    return write_frames(frames, latex_views(analysis), folder)
 
 
 def write_frames(frames: Mapping[str, pd.DataFrame], views: Sequence[TableView], folder: Path) -> list[Path]:
@@ -125,7 +130,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, pd.DataFrame):
         return [plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
+        return {
+            f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in ("clips", "retrieval")
+        }
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):

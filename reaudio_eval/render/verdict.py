@@ -50,7 +50,10 @@ class Separation:
 
 
 def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricInfo, quantity: str) -> Separation:
-    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``."""
+    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``. A metric with a
+    target has no best: a test of a difference does not say which of two systems is nearer to it."""
+    if metric.target is not None:
+        return Separation(None)
     known = {s: v for s, v in values.items() if math.isfinite(v)}
     if not known:
         return Separation(None)
@@ -142,6 +145,10 @@ def _names(systems: Sequence[str]) -> Markup:
 
 def _leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:
     found = overall_separation(analysis, metric)
+    if metric.target is not None:
+        return Markup("Neither more nor less {} is better, so no system leads: the ideal is {}.").format(
+            metric.title, f"{metric.target:g}"
+        )
     if found.leader is None:
         return Markup("No generated system has a value for {}.").format(metric.title)
     rows = analysis.overall[analysis.overall["metric"] == metric.name]

@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """``arrow`` is "↑" (higher is better), "↓" or ""; ``system`` the position of the system it belongs to, or None."""
+    """``arrow`` is "↑" (higher is better), "↓", "→ 0" (that is) or ""; ``system`` the position of the system it belongs to, or None."""
 
     title: str
     detail: str = ""
@@ -135,7 +135,9 @@ def primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
 
 
 def arrow(metric: MetricInfo) -> str:
-    """The direction that is better."""
+    """The direction that is better, or the value that is."""
+    if metric.target is not None:
+        return f"→\N{NO-BREAK SPACE}{metric.target:g}"
     return "↑" if metric.higher_is_better else "↓"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import retrieves
-from reaudio_model.index_search import Question, ask
+from reaudio_model.index_search import Answer, Question, ask
 from reaudio_model.miniature import bundled, materials
 from reaudio_model.records import Pair
 
@@ -27,10 +27,10 @@ class Stored(NamedTuple):
     features_folder: Path | None
 
 
-def nearest_pairs(
+def ask_pool(
     prompts: Sequence[Pair], k: int, clap: Clap, *, cache_dir: Path | None = None, jobs: int = 2, progress: Reporter = QUIET
-) -> list[list[Pair]]:
-    """The k pairs of the pool that are nearest to each prompt, best first, their audio on disk.
+) -> Answer:
+    """The k pairs of the pool that are nearest to each prompt, their audio on disk, as bundled systems ask for them.
 
     Args:
         prompts: clip_id and caption of each.
@@ -43,10 +43,9 @@ def nearest_pairs(
     index = bundled.bundled_index(cache_dir)
     vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()
     answer = ask(index, prompts, Question(k, key=bundled.KEY, used=k), vectors)
-    found = [[neighbour.pair for neighbour in neighbours] for neighbours in answer.retrieved]
-    wanted = sorted({pair.clip_id for pairs in found for pair in pairs})
+    wanted = sorted({neighbour.pair.clip_id for found in answer.retrieved for neighbour in found})
     materials.write_clips(bundled.audio_folder(cache_dir), wanted, jobs=jobs, progress=progress)
-    return found
+    return answer
 
 
 def store_neighbours(
@@ -64,7 +63,7 @@ def store_neighbours(
         pipeline: of :func:`bundled.load_bundled`.
         prompts: clip_id and caption of each.
         k: pairs used; None takes the model's own, 0 retrieves nothing.
-        cache_dir, jobs, progress: see :func:`nearest_pairs`.
+        cache_dir, jobs, progress: see :func:`ask_pool`.
     """
     from reaudio_model.features import build_features
 
@@ -72,8 +71,8 @@ def store_neighbours(
     if not retrieves(pipeline.unet.config.retrieval) or used == 0:
         return Stored(None, None)
     conditioner = pipeline.conditioner
-    found = nearest_pairs(prompts, used, conditioner.clap, cache_dir=cache_dir, jobs=jobs, progress=progress)
-    pairs = {pair.clip_id: pair for each in found for pair in each}
+    answer = ask_pool(prompts, used, conditioner.clap, cache_dir=cache_dir, jobs=jobs, progress=progress)
+    pairs = {neighbour.pair.clip_id: neighbour.pair for found in answer.retrieved for neighbour in found}
     folder = bundled.audio_folder(cache_dir).parent / f"features-{canonical_sha256(conditioner.identity())[:12]}"
     build_features(pairs.values(), conditioner, folder, progress=progress)
     return Stored(bundled.part(bundled.INDEX), folder)

@@ -1,0 +1,190 @@
+"""Leaks and copies in the analysis: what retrieval gave away, scores with and without it, how near clips come to what was retrieved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from reaudio_eval.classes import Bools, ClassTable, summarise
+from reaudio_eval.estimates import Context, micro
+from reaudio_eval.records import COPY_COLUMNS, CopyingAnalysis, Dataset, MetricInfo, SystemScores
+from reaudio_eval.retrieved import leaks
+from reaudio_eval.stats import LEVEL, Estimate, Floats, Interval, no_interval, undefined
+from reaudio_eval.summaries import Row, frame
+from reaudio_model.leakage import LeakReport
+
+NEAR_COPY = 0.99  # quantile of the real clips' similarities above which a clip is a near copy
+MIN_NEAR_COPY = 20  # clips below which that quantile is only the largest of a few
+
+_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
+_ESTIMATE = {
+    "value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER, "ci_method": _TEXT, "n_clips": _COUNT, "reason": _TEXT,
+}  # fmt: skip
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "retrieved": {
+        "system": _TEXT, "clip_id": _TEXT, "rank": _COUNT, "neighbour_id": _TEXT, "caption": _TEXT, "source_id": _TEXT,
+        "similarity": _NUMBER,
+    },
+    "leaks": {"system": _TEXT, "kind": _TEXT, "n": _COUNT, "n_prompts": _COUNT, "share": _NUMBER},
+    "leak_scores": {"metric": _TEXT, "group": _TEXT, "system": _TEXT, "minus": _TEXT} | _ESTIMATE,
+    "copies": {"system": _TEXT} | {c: _NUMBER if "similarity" in c else _TEXT for c in COPY_COLUMNS} | {"excess": _NUMBER},
+    "summary": {"system": _TEXT, "embedder": _TEXT, "quantity": _TEXT} | _ESTIMATE,
+}  # fmt: skip
+
+
+def copying_analysis(
+    systems: Sequence[SystemScores],
+    dataset: Dataset,
+    metrics: Sequence[MetricInfo],
+    values: Mapping[str, Mapping[str, Floats]],
+    context: Context,
+) -> CopyingAnalysis:
+    """Everything of ``records.CopyingAnalysis``; no number depends on the order of systems, prompts or rows.
+
+    Args:
+        systems: scored on the same clips.
+        dataset: the prompts of those clips.
+        metrics: of the report.
+        values: system name -> metric name -> array of ``classes.score_arrays``.
+        context: classes, strata and draws.
+    """
+    reports = {s.system.name: leaks(s.system.retrieval, dataset.prompts) for s in systems if s.system.retrieval is not None}
+    affected = [s for s in systems if s.system.name in reports and reports[s.system.name].affected]
+    copies = _copies(systems, context.table)
+    rows: dict[str, list[Row]] = {
+        "retrieved": [row for s in systems for row in _retrieved_rows(s, dataset)],
+        "leaks": [row for name, report in reports.items() for row in _leak_rows(name, report)],
+        "leak_scores": [
+            row
+            for metric in metrics
+            for s in affected
+            for row in _leak_score_rows(metric, s, systems, reports[s.system.name], values, context)
+        ],
+        "summary": _summary_rows(copies, context),
+    }
+    frames = {name: frame(content, COLUMNS[name]) for name, content in rows.items()}
+    neighbours_of = {s.system.name: s.neighbours_of for s in systems if s.neighbours_of}
+    return CopyingAnalysis(copies=copies, neighbours_of=neighbours_of, **frames)
+
+
+def _retrieved_rows(scores: SystemScores, dataset: Dataset) -> Iterator[Row]:
+    if scores.system.retrieval is None:
+        return
+    for prompt in dataset.prompts:
+        for n in scores.system.retrieval.neighbours.get(prompt.clip_id, ()):
+            yield {
+                "system": scores.system.name,
+                "clip_id": prompt.clip_id,
+                "rank": n.rank,
+                "neighbour_id": n.pair.clip_id,
+                "caption": n.pair.caption,
+                "source_id": n.pair.source_id,
+                "similarity": n.similarity,
+            }
+
+
+def _leak_rows(name: str, report: LeakReport) -> Iterator[Row]:
+    kinds: dict[str, Sequence[str]] = {k: getattr(report, k) for k in ("target", "same_source", "identical_caption")}
+    for kind, clip_ids in (kinds | {"any": sorted(report.affected)}).items():
+        yield {
+            "system": name,
+            "kind": kind,
+            "n": len(clip_ids),
+            "n_prompts": report.n_prompts,
+            "share": report.share(clip_ids),
+        }
+
+
+def _leak_score_rows(
+    metric: MetricInfo,
+    scores: SystemScores,
+    systems: Sequence[SystemScores],
+    report: LeakReport,
+    values: Mapping[str, Mapping[str, Floats]],
+    context: Context,
+) -> Iterator[Row]:
+    """A system's means over the affected and the clean prompts, and the differences to systems that retrieve nothing on the same ones."""
+    name = scores.system.name
+    own = values[name].get(metric.name)
+    if own is None:
+        return
+    twins = sorted(
+        s.system.name
+        for s in systems
+        if s.system.kind == "generated" and s.system.retrieval is None and metric.name in values[s.system.name]
+    )
+    leaked = np.array([clip_id in report.affected for clip_id in context.table.clip_ids], dtype=bool)
+    for group, rows in (("affected", leaked), ("clean", ~leaked)):
+        for minus in ("", *twins):
+            array = own - values[minus][metric.name] if minus else own
+            estimate, n_clips = _over(array, rows, context)
+            who: Row = {"metric": metric.name, "group": group, "system": name, "minus": minus}
+            yield who | _estimate_row(estimate, n_clips)
+
+
+def _over(array: Floats, rows: Bools, context: Context) -> tuple[Estimate, int]:
+    """The mean over some clips, and how many of them have a value."""
+    kept = array.copy()
+    kept[~rows] = np.nan
+    summary = summarise(kept, context.table)
+    return micro(summary, context), int((summary.clip_counts > 0).sum())
+
+
+def _estimate_row(estimate: Estimate, n_clips: int) -> Row:
+    interval = estimate.interval
+    return {
+        "value": estimate.value, "ci_low": interval.low, "ci_high": interval.high, "ci_method": interval.method, "n_clips": n_clips,
+        "reason": interval.reason,
+    }  # fmt: skip
+
+
+def _copies(systems: Sequence[SystemScores], table: ClassTable) -> pd.DataFrame:
+    known = set(table.clip_ids)
+    frames = []
+    for scores in systems:
+        own = scores.copies[scores.copies["clip_id"].isin(known)].sort_values(["embedder", "clip_id"], kind="stable")
+        frames.append(own.assign(system=scores.system.name, excess=own["similarity"] - own["real_similarity"]))
+    columns = COLUMNS["copies"]
+    together = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
+    return together[list(columns)].astype(dict(columns))
+
+
+def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:
+    rows: list[Row] = []
+    place = {clip_id: i for i, clip_id in enumerate(context.table.clip_ids)}
+    for (system, embedder), own in copies.groupby(["system", "embedder"], sort=False):
+        who: Row = {"system": system, "embedder": embedder}
+        where = own["clip_id"].map(place).to_numpy(dtype=np.intp)
+        for quantity in ("similarity", "real_similarity", "excess"):
+            array = np.full(len(place), np.nan)
+            array[where] = own[quantity]
+            estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), context)
+            rows.append(who | {"quantity": quantity} | _estimate_row(estimate, n_clips))
+        share, limit = near_copies(own["similarity"].to_numpy(), own["real_similarity"].to_numpy())
+        for quantity, found in (("near_copies", share), ("limit", limit)):
+            rows.append(who | {"quantity": quantity} | _estimate_row(found, len(own)))
+    return rows
+
+
+def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, Estimate]:
+    """The share of clips that come nearer to what was retrieved than nearly every real clip does, and where that begins.
+
+    Args:
+        similarity, real_similarity: float64 (n,), cosines of generated and of real clips with their nearest neighbours.
+
+    Returns:
+        The share of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval (which takes that limit
+        as given), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
+    """
+    n = len(similarity)
+    few = undefined(f"{n} clips: near copies need at least {MIN_NEAR_COPY}, for a quantile of the real clips")
+    if n < MIN_NEAR_COPY:
+        return few, few
+    limit = float(np.quantile(real_similarity, NEAR_COPY))
+    found = binomtest(int((similarity > limit).sum()), n)
+    ends = found.proportion_ci(LEVEL, "wilson")
+    interval = Interval(float(ends.low), float(ends.high), np.nan, np.nan, "Wilson over clips")
+    return Estimate(float(found.statistic), interval), Estimate(limit, no_interval("a limit, not an estimate"))

@@ -1,0 +1,105 @@
+"""The features of what was retrieved, for the metrics that compare a clip with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.audit import ClipAudit, missing_clip
+from reaudio_eval.embed import EmbeddedClips
+from reaudio_eval.metrics import MetricInput
+from reaudio_eval.metrics.copying import nearest
+from reaudio_eval.records import COPY_COLUMNS, FloatArray, SystemScores
+from reaudio_eval.retrieved import Compared
+from reaudio_eval.scoring import NamedMetric
+from reaudio_model.records import Neighbour
+
+NEIGHBOURS = "neighbours"  # where the features of retrieved clips lie, beside those of systems and of the reference
+
+
+class NeighbourFeatures:
+    """What an evaluation knows of retrieved clips.
+
+    Args:
+        neighbours: system name -> what its clips are compared with.
+        metrics: of the evaluation; without one that needs neighbours nothing is read.
+    """
+
+    def __init__(self, neighbours: Mapping[str, Compared], metrics: Sequence[NamedMetric]) -> None:
+        self.metrics = [m for m in metrics if "neighbours" in m.definition.needs and m.unavailable is None]
+        self.neighbours = neighbours if self.metrics else {}
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Every neighbour's audio file under its path; an audit finds those that cannot be read."""
+        found = {str(n.pair.audio): n.pair.audio for n in self._all() if n.pair.audio is not None}
+        return dict(sorted(found.items()))
+
+    def _all(self) -> list[Neighbour]:
+        return [n for compared in self.neighbours.values() for own in compared.neighbours.values() for n in own]
+
+    def heard(self, system: str, clip_id: str, clips: EmbeddedClips) -> list[tuple[Neighbour, str]]:
+        """The neighbours of a prompt that could be read, and the content hash of each."""
+        if system not in self.neighbours:
+            return []
+        known = clips.content.get(NEIGHBOURS, {})
+        paths = [(n, str(n.pair.audio)) for n in self.neighbours[system].neighbours.get(clip_id, ())]
+        readable = next((features for features in clips.features.values()), {})
+        return [(n, known[path]) for n, path in paths if known.get(path) in readable]
+
+    def vectors(self, embedder: str, clips: EmbeddedClips, system: str, ids: Sequence[str]) -> tuple[FloatArray, ...] | None:
+        """Mean frames of each prompt's neighbours, float64 (k, d); None for a system that is compared with nothing."""
+        if system not in self.neighbours:
+            return None
+        features = clips.features[embedder]
+        width = next((f.frames.shape[1] for f in features.values()), 0)
+
+        def row(clip_id: str) -> FloatArray:
+            means = [features[sha].frames.astype(np.float64).mean(axis=0) for _, sha in self.heard(system, clip_id, clips)]
+            return np.stack(means) if means else np.empty((0, width))
+
+        return tuple(row(clip_id) for clip_id in ids)
+
+    def with_copies(self, scores: SystemScores, inputs: Mapping[str, MetricInput], clips: EmbeddedClips) -> SystemScores:
+        """The scores with how near each clip is to its neighbours under every embedder that has a metric of it."""
+        system = scores.system.name
+        if system not in self.neighbours:
+            return scores
+        frames = [self._copies(system, inputs[m.info.embedder], clips) for m in self.metrics if m.info.embedder in inputs]
+        table = (
+            pd.concat([f for f in frames if f is not None], ignore_index=True)
+            if any(f is not None for f in frames)
+            else scores.copies
+        )
+        return replace(scores, copies=table, neighbours_of=self.neighbours[system].of)
+
+    def _copies(self, system: str, given: MetricInput, clips: EmbeddedClips) -> pd.DataFrame | None:
+        if given.reference is None or given.neighbours is None:
+            return None
+        found = nearest(given.generated.clip_means, given.neighbours)
+        names = [
+            self.heard(system, clip_id, clips)[place][0].pair.clip_id if place >= 0 else None
+            for clip_id, place in zip(given.generated.clip_ids, found.position, strict=True)
+        ]
+        table = {
+            "clip_id": list(given.generated.clip_ids),
+            "embedder": given.generated.embedder,
+            "neighbour_id": names,
+            "similarity": found.similarity,
+            "real_similarity": nearest(given.reference.clip_means, given.neighbours).similarity,
+        }
+        return pd.DataFrame(table)[list(COPY_COLUMNS)].dropna(subset=["neighbour_id"])
+
+    def audits(self, clips: EmbeddedClips) -> dict[str, list[ClipAudit]]:
+        """An entry for every clip that was retrieved, under :data:`NEIGHBOURS`; nothing where none was compared."""
+        found: dict[tuple[str, str], ClipAudit] = {}
+        for neighbour in self._all():
+            clip_id, path = neighbour.pair.clip_id, str(neighbour.pair.audio)
+            known = clips.audits.get((NEIGHBOURS, path))
+            found[clip_id, path] = missing_clip(clip_id) if known is None else replace(known, clip_id=clip_id)
+        return {NEIGHBOURS: [found[key] for key in sorted(found)]} if found else {}
