@@ -204,6 +204,7 @@ class SystemScores:
         scores: a row per clip-level or label-level value, columns ``SCORE_COLUMNS``.
         set_values: a row per set metric and subset, columns ``SET_COLUMNS``.
         undefined: metric name -> why it has no value for this system at all.
+        seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
 
     system: SystemInfo
@@ -211,6 +212,7 @@ class SystemScores:
     scores: pd.DataFrame
     set_values: pd.DataFrame
     undefined: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
 
 
 # clip_id str | metric str | label str or None (clip level) | value float64, NaN where undefined

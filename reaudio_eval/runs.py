@@ -248,7 +248,14 @@ def _read(path: Path, manifest: Json) -> Run:
     return Run(
         path,
         manifest,
-        SystemScores(system, tuple(MetricInfo(**m) for m in manifest["metrics"]), scores, set_values, manifest["undefined"]),
+        SystemScores(
+            system,
+            tuple(MetricInfo(**m) for m in manifest["metrics"]),
+            scores,
+            set_values,
+            manifest["undefined"],
+            int(manifest["seed"]),
+        ),
         dataset,
         tuple(Stratum(**s) for s in manifest["strata"]),
         json.loads((path / "metrics.json").read_bytes()),
