@@ -16,6 +16,7 @@ from reaudio_eval.runs import Run, read_run
 from reaudio_model.common.errors import ReaudioError
 
 REAL_TOLERANCE = 1e-3  # relative; the same recording decoded and embedded twice agrees better
+KINDS = ("generated", "real", "noise")
 SHOWN = 3  # names in a message
 HASH = 10  # characters of a checksum in a message
 SET_METRICS = "FAD, FD, IS and KAD"
@@ -62,7 +63,7 @@ def _current(runs: Sequence[Run]) -> list[Run]:
 def distinct(runs: Sequence[Run]) -> list[Run]:
     """Runs of one system get names of their own: with the seed where seeds differ, else with the run's hash.
 
-    Of real audio and of noise, which are landmarks and no contestants, the first run is kept.
+    Of real audio and of noise, which are landmarks and no contestants, the first run is kept. Generated systems come first, then these.
     """
     landmarks: set[str] = set()
     groups: dict[str, list[Run]] = {}
@@ -75,7 +76,7 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
         groups.setdefault(run.scores.system.name, []).append(run)
         kept.append(run)
     names = {id(run): name for group in groups.values() for run, name in zip(group, _names(group), strict=True)}
-    return [_renamed(run, names[id(run)]) for run in kept]
+    return [_renamed(run, names[id(run)]) for kind in KINDS for run in kept if run.scores.system.kind == kind]
 
 
 def _names(group: Sequence[Run]) -> list[str]:
@@ -113,7 +114,7 @@ def check(runs: Sequence[Run]) -> None:
 
 
 def _differences(a: Run, b: Run) -> Iterator[str]:
-    protocols = [str(_protocol(run)) for run in (a, b)]
+    protocols = [protocol_name(run) for run in (a, b)]
     if protocols[0] != protocols[1]:
         yield f"their protocols differ ({protocols[0]} and {protocols[1]})"
     judges = {m.name: m for m in a.scores.metrics}
@@ -138,9 +139,10 @@ def _differences(a: Run, b: Run) -> Iterator[str]:
         )
 
 
-def _protocol(run: Run) -> Any:
+def protocol_name(run: Run) -> str:
+    """Of the waveform and metric conventions that a run was scored under."""
     found = run.manifest.get("protocol", "unknown")
-    return found.get("name") if isinstance(found, Mapping) else found
+    return str(found.get("name") if isinstance(found, Mapping) else found)
 
 
 def _prompt_differences(a: Prompt, b: Prompt) -> Iterator[str]:
@@ -216,7 +218,9 @@ def notes(runs: Sequence[Run]) -> list[Alert]:
     """What differs between runs that may be compared all the same, for the reader to judge."""
     found = []
     if len({run.manifest.get("code_sha256") for run in runs}) > 1:
-        told = _by(runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})")
+        told = _by(
+            runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})"
+        )
         found.append(
             f"The runs were scored by different versions of the scoring code: {told}. If a difference matters, score all of them "
             "with one version."

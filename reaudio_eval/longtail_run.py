@@ -198,10 +198,10 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
 def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
     """Write the report, with progress."""
     with reporter.stage("Rendering", 100) as advance:
-        return render_longtail(analysis, output, media=media, jobs=jobs, progress=_percent(advance))
+        return render_longtail(analysis, output, media=media, jobs=jobs, progress=percent_steps(advance))
 
 
-def _percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
+def percent_steps(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
     """Render's (done, total, what) as percent steps of one stage."""
     shown = 0
 

@@ -107,19 +107,29 @@ def file_stem(name: str) -> str:
 
 def analysis_json(analysis: LongtailAnalysis) -> bytes:
     """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
-    fields = {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
-    return (json.dumps(_plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
+    return plain_json({"schema_version": SCHEMA_VERSION, **analysis_fields(analysis)})
 
 
-def _plain(value: Any) -> Any:
+def analysis_fields(analysis: LongtailAnalysis) -> dict[str, Any]:
+    """The fields of an analysis that go into JSON."""
+    return {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
+
+
+def plain_json(value: Mapping[str, Any]) -> bytes:
+    """UTF-8 JSON of records, frames and numbers; undefined numbers are null."""
+    return (json.dumps(plain(value), ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types that JSON has; a frame is a list of its rows."""
     if isinstance(value, pd.DataFrame):
-        return [_plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
+        return [plain(dict(zip(value.columns, row, strict=True))) for row in value.itertuples(index=False, name=None)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "clips"}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
-        return [_plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+        return [plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
     if isinstance(value, np.generic):
         value = value.item()
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
