@@ -9,7 +9,7 @@ import pandas as pd
 
 from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.records import Dataset, Stratum, SystemScores
-from reaudio_eval.stats import Draws, Floats, mean_interval
+from reaudio_eval.stats import Draws, Floats, holm, mean_interval
 from reaudio_eval.summaries import Row, frame
 
 MIN_CLIPS = 5  # of a class; with fewer, Student's t gives intervals wider than the scale of most scores
@@ -95,21 +95,32 @@ def _class_row(i: int, a: Floats, b: Floats, table: ClassTable, dataset: Dataset
     }
 
 
-def against_baseline(paired: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def against_baseline(
+    paired: pd.DataFrame, baseline: str, compared: Sequence[str], landmarks: Sequence[str] = ()
+) -> pd.DataFrame:
     """The rows of ``LongtailAnalysis.paired`` that hold the baseline, turned so that the difference is system minus baseline.
 
-    p-values, also Holm's over all pairs and quantities of a metric, are those of ``paired``.
+    ``p_holm`` is computed anew: Holm's correction over the compared systems and all quantities of a metric, which is what was asked,
+    instead of over all pairs of systems. Landmarks (the real audio) are no part of that question and are corrected among themselves.
+
+    Args:
+        paired: of the analysis.
+        baseline: name of a system.
+        compared, landmarks: names of the systems to keep.
 
     Returns:
         Columns metric, quantity, system, baseline, and the rest of ``paired`` from "difference" on.
     """
-    turned = paired["system_a"] == baseline
-    rows = paired[turned | (paired["system_b"] == baseline)].copy()
-    flip = turned[rows.index].to_numpy()
-    rows["system"] = rows["system_a"].where(~flip, rows["system_b"])
-    rows["baseline"] = baseline
-    low, high = rows["ci_low"].copy(), rows["ci_high"].copy()
-    rows["difference"] = rows["difference"].where(~flip, -rows["difference"])
-    rows["ci_low"], rows["ci_high"] = low.where(~flip, -high), high.where(~flip, -low)
+    flip = (paired["system_a"] != baseline).to_numpy()
+    rows = paired.assign(system=paired["system_b"].where(~flip, paired["system_a"]), baseline=baseline)
+    # A difference a - b with the baseline as a is turned around.
+    for new, old in (("difference", "difference"), ("ci_low", "ci_high"), ("ci_high", "ci_low")):
+        rows[new] = paired[new].where(flip, -paired[old])
+    has_baseline = (paired["system_a"] == baseline) | (paired["system_b"] == baseline)
+    families = [rows[has_baseline & rows["system"].isin(names)] for names in (compared, landmarks)]
+    for family in families:
+        for _, own in family.groupby("metric"):
+            rows.loc[own.index, "p_holm"] = holm(own["p_value"].to_numpy(dtype="float64"))
     rest = list(paired.columns[list(paired.columns).index("difference") :])
-    return rows[["metric", "quantity", "system", "baseline", *rest]].reset_index(drop=True)
+    kept = rows.loc[sorted(i for family in families for i in family.index)]
+    return kept[["metric", "quantity", "system", "baseline", *rest]].reset_index(drop=True)

@@ -61,7 +61,8 @@ def _current(runs: Sequence[Run]) -> list[Run]:
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:
-    """Runs of one system get names of their own: with the seed where seeds differ, else with the run's hash.
+    """Runs of one system get names of their own: with the seed where seeds differ, else with the evaluation's
+    folder, else with the run's hash.
 
     Of real audio and of noise, which are landmarks and no contestants, the first run is kept. Generated systems come first, then these.
     """
@@ -83,7 +84,11 @@ def _names(group: Sequence[Run]) -> list[str]:
     name = group[0].scores.system.name
     if len(group) == 1:
         return [name]
-    tellers: tuple[Callable[[Run], str], ...] = (lambda r: f"seed {r.scores.seed}", lambda r: r.path.name[:7])
+    tellers: tuple[Callable[[Run], str], ...] = (
+        lambda run: f"seed {run.scores.seed}",
+        lambda run: run.path.resolve().parents[3].name,  # OUTPUT/runs/DATASET/SYSTEM/HASH
+        lambda run: run.path.name[:7],
+    )
     for teller in tellers:
         marks = [teller(run) for run in group]
         if len(set(marks)) == len(marks):
@@ -177,9 +182,13 @@ def common_clips(runs: Sequence[Run], intersect: bool) -> list[str]:
 
 
 def _holders(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
-    holders = [f"{r.scores.system.name} in {r.path}" for r, own in zip(runs, lists, strict=True) if own == wanted]
+    """Who has this list, where, and a clip of it that not all have."""
+    holders = [run for run, own in zip(runs, lists, strict=True) if own == wanted]
     more = f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""
-    return f"{len(wanted)} clips: {', '.join(holders[:SHOWN])}{more}"
+    names = ", ".join(run.scores.system.name for run in holders[:SHOWN])
+    extra = sorted(wanted - frozenset.intersection(*lists))
+    example = f", such as {extra[0]!r}" if extra else ""
+    return f"{len(wanted)} clips{example}: {names}{more} ({holders[0].path})"
 
 
 def restricted_dataset(dataset: Dataset, clip_ids: Sequence[str]) -> Dataset:
@@ -259,7 +268,7 @@ def reference_alerts(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert
         a, b = tables[0].reindex(both).to_numpy(dtype=np.float64), table.reindex(both).to_numpy(dtype=np.float64)
         differs = ~np.isclose(a, b, rtol=REAL_TOLERANCE, atol=REAL_TOLERANCE, equal_nan=True)
         if differs.any():
-            clips = len({both[i][0] for i in np.flatnonzero(differs)})
+            clips = len({clip for clip, differs_here in zip(both.get_level_values(0), differs, strict=True) if differs_here})
             return [
                 Alert(
                     "warning",

@@ -194,12 +194,13 @@ def compare(
         advance(1)
     shown = given.dataset.name == PUBLISHED_DATASET if published is None else published
     rows = published_rows()
+    landmarks = [s.name for s in analysis.systems if s.kind == "real" and s.name not in (given.baseline, *given.compared)]
     comparison = Comparison(
         analysis,
         given.baseline,
         given.compared,
         classes[classes["system"].isin(given.compared)].reset_index(drop=True),
-        against_baseline(analysis.paired, given.baseline),
+        against_baseline(analysis.paired, given.baseline, given.compared, landmarks),
         rows if shown else rows.iloc[:0],
         _run_frame(given.runs),
     )

@@ -39,7 +39,7 @@ def _sources(comparison: Comparison, system: str) -> Sources:
     kinds = {s.name: s.kind for s in comparison.analysis.systems}
     landmark = {who: clips for who, clips in every.items() if kinds.get(who[0], "real") == "real"}
     names = (comparison.baseline, system)
-    pair = {(n, position(comparison, n)): every.get((n, position(comparison, n)), {}) for n in names}
+    pair: Sources = {(n, position(comparison, n)): every.get((n, position(comparison, n)), {}) for n in names}
     return {**landmark, **pair} if all(pair.values()) else {}
 
 

@@ -29,8 +29,8 @@ from reaudio_eval.render.views import (
 )
 
 HOLM = (
-    f"Bold: a paired test separates the two (Holm-corrected p < {ALPHA}, over all pairs of systems and all quantities of the metric); "
-    "shaded with the direction named."
+    f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "
+    "audio, a landmark, is corrected for the columns alone). Shaded, with the direction named, where that is a gain or a loss."
 )
 CLASS_REMARK = (
     "Each number is the mean difference over the clips of the class. Shaded: the 95% interval excludes zero. Intervals are not corrected "
@@ -62,22 +62,34 @@ def verdict_sentences(comparison: Comparison) -> list[Markup]:
         return told
     metric = analysis.metric(analysis.primary)
     rows = comparison.strata[comparison.strata["metric"] == metric.name]
-    rows = rows[rows["system"].isin(comparison.compared)]
-    for quantity, where in (("all", "over all clips"), *((s.name, f"in {s.name}") for s in analysis.strata)):
-        own = [r for r in records(rows[rows["quantity"] == quantity]) if math.isfinite(r.difference)]
-        if own:
-            told.append(_against(comparison.baseline, where, own, metric))
+    rows = rows[rows["system"].isin(comparison.compared) & rows["difference"].notna()]
+    of = {
+        quantity: list(records(rows[rows["quantity"] == quantity]))
+        for quantity in ("all", *(s.name for s in analysis.strata))
+    }
+    overall, by_stratum = of.pop("all"), {name: own for name, own in of.items() if own}
+    if overall:
+        told.append(Markup("Against <b>{}</b> over all clips: {}.").format(comparison.baseline, _outcome(overall, metric)))
+    apart = [name for name, own in by_stratum.items() if any(r.p_holm < ALPHA for r in own)]
+    told += [Markup("In {}: {}.").format(name, _outcome(by_stratum[name], metric)) for name in apart]
+    tested = [name for name, own in by_stratum.items() if any(math.isfinite(r.p_holm) for r in own)]
+    same, untested = ([n for n in by_stratum if n not in apart and (n in tested) is known] for known in (True, False))
+    parts = [f"in {listing(same)} no paired test tells a system from it"] if same else []
+    parts += [f"in {listing(untested)} none could be made"] if untested else []
+    if parts:
+        text = "; ".join(parts)
+        told.append(Markup("{}.").format(text[0].upper() + text[1:]))
     return told
 
 
-def _against(baseline: str, where: str, rows: Sequence[Any], metric: MetricInfo) -> Markup:
+def _outcome(rows: Sequence[Any], metric: MetricInfo) -> Markup:
+    """Who is better and who is worse than the baseline by a paired test, and who neither."""
     better = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) > 0]
     worse = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) < 0]
     untested = [r.system for r in rows if not math.isfinite(r.p_holm)]
     rest = [r.system for r in rows if r.system not in {*better, *worse, *untested}]
     groups = ((better, "better"), (worse, "worse"), (rest, "not told apart"), (untested, "not tested"))
-    parts = [Markup("{}: {}").format(what, _names(names)) for names, what in groups if names]
-    return Markup("Against <b>{}</b> {}, {}.").format(baseline, where, Markup("; ").join(parts))
+    return Markup("; ").join(Markup("{} {}").format(what, _names(names)) for names, what in groups if names)
 
 
 def _names(systems: Sequence[str]) -> Markup:
@@ -258,7 +270,7 @@ def runs_table(comparison: Comparison) -> TableView:
             ),
             system=position(comparison, r.system),
         )
-        for r in comparison.runs.itertuples(index=False)
+        for r in records(comparison.runs)
     )
     columns = (Column("system"), *(Column(titles.get(k, k), text=True) for k in keys))
     return TableView("runs", "Runs", columns, (rows,))

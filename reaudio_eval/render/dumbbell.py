@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ def dumbbell_figure(comparison: Comparison, metric: MetricInfo, system: str) -> 
     heights = [len(block.lines) + 1 for block in blocks]
     with figure_style():
         fig = new_figure(7.2, MARGIN_INCHES + ROW_INCHES * sum(heights))
+        fig.set_dpi(300)  # coarse pixels round the widths of letters, by up to a tenth: labels on the right would be cut
         axes = fig.subplots(len(blocks), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
         for ax, block in zip(axes, blocks, strict=True):
             _draw(ax, block, ours, base, metric)
@@ -74,17 +76,18 @@ def _draw(ax: Axes, block: Block, ours: SystemStyle, base: SystemStyle, metric: 
                 solid_capstyle="butt")  # fmt: skip
         for value, style in ((line.baseline, base), (line.value, ours)):
             ax.plot(value, y, marker=style.marker, markersize=5, color=style.colour.light, markeredgewidth=0.3, zorder=2)
-        ax.annotate(
-            line.detail, (1, y), (5, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", va="center",
-            fontsize=7.5, color=MUTED.light, annotation_clip=False,
-        )  # fmt: skip
     ax.set_yticks(range(len(block.lines)), [line.name for line in block.lines])
     ax.set_ylim(len(block.lines) - 0.4, -0.6)
     ax.set_title(block.title, loc="left", fontsize=8.5, color=MUTED.light, pad=3)
     ax.grid(axis="y", color=RULE.light, linewidth=0.5)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)
+    right = ax.twinx()  # its tick labels are given room by the layout, which annotations and secondary axes are not
+    right.set_ylim(ax.get_ylim())
+    right.set_yticks(range(len(block.lines)), [line.detail for line in block.lines], fontsize=7.5)
+    right.tick_params(axis="y", length=0)
     sns.despine(ax=ax, left=True)
+    sns.despine(ax=right, left=True)
 
 
 def _strata(comparison: Comparison, metric: MetricInfo, system: str) -> Block:
@@ -99,7 +102,7 @@ def _strata(comparison: Comparison, metric: MetricInfo, system: str) -> Block:
         if any(row is None for row in pair) or metric.level == "set":
             continue
         test = tests.get((system, stratum.name))
-        told = "" if test is None else f", p {p_value(test.p_holm)}"
+        told = f", p {p_value(test.p_holm)}" if test is not None and math.isfinite(test.p_holm) else ""
         detail = f"{count(pair[0].n_classes, 'class', 'classes')}{told}"  # type: ignore[union-attr]
         lines.append(Line(stratum.name, pair[0].value, pair[1].value, detail))  # type: ignore[union-attr]
     return Block("strata, mean over classes (right: p, Holm-corrected)", lines)
