@@ -214,15 +214,15 @@ def compare(
 def _analysis(
     given: Common, scores: Sequence[SystemScores], strata: Sequence[Stratum], seed: int, primary: str | None
 ) -> LongtailAnalysis:
-    manifests = [run.manifest for run in given.runs]
-    shared = {k: manifests[0][k] for k in SHARED_KEYS if all(m.get(k) == manifests[0].get(k) for m in manifests)}
+    first, *others = (run.manifest for run in given.runs)
+    shared = {k: first[k] for k in SHARED_KEYS if k in first and all(m.get(k) == first[k] for m in others)}
     return analyse(
         scores,
         given.dataset,
         strata,
         seed=seed,
         primary=primary or _default_primary(given.dataset.name, scores),
-        provenance={k: v for k, v in shared.items() if v is not None},
+        provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
         alerts=given.alerts,
     )
