@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reaudio_eval.compare_runs import ComparisonResult as ComparisonResult
+    from reaudio_eval.compare_runs import compare as compare
     from reaudio_eval.datasets import DatasetOptions as DatasetOptions
     from reaudio_eval.evaluate import Options as Options
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ComparisonResult": ("compare_runs", "ComparisonResult"),
     "DatasetOptions": ("datasets", "DatasetOptions"),
     "FolderScores": ("score_folders", "FolderScores"),
     "LongtailRequest": ("longtail_run", "LongtailRequest"),
@@ -44,6 +47,7 @@ _PUBLIC = {
     "ZeroshotRequest": ("zeroshot_run", "ZeroshotRequest"),
     "ZeroshotResult": ("zeroshot_run", "ZeroshotResult"),
     "ReaudioError": ("evaluate", "ReaudioError"),
+    "compare": ("compare_runs", "compare"),
     "longtail": ("longtail_run", "longtail"),
     "parse_over": ("sweep_cells", "parse_over"),
     "plot_per_class": ("plots", "plot_per_class"),

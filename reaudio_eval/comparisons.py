@@ -164,7 +164,8 @@ def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -
     for stratum in (ALL, *(s.name for s in table.strata)):
         if all(stratum in rows and np.isfinite(rows[stratum]["value"]) for rows in found):
             row_a, row_b = found[0][stratum], found[1][stratum]
-            estimate = Estimate(float(row_a["value"] - row_b["value"]), _set_interval(row_a, row_b))
+            interval = _set_interval(row_a, row_b, a.seed == b.seed)
+            estimate = Estimate(float(row_a["value"] - row_b["value"]), interval)
             n_clips = min(int(row_a["n_clips"]), int(row_b["n_clips"]))
             row = _row(a.system.name, b.system.name, stratum, estimate, n_clips, classes[stratum])
             yield row | {"p_value": t_test_p(*estimate)}
@@ -175,7 +176,9 @@ def _by_stratum(set_values: pd.DataFrame, metric: str) -> dict[str, Row]:
     return {str(row["stratum"]): {str(k): v for k, v in row.items()} for row in rows}
 
 
-def _set_interval(a: Row, b: Row) -> Interval:
+def _set_interval(a: Row, b: Row, same_groups: bool) -> Interval:
+    if not same_groups:
+        return no_interval("scored with different seeds, so the jackknife left out different groups of clips")
     if len(a["replicates"]) == 0 or len(a["replicates"]) != len(b["replicates"]):
         return no_interval("no common jackknife groups")
     return paired_jackknife(a["value"], a["replicates"], b["value"], b["replicates"])

@@ -14,6 +14,7 @@ from reaudio_eval.runs import number, overall_json
 from reaudio_model.common.files import atomic_path
 
 if TYPE_CHECKING:
+    from reaudio_eval.compare_runs import ComparisonResult
     from reaudio_eval.longtail_run import LongtailRequest, LongtailResult, Plan
 
 
@@ -79,6 +80,54 @@ def longtail_text(result: LongtailResult) -> str:
         frame = analysis.by_stratum[analysis.by_stratum["metric"] == metric.name]
         table = frame.pivot_table(index="system", columns="stratum", values="value", sort=False)
         lines += [table.round(3).to_string(na_rep="-"), ""]
+    lines += [f"Warning: {a.message}" for a in analysis.alerts if a.level == "warning"]
+    lines.append(f"Report: {result.report.html}")
+    return "\n".join(lines)
+
+
+def compare_json(result: ComparisonResult) -> dict[str, Any]:
+    """What ``compare --json`` prints: overall numbers, differences to the baseline, alerts, and where the files are."""
+    comparison, analysis = result.comparison, result.comparison.analysis
+    return {
+        "dataset": {"name": analysis.dataset_name, "split": analysis.split, "n_clips": len(analysis.prompts)},
+        "primary": analysis.primary,
+        "baseline": comparison.baseline,
+        "compared": list(comparison.compared),
+        "systems": {s.name: overall_json(analysis, s.name) for s in analysis.systems},
+        "differences": _difference_json(comparison.strata),
+        "alerts": [{"level": a.level, "message": a.message} for a in analysis.alerts],
+        "runs": dict(zip(comparison.runs["system"], comparison.runs["run"], strict=True)),
+        "report": str(result.report.html),
+        "json": str(result.report.json),
+        "tables": [str(p) for p in result.report.tables],
+        "figures": [str(p) for p in result.report.figures],
+    }
+
+
+def _difference_json(frame: pd.DataFrame) -> dict[str, Any]:
+    """metric -> quantity ("all", a stratum, ...) -> system -> system minus baseline, interval, p-values."""
+    table: dict[str, Any] = {}
+    for row in frame.to_dict("records"):
+        cell: dict[str, Any] = {
+            k: number(row[k]) for k in ("difference", "ci_low", "ci_high", "p_value", "p_holm", "detectable")
+        }
+        cell |= {key: _whole(row[key]) for key in ("n_classes", "n_clips")}
+        cell["reason"] = row["reason"] if isinstance(row["reason"], str) else None
+        table.setdefault(row["metric"], {}).setdefault(row["quantity"], {})[row["system"]] = cell
+    return table
+
+
+def compare_text(result: ComparisonResult) -> str:
+    """Every metric over all clips, the warnings, and the way to the page."""
+    analysis = result.comparison.analysis
+    lines = [
+        f"{len(analysis.prompts)} clips of {analysis.dataset_name}/{analysis.split}, baseline {result.comparison.baseline}",
+        "",
+    ]
+    table = analysis.overall.pivot(index="metric", columns="system", values="value")
+    table = table.reindex([m.name for m in analysis.metrics])[[s.name for s in analysis.systems]]
+    table.index = pd.Index([f"{m.title} {'↑' if m.higher_is_better else '↓'}" for m in analysis.metrics])
+    lines += [table.astype("float64").round(3).to_string(na_rep="-", line_width=120), ""]
     lines += [f"Warning: {a.message}" for a in analysis.alerts if a.level == "warning"]
     lines.append(f"Report: {result.report.html}")
     return "\n".join(lines)

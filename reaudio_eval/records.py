@@ -253,6 +253,7 @@ class SystemScores:
         undefined: metric name -> why it has no value for this system at all.
         copies: how near each clip is to what was retrieved for its prompt, columns ``COPY_COLUMNS``; empty without neighbours.
         neighbours_of: whose neighbours these are: the system's own name, another's for a system that retrieves nothing, or "".
+        seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
 
     system: SystemInfo
@@ -262,6 +263,7 @@ class SystemScores:
     undefined: Mapping[str, str] = field(default_factory=dict)
     copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COPY_COLUMNS)))
     neighbours_of: str = ""
+    seed: int = 0
 
 
 # clip_id str | metric str | label str or None (clip level) | value float64, NaN where undefined
@@ -357,3 +359,26 @@ class LongtailAnalysis:
 
     def metric(self, name: str) -> MetricInfo:
         return next(m for m in self.metrics if m.name == name)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the comparison of several runs shows beyond the analysis of their systems.
+
+    Attributes:
+        analysis: of all systems on the common clips.
+        baseline: name of the system that others are compared with.
+        compared: names of the systems whose differences, figures and clips are shown, in order.
+        classes: ``class_differences.class_differences``.
+        strata: ``class_differences.against_baseline``.
+        published: ``published.published``, without rows where none are shown.
+        runs: a row a system: system, run, seed, created, n_clips (of the run), version, code_sha256, list_sha256, protocol.
+    """
+
+    analysis: LongtailAnalysis
+    baseline: str
+    compared: tuple[str, ...]
+    classes: pd.DataFrame
+    strata: pd.DataFrame
+    published: pd.DataFrame
+    runs: pd.DataFrame

@@ -284,6 +284,7 @@ def _read(path: Path, manifest: Json) -> Run:
             manifest["undefined"],
             _read_copies(path),
             manifest.get("neighbours_of", ""),
+            int(manifest["seed"]),
         ),
         dataset,
         tuple(Stratum(**s) for s in manifest["strata"]),

@@ -251,7 +251,8 @@ def score_system(
             clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
     scores = pd.concat(clip_rows, ignore_index=True) if clip_rows else pd.DataFrame(columns=list(SCORE_COLUMNS))
     set_values = pd.DataFrame(set_rows, columns=list(SET_COLUMNS))
-    return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined)
+    seed = next((given.seed for given in inputs.values()), 0)
+    return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined, seed=seed)
 
 
 def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricInput) -> pd.DataFrame:

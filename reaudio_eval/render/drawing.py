@@ -44,6 +44,8 @@ def figure_style() -> Iterator[None]:
         "figure.facecolor": SURFACE.light,
         "axes.facecolor": SURFACE.light,
         "font.family": ["sans-serif"],
+        # Files are written outside of this style: with seaborn's own list, layout would measure another font than is drawn.
+        "font.sans-serif": mpl.rcParamsDefault["font.sans-serif"],
         "font.size": 8.5,
         "axes.labelsize": 8.5,
         "axes.linewidth": 0.8,

@@ -167,13 +167,22 @@ def _why(analysis: LongtailAnalysis, metric: MetricInfo | None, value: float | N
 
 
 class Items:
-    """Builds items; what all of them look up is read from the frames once."""
+    """Builds items; what all of them look up is read from the frames once.
 
-    def __init__(self, analysis: LongtailAnalysis, sources: Mapping[tuple[str, int | None], Mapping[str, Path]]) -> None:
+    Args:
+        analysis: of the page.
+        sources: (name, position) -> clips, in the order of the players (see :func:`clips_by_system`).
+        prefix: of the anchors, for a page on which a prompt may stand more than once.
+    """
+
+    def __init__(
+        self, analysis: LongtailAnalysis, sources: Mapping[tuple[str, int | None], Mapping[str, Path]], prefix: str = "p"
+    ) -> None:
         frame: pd.DataFrame = analysis.clip_scores
         self.analysis = analysis
         first = ranking_metric(analysis)
         self.sources = sources
+        self.prefix = prefix
         self.prompts = {p.clip_id: (i, p) for i, p in enumerate(analysis.prompts)}
         self.labels = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in records(analysis.labels)}
         self.metrics = sorted((m for m in analysis.metrics if m.level != "set"), key=lambda m: m != first)
@@ -181,6 +190,7 @@ class Items:
         self.values = {(r.system, r.clip_id, r.metric): r.value for r in records(frame)}
 
     def item(self, clip: str, why: str) -> Item:
+        """A prompt; ``why`` it is on the page."""
         place, prompt = self.prompts[clip]
         tags = sorted((self.labels.get(x, LabelTag(x, 0, "")) for x in prompt.labels), key=lambda tag: tag.n_train)
         players = tuple(
@@ -188,7 +198,7 @@ class Items:
             for (name, i), clips in self.sources.items()
             if clip in clips
         )
-        return Item(f"p-{place}", prompt, tuple(tags), players, why, retrieved_for(self.analysis, clip))
+        return Item(f"{self.prefix}-{place}", prompt, tuple(tags), players, why, retrieved_for(self.analysis, clip))
 
     def _scores(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
         return tuple(

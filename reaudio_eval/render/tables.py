@@ -117,7 +117,12 @@ def file_stem(name: str) -> str:
 
 def analysis_json(analysis: LongtailAnalysis) -> bytes:
     """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
-    return record_json({f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"})
+    return record_json(analysis_fields(analysis))
+
+
+def analysis_fields(analysis: LongtailAnalysis) -> dict[str, Any]:
+    """The fields of an analysis that go into JSON."""
+    return {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
 
 
 def record_json(fields: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,279 @@
+"""Which runs may stand in one table, and on which clips: what must be equal, what is only noted, and the restriction to common clips."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reaudio_eval.records import Alert, Dataset, Prompt, SystemScores
+from reaudio_eval.rerendering import find_runs, newest
+from reaudio_eval.runs import Run, read_run
+from reaudio_model.common.errors import ReaudioError
+
+REAL_TOLERANCE = 1e-3  # relative; the same recording decoded and embedded twice agrees better
+KINDS = ("generated", "real", "noise")
+SHOWN = 3  # names in a message
+HASH = 10  # characters of a checksum in a message
+SET_METRICS = "FAD, FD, IS and KAD"
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
+    """The runs to compare, in the order given, each once.
+
+    A run directory that is named itself is always taken. Of the runs below a folder, those of one system, seed and list of clips that
+    only differ by the version of the scoring code are one: the newest is taken.
+
+    Returns:
+        The runs, and notes on those left out.
+
+    Raises:
+        ReaudioError: no run at or below a path, or a damaged one.
+    """
+    found: dict[Path, Run] = {}
+    notes: list[Alert] = []
+    for path in paths:
+        places = find_runs([path])
+        runs = [read_run(place) for place in places]
+        kept = runs if places == [path] else _current(runs)
+        if len(kept) < len(runs):
+            old = ", ".join(sorted(str(r.path) for r in runs if r not in kept))
+            notes.append(Alert("note", f"Left out, since a newer version of the scoring code scored the same again: {old}."))
+        for run in kept:
+            found.setdefault(run.path.resolve(), run)
+    return list(found.values()), notes
+
+
+def _current(runs: Sequence[Run]) -> list[Run]:
+    """Without runs that a newer one of the same system, seed and clips, by another version of the code, replaces."""
+    groups: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.scores.system.name, run.scores.seed, run.manifest["clip_ids_sha256"]), []).append(run)
+    kept = []
+    for group in groups.values():
+        last = newest(group)[0].manifest.get("code_sha256")
+        kept += [run for run in group if run.manifest.get("code_sha256") == last]
+    return [run for run in runs if any(run is other for other in kept)]
+
+
+def distinct(runs: Sequence[Run]) -> list[Run]:
+    """Runs of one system get names of their own: with the seed where seeds differ, else with the evaluation's
+    folder, else with the run's hash.
+
+    Of real audio and of noise, which are landmarks and no contestants, the first run is kept. Generated systems come first, then these.
+    """
+    landmarks: set[str] = set()
+    groups: dict[str, list[Run]] = {}
+    kept = []
+    for run in runs:
+        kind = run.scores.system.kind
+        if kind != "generated" and kind in landmarks:
+            continue
+        landmarks.add(kind)
+        groups.setdefault(run.scores.system.name, []).append(run)
+        kept.append(run)
+    names = {id(run): name for group in groups.values() for run, name in zip(group, _names(group), strict=True)}
+    return [_renamed(run, names[id(run)]) for kind in KINDS for run in kept if run.scores.system.kind == kind]
+
+
+def _names(group: Sequence[Run]) -> list[str]:
+    name = group[0].scores.system.name
+    if len(group) == 1:
+        return [name]
+    tellers: tuple[Callable[[Run], str], ...] = (
+        lambda run: f"seed {run.scores.seed}",
+        lambda run: run.path.resolve().parents[3].name,  # OUTPUT/runs/DATASET/SYSTEM/HASH
+        lambda run: run.path.name[:7],
+    )
+    for teller in tellers:
+        marks = [teller(run) for run in group]
+        if len(set(marks)) == len(marks):
+            return [f"{name} ({mark})" for mark in marks]
+    order = sorted(str(run.path.resolve()) for run in group)
+    return [f"{name} ({order.index(str(run.path.resolve())) + 1})" for run in group]
+
+
+def _renamed(run: Run, name: str) -> Run:
+    system = run.scores.system
+    audit = {name if who == system.name else who: entry for who, entry in run.audit.items()}
+    scores = dataclasses.replace(run.scores, system=dataclasses.replace(system, name=name))
+    return dataclasses.replace(run, scores=scores, audit=audit)
+
+
+def check(runs: Sequence[Run]) -> None:
+    """Refuse runs whose numbers mean different things.
+
+    Raises:
+        ReaudioError: naming the first thing that differs: protocol, checkpoint of a judge, caption or labels of a clip, training
+            counts.
+    """
+    for a, b in combinations(runs, 2):
+        for differing in _differences(a, b):
+            raise ReaudioError(
+                f"{a.path} and {b.path} cannot be compared: {differing}. Score both systems with the same settings."
+            )
+
+
+def _differences(a: Run, b: Run) -> Iterator[str]:
+    protocols = [protocol_name(run) for run in (a, b)]
+    if protocols[0] != protocols[1]:
+        yield f"their protocols differ ({protocols[0]} and {protocols[1]})"
+    judges = {m.name: m for m in a.scores.metrics}
+    for metric in b.scores.metrics:
+        own = judges.get(metric.name, metric).embedder_sha256
+        if own and metric.embedder_sha256 and own != metric.embedder_sha256:
+            yield (
+                f"{metric.name} comes from different checkpoints of {metric.embedder} "
+                f"(sha256 {own[:HASH]}... and {metric.embedder_sha256[:HASH]}...)"
+            )
+    known = {p.clip_id: p for p in a.dataset.prompts}
+    for prompt in b.dataset.prompts:
+        if prompt.clip_id in known:
+            yield from _prompt_differences(known[prompt.clip_id], prompt)
+    counts = a.dataset.train_counts, b.dataset.train_counts
+    different = sorted(x for x in counts[0].keys() | counts[1].keys() if counts[0].get(x, 0) != counts[1].get(x, 0))
+    if different:
+        shown = different[0]
+        yield (
+            f"their training counts differ for {len(different)} labels, such as {shown!r} "
+            f"({counts[0].get(shown, 0)} and {counts[1].get(shown, 0)} clips)"
+        )
+
+
+def protocol_name(run: Run) -> str:
+    """Of the waveform and metric conventions that a run was scored under."""
+    found = run.manifest.get("protocol", "unknown")
+    return str(found.get("name") if isinstance(found, Mapping) else found)
+
+
+def _prompt_differences(a: Prompt, b: Prompt) -> Iterator[str]:
+    if a.caption != b.caption:
+        yield f"clip {a.clip_id!r} has different captions ({a.caption!r} and {b.caption!r})"
+    if sorted(a.labels) != sorted(b.labels) or a.labels_known != b.labels_known:
+        yield f"clip {a.clip_id!r} has different labels"
+
+
+def common_clips(runs: Sequence[Run], intersect: bool) -> list[str]:
+    """Clip ids of the comparison, in the order of the first run.
+
+    Args:
+        runs: at least one.
+        intersect: keep the clips that all runs have instead of refusing different lists.
+
+    Raises:
+        ReaudioError: different lists without ``intersect``, or no clip in common.
+    """
+    lists = [frozenset(p.clip_id for p in run.dataset.prompts) for run in runs]
+    common = frozenset.intersection(*lists)
+    if len(set(lists)) > 1 and not (intersect and common):
+        told = "; ".join(_holders(runs, lists, wanted) for wanted in dict.fromkeys(lists))
+        if not common:
+            raise ReaudioError(f"The runs have no clip in common: {told}. Score the systems on the same prompts.")
+        raise ReaudioError(
+            f"The runs are not over the same clips: {told}; {len(common)} are in all of them. "
+            f"Give --intersect to compare on those {len(common)} ({SET_METRICS} of runs with other clips then have no value), "
+            "or score the systems in one command."
+        )
+    return [p.clip_id for p in runs[0].dataset.prompts if p.clip_id in common]
+
+
+def _holders(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
+    """Who has this list, where, and a clip of it that not all have."""
+    holders = [run for run, own in zip(runs, lists, strict=True) if own == wanted]
+    more = f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""
+    names = ", ".join(run.scores.system.name for run in holders[:SHOWN])
+    extra = sorted(wanted - frozenset.intersection(*lists))
+    example = f", such as {extra[0]!r}" if extra else ""
+    return f"{len(wanted)} clips{example}: {names}{more} ({holders[0].path})"
+
+
+def restricted_dataset(dataset: Dataset, clip_ids: Sequence[str]) -> Dataset:
+    """The dataset with these clips only."""
+    kept = set(clip_ids)
+    references = {clip: path for clip, path in dataset.references.items() if clip in kept}
+    return dataclasses.replace(
+        dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept), references=references
+    )
+
+
+def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
+    """The scores of these clips: exact for metrics with a value per clip or label; a metric of a set of clips keeps its value only
+    if these are all clips of the run, and is undefined with the reason otherwise."""
+    kept, scores = set(clip_ids), run.scores
+    n_own = len(run.dataset.prompts)
+    clips = {clip: path for clip, path in scores.system.clips.items() if clip in kept}
+    system = dataclasses.replace(scores.system, n_clips=len(kept), clips=clips)
+    if len(kept) == n_own:
+        return dataclasses.replace(scores, system=system)
+    reason = (
+        f"A value of a set of clips, stored for all {n_own} clips of the run, {len(kept)} of which are compared here: "
+        "score the systems in one command to have it."
+    )
+    sets = {m.name: reason for m in scores.metrics if m.level == "set"}
+    return dataclasses.replace(
+        scores,
+        system=system,
+        scores=scores.scores[scores.scores["clip_id"].isin(kept)],
+        set_values=scores.set_values.iloc[:0],
+        undefined={**scores.undefined, **sets},
+    )
+
+
+def notes(runs: Sequence[Run]) -> list[Alert]:
+    """What differs between runs that may be compared all the same, for the reader to judge."""
+    found = []
+    if len({run.manifest.get("code_sha256") for run in runs}) > 1:
+        told = _by(
+            runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})"
+        )
+        found.append(
+            f"The runs were scored by different versions of the scoring code: {told}. If a difference matters, score all of them "
+            "with one version."
+        )
+    competing = [run for run in runs if run.scores.system.kind == "generated"]
+    if len({run.scores.seed for run in competing}) > 1:
+        told = _by(competing, lambda r: f"seed {r.scores.seed}")
+        found.append(
+            f"The runs have different seeds: {told}. Differences between seeds are part of every difference between these systems, "
+            f"and {SET_METRICS} of different seeds have no paired test, since their jackknife left out different clips."
+        )
+    versions = [run.manifest.get("packages", {}) for run in runs]
+    for name in sorted({name for table in versions for name in table}):
+        if len({table.get(name) for table in versions}) > 1:
+            told = _by(runs, lambda r, name=name: str(r.manifest.get("packages", {}).get(name)))  # type: ignore[misc]
+            found.append(f"The runs were scored with different versions of {name}: {told}.")
+    return [Alert("note", text) for text in found]
+
+
+def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run.scores.system.name)
+    return "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
+
+
+def reference_alerts(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
+    """Whether the real audio of several evaluations scores alike, clip by clip; if not, the references are not the same."""
+    real = [run for run in runs if run.scores.system.kind == "real"]
+    tables = [
+        r.scores.scores[r.scores.scores["clip_id"].isin(clip_ids)].set_index(["clip_id", "metric", "label"])["value"]
+        for r in real
+    ]
+    for run, table in zip(real[1:], tables[1:], strict=True):
+        both = tables[0].index.intersection(table.index)
+        a, b = tables[0].reindex(both).to_numpy(dtype=np.float64), table.reindex(both).to_numpy(dtype=np.float64)
+        differs = ~np.isclose(a, b, rtol=REAL_TOLERANCE, atol=REAL_TOLERANCE, equal_nan=True)
+        if differs.any():
+            clips = len({clip for clip, differs_here in zip(both.get_level_values(0), differs, strict=True) if differs_here})
+            return [
+                Alert(
+                    "warning",
+                    f"The real audio scores differently in {real[0].path} and {run.path} on {clips} of {len(clip_ids)} clips: their "
+                    f"references are not the same recordings, so KL, {SET_METRICS} of those runs have different targets.",
+                )
+            ]
+    return []

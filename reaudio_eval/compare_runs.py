@@ -1,0 +1,257 @@
+"""``reaudio-eval compare``: systems from run directories of one or several evaluations in one table, on the same clips, for a paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reaudio_eval import comparable, registry
+from reaudio_eval.analysis import analyse
+from reaudio_eval.class_differences import against_baseline, class_differences
+from reaudio_eval.datasets import DatasetDefaults
+from reaudio_eval.longtail_run import Media, percent
+from reaudio_eval.published import published as published_rows
+from reaudio_eval.records import Alert, Comparison, Dataset, LongtailAnalysis, Stratum, SystemScores
+from reaudio_eval.render.compare_page import render_compare
+from reaudio_eval.render.html import RenderedReport
+from reaudio_eval.rerendering import SHARED_KEYS
+from reaudio_eval.runs import Json, Run
+from reaudio_eval.strata import strata_scheme
+from reaudio_model.common.errors import ReaudioError, UnknownNameError, one_of
+from reaudio_model.common.progress import Reporter
+
+PLAYERS = 120
+PUBLISHED_DATASET = "audiocaps"
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """What came out.
+
+    Attributes:
+        comparison: all numbers, as DataFrames.
+        report: files written.
+    """
+
+    comparison: Comparison
+    report: RenderedReport
+
+
+@dataclass(frozen=True)
+class Common:
+    """The runs of a comparison, checked, with distinct names and restricted to the clips of all of them.
+
+    Attributes:
+        runs: in the order given; real audio and noise once.
+        scores: of the common clips, one a run.
+        dataset: the prompts of the common clips.
+        baseline, compared: names of systems.
+        alerts: what a reader must know.
+    """
+
+    runs: tuple[Run, ...]
+    scores: tuple[SystemScores, ...]
+    dataset: Dataset
+    baseline: str
+    compared: tuple[str, ...]
+    alerts: tuple[Alert, ...]
+
+    def to_json(self) -> Json:
+        """What ``compare --dry-run`` prints."""
+        return {
+            "n_clips": len(self.dataset.prompts),
+            "baseline": self.baseline,
+            "compared": list(self.compared),
+            "systems": {run.scores.system.name: str(run.path) for run in self.runs},
+            "alerts": [{"level": a.level, "message": a.message} for a in self.alerts],
+        }
+
+
+def gather(
+    paths: Sequence[Path], *, intersect: bool = False, baseline: str | None = None, systems: Sequence[str] = ()
+) -> Common:
+    """Read runs, check that they can be compared, and restrict them to their common clips.
+
+    Raises:
+        ReaudioError: no run, runs that cannot be compared (``comparable.check``), different clips without ``intersect``, fewer than
+            two systems.
+        UnknownNameError: no system is called ``baseline`` or one of ``systems``.
+    """
+    every, left_out = comparable.read_runs(paths)
+    runs = comparable.distinct(every)
+    comparable.check(runs)
+    clip_ids = comparable.common_clips(runs, intersect)
+    base, compared = _sides(runs, baseline, systems)
+    notes = [Alert("note", note) for note in dict.fromkeys(note for run in runs for note in run.dataset.notes)]
+    alerts = [
+        *comparable.reference_alerts(every, clip_ids),
+        *_fewer_clips(runs, clip_ids),
+        *left_out,
+        *comparable.notes(runs),
+        *notes,
+    ]
+    first = next((run for run in runs if run.dataset.references), runs[0])
+    dataset = dataclasses.replace(runs[0].dataset, references=first.dataset.references)
+    scores = tuple(_scores(run, clip_ids, runs[0].strata) for run in runs)
+    return Common(tuple(runs), scores, comparable.restricted_dataset(dataset, clip_ids), base, compared, tuple(alerts))
+
+
+def _sides(runs: Sequence[Run], baseline: str | None, systems: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The baseline, and the systems compared with it: those asked for, else the generated ones, else the real audio."""
+    kinds = {run.scores.system.name: run.scores.system.kind for run in runs if run.scores.system.kind != "noise"}
+    generated = [name for name, kind in kinds.items() if kind == "generated"]
+    if len(kinds) < 2 or not generated:
+        raise ReaudioError(
+            f"There is nothing to compare: the runs hold {', '.join(kinds) or 'no system'}. Name runs of at least two systems "
+            "(noise does not count)."
+        )
+    base = generated[0] if baseline is None else one_of("system", baseline, kinds)
+    for name in systems:
+        one_of("system", name, kinds)
+    if base in systems:
+        raise ReaudioError(f"--system {base} is the baseline: name another one with --baseline.")
+    others = [name for name in generated if name != base] or [name for name in kinds if name != base]
+    return base, tuple(dict.fromkeys(systems)) or tuple(others)
+
+
+def _fewer_clips(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
+    longer = [run for run in runs if len(run.dataset.prompts) > len(clip_ids)]
+    if not longer:
+        return []
+    told = ", ".join(f"{run.scores.system.name} ({len(run.dataset.prompts)})" for run in longer)
+    return [
+        Alert(
+            "warning",
+            f"Everything here is over the {len(clip_ids)} clips that all runs have in common; {told} had more. "
+            f"{comparable.SET_METRICS} of those are left out: they are values of all clips of a run.",
+        )
+    ]
+
+
+def _scores(run: Run, clip_ids: Sequence[str], strata: tuple[Stratum, ...]) -> SystemScores:
+    scores = comparable.restricted_scores(run, clip_ids)
+    return scores if run.strata == strata else _overall_sets(scores)
+
+
+def _overall_sets(scores: SystemScores) -> SystemScores:
+    """Without the set metrics of strata, which were computed for other strata than the comparison's."""
+    return dataclasses.replace(scores, set_values=scores.set_values[scores.set_values["stratum"] == "all"])
+
+
+def compare(
+    paths: Sequence[Path | str],
+    output: Path | str,
+    *,
+    baseline: str | None = None,
+    systems: Sequence[str] = (),
+    intersect: bool = False,
+    strata: str | None = None,
+    primary: str | None = None,
+    published: bool | None = None,
+    players: int = PLAYERS,
+    media: Media = "inline",
+    seed: int = 0,
+    jobs: int = 2,
+    reporter: Reporter | None = None,
+) -> ComparisonResult:
+    """Compare the systems of several runs on the clips that all have, and write the page, tables and figures.
+
+    Args:
+        paths: run directories, or folders that contain them, of one or several evaluations.
+        output: folder of ``compare.html``, ``compare.json``, ``tables/`` and ``figures/``.
+        baseline: the system that others are compared with; by default the first generated one.
+        systems: those whose differences, figures and clips are shown; by default all generated ones but the baseline.
+        intersect: restrict runs over different clips to those in common instead of refusing. Metrics with a value per clip are
+            restricted exactly; metrics of sets of clips become undefined for runs that had more.
+        strata: scheme or edges; by default the first run's. Set metrics then have values over all clips only.
+        primary: metric shown first; by default the dataset's, else as in ``analysis.analyse``.
+        published: show published numbers in a table of their own; by default where the dataset is AudioCaps.
+        players: how many clips the page plays at most.
+        media: players inside the page, in a folder beside it, or none.
+        seed: of the bootstrap.
+        jobs: encoding threads.
+        reporter: shows progress.
+
+    Raises:
+        ReaudioError: see :func:`gather`; ``players`` or ``seed`` negative; ``output`` cannot be written.
+        UnknownNameError: no such system, metric or strata scheme.
+    """
+    for name, value in (("--players", players), ("--seed", seed)):
+        if value < 0:
+            raise ReaudioError(f"{name} must be 0 or more, not {value}.")
+    given = gather([Path(p) for p in paths], intersect=intersect, baseline=baseline, systems=systems)
+    chosen = given.runs[0].strata if strata is None else strata_scheme(strata, given.dataset.train_counts)
+    scores = given.scores if chosen == given.runs[0].strata else tuple(map(_overall_sets, given.scores))
+    reporter = reporter or Reporter(quiet=True)
+    with reporter.stage("Comparing", 2) as advance:
+        analysis = _analysis(given, scores, chosen, seed, primary)
+        advance(1)
+        classes = class_differences(scores, given.baseline, given.dataset, chosen, seed=seed)
+        advance(1)
+    shown = given.dataset.name == PUBLISHED_DATASET if published is None else published
+    rows = published_rows()
+    landmarks = [s.name for s in analysis.systems if s.kind == "real" and s.name not in (given.baseline, *given.compared)]
+    comparison = Comparison(
+        analysis,
+        given.baseline,
+        given.compared,
+        classes[classes["system"].isin(given.compared)].reset_index(drop=True),
+        against_baseline(analysis.paired, given.baseline, given.compared, landmarks),
+        rows if shown else rows.iloc[:0],
+        _run_frame(given.runs),
+    )
+    with reporter.stage("Rendering", 100) as advance:
+        report = render_compare(
+            comparison, Path(output), media=media, max_players=players, jobs=jobs, progress=percent(advance)
+        )
+    return ComparisonResult(comparison, report)
+
+
+def _analysis(
+    given: Common, scores: Sequence[SystemScores], strata: Sequence[Stratum], seed: int, primary: str | None
+) -> LongtailAnalysis:
+    first, *others = (run.manifest for run in given.runs)
+    shared = {k: first[k] for k in SHARED_KEYS if k in first and all(m.get(k) == first[k] for m in others)}
+    return analyse(
+        scores,
+        given.dataset,
+        strata,
+        seed=seed,
+        primary=primary or _default_primary(given.dataset.name, scores),
+        provenance=shared,
+        audit={name: entry for run in given.runs for name, entry in run.audit.items()},
+        alerts=given.alerts,
+    )
+
+
+def _default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
+    """The metric that the dataset's own reports show first, if these runs have it."""
+    try:
+        defaults: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
+    except UnknownNameError:  # a plug-in that is not here
+        return None
+    known = {m.name for each in scores for m in each.metrics}
+    return defaults.primary if defaults.primary in known else None
+
+
+def _run_frame(runs: Sequence[Run]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "system": run.scores.system.name,
+                "run": str(run.path),
+                "seed": run.scores.seed,
+                "created": run.manifest.get("created", ""),
+                "n_clips": len(run.dataset.prompts),
+                "version": run.manifest.get("reaudio_eval", ""),
+                "code_sha256": run.manifest.get("code_sha256", ""),
+                "list_sha256": run.dataset.list_sha256,
+                "protocol": comparable.protocol_name(run),
+            }
+            for run in runs
+        ]
+    )

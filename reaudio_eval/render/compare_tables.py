@@ -1,0 +1,276 @@
+"""The tables of the comparison page: differences to the baseline over all clips, by stratum and by class, published rows, runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from reaudio_eval.published import METRICS
+from reaudio_eval.records import Comparison, MetricInfo
+from reaudio_eval.render.comparisons import QUANTITIES
+from reaudio_eval.render.text import count, interval, listing, number, p_value
+from reaudio_eval.render.verdict import ALPHA, sentences
+from reaudio_eval.render.views import (
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    bar,
+    grouped,
+    lookup,
+    metric_decimals,
+    records,
+    scale,
+)
+
+HOLM = (
+    f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "
+    "audio, a landmark, is corrected for the columns alone). Shaded, with the direction named, where that is a gain or a loss."
+)
+CLASS_REMARK = (
+    "Each number is the mean difference over the clips of the class. Shaded: the 95% interval excludes zero. Intervals are not corrected "
+    "for the number of classes, so about one class in twenty is shaded by chance; classes with fewer than 5 clips have none."
+)
+PUBLISHED_CAPTION = "As published; not measured here, other clips and protocols"
+PUBLISHED_REMARK = (
+    "Copied as printed; neither ranked, nor marked, nor compared with the measured numbers. The same system differs between sources by "
+    "more than most systems differ, through other lists of clips, captions, networks and resampling."
+)
+SHORT_HASH = 10
+
+
+def position(comparison: Comparison, system: str) -> int:
+    """Of a system among all of the analysis: its colour and marker."""
+    return next(i for i, s in enumerate(comparison.analysis.systems) if s.name == system)
+
+
+def gain(metric: MetricInfo, difference: float) -> float:
+    """The difference turned so that positive is better."""
+    return difference if metric.higher_is_better else -difference
+
+
+def verdict_sentences(comparison: Comparison) -> list[Markup]:
+    """Who leads on the primary metric, and who is told from the baseline over all clips and in each stratum."""
+    analysis = comparison.analysis
+    told = sentences(analysis)[:1]
+    if analysis.primary is None:
+        return told
+    metric = analysis.metric(analysis.primary)
+    rows = comparison.strata[comparison.strata["metric"] == metric.name]
+    rows = rows[rows["system"].isin(comparison.compared) & rows["difference"].notna()]
+    of = {
+        quantity: list(records(rows[rows["quantity"] == quantity]))
+        for quantity in ("all", *(s.name for s in analysis.strata))
+    }
+    overall, by_stratum = of.pop("all"), {name: own for name, own in of.items() if own}
+    if overall:
+        told.append(Markup("Against <b>{}</b> over all clips: {}.").format(comparison.baseline, _outcome(overall, metric)))
+    apart = [name for name, own in by_stratum.items() if any(r.p_holm < ALPHA for r in own)]
+    told += [Markup("In {}: {}.").format(name, _outcome(by_stratum[name], metric)) for name in apart]
+    tested = [name for name, own in by_stratum.items() if any(math.isfinite(r.p_holm) for r in own)]
+    same, untested = ([n for n in by_stratum if n not in apart and (n in tested) is known] for known in (True, False))
+    parts = [f"in {listing(same)} no paired test tells a system from it"] if same else []
+    parts += [f"in {listing(untested)} none could be made"] if untested else []
+    if parts:
+        text = "; ".join(parts)
+        told.append(Markup("{}.").format(text[0].upper() + text[1:]))
+    return told
+
+
+def _outcome(rows: Sequence[Any], metric: MetricInfo) -> Markup:
+    """Who is better and who is worse than the baseline by a paired test, and who neither."""
+    better = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) > 0]
+    worse = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) < 0]
+    untested = [r.system for r in rows if not math.isfinite(r.p_holm)]
+    rest = [r.system for r in rows if r.system not in {*better, *worse, *untested}]
+    groups = ((better, "better"), (worse, "worse"), (rest, "not told apart"), (untested, "not tested"))
+    return Markup("; ").join(Markup("{} {}").format(what, _names(names)) for names, what in groups if names)
+
+
+def _names(systems: Sequence[str]) -> Markup:
+    return Markup(listing([str(Markup("<b>{}</b>").format(s)) for s in systems]))  # noqa: S704 - each name is escaped
+
+
+def headline_table(comparison: Comparison) -> TableView | None:
+    """The difference to the baseline on the primary metric over all clips, drawn."""
+    analysis = comparison.analysis
+    if analysis.primary is None:
+        return None
+    metric = analysis.metric(analysis.primary)
+    found = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
+    rows = [found[system, "all"] for system in comparison.compared if (system, "all") in found]
+    if not any(math.isfinite(r.difference) for r in rows):
+        return None
+    digits = metric_decimals(analysis, metric)
+    limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
+    notes = Notes()
+    table = tuple(
+        Row(r.system, (_difference_cell(r, digits, notes, limits=limits),), system=position(comparison, r.system))
+        for r in rows
+    )
+    return TableView(
+        "headline",
+        f"Difference to {comparison.baseline} in {metric.title} {arrow(metric)} over all clips",
+        (Column("system"), Column("difference")),
+        (table,),
+        tuple(notes.reasons),
+    )
+
+
+def _difference_cell(
+    row: Any, digits: int, notes: Notes, *, detail: str = "", css: str = "", limits: tuple[float, float] | None = None
+) -> Cell:
+    """A difference with its interval, bold where a paired test separates."""
+    if row is None or not math.isfinite(row.difference):
+        return notes.undefined("Not compared: one of the two has no value." if row is None else row.reason)
+    ends = interval(row.ci_low, row.ci_high, digits)
+    reason = row.reason if not ends and isinstance(row.reason, str) else ""
+    return Cell(
+        number(row.difference, digits, sign=True), ends, detail, reason, notes.number(reason) if reason else 0,
+        "best" if getattr(row, "p_holm", math.nan) < ALPHA else "", css,
+        bar(row.difference, row.ci_low, row.ci_high, limits) if limits else None,
+    )  # fmt: skip
+
+
+def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView | None:
+    """Systems by quantities: all clips, each stratum, head-tail gap and slope; None where nothing could be compared."""
+    found = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
+    quantities = list(dict.fromkeys(quantity for _, quantity in found))
+    if not quantities:
+        return None
+    analysis, notes = comparison.analysis, Notes()
+    shown = {*comparison.compared, *(s.name for s in analysis.systems if s.kind == "real")} - {comparison.baseline}
+    digits, rows = metric_decimals(analysis, metric), []
+    for i, system in enumerate(analysis.systems):
+        if system.name not in shown:
+            continue
+        cells = []
+        for quantity in quantities:
+            row = found.get((system.name, quantity))
+            css, detail = _told(row, metric, quantity)
+            cells.append(_difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css))
+        rows.append(Row(system.name, tuple(cells), system=i))
+    sizes = {q: _size([r for (_, quantity), r in found.items() if quantity == q], metric) for q in quantities}
+    columns = (Column("system"), *(Column(QUANTITIES.get(q, q), sizes[q]) for q in quantities))
+    return TableView(
+        f"differences-{metric.name}",
+        f"{metric.title} {arrow(metric)}: system minus {comparison.baseline} on the same prompts, with 95% intervals",
+        columns,
+        grouped(analysis, rows),
+        tuple(notes.reasons),
+        (HOLM,),
+    )
+
+
+def _told(row: Any, metric: MetricInfo, quantity: str) -> tuple[str, str]:
+    """CSS class and small text of a difference: its corrected p-value, and the direction where it is separated. A gap or slope is
+    neither better nor worse when it is larger."""
+    if row is None or not math.isfinite(row.p_holm):
+        return "", ""
+    text = f"p {p_value(row.p_holm)}"
+    if row.p_holm >= ALPHA or quantity in ("gap_head_tail", "slope"):
+        return "", text
+    word = "gain" if gain(metric, row.difference) > 0 else "loss"
+    return word, f"{text}, {word}"
+
+
+def _size(rows: Sequence[Any], metric: MetricInfo) -> str:
+    sizes = {
+        count(r.n_clips, "clip")
+        if metric.level == "set"
+        else f"{count(r.n_classes, 'class', 'classes')}, {count(r.n_clips, 'clip')}"
+        for r in rows
+        if math.isfinite(r.n_clips) and math.isfinite(r.n_classes)
+    }
+    return sizes.pop() if len(sizes) == 1 else ""
+
+
+def class_table(comparison: Comparison, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView | None:
+    """Classes by systems: the baseline's score and every difference to it; ``listen`` maps a label to prompts with players."""
+    frame = comparison.classes[comparison.classes["metric"] == metric.name]
+    if frame.empty:
+        return None
+    found, digits = lookup(frame, "system", "label"), metric_decimals(comparison.analysis, metric)
+    systems = [s for s in comparison.compared if s in set(frame["system"])]
+    place = list(comparison.analysis.metrics).index(metric)
+    notes, rows = Notes(), []
+    for i, label in enumerate(records(comparison.analysis.labels)):
+        own = {s: found[s, label.label] for s in systems if (s, label.label) in found}
+        if not own:
+            continue
+        first = next(iter(own.values()))
+        cells = [Cell(f"{label.n_train:,.0f}"), Cell(str(label.stratum), css="text")]
+        cells += [Cell(f"{max(r.n_clips for r in own.values()):,.0f}"), Cell(number(first.baseline_value, digits))]
+        cells += [_class_cell(own.get(s), metric, digits, notes) for s in systems]
+        rows.append(Row(label.name, tuple(cells), anchor=f"c-{place}-{i}", clips=listen.get(label.label, ())))
+    columns = (
+        Column("class"), Column("train"), Column("stratum", text=True), Column("test"),
+        Column(comparison.baseline, "score", system=position(comparison, comparison.baseline)),
+        *(Column(s, "difference", system=position(comparison, s)) for s in systems),
+    )  # fmt: skip
+    return TableView(
+        f"class-differences-{metric.name}",
+        f"{metric.title} {arrow(metric)} of every class: score of {comparison.baseline} and what others differ from it",
+        columns,
+        (tuple(rows),),
+        tuple(notes.reasons),
+        (CLASS_REMARK,),
+    )
+
+
+def _class_cell(row: Any, metric: MetricInfo, digits: int, notes: Notes) -> Cell:
+    if row is None:
+        return notes.undefined("No clip of this class has a value of both systems.")
+    ends = interval(row.ci_low, row.ci_high, digits)
+    clear = bool(ends) and (row.ci_low > 0 or row.ci_high < 0)
+    css = "" if not clear else "gain" if gain(metric, row.difference) > 0 else "loss"
+    return Cell(number(row.difference, digits, sign=True), ends, css=css)
+
+
+def published_table(comparison: Comparison) -> TableView | None:
+    """Published rows, a group a source; None where none are shown."""
+    frame = comparison.published
+    if frame.empty:
+        return None
+    metrics = [m for m in METRICS if m in set(frame["metric"])]
+    groups = []
+    for source in dict.fromkeys(frame["source"]):
+        own = frame[frame["source"] == source]
+        rows = []
+        for system in dict.fromkeys(own["system"]):
+            values = lookup(own[own["system"] == system], "metric")
+            about = next(iter(values.values()))
+            texts = (about.source, about.protocol, about.prompts, about.evidence)
+            cells = [Cell(values[m].value if m in values else "") for m in metrics]
+            rows.append(Row(system, (*cells, *(Cell(t, css="text") for t in texts))))
+        groups.append(tuple(rows))
+    columns = (
+        Column("system"), *(Column(METRICS[m][0], "", METRICS[m][1]) for m in metrics),
+        *(Column(t, text=True) for t in ("source", "protocol", "clips", "read in")),
+    )  # fmt: skip
+    return TableView("published", PUBLISHED_CAPTION, columns, tuple(groups), remarks=(PUBLISHED_REMARK,))
+
+
+def runs_table(comparison: Comparison) -> TableView:
+    """Where every row comes from."""
+    titles = {"run": "run directory", "created": "scored", "n_clips": "clips of the run", "code_sha256": "scoring code",
+              "list_sha256": "list of clips"}  # fmt: skip
+    keys = [k for k in comparison.runs.columns if k != "system"]
+    rows = tuple(
+        Row(
+            r.system,
+            tuple(
+                Cell(str(getattr(r, k))[:SHORT_HASH] if k.endswith("sha256") else f"{getattr(r, k)}", css="text")
+                for k in keys
+            ),
+            system=position(comparison, r.system),
+        )
+        for r in records(comparison.runs)
+    )
+    columns = (Column("system"), *(Column(titles.get(k, k), text=True) for k in keys))
+    return TableView("runs", "Runs", columns, (rows,))

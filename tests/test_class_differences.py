@@ -1,0 +1,108 @@
+"""Differences to the baseline by class and by stratum, against closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis_worlds import CLAP, KAD, RECALL, TINY, TINY_STRATA, pick, system
+from run_folders import KL, make_dataset, make_scores
+from scipy import stats as sps
+
+from reaudio_eval.analysis import analyse
+from reaudio_eval.class_differences import CLASS_COLUMNS, MIN_CLIPS, against_baseline, class_differences
+from reaudio_eval.records import SystemScores
+from reaudio_eval.stats import holm
+from reaudio_eval.strata import strata_scheme
+
+DATA = make_dataset()
+STRATA = strata_scheme("log10", DATA.train_counts)
+
+
+@pytest.fixture(scope="module")
+def systems() -> list[SystemScores]:
+    levels = (("base", 0.4, "generated"), ("better", 0.45, "generated"), ("other", 0.41, "generated"), ("real", 0.8, "real"))
+    return [make_scores(DATA, STRATA, name, level, kind) for name, level, kind in levels]  # type: ignore[arg-type]
+
+
+def test_by_hand() -> None:
+    a = system("A", {CLAP: {"c1": 0.6, "c2": 0.4, "c3": 0.1}, RECALL: {("c1", "speech"): 0.9, ("c2", "speech"): 0.7}})
+    b = system("B", {CLAP: {"c1": 0.5, "c2": 0.1}, RECALL: {("c1", "speech"): 0.4, ("c2", "bell"): 0.2}})
+    found = class_differences([a, b], "B", TINY, TINY_STRATA)
+    assert list(found.columns) == list(CLASS_COLUMNS)
+    speech = pick(found, metric=CLAP.name, label="speech")
+    assert speech["difference"] == pytest.approx((0.1 + 0.3) / 2)
+    assert speech["value"] == pytest.approx(0.5)
+    assert speech["baseline_value"] == pytest.approx(0.3)
+    assert speech["n_clips"] == 2
+    assert speech["stratum"] == "head"
+    assert np.isnan(speech["ci_low"])
+    assert f"fewer than {MIN_CLIPS} clips" in speech["reason"]
+    recall = found[found["metric"] == RECALL.name]
+    assert recall["label"].tolist() == ["speech"]  # bell has a value of B alone, c3 none of B
+    assert recall["difference"].tolist() == pytest.approx([0.5])
+    assert recall["n_clips"].tolist() == [1]
+
+
+def test_few_clips_have_students_interval(systems: list[SystemScores]) -> None:
+    found = class_differences(systems, "base", DATA, STRATA)
+    row = pick(found, metric=CLAP.name, system="better", label="l03")
+    clips = [p.clip_id for p in DATA.prompts if "l03" in p.labels]
+    wide = [
+        s.scores[s.scores["metric"] == CLAP.name].set_index("clip_id")["value"].loc[clips].to_numpy() for s in systems[:2]
+    ]
+    difference = wide[1] - wide[0]
+    expected = sps.ttest_1samp(difference, 0).confidence_interval()
+    assert row["n_clips"] == len(clips) == 6
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((expected.low, expected.high))
+    speech = pick(found, metric=CLAP.name, system="better", label="l00")
+    assert "bootstrap over clips" in speech["ci_method"]
+    assert speech["ci_low"] < speech["difference"] < speech["ci_high"]
+
+
+def test_order_and_company_change_nothing(systems: list[SystemScores]) -> None:
+    def of(given: Sequence[SystemScores], prompts: int = 1) -> pd.DataFrame:
+        data = replace(DATA, prompts=DATA.prompts[::prompts])
+        found = class_differences(given, "base", data, STRATA, seed=4)
+        return found[found["system"] == "better"].reset_index(drop=True)
+
+    pd.testing.assert_frame_equal(of(systems), of(systems[::-1]))
+    pd.testing.assert_frame_equal(of(systems), of(systems[:2], -1))
+
+
+def test_classes_from_frequent_to_rare(systems: list[SystemScores]) -> None:
+    found = class_differences(systems, "base", DATA, STRATA)
+    for _, own in found.groupby(["metric", "system"]):
+        assert own["n_train"].is_monotonic_decreasing
+        assert own["label"].is_unique
+    assert KAD.name not in set(found["metric"])
+
+
+def test_turning_a_pair_around(systems: list[SystemScores]) -> None:
+    paired = analyse(systems, DATA, STRATA, n_draws=100).paired
+    of_base = against_baseline(paired, "base", ["better", "other"], ["real"])
+    of_better = against_baseline(paired, "better", ["base"])
+    here = pick(of_base, metric=KL.name, quantity="all", system="better")
+    there = pick(of_better, metric=KL.name, quantity="all", system="base")
+    assert here["difference"] == -there["difference"]
+    assert (here["ci_low"], here["ci_high"]) == (-there["ci_high"], -there["ci_low"])
+    assert here["ci_low"] < here["difference"] < here["ci_high"]
+    assert here["p_value"] == there["p_value"]
+    raw = pick(paired, metric=KL.name, quantity="all", system_a="base", system_b="better")
+    assert here["difference"] == -raw["difference"]
+
+
+def test_holm_over_what_was_asked(systems: list[SystemScores]) -> None:
+    paired = analyse(systems, DATA, STRATA, n_draws=100).paired
+    found = against_baseline(paired, "base", ["better", "other"], ["real"])
+    assert set(found["system"]) == {"better", "other", "real"}
+    for names in (["better", "other"], ["real"]):
+        for _, own in found[found["system"].isin(names)].groupby("metric"):
+            np.testing.assert_array_equal(own["p_holm"], holm(own["p_value"]))
+    alone = against_baseline(paired, "base", ["better"])
+    both = found[found["system"] == "better"].reset_index(drop=True)
+    assert (alone["p_holm"].dropna() <= both["p_holm"].dropna()).all()
+    assert alone["p_holm"].lt(both["p_holm"]).any()
