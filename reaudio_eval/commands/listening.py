@@ -97,7 +97,7 @@ def listening_analyse(
     quiet: QuietOption = False,
 ) -> None:
     """Analyse the answers: means and differences of systems, agreement of listeners, and which metrics follow them."""
-    from reaudio_eval.listening.analysis import analyse_listening_test
+    from reaudio_eval.listening.analyse import analyse_listening_test
     from reaudio_eval.listening.printing import analysis_summary, analysis_text
 
     result = analyse_listening_test(

@@ -154,8 +154,8 @@ def scores_of(runs: Sequence[Run], systems: Sequence[str], clip_ids: Sequence[st
         if name not in systems:
             continue
         frame = run.scores.scores
-        means = frame[frame["clip_id"].isin(wanted)].groupby(["metric", "clip_id"], as_index=False)["value"].mean().dropna()
-        found += [Score(name, r.metric, r.clip_id, float(r.value)) for r in records(means)]
+        means = frame[frame["clip_id"].isin(wanted)].groupby(["metric", "clip_id"])["value"].mean().dropna()
+        found += [Score(name, r.metric, r.clip_id, float(r.value)) for r in records(means.reset_index())]
         whole = run.scores.set_values
         values = whole[whole["stratum"] == ALL].set_index("metric")["value"].dropna()
         found += [Score(name, str(m), None, float(v)) for m, v in values.items() if math.isfinite(v)]
