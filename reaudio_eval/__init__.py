@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reaudio_eval.datasets import DatasetOptions as DatasetOptions
     from reaudio_eval.evaluate import Options as Options
+    from reaudio_eval.listening.analyse import ListeningResult as ListeningResult
+    from reaudio_eval.listening.analyse import analyse_listening_test as analyse_listening_test
+    from reaudio_eval.listening.export import ListeningRequest as ListeningRequest
+    from reaudio_eval.listening.export import export_listening_test as export_listening_test
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
     from reaudio_eval.longtail_run import longtail as longtail
@@ -30,10 +34,14 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "DatasetOptions": ("datasets", "DatasetOptions"),
     "FolderScores": ("score_folders", "FolderScores"),
+    "ListeningRequest": ("listening.export", "ListeningRequest"),
+    "ListeningResult": ("listening.analyse", "ListeningResult"),
     "LongtailRequest": ("longtail_run", "LongtailRequest"),
     "LongtailResult": ("longtail_run", "LongtailResult"),
     "Options": ("evaluate", "Options"),
     "ReaudioError": ("evaluate", "ReaudioError"),
+    "analyse_listening_test": ("listening.analyse", "analyse_listening_test"),
+    "export_listening_test": ("listening.export", "export_listening_test"),
     "longtail": ("longtail_run", "longtail"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),

@@ -71,16 +71,24 @@ def alpha_estimate(ratings: pd.DataFrame, draws: Draws) -> Estimate:
 
     Participants are not resampled: one drawn twice would agree with himself.
     """
-    units = (ratings["prompt"] + "\0" + ratings["system_a"] + "\0" + ratings["system_b"].fillna("")).tolist()
-    parts = alpha_parts(ratings["value"].to_numpy(dtype=np.float64), units)
+    both = _both_ways(ratings)
+    units = (both["prompt"] + "\0" + both["system_a"] + "\0" + both["system_b"].fillna("")).tolist()
+    parts = alpha_parts(both["value"].to_numpy(dtype=np.float64), units)
     value = float(_alpha(np.ones((1, len(parts.n))), parts)[0])
     if not np.isfinite(value):
         return undefined("no clip was rated twice, or all ratings are equal")
-    owners = ratings["prompt"].iloc[parts.rows]
+    owners = both["prompt"].iloc[parts.rows]
     n = owners.nunique()
     if n < MIN_BOOTSTRAP:
         return Estimate(value, no_interval(f"{n} prompts: an interval needs at least {MIN_BOOTSTRAP}"))
     return Estimate(value, percentile_interval(_alpha(unit_counts(owners, "prompts", draws), parts), n - 1, "prompts"))
+
+
+def _both_ways(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons also from the other side: which of two systems is called the first must not matter to what chance gives."""
+    pairs = ratings[ratings["system_b"].notna()]
+    turned = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(value=1 - pairs["value"])
+    return pd.concat([ratings, turned], ignore_index=True) if len(turned) else ratings
 
 
 def split_half(clip_ratings: pd.DataFrame, draws: Draws) -> tuple[float, str | None]:

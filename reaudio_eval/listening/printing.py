@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
+from reaudio_eval.listening.analyse import ListeningResult
 from reaudio_eval.listening.export import ListeningPlan, ListeningTest
+from reaudio_eval.render.listening_report import sentences
+from reaudio_eval.render.listening_tables import value_digits, value_name
+from reaudio_eval.render.tables import report_json
 from reaudio_eval.render.text import count, listing
+from reaudio_eval.summaries import ALL
 
 
 def plan_json(plan: ListeningPlan) -> dict[str, Any]:
@@ -55,3 +61,39 @@ def export_text(made: ListeningTest) -> str:
         f"Keep to yourself: {made.key}",
     ]
     return "\n".join(lines)
+
+
+def analysis_summary(result: ListeningResult) -> dict[str, Any]:
+    """What ``analyse --json`` says: numbers over all prompts, metrics, exclusions, and where the report is."""
+    analysis = result.analysis
+    whole = {name: getattr(analysis, name) for name in ("means", "paired")}
+    parts = {name: f[f["stratum"] == ALL].drop(columns="stratum") for name, f in whole.items()}
+    fields = parts | {name: getattr(analysis, name) for name in ("strength", "agreement", "metrics")}
+    found: dict[str, Any] = json.loads(report_json(fields))
+    excluded = analysis.participants[analysis.participants["excluded"] != ""]
+    return {
+        "test_id": analysis.key.test_id,
+        "n_participants": analysis.n_kept,
+        "excluded": dict(zip(excluded["participant"], excluded["excluded"], strict=True)),
+        **found,
+        "notes": list(analysis.notes),
+        "report": str(result.html),
+    }
+
+
+def analysis_text(result: ListeningResult) -> str:
+    """The report's first sentences, the means, and the way to the report."""
+    analysis = result.analysis
+    frame = analysis.means[analysis.means["stratum"] == ALL]
+    table = frame.pivot_table(index="system", columns="question", values="value", sort=False)
+    return "\n".join(
+        [
+            *sentences(analysis),
+            "",
+            f"{value_name(analysis)[0].upper()}{value_name(analysis)[1:]}:",
+            table.round(value_digits(analysis)).to_string(na_rep="-"),
+            "",
+            *(f"Note: {note}" for note in analysis.notes),
+            f"Report: {result.html}",
+        ]
+    )

@@ -108,7 +108,12 @@ def file_stem(name: str) -> str:
 def analysis_json(analysis: LongtailAnalysis) -> bytes:
     """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
     fields = {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
-    return (json.dumps(_plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()
+    return report_json({"schema_version": SCHEMA_VERSION, **fields})
+
+
+def report_json(fields: Mapping[str, Any]) -> bytes:
+    """UTF-8 JSON of a report's fields: frames as lists of rows, NaN and infinities as null."""
+    return (json.dumps(_plain(fields), ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:

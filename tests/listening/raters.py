@@ -17,7 +17,14 @@ class Rater:
     """A participant whose opinion of a clip is the system's quality, plus effects of the prompt, of himself, and of the moment."""
 
     def __init__(
-        self, name: str, quality: Mapping[str, float], prompts: Mapping[str, float], seed: int, *, own: float = 0.4, noise: float = 0.5
+        self,
+        name: str,
+        quality: Mapping[str, float],
+        prompts: Mapping[str, float],
+        seed: int,
+        *,
+        own: float = 0.4,
+        noise: float = 0.5,
     ) -> None:
         self.name, self.quality, self.prompts = name, quality, prompts
         self.rng = np.random.default_rng(seed)
