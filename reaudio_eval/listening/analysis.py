@@ -13,7 +13,7 @@ import pandas as pd
 
 from reaudio_eval.listening.agreement import alpha_estimate, consistency, split_half
 from reaudio_eval.listening.answers import read_answers
-from reaudio_eval.listening.crossed import Crossed, crossed_mean, crossed_p
+from reaudio_eval.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
 from reaudio_eval.listening.metric_agreement import metric_rows
 from reaudio_eval.listening.preferences import bradley_terry
 from reaudio_eval.listening.records import QUESTIONS, Key
@@ -180,6 +180,9 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
         row["p_value"] = float(p)
     for question in QUESTIONS:
         own_rows = [row for row in rows if row["question"] == question]
+        for row in own_rows:
+            if row["n_prompts"] < prompts_needed(len(own_rows)):
+                row["detectable"] = np.nan  # so few prompts separate nothing, however large the difference
         for row, p in zip(own_rows, holm([row["p_value"] for row in own_rows]), strict=True):
             row["p_holm"] = float(p)
     return rows

@@ -9,6 +9,7 @@ which are honest about few prompts but take the participants as they are, and th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,6 +96,12 @@ def _interval(
     widened = interval.widened(value, factor)
     method = f"{interval.method}, widened for participants"
     return widened._replace(se=float(np.sqrt(max(variance, alone))), df=df, method=method)
+
+
+def prompts_needed(n_tests: int) -> int:
+    """The fewest prompts on which sign flips can separate anything at 0.05 after Holm's correction over ``n_tests``: all of P prompts
+    agreeing gives p = 2**(1 - P)."""
+    return 1 + math.ceil(math.log2(n_tests / 0.05))
 
 
 def crossed_p(quantities: Sequence[Crossed], draws: Draws) -> Floats:

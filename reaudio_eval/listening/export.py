@@ -11,6 +11,7 @@ import soundfile
 
 from reaudio_eval.listening import stimuli
 from reaudio_eval.listening.assignment import Layout, make_forms, uneven
+from reaudio_eval.listening.crossed import prompts_needed
 from reaudio_eval.listening.material import Material, choose_prompts, gather
 from reaudio_eval.listening.records import (
     DESIGNS,
@@ -221,8 +222,14 @@ def _notes(
     wanted = request.per_stratum * len(material.strata) if request.per_stratum is not None else request.prompts
     if len(prompts) < wanted:
         notes.append(f"{len(prompts)} of the {wanted} prompts asked for exist.")
-    if len(prompts) < 2:
-        notes.append("With one prompt no interval can be given: choose more.")
+    n_pairs = len(layout.systems) * (len(layout.systems) - 1) // 2
+    n_strata = len({p.stratum for p in prompts})
+    needed = prompts_needed(n_pairs * (1 if n_strata < 2 else 1 + n_strata)) if n_pairs else 2
+    if len(prompts) < needed:
+        notes.append(
+            f"With {count(len(prompts), 'prompt')} the paired tests can separate no two systems, however different they are: choose "
+            f"{needed} or more."
+        )
     made = sum(i.kind in ("noise", "mismatch") for i in forms[0].items)
     if made < request.checks:
         notes.append(

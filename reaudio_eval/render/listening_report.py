@@ -66,8 +66,8 @@ def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
         "by_stratum": [means_table(analysis, s) for s in strata[1:]],
         "strength": strength_table(analysis),
         "paired": [paired_table(analysis, q, s) for q in QUESTIONS for s in strata],
-        "metric_tables": [v for q in QUESTIONS if (v := metrics_table(analysis, q)) is not None],
-        "kendall": [v for q in QUESTIONS if (v := metrics_table(analysis, q, kendall=True)) is not None],
+        "metrics_table": metrics_table(analysis),
+        "kendall": metrics_table(analysis, kendall=True),
         "agreement": agreement_table(analysis),
         "participants": participants_table(analysis),
         "means_figure": figures.add("listening-means", means_figure(analysis), means_finding(analysis)),
@@ -94,8 +94,8 @@ def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
 def _write_tables(analysis: ListeningAnalysis, content: dict[str, Any], folder: Path) -> None:
     for name in FRAMES:
         atomic_write(folder / f"{name}.csv", csv_bytes(getattr(analysis, name)))
-    views: list[TableView | None] = [content["means"], content["strength"], content["agreement"]]
-    views += [*content["by_stratum"], *content["paired"], *content["metric_tables"], *content["kendall"]]
+    names = ("means", "strength", "agreement", "metrics_table", "kendall")
+    views: list[TableView | None] = [*(content[n] for n in names), *content["by_stratum"], *content["paired"]]
     for view in views:
         if view is not None:
             atomic_write(folder / f"{file_stem(view.name)}.tex", latex(view).encode())
@@ -183,9 +183,8 @@ def metric_sentence(analysis: ListeningAnalysis, metric: MetricInfo) -> str:
     if clip is None or not math.isfinite(clip.value):
         return f"Whether {metric.title} follows the listeners cannot be said: {clip.reason if clip else 'nobody answered'}."
     ends = interval(clip.ci_low, clip.ci_high, 2)
-    text = (
-        f"{metric.title} follows {REL} over single clips with Spearman {number(clip.value, 2)}{' ' + ends if ends else ''}"
-    )
+    text = f"{metric.title} and the listeners' {REL} correlate over single clips by Spearman {number(clip.value, 2)}"
+    text += f" {ends}" if ends else ""
     if not ends:
         text += " (too few prompts for an interval)"
     elif clip.ci_low <= 0 <= clip.ci_high:

@@ -151,32 +151,34 @@ METRIC_COLUMNS = (
 KENDALL_COLUMNS = (("clip", "kendall", TAU, "single clips"), ("system", "kendall", TAU, "systems"))
 
 
-def metrics_table(analysis: ListeningAnalysis, question: str, *, kendall: bool = False) -> TableView | None:
+def metrics_table(analysis: ListeningAnalysis, *, kendall: bool = False) -> TableView | None:
     """How closely each metric follows the listeners; None without metrics."""
     if analysis.metrics.empty:
         return None
-    found = lookup(analysis.metrics[analysis.metrics["question"] == question], "metric", "level", "statistic")
+    found = lookup(analysis.metrics, "metric", "question", "level", "statistic")
     chosen = KENDALL_COLUMNS if kendall else METRIC_COLUMNS
     notes, rows = Notes(), []
     for metric in analysis.key.metrics:
         cells = []
         for level, statistic, *_ in chosen:
-            row = found.get((metric.name, level, statistic))
-            if row is None:
-                cells.append(notes.undefined("It is a value of a set of clips: no clip has one of its own."))
-            else:
-                cells.append(notes.value(row, 2, detail=f"n = {row.n:,.0f}"))
-        rows.append(Row(metric.title, tuple(cells), detail=arrow(metric)))
-    columns = (Column("metric"), *(Column(title, detail) for _, _, title, detail in chosen))
+            for question in QUESTIONS:
+                row = found.get((metric.name, question, level, statistic))
+                if row is None:
+                    cells.append(notes.undefined("It is a value of a set of clips: no clip has one of its own."))
+                else:
+                    cells.append(notes.value(row, 2, detail=f"n = {row.n:,.0f}" if math.isfinite(row.value) else ""))
+        rows.append(Row(f"{metric.title} {arrow(metric)}", tuple(cells)))
+    columns = (Column(f"{q}: {title}", detail) for _, _, title, detail in chosen for q in QUESTIONS)
+    choice = " Right choice: how often the metric prefers the clip that listeners prefer; 0.5 is chance."
     return TableView(
-        f"metrics-{question}" + ("-kendall" if kendall else ""),
-        f"Does the metric follow the listeners? {question_title(question)}; generated systems, with 95% intervals",
-        columns,
+        "metrics-kendall" if kendall else "metrics",
+        "Does the metric follow the listeners? Generated systems, with 95% intervals",
+        (Column("metric"), *columns),
         (tuple(rows),),
         tuple(notes.reasons),
         (
-            "1: the metric orders as listeners do; 0: no relation; the sign is turned for metrics whose lower values are better. Right "
-            "choice: how often the metric prefers the clip that listeners prefer; 0.5 is chance.",
+            "1: the metric orders as listeners do; 0: no relation; the sign is turned where lower values are better."
+            + ("" if kendall else choice),
         ),
     )
 
