@@ -73,8 +73,16 @@ def _over_prompts(value: float, clips: pd.DataFrame, statistic: Callable[[Floats
     n = clips["prompt"].nunique()
     if n < MIN_BOOTSTRAP:
         return Estimate(value, no_interval(f"{n} prompts: an interval needs at least {MIN_BOOTSTRAP}"))
-    drawn = statistic(unit_counts(clips["prompt"], "prompts", draws))
-    return Estimate(value, percentile_interval(drawn, n - 1, "prompts"))
+    return _percentile(value, statistic(unit_counts(clips["prompt"], "prompts", draws)), n, "prompts")
+
+
+def _percentile(value: float, drawn: Floats, n: int, unit: str) -> Estimate:
+    """The estimate with its interval, unless all samples agree: an interval of no width would claim certainty."""
+    if not np.isfinite(drawn).any() or np.nanmin(drawn) == np.nanmax(drawn):
+        return Estimate(
+            value, no_interval(f"every sample of {unit} gives the same value: too few to tell how far others may lie")
+        )
+    return Estimate(value, percentile_interval(drawn, n - 1, unit))
 
 
 def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:
@@ -109,13 +117,13 @@ def _system_rows(
         if not np.isfinite(value):
             yield _row("system", name, undefined("all systems have the same value"), n)
             continue
-        drawn = statistic(metric[1:], listeners[1:])
-        n_prompts = ratings["prompt"].nunique()
-        if min(n_prompts, ratings["participant"].nunique()) < 2 or not np.isfinite(drawn).any():
-            yield _row("system", name, Estimate(value, no_interval("one participant or one prompt")), n)
+        smallest = min(ratings["prompt"].nunique(), ratings["participant"].nunique())
+        if smallest < 2:
+            why = "one participant or one prompt: an interval needs at least 2 of each"
+            yield _row("system", name, Estimate(value, no_interval(why)), n)
         else:
-            interval = percentile_interval(drawn, n_prompts - 1, "participants and prompts")
-            yield _row("system", name, Estimate(value, interval), n)
+            drawn = statistic(metric[1:], listeners[1:])
+            yield _row("system", name, _percentile(value, drawn, smallest, "participants and prompts"), n)
 
 
 def _system_means(
