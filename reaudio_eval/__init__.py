@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from reaudio_eval.compare_runs import compare as compare
     from reaudio_eval.datasets import DatasetOptions as DatasetOptions
     from reaudio_eval.evaluate import Options as Options
+    from reaudio_eval.listening.analyse import ListeningResult as ListeningResult
+    from reaudio_eval.listening.analyse import analyse_listening_test as analyse_listening_test
+    from reaudio_eval.listening.export import ListeningRequest as ListeningRequest
+    from reaudio_eval.listening.export import export_listening_test as export_listening_test
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
     from reaudio_eval.longtail_run import longtail as longtail
@@ -41,6 +45,8 @@ _PUBLIC = {
     "ComparisonResult": ("compare_runs", "ComparisonResult"),
     "DatasetOptions": ("datasets", "DatasetOptions"),
     "FolderScores": ("score_folders", "FolderScores"),
+    "ListeningRequest": ("listening.export", "ListeningRequest"),
+    "ListeningResult": ("listening.analyse", "ListeningResult"),
     "LongtailRequest": ("longtail_run", "LongtailRequest"),
     "LongtailResult": ("longtail_run", "LongtailResult"),
     "Options": ("evaluate", "Options"),
@@ -48,6 +54,8 @@ _PUBLIC = {
     "ZeroshotResult": ("zeroshot_run", "ZeroshotResult"),
     "ReaudioError": ("evaluate", "ReaudioError"),
     "compare": ("compare_runs", "compare"),
+    "analyse_listening_test": ("listening.analyse", "analyse_listening_test"),
+    "export_listening_test": ("listening.export", "export_listening_test"),
     "longtail": ("longtail_run", "longtail"),
     "parse_over": ("sweep_cells", "parse_over"),
     "plot_per_class": ("plots", "plot_per_class"),

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.commands import compare, data, doctor, longtail, names, plot, report, score, sweep, zeroshot
+from reaudio_eval.commands import (
+    compare,
+    data,
+    doctor,
+    listening,
+    longtail,
+    names,
+    plot,
+    report,
+    score,
+    sweep,
+    zeroshot,
+)
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
 
 app = typer.Typer(
@@ -31,6 +43,7 @@ app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.add_typer(data.app, name="data")
 app.add_typer(plot.app, name="plot")
+app.add_typer(listening.app, name="listening")
 app.command("list", epilog=names.EXAMPLE)(names.list_names)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 

@@ -24,6 +24,8 @@ COMMANDS = (
     ["data", "stats"],
     ["data", "prompts"],
     ["plot", "per-class"],
+    ["listening", "export"],
+    ["listening", "analyse"],
 )
 
 

@@ -96,6 +96,34 @@ def axis_limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series
     return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)
 
 
+def draw_side_by_side(
+    ax: Axes, rows: pd.DataFrame, names: Sequence[str], systems: Sequence[SystemInfo], column: str
+) -> None:
+    """Values and intervals of every system at each of ``names``, systems side by side.
+
+    Args:
+        ax: where; limits and ticks are set.
+        rows: system, value, ci_low, ci_high and ``column``, whose values are ``names``; values are defined.
+        names: from left to right.
+        systems: in the order of their styles.
+        column: e.g. "stratum".
+    """
+    place = {name: k for k, name in enumerate(names)}
+    offsets = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.72 / max(len(systems), 3)
+    for i, (system, style) in enumerate(zip(systems, system_styles(systems), strict=True)):
+        own = rows[rows["system"] == system.name].sort_values(column, key=lambda s: s.map(place))
+        x = own[column].map(place).to_numpy(dtype=float) + offsets[i]
+        ax.vlines(x, own["ci_low"], own["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
+        ax.plot(x, own["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
+                markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
+    ax.set_xticks(range(len(names)), list(names))
+    ax.set_xlim(-0.5, len(names) - 0.5)
+    ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
+    for edge in range(1, len(names)):
+        ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
+    ax.tick_params(axis="x", length=0)
+
+
 def add_legend(chart: Chart, systems: Sequence[SystemInfo]) -> None:
     """A legend below, for the figure outside the page; where systems are many, the bands go, since they hide each other."""
     handles = [

@@ -17,8 +17,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.drawing import DECADES, Chart, axis_limits, count_axis, figure_style, log_count, new_figure, settle
-from reaudio_eval.render.palette import MUTED, RULE, STRATA, SURFACE, SystemStyle, system_styles
+from reaudio_eval.render.drawing import (
+    DECADES,
+    Chart,
+    axis_limits,
+    count_axis,
+    draw_side_by_side,
+    figure_style,
+    log_count,
+    new_figure,
+    settle,
+)
+from reaudio_eval.render.palette import MUTED, STRATA, SURFACE, SystemStyle, system_styles
 
 LAYERS = ("points", "bins", "smooth")  # of the frequency figure
 
@@ -116,25 +126,12 @@ def strata_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | Non
     names = [s.name for s in sorted(analysis.strata, key=lambda s: s.low) if s.name in set(rows["stratum"])]
     if not names:
         return None
-    place = {name: k for k, name in enumerate(names)}
-    offsets = (np.arange(len(analysis.systems)) - (len(analysis.systems) - 1) / 2) * 0.72 / max(len(analysis.systems), 3)
     with figure_style():
         fig = new_figure(4.3, 4.1)
         ax = fig.add_subplot()
-        for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
-            own = rows[rows["system"] == system.name].sort_values("stratum", key=lambda s: s.map(place))
-            x = own["stratum"].map(place).to_numpy(dtype=float) + offsets[i]
-            ax.vlines(x, own["ci_low"], own["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
-            ax.plot(x, own["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
-                    markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
-        ax.set_xticks(range(len(names)), names)
-        ax.set_xlim(-0.5, len(names) - 0.5)
-        ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
-        for edge in range(1, len(names)):
-            ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
+        draw_side_by_side(ax, rows, names, analysis.systems, "stratum")
         ax.set_ylabel(axis_title(metric))
         ax.set_xlabel("clips of each stratum" if metric.level == "set" else "mean over the classes of each stratum")
-        ax.tick_params(axis="x", length=0)
         sns.despine(fig)
         return Chart(settle(fig))
 

@@ -98,11 +98,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _inline(decoded: Decoded) -> Media:
-    audio = _data_uri("audio/mpeg", mp3(decoded.audio, decoded.rate))
-    return Media(audio, _data_uri("image/webp", spectrogram(decoded.audio, decoded.rate)), decoded.note)
+    audio = data_uri("audio/mpeg", mp3(decoded.audio, decoded.rate))
+    return Media(audio, data_uri("image/webp", spectrogram(decoded.audio, decoded.rate)), decoded.note)
 
 
-def _data_uri(kind: str, data: bytes) -> str:
+def data_uri(kind: str, data: bytes) -> str:
+    """``data`` of the media type ``kind`` as a URI that needs no file."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
@@ -139,8 +140,8 @@ def decode(source: bytes) -> Decoded:
     return Decoded(np.clip(audio, -1, 1).astype(np.float32), rate, " ".join(notes))
 
 
-def mp3(audio: Floats, rate: int) -> bytes:
-    """MPEG-2 layer III, mono, constant bit rate."""
+def mp3(audio: Floats, rate: int, compression: float | None = None) -> bytes:
+    """MPEG layer III, mono, constant bit rate; ``compression`` is libsndfile's level, from 0 (best), by default ``MP3_COMPRESSION``."""
     buffer = io.BytesIO()
     soundfile.write(
         buffer,
@@ -148,7 +149,7 @@ def mp3(audio: Floats, rate: int) -> bytes:
         rate,
         format="MP3",
         subtype="MPEG_LAYER_III",
-        compression_level=MP3_COMPRESSION[rate],
+        compression_level=MP3_COMPRESSION[rate] if compression is None else compression,
         bitrate_mode="CONSTANT",
     )
     return buffer.getvalue()

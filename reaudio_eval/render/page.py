@@ -31,33 +31,38 @@ def render_page(
         systems: in the order of colours and markers; position i is ``data-s="i"`` in figures, tables and players.
         content: what the template shows.
     """
-    environment = Environment(
-        loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+    environment = page_environment()
     environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
-    script = _own_text(environment, "report.js")
+    script = own_text(environment, "report.js")
     return environment.get_template(template).render(
         name=name,
         title=title,
         sections=sections,
         version=__version__,
-        css=_own_text(environment, "report.css"),
+        css=own_text(environment, "report.css"),
         variables=Markup(css_variables()),  # noqa: S704 - the palette
         script=script,
-        policy=_policy(script),
+        policy=policy(script),
         styles=system_styles(systems),
         **content,
     )
 
 
-def _own_text(environment: Environment, name: str) -> Markup:
+def page_environment() -> Environment:
+    """Templates of the package; all that a page shows is escaped."""
+    return Environment(
+        loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def own_text(environment: Environment, name: str) -> Markup:
     """A file of the package that goes into the page as it is."""
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - not user text
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
     """Content security policy: this script, inline styles, embedded or neighbouring media, and no network at all."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

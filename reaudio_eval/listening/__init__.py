@@ -1,0 +1,1 @@
+"""Listening tests: forms that participants fill in, and what their answers say about systems and metrics."""

@@ -1,0 +1,282 @@
+"""All numbers of a listening test: from answers to means, differences, agreement, and which metrics follow the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.listening.agreement import alpha_estimate, consistency, split_half
+from reaudio_eval.listening.answers import read_answers
+from reaudio_eval.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
+from reaudio_eval.listening.metric_agreement import metric_rows
+from reaudio_eval.listening.preferences import bradley_terry
+from reaudio_eval.listening.records import QUESTIONS, Key
+from reaudio_eval.listening.screening import Screened, screen
+from reaudio_eval.render.text import count
+from reaudio_eval.stats import Draws, detectable_difference, holm, percentile_interval
+from reaudio_eval.summaries import ALL, frame
+from reaudio_model.common.errors import ReaudioError
+
+N_DRAWS = 2_000
+_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
+_INTERVAL = {"ci_low": _NUMBER, "ci_high": _NUMBER}
+_SIZES = {"n_participants": _COUNT, "n_prompts": _COUNT, "n_answers": _COUNT, "reason": _TEXT}
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "means": {"question": _TEXT, "stratum": _TEXT, "system": _TEXT, "value": _NUMBER} | _INTERVAL | {"ci_method": _TEXT} | _SIZES,
+    "paired": {"question": _TEXT, "stratum": _TEXT, "system_a": _TEXT, "system_b": _TEXT, "difference": _NUMBER} | _INTERVAL
+    | {"p_value": _NUMBER, "p_holm": _NUMBER, "detectable": _NUMBER} | _SIZES,
+    "strength": {"question": _TEXT, "system": _TEXT, "value": _NUMBER} | _INTERVAL | {"reason": _TEXT},
+    "agreement": {"question": _TEXT, "alpha": _NUMBER} | _INTERVAL | {
+        "reason": _TEXT, "split_half": _NUMBER, "split_half_reason": _TEXT, "n_repeats": _COUNT, "repeats_alike": _NUMBER,
+        "repeats_gap": _NUMBER,
+    },
+    "metrics": {"metric": _TEXT, "question": _TEXT, "level": _TEXT, "statistic": _TEXT, "value": _NUMBER} | _INTERVAL
+    | {"n": _COUNT, "reason": _TEXT},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ListeningAnalysis:
+    """What the answers say. Undefined numbers are NaN with a ``reason`` beside.
+
+    Frames (columns in ``COLUMNS``):
+        means: by question, stratum ("all" too) and system: the mean rating, or with pairs the share of comparisons won ("no
+            difference" is half a win).
+        paired: difference a - b of ratings; with pairs the share that prefers a less the share that prefers b, where both are
+            compared. p_holm over all pairs and strata of a question.
+        strength: Bradley-Terry scores; empty for ratings.
+        agreement: of listeners, by question.
+        metrics: level "clip" or "system" (statistic "spearman", "kendall"), or "choice" ("accuracy").
+        clips: question, prompt, system, value, n_answers: the mean rating of each clip.
+        participants: see ``screening.Screened``.
+
+    Attributes:
+        key: of the test.
+        notes: what was left out, and what limits the result.
+        keep_all, max_failed, seed: as given.
+    """
+
+    key: Key
+    means: pd.DataFrame
+    paired: pd.DataFrame
+    strength: pd.DataFrame
+    agreement: pd.DataFrame
+    metrics: pd.DataFrame
+    clips: pd.DataFrame
+    participants: pd.DataFrame
+    notes: tuple[str, ...]
+    keep_all: bool
+    max_failed: int
+    seed: int
+
+    @property
+    def n_kept(self) -> int:
+        """Participants whose answers count."""
+        return int((self.participants["excluded"] == "").sum())
+
+
+def analyse_answers(
+    key: Key, paths: Sequence[Path], *, keep_all: bool = False, max_failed: int = 0, seed: int = 0
+) -> ListeningAnalysis:
+    """Read answers and compute every number of the report; independent of the order of files, rows and participants.
+
+    Args:
+        key: of the test.
+        paths: participants' CSV files, or folders of them.
+        keep_all: exclude nobody.
+        max_failed: attention checks a participant may fail.
+        seed: of the bootstrap.
+
+    Raises:
+        ReaudioError: see :func:`reaudio_eval.listening.answers.read_answers`; or nobody's answers are left.
+    """
+    answers = read_answers(key, paths)
+    screened = screen(key, answers.rows, keep_all=keep_all, max_failed=max_failed)
+    if screened.ratings.empty:
+        raise ReaudioError(
+            "No participant is left after the exclusions: use --max-failed to allow failed checks, or --keep-all."
+        )
+    draws = Draws(seed, N_DRAWS)
+    ratings = by_system(screened.ratings)
+    frames = {
+        "means": _means(key, ratings, draws),
+        "paired": _paired(key, screened.ratings, draws),
+        "strength": _strength(key, screened.ratings, draws),
+        "agreement": _agreement(screened, ratings, draws),
+        "metrics": _metrics(key, ratings, draws),
+    }
+    clips = ratings.groupby(["question", "prompt", "system"], as_index=False)["value"].agg(["mean", "size"])
+    return ListeningAnalysis(
+        key=key,
+        **{name: frame(rows, COLUMNS[name]) for name, rows in frames.items()},
+        clips=clips.rename(columns={"mean": "value", "size": "n_answers"}),
+        participants=screened.participants,
+        notes=(*key.notes, *answers.notes, *_notes(screened, keep_all)),
+        keep_all=keep_all,
+        max_failed=max_failed,
+        seed=seed,
+    )
+
+
+def by_system(ratings: pd.DataFrame) -> pd.DataFrame:
+    """A row a system and answer: a comparison becomes one row for each side, 1 for the preferred one."""
+    first = ratings.rename(columns={"system_a": "system"}).drop(columns="system_b")
+    compared = ratings[ratings["system_b"].notna()]
+    second = compared.rename(columns={"system_b": "system"}).drop(columns="system_a").assign(value=1 - compared["value"])
+    return pd.concat([first, second], ignore_index=True) if len(second) else first.reset_index(drop=True)
+
+
+def _subsets(key: Key, ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(question, stratum, answers): all prompts, then each stratum where there are several."""
+    for question in QUESTIONS:
+        own = ratings[ratings["question"] == question]
+        yield question, ALL, own
+        if len(key.strata) > 1:
+            for stratum in key.strata:
+                yield question, stratum, own[own["stratum"] == stratum]
+
+
+def _sizes(found: Crossed) -> dict[str, Any]:
+    interval = found.estimate.interval
+    return {
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "n_participants": found.n_participants,
+        "n_prompts": len(found.prompts),
+        "n_answers": found.n_answers,
+        "reason": interval.reason,
+    }
+
+
+def _means(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    rows = []
+    for question, stratum, own in _subsets(key, ratings):
+        for system in key.systems:
+            mine = own[own["system"] == system.name].assign(group="", sign=1.0)
+            found = crossed_mean(mine, draws)
+            who = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
+            rows.append(who | {"ci_method": found.estimate.interval.method} | _sizes(found))
+    return rows
+
+
+def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    found: list[Crossed] = []
+    for question, stratum, own in _subsets(key, ratings):
+        for a, b in combinations([s.name for s in key.systems], 2):
+            each = crossed_mean(_difference(key, own, a, b), draws)
+            interval = each.estimate.interval
+            who = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
+            detectable = detectable_difference(interval.se, interval.df)
+            rows.append(who | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each))
+            found.append(each)
+    for row, p in zip(rows, crossed_p(found, draws), strict=True):
+        row["p_value"] = float(p)
+    for question in QUESTIONS:
+        own_rows = [row for row in rows if row["question"] == question]
+        for row in own_rows:
+            if row["n_prompts"] < prompts_needed(len(own_rows)):
+                row["detectable"] = np.nan  # so few prompts separate nothing, however large the difference
+        for row, p in zip(own_rows, holm([row["p_value"] for row in own_rows]), strict=True):
+            row["p_holm"] = float(p)
+    return rows
+
+
+def _difference(key: Key, ratings: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """Answers as :func:`crossed_mean` wants them for a - b."""
+    if key.design == "pairs":
+        both = ratings[(ratings["system_a"] == a) & (ratings["system_b"] == b)]
+        return both.assign(group="", sign=1.0, value=2 * both["value"] - 1)
+    own = ratings[ratings["system_a"].isin([a, b])]
+    return own.assign(group=own["system_a"], sign=np.where(own["system_a"] == a, 1.0, -1.0))
+
+
+def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    if key.design != "pairs":
+        return []
+    rows = []
+    systems = [s.name for s in key.systems]
+    for question in QUESTIONS:
+        own = ratings[ratings["question"] == question]
+        if own.empty:
+            continue
+        scores, drawn = bradley_terry(own, systems, draws)
+        smallest = min(own["participant"].nunique(), own["prompt"].nunique())
+        for i, system in enumerate(systems):
+            row: dict[str, Any] = {"question": question, "system": system, "value": float(scores[i])}
+            if smallest < 2:
+                row["reason"] = "one participant or one prompt: an interval needs at least 2 of each"
+            else:
+                interval = percentile_interval(drawn[:, i], smallest - 1, "participants and prompts")
+                row |= {"ci_low": interval.low, "ci_high": interval.high}
+            rows.append(row)
+    return rows
+
+
+def _agreement(screened: Screened, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    rows = []
+    for question in QUESTIONS:
+        own = screened.ratings[screened.ratings["question"] == question]
+        if own.empty:
+            continue
+        alpha, interval = alpha_estimate(own, draws)
+        reliability, why = split_half(ratings[ratings["question"] == question], draws)
+        n, alike, gap = consistency(screened.repeats[screened.repeats["question"] == question])
+        rows.append(
+            {
+                "question": question,
+                "alpha": alpha,
+                "ci_low": interval.low,
+                "ci_high": interval.high,
+                "reason": interval.reason,
+                "split_half": reliability,
+                "split_half_reason": why,
+                "n_repeats": n,
+                "repeats_alike": alike,
+                "repeats_gap": gap,
+            }
+        )
+    return rows
+
+
+def _metrics(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    generated = {s.name for s in key.systems if s.kind == "generated"}
+    scores = pd.DataFrame(
+        [(s.metric, s.system, s.clip_id, s.value) for s in key.scores if s.system in generated],
+        columns=["metric", "system", "prompt", "score"],
+    )
+    rows = []
+    for metric in key.metrics:
+        own = scores[scores["metric"] == metric.name]
+        clips = own[own["prompt"].notna()][["prompt", "system", "score"]]
+        whole = dict(zip(*own.loc[own["prompt"].isna(), ["system", "score"]].T.to_numpy(), strict=True))
+        for question in QUESTIONS:
+            heard = ratings[(ratings["question"] == question) & ratings["system"].isin(generated)]
+            if heard.empty:
+                continue
+            rows += [
+                {"metric": metric.name, "question": question} | row
+                for row in metric_rows(metric, clips, whole, heard, draws)
+            ]
+    return rows
+
+
+def _notes(screened: Screened, keep_all: bool) -> list[str]:
+    people = screened.participants
+    out = people[people["excluded"] != ""]
+    notes = []
+    if len(out):
+        who = "; ".join(f"{p} {why}" for p, why in zip(out["participant"], out["excluded"], strict=True))
+        notes.append(f"{count(len(out), 'participant')} of {len(people)} excluded: {who}.")
+    elif keep_all:
+        notes.append("Nobody is excluded, whatever the attention checks say (--keep-all).")
+    part = int(((people["answered"] < 1) & (people["excluded"] == "")).sum())
+    if part:
+        notes.append(f"{count(part, 'participant')} did not finish; what they answered counts.")
+    return notes

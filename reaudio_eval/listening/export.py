@@ -1,0 +1,299 @@
+"""``reaudio-eval listening export``: from run directories to participant pages and the key that stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from reaudio_eval.listening import stimuli
+from reaudio_eval.listening.assignment import Layout, make_forms, uneven
+from reaudio_eval.listening.crossed import prompts_needed
+from reaudio_eval.listening.material import Material, choose_prompts, gather
+from reaudio_eval.listening.records import (
+    DESIGNS,
+    FORMS_FOLDER,
+    KEY_NAME,
+    KEY_SCHEMA,
+    SCALES,
+    AudioFormat,
+    Clip,
+    Design,
+    Form,
+    Key,
+    TestPrompt,
+    read_key,
+)
+from reaudio_eval.listening.stimuli import NOISE_SECONDS, Stimulus
+from reaudio_eval.render.listening_form import PageItem, form_minutes, render_form
+from reaudio_eval.render.text import count
+from reaudio_model.common.audio import content_sha256
+from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.files import atomic_write, canonical_sha256
+from reaudio_model.common.progress import Reporter
+
+CONFIG_VERSION = 1  # part of the test id: raise when the same request makes other forms
+
+
+@dataclass(frozen=True)
+class ListeningRequest:
+    """What a listening test consists of and where it goes.
+
+    Attributes:
+        runs: run directories, or folders that contain them.
+        output: folder for the forms and the key.
+        design: "mos" (absolute ratings) or "pairs" (preferences).
+        scale: highest rating of "mos", 5 or 100.
+        prompts: how many, spread over the strata; ``per_stratum`` instead takes that many of each.
+        real: with the real audio as hidden anchor.
+        forms: participant pages.
+        per_prompt: clips (or pairs) of a prompt in one form; None for all.
+        repeats: share of the items that come twice, at least one unless 0.
+        checks: attention checks in each form.
+        normalise: bring clips to one RMS level.
+        audio: how clips are embedded, "mp3" or "flac".
+        seed: of choice, assignment and order.
+        jobs: threads that encode.
+    """
+
+    runs: tuple[Path, ...]
+    output: Path
+    design: Design = "mos"
+    scale: int = 5
+    prompts: int = 12
+    per_stratum: int | None = None
+    real: bool = True
+    forms: int = 1
+    per_prompt: int | None = None
+    repeats: float = 0.1
+    checks: int = 2
+    normalise: bool = False
+    audio: AudioFormat = "mp3"
+    seed: int = 0
+    jobs: int = 2
+
+
+@dataclass(frozen=True)
+class ListeningPlan:
+    """The test before any audio is decoded.
+
+    Attributes:
+        key: complete.
+        clips: (system, clip id) -> file, those of the test.
+        minutes: about how long the longest form takes.
+    """
+
+    key: Key
+    clips: Mapping[tuple[str, str], Path]
+    minutes: int
+
+
+@dataclass(frozen=True)
+class ListeningTest:
+    """What was written: the key, the participant pages, the notes."""
+
+    key: Path
+    forms: tuple[Path, ...]
+    plan: ListeningPlan
+    notes: tuple[str, ...]
+
+
+def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
+    """Choose prompts and lay out the forms; reads the clips' bytes but decodes nothing.
+
+    Raises:
+        ReaudioError: an option out of range, runs that share nothing, or too little for a test.
+        UnknownNameError: no such design.
+    """
+    _check(request)
+    material = gather(request.runs, real=request.real)
+    prompts = choose_prompts(material, request.seed, request.prompts, request.per_stratum)
+    layout = Layout(
+        request.design,
+        tuple(s.name for s in material.systems),
+        prompts,
+        material.labels,
+        request.forms,
+        request.per_prompt,
+        request.repeats,
+        request.checks,
+        request.seed,
+    )
+    if not layout.units:
+        raise ReaudioError(
+            "A test of pairs needs two systems; these runs have one: add a run, keep --real, or use --design mos."
+        )
+    forms = make_forms(layout)
+    clips = {(s.name, p.clip_id): material.clips[s.name, p.clip_id] for s in material.systems for p in prompts}
+    notes = [*material.notes, *_notes(request, layout, forms, material, prompts)]
+    return ListeningPlan(
+        Key(
+            _test_id(request, prompts, clips),
+            request.design,
+            request.scale,
+            request.seed,
+            request.audio,
+            request.normalise,
+            material.dataset,
+            material.systems,
+            prompts,
+            tuple(s for s in material.strata if any(p.stratum == s for p in prompts)),
+            forms,
+            material.metrics,
+            tuple(s for s in material.scores if s.clip_id is None or any(s.clip_id == p.clip_id for p in prompts)),
+            tuple(notes),
+        ),
+        clips,
+        max(form_minutes(len(f.items), _seconds(f, clips)) for f in forms),
+    )
+
+
+def export_listening_test(request: ListeningRequest, reporter: Reporter | None = None) -> ListeningTest:
+    """Write ``forms/listener-N.html`` for participants and ``key.json``, which stays with the experimenter.
+
+    The same request and clips give the same bytes.
+
+    Raises:
+        ReaudioError: see :func:`plan_listening_test`; the folder holds another test; not writable.
+        AudioError: a clip cannot be decoded.
+    """
+    plan = plan_listening_test(request)
+    _refuse_other_test(request.output, plan.key.test_id)
+    paths = list(plan.clips.values())
+    with (reporter or Reporter(quiet=True)).stage("Encoding", len(set(paths))) as advance:
+        sounds = stimuli.prepare(paths, request.audio, request.normalise, request.jobs, lambda _: advance(1))
+    notes = _level_notes(request, sounds)
+    level = stimuli.median_level(sounds)
+    extra = (stimuli.noise(level, request.audio, request.seed), stimuli.calibration(level, request.audio, request.seed))
+    written = []
+    for form in plan.key.forms:
+        page = _page(plan, form, sounds, *extra)
+        path = request.output / FORMS_FOLDER / f"listener-{form.form}.html"
+        atomic_write(path, page.encode())
+        written.append(path)
+    atomic_write(request.output / KEY_NAME, plan.key.to_json())
+    return ListeningTest(request.output / KEY_NAME, tuple(written), plan, (*plan.key.notes, *notes))
+
+
+def _check(request: ListeningRequest) -> None:
+    one_of("design", request.design, DESIGNS)
+    ranges: tuple[tuple[str, bool, str], ...] = (
+        ("--scale", request.scale in SCALES, "5 or 100"),
+        ("--prompts", request.prompts >= 1, "1 or more"),
+        ("--per-stratum", request.per_stratum is None or request.per_stratum >= 1, "1 or more"),
+        ("--forms", request.forms >= 1, "1 or more"),
+        ("--per-prompt", request.per_prompt is None or request.per_prompt >= 1, "1 or more"),
+        ("--repeats", 0 <= request.repeats <= 0.5, "a share between 0 and 0.5"),
+        ("--checks", request.checks >= 0, "0 or more"),
+        ("--seed", request.seed >= 0, "0 or more"),
+    )
+    for option, fine, wanted in ranges:
+        if not fine:
+            raise ReaudioError(f"{option} must be {wanted}.")
+
+
+def _test_id(request: ListeningRequest, prompts: Sequence[TestPrompt], clips: Mapping[tuple[str, str], Path]) -> str:
+    config: dict[str, Any] = {
+        "schema": [KEY_SCHEMA, CONFIG_VERSION],
+        "options": [request.design, request.scale, request.forms, request.per_prompt, request.repeats, request.checks],
+        "sound": [request.normalise, request.audio],
+        "seed": request.seed,
+        "prompts": [[p.clip_id, p.caption, p.stratum] for p in prompts],
+        "clips": sorted([s, c, content_sha256(path)] for (s, c), path in clips.items()),
+    }
+    return canonical_sha256(config)[:12]
+
+
+def _notes(
+    request: ListeningRequest, layout: Layout, forms: Sequence[Form], material: Material, prompts: Sequence[TestPrompt]
+) -> list[str]:
+    notes = []
+    fewest, most = uneven(layout, forms)
+    what = "clip" if request.design == "mos" else "pair"
+    if fewest != most:
+        step = len(layout.units)
+        notes.append(
+            f"Each {what} is in {fewest} or {most} of {count(len(forms), 'form')}: numbers are equal where forms times --per-prompt "
+            f"({len(forms)} x {layout.taken}) is a multiple of {step}."
+        )
+    wanted = request.per_stratum * len(material.strata) if request.per_stratum is not None else request.prompts
+    if len(prompts) < wanted:
+        notes.append(f"{len(prompts)} of the {wanted} prompts asked for exist.")
+    n_pairs = len(layout.systems) * (len(layout.systems) - 1) // 2
+    n_strata = len({p.stratum for p in prompts})
+    needed = prompts_needed(n_pairs * (1 if n_strata < 2 else 1 + n_strata)) if n_pairs else 2
+    if len(prompts) < needed:
+        notes.append(
+            f"With {count(len(prompts), 'prompt')} the paired tests can separate no two systems, however different they are: choose "
+            f"{needed} or more."
+        )
+    made = sum(i.kind in ("noise", "mismatch") for i in forms[0].items)
+    if made < request.checks:
+        notes.append(
+            f"{made} of {request.checks} attention checks could be made: no caption is one under which noise is certainly "
+            "wrong, and no two prompts are certainly different."
+        )
+    return notes
+
+
+def _seconds(form: Form, clips: Mapping[tuple[str, str], Path]) -> float:
+    """Seconds of audio in a form; a file that cannot be opened counts as an ordinary clip (decoding will name it)."""
+    total = 0.0
+    for clip in (c for item in form.items for c in item.clips):
+        try:
+            total += NOISE_SECONDS if clip.system is None else soundfile.info(str(clips[clip.system, clip.clip_id])).duration
+        except soundfile.SoundFileError:
+            total += NOISE_SECONDS
+    return total
+
+
+def _refuse_other_test(output: Path, test_id: str) -> None:
+    if (output / KEY_NAME).exists():
+        other = read_key(output).test_id
+        if other != test_id:
+            raise ReaudioError(
+                f"{output} holds the key of another listening test ({other}), without which its answers cannot be read: "
+                "choose another --output."
+            )
+
+
+def _level_notes(request: ListeningRequest, sounds: Mapping[Path, Stimulus]) -> list[str]:
+    notes = []
+    limited, silent = (sum(getattr(s, what) for s in sounds.values()) for what in ("limited", "silent"))
+    if limited:
+        notes.append(
+            f"{count(limited, 'clip')} of {len(sounds)} stay below {stimuli.LEVEL_DB:g} dB full scale RMS, because their peak would clip."
+        )
+    if silent:
+        notes.append(f"{count(silent, 'clip')} of {len(sounds)} are silent.")
+    if not request.normalise:
+        notes.append("Levels are as the systems made them; louder clips tend to be preferred (--normalise).")
+    return notes
+
+
+def _page(plan: ListeningPlan, form: Form, sounds: Mapping[Path, Stimulus], noise: Stimulus, calibration: Stimulus) -> str:
+    captions = {p.clip_id: p.caption for p in plan.key.prompts}
+    places: dict[str, int] = {calibration.uri: 0}
+
+    def sound(clip: Clip) -> Stimulus:
+        return noise if clip.system is None else sounds[plan.clips[clip.system, clip.clip_id]]
+
+    items, seconds = [], 0.0
+    for item in form.items:
+        heard = [sound(clip) for clip in item.clips]
+        seconds += sum(s.seconds for s in heard)
+        numbers = tuple(places.setdefault(s.uri, len(places)) for s in heard)
+        items.append(PageItem(item.item, captions[item.prompt], numbers))
+    return render_form(
+        test_id=plan.key.test_id,
+        form=form.form,
+        design=plan.key.design,
+        scale=plan.key.scale,
+        items=items,
+        sounds=list(places),
+        calibration=0,
+        seconds=seconds,
+    )

@@ -1,0 +1,179 @@
+"""The nouns of a listening test: clips, items, forms, and the key that says which system made which clip."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from reaudio_eval.records import MetricInfo, SystemKind
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import json_bytes
+
+KEY_SCHEMA = 1
+KEY_NAME = "key.json"
+FORMS_FOLDER = "forms"
+REAL = "real"  # the hidden anchor's name
+
+Design = Literal["mos", "pairs"]
+ItemKind = Literal["rating", "repeat", "noise", "mismatch"]
+AudioFormat = Literal["mp3", "flac"]
+DESIGNS: tuple[Design, ...] = ("mos", "pairs")
+SCALES = (5, 100)
+
+OVL, REL = "OVL", "REL"
+QUESTIONS: Mapping[str, str] = {OVL: "overall quality", REL: "relevance to the text"}
+FIRST, SECOND, NEITHER = "A", "B", "="  # answers of a pair
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A sound: ``system``'s clip of the prompt ``clip_id``; system None is the noise of an attention check."""
+
+    system: str | None
+    clip_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a participant answers at once.
+
+    Attributes:
+        item: opaque id, unique in the test; all that a form says of it.
+        kind: "rating", "repeat" (of the item ``repeats``), or an attention check: "noise", "mismatch" (a clip of another prompt).
+        prompt: clip id of the prompt whose caption is shown.
+        clips: one clip, or the clips A and B of a pair.
+        repeats: item id of the first presentation, or None.
+    """
+
+    item: str
+    kind: ItemKind
+    prompt: str
+    clips: tuple[Clip, ...]
+    repeats: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One participant page: its items in the order they are heard."""
+
+    form: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestSystem:
+    """A system that is rated: "generated", or "real" for the hidden anchor."""
+
+    __test__ = False  # its name looks like a test to pytest
+
+    name: str
+    kind: SystemKind
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestPrompt:
+    """A prompt of the test; ``stratum`` is that of its rarest label, or "" when its labels are not known."""
+
+    __test__ = False
+
+    clip_id: str
+    caption: str
+    stratum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric's value of a clip (``clip_id`` None: of the system's whole set)."""
+
+    system: str
+    metric: str
+    clip_id: str | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Key:
+    """Everything about a test, and what no participant may see.
+
+    Attributes:
+        test_id: hash of all that the test consists of; every form and every answer carries it.
+        design: "mos" (absolute ratings) or "pairs" (preferences).
+        scale: 5 or 100, the highest rating; ratings start at 1.
+        seed: of the choice of prompts, the assignment and the orders.
+        audio: how clips are embedded.
+        normalised: whether clips were brought to one RMS level.
+        dataset: name, split and list hash of the runs.
+        systems, prompts: rated; every system has a clip of every prompt.
+        strata: names from frequent to rare, those with prompts only.
+        forms: participant pages.
+        metrics, scores: what the runs' metrics say of these clips.
+        notes: sentences about what was left out or limits the test.
+    """
+
+    test_id: str
+    design: Design
+    scale: int
+    seed: int
+    audio: AudioFormat
+    normalised: bool
+    dataset: Mapping[str, str]
+    systems: tuple[TestSystem, ...]
+    prompts: tuple[TestPrompt, ...]
+    strata: tuple[str, ...]
+    forms: tuple[Form, ...]
+    metrics: tuple[MetricInfo, ...] = ()
+    scores: tuple[Score, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON with the schema version first."""
+        return json_bytes({"schema": KEY_SCHEMA} | dataclasses.asdict(self))
+
+
+def read_key(folder: Path) -> Key:
+    """The key of an exported test.
+
+    Raises:
+        ReaudioError: no key there, damaged, or of another schema version.
+    """
+    path = folder / KEY_NAME
+    if not path.is_file():
+        raise ReaudioError(
+            f"There is no {KEY_NAME} in {folder}: name the folder that `reaudio-eval listening export` wrote to."
+        )
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        schema = found.pop("schema")
+        if schema != KEY_SCHEMA:
+            raise ReaudioError(
+                f"{path} has schema version {schema}; this version reads {KEY_SCHEMA}: analyse it with the version that made it."
+            )
+        return _key(found)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReaudioError(
+            f"{path} is damaged ({type(error).__name__}: {error}): restore it; the answers cannot be read without it."
+        ) from error
+
+
+def _key(found: dict[str, Any]) -> Key:
+    return Key(
+        **found
+        | {
+            "systems": tuple(TestSystem(**s) for s in found["systems"]),
+            "prompts": tuple(TestPrompt(**p) for p in found["prompts"]),
+            "strata": tuple(found["strata"]),
+            "forms": tuple(Form(f["form"], tuple(_item(i) for i in f["items"])) for f in found["forms"]),
+            "metrics": tuple(MetricInfo(**m) for m in found["metrics"]),
+            "scores": tuple(Score(**s) for s in found["scores"]),
+            "notes": tuple(found["notes"]),
+        }
+    )
+
+
+def _item(found: dict[str, Any]) -> Item:
+    return Item(**found | {"clips": tuple(Clip(**c) for c in found["clips"])})

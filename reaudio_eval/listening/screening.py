@@ -1,0 +1,137 @@
+"""Whose answers count: attention checks, unfinished forms, one answer to everything; and the answers as numbers.
+
+A check is passed when the answer is the obvious one. Ratings: noise, and a clip of another prompt, are rated no higher than the
+middle of the scale (noise on both questions, the other on relevance). Pairs: the real clip is preferred to noise on both questions, and
+to the clip of another prompt on relevance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reaudio_eval.listening.records import FIRST, OVL, QUESTIONS, REL, SECOND, Clip, Item, Key
+
+MIN_ANSWERED = 0.5  # of a form's questions; a participant with fewer is left out
+MIN_UNIFORM = 6  # answers of one question, all equal, that show that nobody listened
+
+# participant, form str | item, kind str | prompt, stratum str | question str
+# system_a str; system_b str or None ("mos") | value float: the rating, or 1 (a preferred), 0.5 (no difference), 0 (b preferred)
+RATING_COLUMNS = ("participant", "form", "item", "kind", "prompt", "stratum", "question", "system_a", "system_b", "value")
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Answers that count.
+
+    Attributes:
+        ratings: items to rate, columns ``RATING_COLUMNS``; pairs with the systems in the order of the key.
+        repeats: second answers with the first beside them: participant, item, question, first, second (same coding as value).
+        participants: one row each: participant, forms, n_answers, answered (share), checks, failed, minutes, excluded (reason or "").
+    """
+
+    ratings: pd.DataFrame
+    repeats: pd.DataFrame
+    participants: pd.DataFrame
+
+
+def screen(key: Key, answers: pd.DataFrame, *, keep_all: bool = False, max_failed: int = 0) -> Screened:
+    """Apply the rules of exclusion and turn answers into numbers.
+
+    Args:
+        key: of the test.
+        answers: ``Answers.rows``.
+        keep_all: exclude nobody; the table still says who failed what.
+        max_failed: checks that may fail.
+    """
+    items = {i.item: i for f in key.forms for i in f.items}
+    sizes = {f.form: len(f.items) * len(QUESTIONS) for f in key.forms}
+    rows = []
+    for name, own in answers.groupby("participant", sort=True):
+        failed, checks = _failed_checks(key, items, own)
+        forms = sorted(set(own["form"]))
+        answered = len(own) / sum(sizes[f] for f in forms)
+        reasons = []
+        if answered < MIN_ANSWERED:
+            reasons.append(f"answered {answered:.0%} of the form")
+        if failed > max_failed:
+            reasons.append(f"failed {failed} of {checks} attention checks")
+        if _uniform(key, items, own):
+            reasons.append("gave one answer to everything")
+        rows.append(
+            {
+                "participant": str(name),
+                "forms": " ".join(forms),
+                "n_answers": len(own),
+                "answered": answered,
+                "checks": checks,
+                "failed": failed,
+                "minutes": float(own.drop_duplicates("item")["seconds"].sum()) / 60,
+                "excluded": "" if keep_all else "; ".join(reasons),
+            }
+        )
+    people = pd.DataFrame(rows)
+    kept = set(people.loc[people["excluded"] == "", "participant"])
+    numbers = _numbers(key, items, answers[answers["participant"].isin(kept)])
+    return Screened(numbers[numbers["kind"] == "rating"].reset_index(drop=True), _repeats(items, numbers), people)
+
+
+def _failed_checks(key: Key, items: dict[str, Item], own: pd.DataFrame) -> tuple[int, int]:
+    """Checks failed and checks answered; a check of two questions fails when one does."""
+    outcome: dict[str, bool] = {}
+    for item_id, question, answer in zip(own["item"], own["question"], own["answer"], strict=True):
+        item = items[item_id]
+        asked = {"noise": (OVL, REL), "mismatch": (REL,)}.get(item.kind, ())
+        if question in asked:
+            outcome[item_id] = outcome.get(item_id, True) and _passed(key, item, answer)
+    return sum(not passed for passed in outcome.values()), len(outcome)
+
+
+def _passed(key: Key, item: Item, answer: str) -> bool:
+    if key.design == "mos":
+        return int(answer) <= (key.scale + 1) / 2
+    return answer in (FIRST, SECOND) and not _is_bad(item, item.clips[0 if answer == FIRST else 1])
+
+
+def _is_bad(item: Item, clip: Clip) -> bool:
+    """Whether a clip of a check is the one that nobody should prefer."""
+    return clip.system is None or clip.clip_id != item.prompt
+
+
+def _uniform(key: Key, items: dict[str, Item], own: pd.DataFrame) -> bool:
+    rated = own[[items[i].kind in ("rating", "repeat") for i in own["item"]]]
+    return key.design == "mos" and len(rated) >= MIN_UNIFORM * len(QUESTIONS) and rated["answer"].nunique() == 1
+
+
+def _numbers(key: Key, items: dict[str, Item], answers: pd.DataFrame) -> pd.DataFrame:
+    order = {s.name: i for i, s in enumerate(key.systems)}
+    strata = {p.clip_id: p.stratum for p in key.prompts}
+    rows = []
+    for row in answers.to_dict("records"):
+        item = items[row["item"]]
+        if item.kind not in ("rating", "repeat"):
+            continue
+        systems, value = _value(item, row["answer"], order)
+        rows.append(
+            (row["participant"], row["form"], item.item, item.kind, item.prompt, strata[item.prompt], row["question"], *systems, value)
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(RATING_COLUMNS))
+
+
+def _value(item: Item, answer: str, order: dict[str, int]) -> tuple[tuple[str, str | None], float]:
+    """The systems in the key's order (the second None for a rating), and the answer as a number about the first."""
+    names = [c.system for c in item.clips if c.system is not None]
+    if len(names) == 1:
+        return (names[0], None), float(answer)
+    value = {FIRST: 1.0, SECOND: 0.0}.get(answer, 0.5)
+    first, second = sorted(names, key=lambda n: order[n])
+    return (first, second), value if first == names[0] else 1 - value
+
+
+def _repeats(items: dict[str, Item], numbers: pd.DataFrame) -> pd.DataFrame:
+    again = numbers[numbers["kind"] == "repeat"]
+    again = again.assign(first_item=[str(items[i].repeats) for i in again["item"]])
+    first = numbers[["participant", "item", "question", "value"]].rename(columns={"item": "first_item", "value": "first"})
+    joined = again.merge(first, on=["participant", "first_item", "question"]).rename(columns={"value": "second"})
+    return joined[["participant", "item", "question", "first", "second"]].reset_index(drop=True)

@@ -1,0 +1,239 @@
+"""The tables of a listening report as ``TableView``: means, differences, preferences, agreement, metrics, participants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from reaudio_eval.listening.analysis import ListeningAnalysis
+from reaudio_eval.listening.records import QUESTIONS
+from reaudio_eval.records import MetricInfo, SystemInfo
+from reaudio_eval.render.text import DASH, count, interval, number, p_value
+from reaudio_eval.render.verdict import ALPHA, Separation, separate
+from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, arrow, bar, lookup, records, scale
+from reaudio_eval.summaries import ALL
+
+RHO, TAU = "Spearman ρ", "Kendall τ"
+
+
+def system_infos(analysis: ListeningAnalysis) -> tuple[SystemInfo, ...]:
+    """The systems in the report's order: generated, then real audio."""
+    n = len(analysis.key.prompts)
+    return tuple(SystemInfo(s.name, s.kind, n, description=s.description) for s in analysis.key.systems)
+
+
+def value_name(analysis: ListeningAnalysis) -> str:
+    """What a system's number is."""
+    if analysis.key.design == "pairs":
+        return "share of comparisons won"
+    return f"mean rating, 1 to {analysis.key.scale}"
+
+
+def value_digits(analysis: ListeningAnalysis) -> int:
+    """Decimals of ratings, shares and their differences."""
+    return 1 if analysis.key.design == "mos" and analysis.key.scale > 10 else 2
+
+
+def question_title(question: str) -> str:
+    """The abbreviation with its meaning."""
+    return f"{question}, {QUESTIONS[question]}"
+
+
+def separation(analysis: ListeningAnalysis, question: str, stratum: str = ALL) -> Separation:
+    """The generated system with the highest value, and which others the paired tests separate from it."""
+    generated = {s.name for s in analysis.key.systems if s.kind == "generated"}
+    rows = analysis.means[(analysis.means["question"] == question) & (analysis.means["stratum"] == stratum)]
+    values = {r.system: r.value for r in records(rows) if r.system in generated}
+    paired = analysis.paired.rename(columns={"question": "metric", "stratum": "quantity"})
+    return separate(values, paired, MetricInfo(question, QUESTIONS[question], "clip", True, "", ""), stratum)
+
+
+def _groups(analysis: ListeningAnalysis, rows: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
+    kinds = [s.kind for s in analysis.key.systems]
+    split = [
+        tuple(r for r in rows if r.system is not None and (kinds[r.system] == "real") == real) for real in (False, True)
+    ]
+    return tuple(group for group in split if group)
+
+
+def means_table(analysis: ListeningAnalysis, stratum: str = ALL) -> TableView:
+    """Every system's means on both questions, over all prompts or one stratum."""
+    found = lookup(analysis.means[analysis.means["stratum"] == stratum], "question", "system")
+    apart = {q: separation(analysis, q, stratum) for q in QUESTIONS}
+    digits, notes, rows = value_digits(analysis), Notes(), []
+    for i, system in enumerate(analysis.key.systems):
+        cells = [
+            notes.value(
+                found.get((q, system.name)), digits, mark=apart[q].mark(system.name) if system.kind != "real" else ""
+            )
+            for q in QUESTIONS
+        ]
+        sizes = [found[q, system.name].n_answers for q in QUESTIONS if (q, system.name) in found]
+        rows.append(Row(system.name, (*cells, Cell(f"{max(sizes, default=0):,.0f}")), system=i))
+    where = "all prompts" if stratum == ALL else f"prompts whose rarest label is {stratum}"
+    n = max((r.n_prompts for r in found.values()), default=0)
+    columns = (Column("system"), *(Column(q, QUESTIONS[q], "↑") for q in QUESTIONS), Column("answers"))
+    remark = "Bold: the paired tests separate it from every other system. ≈: not told from the leader by a paired test."
+    marked = any(c.mark for row in rows for c in row.cells)
+    return TableView(
+        "means" if stratum == ALL else f"means-{stratum}",
+        f"{value_name(analysis)[0].upper()}{value_name(analysis)[1:]}, with 95% intervals: {where} ({count(n, 'prompt')})",
+        columns,
+        _groups(analysis, rows),
+        tuple(notes.reasons),
+        (remark if marked else "",),
+    )
+
+
+def strength_table(analysis: ListeningAnalysis) -> TableView | None:
+    """Bradley-Terry scores; None for ratings."""
+    if analysis.strength.empty:
+        return None
+    found = lookup(analysis.strength, "question", "system")
+    notes = Notes()
+    rows = [
+        Row(s.name, tuple(notes.value(found.get((q, s.name)), 2) for q in QUESTIONS), system=i)
+        for i, s in enumerate(analysis.key.systems)
+    ]
+    return TableView(
+        "bradley-terry",
+        "Bradley-Terry scores, with 95% intervals: a system that leads another by 1 is preferred in 73% of comparisons",
+        (Column("system"), *(Column(q, QUESTIONS[q], "↑") for q in QUESTIONS)),
+        _groups(analysis, rows),
+        tuple(notes.reasons),
+    )
+
+
+def paired_table(analysis: ListeningAnalysis, question: str, stratum: str) -> TableView:
+    """Differences of systems on the same prompts."""
+    found = analysis.paired[(analysis.paired["question"] == question) & (analysis.paired["stratum"] == stratum)]
+    rows = list(records(found))
+    limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
+    notes = Notes()
+    table = tuple(Row(f"{r.system_a} − {r.system_b}", _paired_cells(r, value_digits(analysis), limits, notes)) for r in rows)
+    separated = sum(r.p_holm < ALPHA for r in rows)
+    where = "all prompts" if stratum == ALL else f"stratum {stratum}"
+    what = "Preference (share for the first less share for the second)" if analysis.key.design == "pairs" else "Difference"
+    return TableView(
+        f"paired-{question}-{stratum}",
+        f"{what}, {question_title(question)}: {where}",
+        tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
+        (table,) if table else (),
+        tuple(notes.reasons),
+        summary=f"{question}, {where}: {separated} of {count(len(rows), 'pair')} separated",
+    )
+
+
+def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
+    size = Cell(f"{row.n_prompts:,.0f}", detail=count(row.n_answers, "answer"))
+    if not math.isfinite(row.difference):
+        return (notes.undefined(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
+    mark = "best" if row.p_holm < ALPHA else ""
+    ends = interval(row.ci_low, row.ci_high, digits)
+    note = notes.number(row.reason) if not ends and isinstance(row.reason, str) else 0
+    drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
+    shown = number(row.difference, digits, sign=True)
+    return (
+        Cell(shown, ends, reason=row.reason if note else "", note=note, mark=mark, bar=drawn),
+        Cell(p_value(row.p_value)),
+        Cell(p_value(row.p_holm), mark=mark),
+        Cell(number(row.detectable, digits)),
+        size,
+    )
+
+
+METRIC_COLUMNS = (
+    ("clip", "spearman", RHO, "single clips"),
+    ("choice", "accuracy", "right choice", "of two clips of a prompt"),
+    ("system", "spearman", RHO, "systems"),
+)
+KENDALL_COLUMNS = (("clip", "kendall", TAU, "single clips"), ("system", "kendall", TAU, "systems"))
+
+
+def metrics_table(analysis: ListeningAnalysis, *, kendall: bool = False) -> TableView | None:
+    """How closely each metric follows the listeners; None without metrics."""
+    if analysis.metrics.empty:
+        return None
+    found = lookup(analysis.metrics, "metric", "question", "level", "statistic")
+    chosen = KENDALL_COLUMNS if kendall else METRIC_COLUMNS
+    notes, rows = Notes(), []
+    for metric in analysis.key.metrics:
+        cells = []
+        for level, statistic, *_ in chosen:
+            for question in QUESTIONS:
+                row = found.get((metric.name, question, level, statistic))
+                if row is None:
+                    cells.append(notes.undefined("It is a value of a set of clips: no clip has one of its own."))
+                else:
+                    cells.append(notes.value(row, 2, detail=f"n = {row.n:,.0f}" if math.isfinite(row.value) else ""))
+        rows.append(Row(f"{metric.title} {arrow(metric)}", tuple(cells)))
+    columns = (Column(f"{q}: {title}", detail) for _, _, title, detail in chosen for q in QUESTIONS)
+    choice = " Right choice: how often the metric prefers the clip that listeners prefer; 0.5 is chance."
+    return TableView(
+        "metrics-kendall" if kendall else "metrics",
+        "Does the metric follow the listeners? Generated systems, with 95% intervals",
+        (Column("metric"), *columns),
+        (tuple(rows),),
+        tuple(notes.reasons),
+        (
+            "1: the metric orders as listeners do; 0: no relation; the sign is turned where lower values are better."
+            + ("" if kendall else choice),
+        ),
+    )
+
+
+def agreement_table(analysis: ListeningAnalysis) -> TableView:
+    """How far listeners agree with each other and with themselves."""
+    notes, rows = Notes(), []
+    for r in records(analysis.agreement):
+        alpha = notes.undefined(r.reason) if not math.isfinite(r.alpha) else _with_ends(notes, r)
+        half = notes.undefined(r.split_half_reason) if not math.isfinite(r.split_half) else Cell(number(r.split_half, 2))
+        if r.n_repeats:
+            alike = Cell(f"{r.repeats_alike:.0%}", detail=f"of {count(r.n_repeats, 'answer')}")
+            gap = Cell(number(r.repeats_gap, value_digits(analysis)))
+        else:
+            alike = gap = notes.undefined("No item that came twice was answered twice.")
+        rows.append(Row(question_title(r.question), (alpha, half, alike, gap)))
+    titles = (
+        ("question", ""),
+        ("Krippendorff's α", "between listeners"),
+        ("reliability", "of clip means, split halves"),
+        ("same answer", "to a repeated item"),
+        ("mean difference", "to a repeated item"),
+    )
+    return TableView(
+        "agreement",
+        "Agreement of listeners with each other and with themselves",
+        tuple(Column(title, detail) for title, detail in titles),
+        (tuple(rows),),
+        tuple(notes.reasons),
+    )
+
+
+def _with_ends(notes: Notes, row: Any) -> Cell:
+    ends = interval(row.ci_low, row.ci_high, 2)
+    note = notes.number(row.reason) if not ends and isinstance(row.reason, str) else 0
+    return Cell(number(row.alpha, 2), ends, reason=row.reason if note else "", note=note)
+
+
+def participants_table(analysis: ListeningAnalysis) -> TableView:
+    """Who answered what, and who is left out."""
+    rows = [
+        Row(
+            r.participant,
+            (
+                Cell(r.forms, css="text"),
+                Cell(f"{r.n_answers:,}", detail=f"{r.answered:.0%}"),
+                Cell(f"{r.failed} of {r.checks}"),
+                Cell(number(r.minutes, 1)),
+                Cell(r.excluded or "no", css="text"),
+            ),
+        )
+        for r in records(analysis.participants)
+    ]
+    columns = (
+        Column("participant"), Column("forms", text=True), Column("answers"), Column("failed checks"), Column("minutes"),
+        Column("excluded", text=True),
+    )  # fmt: skip
+    return TableView("participants", "Participants", columns, (tuple(rows),))
