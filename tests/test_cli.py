@@ -16,17 +16,9 @@ from reaudio_eval.cli import app
 
 runner = CliRunner()
 COMMANDS = (
-    ["score"],
-    ["longtail"],
-    ["report"],
-    ["list"],
-    ["doctor"],
-    ["data", "stats"],
-    ["data", "prompts"],
-    ["plot", "per-class"],
-    ["listening", "export"],
-    ["listening", "analyse"],
-)
+    ["longtail"], ["zeroshot"], ["sweep"], ["score"], ["report"], ["compare"], ["list"], ["doctor"], ["data", "stats"],
+    ["data", "prompts"], ["plot", "per-class"], ["listening", "export"], ["listening", "analyse"],
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -245,13 +245,13 @@ def published_table(comparison: Comparison) -> TableView | None:
         for system in dict.fromkeys(own["system"]):
             values = lookup(own[own["system"] == system], "metric")
             about = next(iter(values.values()))
-            texts = (about.source, about.protocol, about.prompts, about.evidence)
-            cells = [Cell(values[m].value if m in values else "") for m in metrics]
-            rows.append(Row(system, (*cells, *(Cell(t, css="text") for t in texts))))
+            numbers = [Cell(values[m].value if m in values else "") for m in metrics]
+            told = [Cell(text, css="text") for text in (about.protocol, about.prompts, about.evidence)]
+            rows.append(Row(system, (Cell(source, css="text"), *numbers, *told)))
         groups.append(tuple(rows))
     columns = (
-        Column("system"), *(Column(METRICS[m][0], "", METRICS[m][1]) for m in metrics),
-        *(Column(t, text=True) for t in ("source", "protocol", "clips", "read in")),
+        Column("system"), Column("source", text=True), *(Column(METRICS[m][0], "", METRICS[m][1]) for m in metrics),
+        *(Column(title, text=True) for title in ("protocol", "clips", "read in")),
     )  # fmt: skip
     return TableView("published", PUBLISHED_CAPTION, columns, tuple(groups), remarks=(PUBLISHED_REMARK,))
 
