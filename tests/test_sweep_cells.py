@@ -98,6 +98,8 @@ def test_settings_are_described_and_have_a_cost() -> None:
 def test_factors_that_a_model_does_not_have() -> None:
     with pytest.raises(ReaudioError, match="tango retrieves nothing, so --over k has no effect"):
         check_factors("tango", parse_over(["k=0,1"]), Sampling(12, 5.0, 0, "none"), ())
-    with pytest.raises(ReaudioError, match="m was trained to read audio of the retrieved pairs, so it cannot be given audio"):
+    with pytest.raises(
+        ReaudioError, match="m was trained to read audio of the retrieved pairs, so it cannot be given audio"
+    ):
         check_factors("m", parse_over(["retrieval=audio+text"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"))
     check_factors("m", parse_over(["retrieval=none,audio", "k=1"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"))
