@@ -43,8 +43,8 @@ def cells_table(sweep: Sweep) -> TableView:
         for i, cell in enumerate(sweep.cells)
     )
     columns = (Column("setting"), *(Column(m.title, m.unit, arrow(m)) for m in metrics), *_cost_column())
-    caption = f"Every setting over all clips; below: its paired difference from the reference with a 95% interval. {BOLD}"
-    return TableView("cells", caption, columns, (rows,), tuple(notes.reasons))
+    caption = "Every setting over all clips; below each value its paired difference from the reference with a 95% interval"
+    return TableView("cells", caption, columns, (rows,), tuple(notes.reasons), (BOLD,))
 
 
 def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
@@ -61,10 +61,8 @@ def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
         for value, cell in axis.points
     )
     columns = (Column(axis.factor.name), *_strata_columns(sweep, metric, strata), *_cost_column())
-    caption = (
-        f"{metric.title} by {axis.factor.title}, with 95% intervals; below: paired difference from the reference. {BOLD}"
-    )
-    return TableView(f"sweep-{axis.factor.name}-{metric.name}", caption, columns, (rows,), tuple(notes.reasons))
+    caption = f"{metric.title} by {axis.factor.title}, with 95% intervals; below: paired difference from the reference"
+    return TableView(f"sweep-{axis.factor.name}-{metric.name}", caption, columns, (rows,), tuple(notes.reasons), (BOLD,))
 
 
 def _strata_columns(sweep: Sweep, metric: MetricInfo, strata: Sequence[str]) -> Iterator[Column]:

@@ -115,10 +115,10 @@ def finding(sweep: Sweep, axis: Axis, metric: MetricInfo) -> str:
     """What the figure of a factor shows: the values over all clips."""
     found, digits = lookup(numbers_of(sweep, metric), "cell"), metric_decimals(sweep.analysis, metric)
     told = [
-        f"{show(value)}{f' ({REFERENCE})' if cell == sweep.reference else ''} {number(found[cell.name].value, digits)}"
+        f"{show(value)}{f' ({REFERENCE})' if cell == sweep.reference else ''}: {number(found[cell.name].value, digits)}"
         for value, cell in axis.points
         if cell.name in found
     ]
     return (
-        f"{metric.title} over all clips by {axis.factor.title}: {listing(told)}." if told else f"{metric.title} by stratum."
+        f"{metric.title} over all clips by {axis.factor.title}, {listing(told)}." if told else f"{metric.title} by stratum."
     )

@@ -10,10 +10,10 @@ import pytest
 from tiny_model import tiny_conditioner, tiny_pairs
 
 from reaudio_eval import registry
-from reaudio_eval.models import ClipRequest, Sampling, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.models import ClipRequest, Sampling, Spent, audioldm, copy_retrieved, re_audioldm, tango
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import decode
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.config import PRESETS
 from reaudio_model.embedding import clap_embedders
 from reaudio_model.index_build import build_index
@@ -75,6 +75,53 @@ def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Pat
     with pytest.raises(ReaudioError, match=r"give --index FOLDER .* or --k 0"):
         re_audioldm.clips(asked)
     assert len(re_audioldm.clips(replace(asked, sampling=Sampling(steps=1, k=0)))) == 2
+
+
+def test_settings_unless_told_otherwise(weights: Path, tmp_path: Path) -> None:
+    assert re_audioldm.defaults("l", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 3, "audio+text")
+    assert re_audioldm.defaults("s-audio", None).retrieval == "audio"
+    assert re_audioldm.defaults("s-none", None) == audioldm.defaults("", None) == tango.defaults("", None)
+    assert tango.defaults("", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 0, "none")
+    tiny = PRESETS["tiny"]
+    assert re_audioldm.defaults("s", weights / "pipeline") == Sampling(25, 3.5, tiny.k, tiny.retrieval)
+    with pytest.raises(
+        CheckpointError, match=r"is no saved Re-AudioLDM pipeline \(model_index.json is missing or damaged\)"
+    ):
+        re_audioldm.defaults("s", tmp_path)
+
+
+def test_what_is_given_of_the_pairs_guidance_0_and_what_it_took(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
+
+    def first(**sampling: object) -> bytes:
+        return re_audioldm.clips(replace(asked, sampling=Sampling(steps=1, **sampling)))["a"].read_bytes()  # type: ignore[arg-type]
+
+    spelled_out = {"guidance": 3.5, "k": PRESETS["tiny"].k, "retrieval": "audio+text"}
+    assert first() == first(**spelled_out)
+    assert first(retrieval="none") == first(k=0)
+    assert len({first(), first(retrieval="audio"), first(retrieval="none"), first(guidance=0.0)}) == 4
+    again = replace(asked, output=tmp_path / "again", spent=Spent())
+    re_audioldm.clips(again)
+    assert again.spent.clips == 2
+    assert again.spent.seconds > 0
+    without = replace(again, index=None, sampling=Sampling(steps=1, retrieval="none"))
+    assert len(re_audioldm.clips(without)) == 2  # no index where nothing is retrieved
+
+
+def test_a_pipeline_is_kept_for_the_next_request(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = bundled.load_bundled
+    monkeypatch.setattr(bundled, "load_bundled", lambda name, device="cpu": loaded.append(name) or load(name, device))
+    kept: dict[str, object] = {}
+    for model, variant, seed in (
+        (re_audioldm, "s-none", 0),
+        (re_audioldm, "s-none", 1),
+        (tango, "", 0),
+        (re_audioldm, "s-none", 2),
+    ):
+        model.clips(request(MINIATURE, tmp_path, variant=variant, seed=seed, kept=kept, cache_dir=tmp_path))
+        assert len(kept) == 1  # one at a time
+    assert loaded == ["re-audioldm-s-none", "tango", "re-audioldm-s-none"]
 
 
 def test_copying_is_of_the_miniature(tmp_path: Path) -> None:

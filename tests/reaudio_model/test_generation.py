@@ -118,6 +118,27 @@ def test_retrieval_from_an_index_with_stored_features(
     assert contents(nothing) == contents(none) != contents(with_audio)
 
 
+def test_what_is_given_of_the_pairs_and_what_it_took(pipeline: ReAudioLDMPipeline, index: Path, tmp_path: Path) -> None:
+    every = generate_to_files(request(tmp_path / "every", index=index), pipeline)
+    audio = generate_to_files(request(tmp_path / "audio", index=index, retrieval="audio"), pipeline)
+    none = generate_to_files(request(tmp_path / "none", index=index, retrieval="none"), pipeline)
+    bare = generate_to_files(request(tmp_path / "bare"), pipeline)
+    assert contents(none) == contents(bare)
+    assert len({contents(each)[0] for each in (every, audio, none)}) == 3
+    retrieved = [
+        [clip["retrieved"] for clip in json.loads(each.record.read_text())["clips"]] for each in (every, audio, none)
+    ]
+    assert retrieved[0] == retrieved[1]
+    assert retrieved[2] == [[]] * len(PROMPTS)
+    assert every.computed == len(PROMPTS)
+    assert every.seconds > 0
+    every.files[0].unlink()
+    again = generate_to_files(request(tmp_path / "every", index=index), pipeline)
+    assert (again.made, again.computed) == (1, 2)  # a batch is computed whole
+    kept = generate_to_files(request(tmp_path / "every", index=index), pipeline)
+    assert (kept.computed, kept.seconds) == (0, 0.0)
+
+
 def test_a_clip_of_the_index_does_not_retrieve_itself(
     pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
 ) -> None:

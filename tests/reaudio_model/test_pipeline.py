@@ -131,6 +131,21 @@ def test_retrieval_matters_and_k_0_is_empty_retrieval(
     assert distance(three, latents(pipeline, retrieved=retrieved, k=1)) > DIFFERENT
 
 
+def test_what_is_given_of_the_pairs(pipeline: ReAudioLDMPipeline, retrieved: list[list[Neighbour]]) -> None:
+    every = latents(pipeline, retrieved=retrieved, k=3)
+    np.testing.assert_array_equal(latents(pipeline, retrieved=retrieved, k=3, retrieval="audio+text"), every)
+    np.testing.assert_array_equal(latents(pipeline, retrieved=retrieved, k=3, retrieval="none"), latents(pipeline))
+    told = pipeline.conditioner.condition(PROMPTS, retrieved, k=3)
+    assert told.captions_mask is not None
+    masked = replace(told, captions_mask=torch.zeros_like(told.captions_mask))
+    audio = latents(pipeline, retrieved=retrieved, k=3, retrieval="audio")
+    np.testing.assert_array_equal(audio, latents(pipeline, conditioning=masked))
+    other = [[n._replace(pair=n.pair._replace(caption="a train passes fast")) for n in own] for own in retrieved]
+    np.testing.assert_array_equal(latents(pipeline, retrieved=other, k=3, retrieval="audio"), audio)
+    for different in (every, latents(pipeline)):
+        assert distance(audio, different) > DIFFERENT
+
+
 def test_stored_features_replace_encoding(
     pipeline: ReAudioLDMPipeline, retrieved: list[list[Neighbour]], pairs: list[Pair], tmp_path: Path
 ) -> None:
@@ -282,6 +297,10 @@ def test_other_bad_input(pipeline: ReAudioLDMPipeline, retrieved: list[list[Neig
     for options in ({"retrieved": retrieved}, {"k": 2}):
         with pytest.raises(ReaudioError, match="This model retrieves nothing"):
             generate(plain, **options)
+    with pytest.raises(ReaudioError, match="This model retrieves nothing: leave out retrieved, k and retrieval"):
+        generate(plain, retrieval="audio")
+    with pytest.raises(ReaudioError, match="This model can be given none, audio of the retrieved pairs, not 'audio\\+text'"):
+        generate(make("audio"), retrieval="audio+text")
     with pytest.raises(ReaudioError, match="leave out retrieval_guidance_scale"):
         generate(plain, retrieval_guidance_scale=2.0)
     with pytest.raises(ReaudioError, match="The pipeline needs its sizes"):
