@@ -158,8 +158,7 @@ def _means(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]
     rows = []
     for question, stratum, own in _subsets(key, ratings):
         for system in key.systems:
-            mine = own[own["system"] == system.name].assign(group="", sign=1.0)
-            found = crossed_mean(mine, draws)
+            found = crossed_mean(own.assign(group=own["system"]), {system.name: 1.0}, draws)
             who = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
             rows.append(who | {"ci_method": found.estimate.interval.method} | _sizes(found))
     return rows
@@ -170,7 +169,7 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
     found: list[Crossed] = []
     for question, stratum, own in _subsets(key, ratings):
         for a, b in combinations([s.name for s in key.systems], 2):
-            each = crossed_mean(_difference(key, own, a, b), draws)
+            each = _difference(key, own, a, b, draws)
             interval = each.estimate.interval
             who = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
             detectable = detectable_difference(interval.se, interval.df)
@@ -188,13 +187,11 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
     return rows
 
 
-def _difference(key: Key, ratings: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Answers as :func:`crossed_mean` wants them for a - b."""
+def _difference(key: Key, ratings: pd.DataFrame, a: str, b: str, draws: Draws) -> Crossed:
     if key.design == "pairs":
         both = ratings[(ratings["system_a"] == a) & (ratings["system_b"] == b)]
-        return both.assign(group="", sign=1.0, value=2 * both["value"] - 1)
-    own = ratings[ratings["system_a"].isin([a, b])]
-    return own.assign(group=own["system_a"], sign=np.where(own["system_a"] == a, 1.0, -1.0))
+        return crossed_mean(both.assign(group="", value=2 * both["value"] - 1), {"": 1.0}, draws)
+    return crossed_mean(ratings.assign(group=ratings["system_a"]), {a: 1.0, b: -1.0}, draws)
 
 
 def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
