@@ -127,6 +127,8 @@ def test_preferences(preferred: ListeningAnalysis) -> None:
     assert strength["value"].sum() == pytest.approx(0, abs=1e-9)
     assert strength["value"].sort_values().index.tolist() == ["weak", "plain", "ours", "real"]
     assert ((strength["ci_low"] < strength["value"]) & (strength["value"] < strength["ci_high"])).all()
+    assert preferred.means["ci_high"].max() <= 1
+    assert preferred.means["ci_low"].min() >= 0
     row = overall(preferred.paired).set_index(["system_a", "system_b"]).loc[("ours", "weak")]
     assert 0 < row["difference"] <= 1
     assert preferred.agreement["alpha"].between(0.3, 1).all()
