@@ -13,7 +13,7 @@ from reaudio_eval.listening.resampling import unit_counts
 from reaudio_eval.records import IntArray
 from reaudio_eval.stats import MIN_BOOTSTRAP, Draws, Estimate, Floats, no_interval, percentile_interval, undefined
 
-N_SPLITS = 200
+N_SPLITS = 100
 MIN_SPLIT = 4  # participants
 
 

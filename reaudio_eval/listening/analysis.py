@@ -142,11 +142,12 @@ def _subsets(key: Key, ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.Dat
                 yield question, stratum, own[own["stratum"] == stratum]
 
 
-def _sizes(found: Crossed) -> dict[str, Any]:
+def _sizes(found: Crossed, low: float, high: float) -> dict[str, Any]:
+    """Columns of an estimate whose values cannot leave [low, high], so that its interval need not either."""
     interval = found.estimate.interval
     return {
-        "ci_low": interval.low,
-        "ci_high": interval.high,
+        "ci_low": float(np.maximum(low, interval.low)),
+        "ci_high": float(np.minimum(high, interval.high)),
         "n_participants": found.n_participants,
         "n_prompts": len(found.prompts),
         "n_answers": found.n_answers,
@@ -156,25 +157,26 @@ def _sizes(found: Crossed) -> dict[str, Any]:
 
 def _means(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
     rows = []
+    limits = (0.0, 1.0) if key.design == "pairs" else (1.0, float(key.scale))
     for question, stratum, own in _subsets(key, ratings):
         for system in key.systems:
-            mine = own[own["system"] == system.name].assign(group="", sign=1.0)
-            found = crossed_mean(mine, draws)
+            found = crossed_mean(own.assign(group=own["system"]), {system.name: 1.0}, draws)
             who = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
-            rows.append(who | {"ci_method": found.estimate.interval.method} | _sizes(found))
+            rows.append(who | {"ci_method": found.estimate.interval.method} | _sizes(found, *limits))
     return rows
 
 
 def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     found: list[Crossed] = []
+    reach = 1.0 if key.design == "pairs" else key.scale - 1.0
     for question, stratum, own in _subsets(key, ratings):
         for a, b in combinations([s.name for s in key.systems], 2):
-            each = crossed_mean(_difference(key, own, a, b), draws)
+            each = _difference(key, own, a, b, draws)
             interval = each.estimate.interval
             who = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
             detectable = detectable_difference(interval.se, interval.df)
-            rows.append(who | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each))
+            rows.append(who | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each, -reach, reach))
             found.append(each)
     for row, p in zip(rows, crossed_p(found, draws), strict=True):
         row["p_value"] = float(p)
@@ -188,13 +190,11 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
     return rows
 
 
-def _difference(key: Key, ratings: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Answers as :func:`crossed_mean` wants them for a - b."""
+def _difference(key: Key, ratings: pd.DataFrame, a: str, b: str, draws: Draws) -> Crossed:
     if key.design == "pairs":
         both = ratings[(ratings["system_a"] == a) & (ratings["system_b"] == b)]
-        return both.assign(group="", sign=1.0, value=2 * both["value"] - 1)
-    own = ratings[ratings["system_a"].isin([a, b])]
-    return own.assign(group=own["system_a"], sign=np.where(own["system_a"] == a, 1.0, -1.0))
+        return crossed_mean(both.assign(group="", value=2 * both["value"] - 1), {"": 1.0}, draws)
+    return crossed_mean(ratings.assign(group=ratings["system_a"]), {a: 1.0, b: -1.0}, draws)
 
 
 def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def gather(paths: Sequence[Path], *, real: bool) -> Material:
     Raises:
         ReaudioError: no run, no generated system with clips, or no prompt that all systems share.
     """
-    runs = newest([read_run(p) for p in find_runs(paths)])
+    runs = [r for r in newest([read_run(p) for p in find_runs(paths)]) if r.scores.system.kind != "noise"]
     sources = {r.scores.system.name: dict(r.scores.system.clips) for r in runs if r.scores.system.kind == "generated"}
     without = sorted(name for name, files in sources.items() if not files)
     if without:
@@ -108,7 +108,7 @@ def _systems(runs: Sequence[Run], sources: Mapping[str, object]) -> tuple[TestSy
 
 def _shared(runs: Sequence[Run], sources: Mapping[str, Mapping[str, Path]]) -> tuple[tuple[TestPrompt, ...], list[str]]:
     """Prompts with the same caption in every run and a file of every system, with notes about the others."""
-    captions = [{p.clip_id: p.caption for p in r.dataset.prompts} for r in runs if r.scores.system.kind != "noise"]
+    captions = [{p.clip_id: p.caption for p in r.dataset.prompts} for r in runs]
     everywhere = {c for c, caption in captions[0].items() if all(other.get(c) == caption for other in captions[1:])}
     union = {c for each in captions for c in each}
     if not everywhere:
@@ -116,8 +116,8 @@ def _shared(runs: Sequence[Run], sources: Mapping[str, Mapping[str, Path]]) -> t
     notes = []
     if len(everywhere) < len(union):
         notes.append(
-            f"{count(len(union) - len(everywhere), 'prompt')} of {len(union):,} are not in every run, or with another caption: "
-            f"the test draws on the {len(everywhere):,} that the runs share."
+            f"Not in every run, or with another caption: {len(union) - len(everywhere):,} of {count(len(union), 'prompt')}; the test "
+            f"draws on the {len(everywhere):,} that the runs share."
         )
     missing = {c for c in everywhere if not all(c in files and files[c].is_file() for files in sources.values())}
     usable = everywhere - missing
@@ -128,14 +128,18 @@ def _shared(runs: Sequence[Run], sources: Mapping[str, Mapping[str, Path]]) -> t
             f"No prompt has a clip of every system; files of {who} are missing: put them back where the run found them."
         )
     if missing:
-        notes.append(f"{count(len(missing), 'prompt')} lack the file of at least one system and cannot be chosen.")
+        notes.append(
+            f"The file of at least one system is missing for {count(len(missing), 'prompt')}, which cannot be chosen."
+        )
     first = runs[0]
     strata = {p.clip_id: prompt_stratum(p, first.dataset.n_train, first.strata) for p in first.dataset.prompts}
     if all(strata[c] is None for c in usable):
         return tuple(TestPrompt(c, captions[0][c], "") for c in sorted(usable)), notes
     unlabelled = sum(strata[c] is None for c in usable)
     if unlabelled:
-        notes.append(f"{count(unlabelled, 'prompt')} without trusted labels cannot be chosen: their stratum is not known.")
+        notes.append(
+            f"Labels are not trusted for {count(unlabelled, 'prompt')}, which cannot be chosen: the stratum is not known."
+        )
     chosen = [(c, s) for c in sorted(usable) if (s := strata[c]) is not None]
     return tuple(TestPrompt(c, captions[0][c], s.name) for c, s in chosen), notes
 

@@ -77,12 +77,11 @@ def _over_prompts(value: float, clips: pd.DataFrame, statistic: Callable[[Floats
 
 
 def _percentile(value: float, drawn: Floats, n: int, unit: str) -> Estimate:
-    """The estimate with its interval, unless all samples agree: an interval of no width would claim certainty."""
-    if not np.isfinite(drawn).any() or np.nanmin(drawn) == np.nanmax(drawn):
-        return Estimate(
-            value, no_interval(f"every sample of {unit} gives the same value: too few to tell how far others may lie")
-        )
-    return Estimate(value, percentile_interval(drawn, n - 1, unit))
+    """The estimate with its interval, unless (nearly) all samples agree: an interval of no width would claim certainty."""
+    interval = percentile_interval(drawn, n - 1, unit) if np.isfinite(drawn).any() else no_interval("")
+    if not interval.low < interval.high:
+        return Estimate(value, no_interval(f"samples of {unit} give the same value: too few to tell how far others may lie"))
+    return Estimate(value, interval)
 
 
 def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import root
 from scipy.special import expit
 
 from reaudio_eval.listening.resampling import pigeonhole
@@ -26,16 +26,20 @@ def fit_scores(wins: Floats, start: Floats | None = None) -> Floats:
         wins: float64 (S, S), how often row was preferred to column; halves for "no difference".
         start: where the search begins.
     """
-    n = len(wins)
+    games = wins + wins.T
 
-    def loss(scores: Floats) -> tuple[float, Floats]:
-        difference = scores[:, None] - scores
-        value = np.sum(wins * np.logaddexp(0, -difference)) + np.sum(scores**2) / (2 * PRIOR_SD**2)
-        expected = wins * expit(-difference)
-        gradient = expected.sum(axis=0) - expected.sum(axis=1) + scores / PRIOR_SD**2
-        return float(value), gradient
+    def gradient(scores: Floats) -> Floats:
+        expected = games * expit(scores[:, None] - scores)
+        slope: Floats = (expected - wins).sum(axis=1) + scores / PRIOR_SD**2
+        return slope
 
-    found = minimize(loss, np.zeros(n) if start is None else start, jac=True, method="BFGS", options={"gtol": 1e-6})
+    def hessian(scores: Floats) -> Floats:
+        chance = expit(scores[:, None] - scores)
+        weight = games * chance * (1 - chance)
+        return np.diag(weight.sum(axis=1) + 1 / PRIOR_SD**2) - weight
+
+    # The loss is strictly convex: its gradient has one root.
+    found = root(gradient, np.zeros(len(wins)) if start is None else start, jac=hessian)
     scores: Floats = found.x - found.x.mean()
     return scores
 

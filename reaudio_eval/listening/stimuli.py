@@ -1,8 +1,8 @@
 """The sounds of a form as data URIs: each clip decoded once, levelled on request, encoded far better than a report's players.
 
 MP3 at about 100 kbit/s for one channel (four times that of a report) leaves no artefact that competes with those under test; FLAC
-is exact and three times as large. The encoder lowers every MP3 alike by 0.45 dB. Rates that MP3 has are kept, so that a system at
-44.1 kHz is heard as it is.
+is exact and three times as large. The encoder lowers every MP3 alike by 0.45 dB.
+Rates that MP3 has are kept, so that a system at 44.1 kHz is heard as it is.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_screening(which: str, tmp_path: Path, request: pytest.FixtureRequest) -
     answered(tmp_path, key)
     answered(tmp_path, key, name="brief", first=half - 3)
     answered(tmp_path, key, name="most", first=len(key.forms[0].items) - 2)
-    write_answers(tmp_path, key, key.forms[1], Careless("zed", QUALITY, {}, 3))
+    write_answers(tmp_path, key, key.forms[1], Careless("zed", QUALITY, {}, 5))
     rows = read_answers(key, [tmp_path]).rows
     found = screen(key, rows)
     why = dict(zip(found.participants["participant"], found.participants["excluded"], strict=True))

@@ -166,8 +166,8 @@ def test_only_shared_prompts_are_used(tmp_path: Path) -> None:
     (tmp_path / "w" / "clips" / "weak" / "clip01.wav").unlink()
     key = plan_listening_test(request(world, tmp_path / "t", prompts=24)).key
     assert [p.clip_id for p in key.prompts] == ["clip00", "clip02", "clip03", "clip04", "clip05"]
-    assert any("2 prompts of 8 are not in every run" in n for n in key.notes)
-    assert any("1 prompt lack" in n or "lacks" in n for n in key.notes)
+    assert any("2 of 8 prompts; the test draws on the 6" in n for n in key.notes)
+    assert any("missing for 1 prompt, which cannot be chosen" in n for n in key.notes)
 
 
 def test_runs_that_share_nothing(tmp_path: Path) -> None:
