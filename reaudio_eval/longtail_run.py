@@ -146,7 +146,7 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     )
     systems = with_judges(systems, _networks(systems, todo.tools))
     neighbours = compared(systems, request.control)
-    todo = dataclasses.replace(todo, tools=_applicable(todo.tools, bool(neighbours), options))
+    todo = dataclasses.replace(todo, tools=applicable(todo.tools, bool(neighbours), options))
     store = _RunStore(request, options, todo, neighbours)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse, neighbours)
     about = _provenance(request, options, todo, evaluation)
@@ -177,7 +177,7 @@ def _networks(systems: Sequence[SystemInfo], tools: Tools) -> dict[str, str]:
     return {name: embedder.encoder_sha256 for name, embedder in tools.embedders.items()}
 
 
-def _applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
+def applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
     """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name."""
     if retrieves or options.metrics is not None:
         return tools
