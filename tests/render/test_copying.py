@@ -54,7 +54,7 @@ def with_retrieval(analysis: LongtailAnalysis, folder: Path | None, *, k: int = 
                     "real_similarity": real,
                     "excess": offset,
                 }
-            )  # fmt: skip
+            )
         )
         for quantity, value in (
             ("similarity", similarity.mean()),
