@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from reaudio_eval.baselines import BASELINES, FOLDER, export_baseline
-from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.baselines import BASELINES, FOLDER, export_baseline, pool_control
+from reaudio_eval.datasets import DatasetOptions, miniature
 from reaudio_eval.datasets.miniature import DEFAULTS
 from reaudio_eval.evaluate import Options
 from reaudio_eval.longtail_run import LongtailRequest, longtail
@@ -26,16 +26,19 @@ def main() -> None:
     assert DEFAULTS.protocol
     assert DEFAULTS.strata
     options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, metrics=DEFAULTS.metrics, seed=seed)
+    data = DatasetOptions(reporter=Reporter())
+    control = pool_control(miniature.load(data), reporter=Reporter())
     with tempfile.TemporaryDirectory() as folder:
         request = LongtailRequest(
             "miniature",
-            DatasetOptions(reporter=Reporter()),
+            data,
             Path(folder),
             models=BASELINES,
             baselines="none",
             strata=DEFAULTS.strata,
             primary=DEFAULTS.primary,
             media="none",
+            control=control,
         )
         result = longtail(request, options, Reporter())
         for system, run in zip(result.analysis.systems, result.runs, strict=True):

@@ -16,8 +16,11 @@ from reaudio_eval.retrieved import Compared, neighbours_sha256
 from reaudio_eval.runs import Run, read_run, write_run
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
+from reaudio_model.common.progress import Reporter
+from reaudio_model.config import retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.world import WORLD_VERSION
+from reaudio_model.records import Pair
 
 FOLDER = Path(__file__).parent / "bundled_runs"
 BASELINES = ("re-audioldm-s-none",)
@@ -33,6 +36,25 @@ def baseline_names(dataset: Dataset, models: Sequence[str]) -> list[str]:
     if dataset.name != "miniature" or not any(name in bundled.DENOISERS for name in models):
         return []
     return [name for name in (*BASELINES, COPY) if name not in models]
+
+
+def pool_control(dataset: Dataset, cache_dir: Path | None = None, reporter: Reporter | None = None) -> Compared:
+    """What the clips of bundled systems without retrieval are compared with: the clips of the pool that bundled systems retrieve.
+
+    Args:
+        dataset: the miniature.
+        cache_dir: where synthesised clips are kept; None is the user's cache.
+        reporter: of progress.
+    """
+    from reaudio_model.clap import load_clap
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.miniature.neighbours import ask_pool
+
+    prompts = [Pair(p.clip_id, p.caption, None, p.source_id) for p in dataset.prompts]
+    k = next(bundled.sizes(name).k for name, denoiser in bundled.DENOISERS.items() if retrieves(denoiser.retrieval))
+    clap = load_clap(bundled.part("clap"), device=open_device("auto"))
+    answer = ask_pool(prompts, k, clap, cache_dir=cache_dir, progress=reporter or Reporter(quiet=True))
+    return Compared("the retrieval pool", {p.clip_id: found for p, found in zip(prompts, answer.retrieved, strict=True)})
 
 
 def rests_on(name: str, protocol: str, seed: int) -> dict[str, Any]:

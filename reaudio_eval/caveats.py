@@ -56,14 +56,13 @@ def leaks(found: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Al
         n = dict(zip(rows["kind"], rows["n"], strict=True))
         if n["any"]:
             kinds = ", ".join(f"{what} for {_n(n[kind], 'prompt', 'prompts')}" for kind, what in LEAKS.items() if n[kind])
-            retrieval = systems[str(name)].retrieval
-            n_prompts = int(rows["n_prompts"].iloc[0])
+            retrieval, n_prompts = systems[str(name)].retrieval, int(rows["n_prompts"].iloc[0])
             k = 0 if retrieval is None else retrieval.k
-            used = "the nearest neighbour" if k == 1 else f"the first {k:,} neighbours"
+            nearest = "the nearest neighbour" if k == 1 else f"the first {k:,} neighbours"
             yield Alert(
                 "warning",
-                f"Leakage: {used} of {name} gave away {kinds}, of {n_prompts:,}. "
-                "Compare its scores on affected and clean prompts before you believe them.",
+                f"Leakage: {nearest} of {name} gave away {kinds}, of {n_prompts:,}. Compare scores on affected and clean prompts before "
+                "you believe them.",
             )
 
 

@@ -206,7 +206,7 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     )
     systems = with_judges(systems, networks(systems, todo.tools))
     neighbours = compared(systems, request.control)
-    todo = dataclasses.replace(todo, tools=_applicable(todo.tools, bool(neighbours), options))
+    todo = dataclasses.replace(todo, tools=applicable(todo.tools, bool(neighbours), options))
     store = RunStore(request, options, todo, neighbours)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse, neighbours)
     known, left_out = _known_baselines(request, todo, evaluation, control_of(systems, request.control))
@@ -247,7 +247,7 @@ def networks(systems: Sequence[SystemInfo], tools: Tools) -> dict[str, str]:
     return {name: embedder.encoder_sha256 for name, embedder in tools.embedders.items()}
 
 
-def _applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
+def applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
     """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name."""
     if retrieves or options.metrics is not None:
         return tools

@@ -24,6 +24,8 @@ CALLS = []
 
 
 class Bands:
+    encoder_sha256 = "the network of bands"
+
     def __init__(self, checkpoint, sample_rate):
         self.sha256, self.sample_rate = sha256_file(checkpoint), sample_rate
 

@@ -13,11 +13,13 @@ import pytest
 from reaudio_eval import baselines
 from reaudio_eval.baselines import baseline_names, export_baseline, read_baseline
 from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
+from reaudio_eval.retrieved import Compared, neighbours_sha256
 from reaudio_eval.runs import write_run
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature import world
+from reaudio_model.records import Neighbour, Pair
 
 NAME = "re-audioldm-s-none"
 IDS = world.clip_ids("test")[:4]
@@ -95,6 +97,39 @@ def test_scores_of_other_weights_judges_or_worlds_are_refused(shipped: Path, mon
     monkeypatch.setattr(baselines.bundled, "identity", lambda _name: {"unet/x.safetensors": "2"})
     with pytest.raises(ReaudioError, match=r"\(weights differ\)"):
         read(shipped)
+
+
+def test_copying_counts_only_against_the_same_neighbours(shipped: Path) -> None:
+    metric = replace(METRIC, name="copying_net")
+    found = {c: (Neighbour(Pair(f"n{c}", "x"), 0, 0.5),) for c in IDS}
+    path = shipped / NAME
+    rows = pd.read_parquet(path / "scores.parquet")
+    rows.assign(metric="copying_net").to_parquet(path / "scores.parquet", index=False)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["metrics"][0]["name"] = "copying_net"
+    manifest["neighbours_sha256"] = neighbours_sha256(Compared("the pool", found), IDS)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    same = read(shipped, metrics=[metric], control=Compared("re-audioldm-l", found))
+    assert isinstance(same, SystemScores)
+    assert (len(same.scores), same.neighbours_of) == (4, "re-audioldm-l")
+    for control in (None, Compared("other", dict.fromkeys(IDS, ()))):
+        other = read(shipped, metrics=[metric], control=control)
+        assert isinstance(other, SystemScores)
+        assert other.scores.empty
+        assert "compared with other retrieved clips; give --baselines fresh" in other.undefined["copying_net"]
+
+
+def test_metrics_that_were_not_bundled_say_so(shipped: Path) -> None:
+    found = read(shipped, metrics=[METRIC, replace(METRIC, name="new_net")])
+    assert isinstance(found, SystemScores)
+    assert found.undefined == {"new_net": f"not among its bundled scores; {baselines.REMEDY}"}
+
+
+def test_the_control_is_what_bundled_systems_retrieve(tmp_path: Path) -> None:
+    prompts = tuple(Prompt(i, world.describe(i).caption, source_id=i) for i in IDS)
+    found = baselines.pool_control(Dataset("miniature", "test", prompts, {}, {}), tmp_path)
+    assert {len(own) for own in found.neighbours.values()} == {3}
+    assert all(n.pair.audio is not None and n.pair.audio.is_file() for own in found.neighbours.values() for n in own)
 
 
 def test_baselines_stand_beside_bundled_models_only() -> None:

@@ -64,6 +64,26 @@ def test_clips_are_kept_for_the_next_run(done: Done) -> None:
     assert not any(name.startswith("test-") for clip in record["clips"] for name in clip["retrieved"])
 
 
+def test_what_was_retrieved_is_kept_and_looked_at(done: Done) -> None:
+    runs = {Path(p).parts[-2]: read_run(Path(p)) for p in done.summary["runs"]}
+    assert {name: r.scores.system.retrieval.k if r.scores.system.retrieval else 0 for name, r in runs.items()} == {
+        "re-audioldm-l": 3, "copy-retrieved": 1, "real": 0, "noise": 0,
+    }  # fmt: skip
+    asked = runs["re-audioldm-l"].manifest["retrieval"]
+    assert (asked["pool"], asked["key"], asked["exclude"]["self_"], asked["judges"]) == (
+        "train",
+        "mean",
+        True,
+        ["miniature_clap"],
+    )
+    nearest = runs["copy-retrieved"].scores.copies
+    assert nearest["similarity"].to_numpy() == pytest.approx(1, abs=1e-6)
+    assert done.summary["systems"]["real"]["copying_miniature_tagger"]["value"] == 0
+    messages = [alert["message"] for alert in done.summary["alerts"]]
+    judge = "copy-retrieved and re-audioldm-l retrieve with the network behind CLAP score (miniature CLAP)"
+    assert any(m.startswith("The judge is the retriever") and judge in m for m in messages)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

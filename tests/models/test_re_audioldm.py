@@ -14,12 +14,13 @@ from reaudio_eval.models import ClipRequest, Sampling, Spent, audioldm, copy_ret
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.config import PRESETS
+from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.embedding import clap_embedders
 from reaudio_model.index_build import build_index
 from reaudio_model.miniature import bundled, world
 from reaudio_model.pairs import PairTable
 from reaudio_model.pipeline import build_pipeline
+from reaudio_model.retrieval import RetrievalIndex
 
 PROMPTS = tuple(Prompt(clip_id, world.describe(clip_id).caption) for clip_id in world.clip_ids("test")[:3])
 ELSEWHERE = Dataset("audiocaps", "test", (Prompt("a", "a dog barks"), Prompt("b", "rain")), {}, {})
@@ -63,6 +64,12 @@ def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None
     clips = re_audioldm.clips(asked)
     assert set(clips) == {"a", "b"}
     assert decode(clips["a"]).samples.shape == (10_240, 1)
+    found = re_audioldm.retrieved(asked, clips)
+    assert found is not None
+    assert set(found.neighbours) == {"a", "b"}
+    assert all(n.pair.audio is not None and n.pair.audio.is_file() for own in found.neighbours.values() for n in own)
+    assert (found.k, found.about["pool"], found.about["key"]) == (3, "train", "audio")
+    assert found.encoder_sha256 == RetrievalIndex.load(weights / "index").encoder_sha256
     before = clips["a"].stat().st_mtime_ns
     assert re_audioldm.clips(asked)["a"].stat().st_mtime_ns == before  # finished clips are kept
     other = re_audioldm.clips(replace(asked, seed=1))["a"]
@@ -74,7 +81,10 @@ def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Pat
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline")
     with pytest.raises(ReaudioError, match=r"give --index FOLDER .* or --k 0"):
         re_audioldm.clips(asked)
-    assert len(re_audioldm.clips(replace(asked, sampling=Sampling(steps=1, k=0)))) == 2
+    without = replace(asked, sampling=Sampling(steps=1, k=0))
+    clips = re_audioldm.clips(without)
+    assert len(clips) == 2
+    assert re_audioldm.retrieved(without, clips) is None
 
 
 def test_settings_unless_told_otherwise(weights: Path, tmp_path: Path) -> None:
@@ -133,6 +143,8 @@ def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -
     clips = copy_retrieved.clips(request(MINIATURE, tmp_path, cache_dir=tmp_path))
     assert set(clips) == {p.clip_id for p in PROMPTS}
     assert {path.stem for path in clips.values()} <= set(world.clip_ids("pool"))
+    found = copy_retrieved.retrieved(request(MINIATURE, tmp_path, cache_dir=tmp_path), clips)
+    assert {c: [n.pair.audio for n in own] for c, own in found.neighbours.items()} == {c: [p] for c, p in clips.items()}
     for path in clips.values():
         np.testing.assert_array_equal(decode(path).samples[:, 0], world.render(path.stem))
 
@@ -144,6 +156,11 @@ def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path
     asked = request(MINIATURE, tmp_path, variant=entry.variant, cache_dir=tmp_path / "cache")
     clips = model.clips(asked)
     assert set(clips) == {p.clip_id for p in PROMPTS}
+    found = model.retrieved(asked, clips) if hasattr(model, "retrieved") else None
+    assert (found is not None) == retrieves(bundled.DENOISERS[name].retrieval)
+    for own in {} if found is None else found.neighbours.values():
+        assert len(own) == 3
+        assert all(n.pair.audio is not None and n.pair.audio.is_file() for n in own)
     for path in clips.values():
         samples = decode(path).samples
         assert samples.shape == (world.CLIP_SAMPLES, 1)

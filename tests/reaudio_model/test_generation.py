@@ -18,6 +18,7 @@ from reaudio_model.config import PRESETS
 from reaudio_model.embedding import clap_embedders
 from reaudio_model.features import build_features
 from reaudio_model.generation import Generated, GenerateRequest, generate_to_files
+from reaudio_model.index_files import load_neighbours
 from reaudio_model.index_search import Question, free_prompts
 from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
 from reaudio_model.records import Pair
@@ -115,6 +116,11 @@ def test_retrieval_from_an_index_with_stored_features(
     clips = json.loads(with_audio.record.read_text())["clips"]
     assert all(len(set(clip["retrieved"])) == 2 for clip in clips)
     assert json.loads(stored.record.read_text())["clips"] == clips
+    kept = load_neighbours(tmp_path / "a" / "retrieved.parquet")
+    assert {c: [n.pair.clip_id for n in found] for c, found in kept.items()} == {c["clip_id"]: c["retrieved"] for c in clips}
+    facts = json.loads((tmp_path / "a" / "leak_report.json").read_text())
+    assert (facts["leaks"]["k"], facts["question"]["used"], facts["question"]["pool"]) == (2, 2, "train")
+    assert not (tmp_path / "c" / "retrieved.parquet").exists()
     assert contents(nothing) == contents(none) != contents(with_audio)
 
 

@@ -20,7 +20,7 @@ from reaudio_model.common.errors import ReaudioError
 
 HOSTILE = """<script>alert('x')</script> "quoted" & 'single' 🐕 مرحبا {{ 7 * 7 }} $x_1$"""
 SECTIONS = (
-    "verdict", "systems", "labels", "frequency", "strata", "gap", "alerts", "classes", "listen", "audit", "provenance",
+    "verdict", "systems", "labels", "frequency", "strata", "gap", "alerts", "classes", "copying", "listen", "audit", "provenance",
 )  # fmt: skip
 SCORED = ("clap_score", "label_recall_panns")
 VOID = {"meta", "link", "img", "input", "br", "path", "use", "circle"}
