@@ -129,13 +129,13 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
     limits = scale(v for r in records(own) for v in (r.difference, r.ci_low, r.ci_high))
     groups = tuple(
         tuple(
-            Row(f"{r.system} − {r.against}", (Cell(titles[regime], css="text"), *_paired_cells(r, digits, limits, notes)))
+            Row(f"{r.system} − {r.against}", _paired_cells(r, digits, limits, notes), detail=titles[regime])
             for r in records(own[own["regime"] == regime])
         )
         for regime in titles
         if (own["regime"] == regime).any()
     )
-    titles_of = ("systems", "regime", "difference", "p", "p, Holm", "smallest p", "detectable", "classes", "clips")
+    heads = ("systems", "difference", "p", "p, Holm", "smallest p", "detectable", "n")
     n_tests = int(own["p_value"].notna().sum())
     remarks = (
         f"System minus what it is compared with, on the same clips. Bold: the Holm-corrected test separates the two (p < {ALPHA}).",
@@ -146,7 +146,7 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
     return TableView(
         f"zeroshot-paired-{metric.name}",
         f"What retrieval buys: paired differences in {metric.title} {arrow(metric)}",
-        tuple(Column(title, text=title == "regime") for title in titles_of),
+        tuple(Column(title) for title in heads),
         groups,
         tuple(notes.reasons),
         remarks,
@@ -154,19 +154,19 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
 
 
 def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
-    size = (Cell(f"{row.n_classes:,.0f}"), Cell(f"{row.n_clips:,.0f}"))
+    size = Cell(f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes"))
     dashes = (Cell(DASH),) * 4
     if not math.isfinite(row.difference):
-        return (notes.undefined(row.reason), *dashes, *size)
+        return (notes.undefined(row.reason), *dashes, size)
     drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
     mark = "best" if row.p_holm < ALPHA else ""
     shown = notes.value(_Valued(row), digits, mark=mark, bar=drawn)
     signed = Cell(number(row.difference, digits, sign=True), shown.interval, "", shown.reason, shown.note, mark, "", drawn)
     if not math.isfinite(row.p_value):
-        return (signed, *dashes, *size)
+        return (signed, *dashes, size)
     return (
         signed, Cell(p_value(row.p_value)), Cell(p_value(row.p_holm), mark=mark), Cell(p_value(row.smallest_p)),
-        Cell(number(row.detectable, digits)), *size,
+        Cell(number(row.detectable, digits)), size,
     )  # fmt: skip
 
 
@@ -224,9 +224,14 @@ def gains_table(analysis: ZeroshotAnalysis) -> TableView | None:
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
     digits, notes = metric_decimals(analysis.base, metric), Notes()
     limits = scale(v for r in records(own) for v in (r.difference, r.ci_low, r.ci_high))
+    several = own["system"].nunique() > 1
     groups = tuple(
         tuple(
-            Row(f"{r.system} − {r.against}", (_paired_cells(r, digits, limits, notes)[0],), detail=titles[regime])
+            Row(
+                f"against {r.against}",
+                (_paired_cells(r, digits, limits, notes)[0],),
+                detail=f"{r.system}, {titles[regime]}" if several else titles[regime],
+            )
             for r in records(own[own["regime"] == regime])
         )
         for regime in names

@@ -69,24 +69,25 @@ def _sentence(analysis: ZeroshotAnalysis, metric: MetricInfo, regime: Any, syste
         return opening + Markup(
             "; what it was trained on is not known, so this is not called a zero-shot or few-shot number."
         )
-    parts = [_compared(r, metric, digits) for r in records(own)]
-    return (
-        opening
-        + (Markup(": ") + Markup("; ").join(parts) if parts else Markup("; there is nothing to compare it with"))
-        + "."
-    )
+    return opening + _comparisons(list(records(own)), metric, digits)
+
+
+def _comparisons(rows: list[Any], metric: MetricInfo, digits: int) -> Markup:
+    if not rows:
+        return Markup("; there is nothing to compare it with.")
+    known = [row for row in rows if math.isfinite(row.difference)]
+    reasons = dict.fromkeys(str(row.reason) for row in rows if not math.isfinite(row.p_holm))
+    told = Markup(": ") + Markup("; ").join(_compared(row, metric, digits) for row in known) if known else Markup("")
+    return told + (Markup(". Not tested: {}.").format("; ".join(reasons)) if reasons else Markup("."))
 
 
 def _compared(row: Any, metric: MetricInfo, digits: int) -> Markup:
     other = Markup(AGAINST[row.role]).format(Markup("<b>{}</b>").format(row.against))  # noqa: S704 - the texts are above
-    if not math.isfinite(row.difference):
-        return Markup("the difference to {} is undefined ({})").format(other, row.reason)
     size = _measured(row.difference, row.ci_low, row.ci_high, digits, sign=True)
     if not math.isfinite(row.p_holm):
-        return Markup("{} against {}, which cannot be tested ({})").format(size, other, row.reason)
+        return Markup("{} against {}").format(size, other)
     if row.p_holm < ALPHA:
-        better = (row.difference > 0) == metric.higher_is_better
-        word = "better" if better else "worse"
+        word = "better" if (row.difference > 0) == metric.higher_is_better else "worse"
         return Markup("{} than {} by a paired test ({}, Holm-corrected p {})").format(word, other, size, _p(row.p_holm))
     limit = f"; a difference below about {number(row.detectable, digits)} would probably be missed"
     return Markup("it cannot be told from {} ({}, Holm-corrected p {}{})").format(other, size, _p(row.p_holm), limit)
