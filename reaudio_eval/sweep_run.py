@@ -22,7 +22,7 @@ from reaudio_eval.render.html import RenderedReport
 from reaudio_eval.runs import MANIFEST, is_finished
 from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
 from reaudio_eval.sweep_cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import given_choices
 
@@ -123,6 +123,8 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     longtail = request.as_longtail()
     first = cells[0].settings.captions
     base = longtail_run.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
+    if request.primary is not None:
+        one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
     datasets = {first: base.dataset}
     for number in sorted({cell.settings.captions for cell in cells} - {first}):
         datasets[number] = longtail_run.load_prompts(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
