@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
     from reaudio_eval.longtail_run import longtail as longtail
+    from reaudio_eval.plots import plot_per_class as plot_per_class
     from reaudio_eval.rerendering import rerender as rerender
     from reaudio_eval.runs import read_run as read_run
     from reaudio_eval.score_folders import FolderScores as FolderScores
@@ -40,6 +41,7 @@ _PUBLIC = {
     "ReaudioError": ("evaluate", "ReaudioError"),
     "longtail": ("longtail_run", "longtail"),
     "parse_over": ("sweep_cells", "parse_over"),
+    "plot_per_class": ("plots", "plot_per_class"),
     "read_run": ("runs", "read_run"),
     "rerender": ("rerendering", "rerender"),
     "score": ("score_folders", "score_folders"),

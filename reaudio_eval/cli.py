@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.commands import data, doctor, longtail, names, report, score, sweep
+from reaudio_eval.commands import data, doctor, longtail, names, plot, report, score, sweep
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command(epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command(epilog=score.EXAMPLE)(score.score)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
 app.command("list", epilog=names.EXAMPLE)(names.list_names)
 app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
+
+from reaudio_model.common.errors import ReaudioError
 
 if TYPE_CHECKING:
     from reaudio_eval.datasets import DatasetDefaults
@@ -66,7 +68,12 @@ DEFAULT_STRATA = "log10"
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Dataset (see `list datasets`).")]
 OutputOption = Annotated[Path, typer.Option("--output", help="Folder for the report and the run directories.")]
 SplitOption = Annotated[str, typer.Option("--split", help="Split whose prompts are used.")]
-CaptionsOption = Annotated[int, typer.Option("--captions", help="Which caption of several, from 1.")]
+CaptionsOption = Annotated[
+    str, typer.Option("--captions", help="Which caption of several, from 1; or `classes`: prompts made of class names.")
+]
+PerClassOption = Annotated[
+    int | None, typer.Option("--per-class", min=1, help="Prompts of each class with --captions classes. Default: 4.")
+]
 ReferencesOption = Annotated[Path | None, typer.Option("--references", help="Folder of real clips.")]
 ClipManifestOption = Annotated[
     Path | None, typer.Option("--clip-manifest", help="CSV (clip_id, caption, ...) naming the prompts that were used.")
@@ -127,6 +134,30 @@ RetrievalOption = Annotated[
     RetrievalChoice | None,
     typer.Option("--retrieval", help="What of the retrieved pairs a model is given. Default: all that it reads."),
 ]
+
+
+class Captions(NamedTuple):
+    """What ``--captions`` says. number: which caption of several, from 1; class_prompts: prompts a class, 0 for the dataset's own."""
+
+    number: int
+    class_prompts: int
+
+
+def parse_captions(captions: str, per_class: int | None) -> Captions:
+    """``--captions`` and ``--per-class``.
+
+    Raises:
+        ReaudioError: neither a whole number from 1 nor "classes"; or a number of prompts a class without "classes".
+    """
+    from reaudio_eval.class_prompts import PER_CLASS
+
+    if captions == "classes":
+        return Captions(1, per_class or PER_CLASS)
+    if per_class is not None:
+        raise ReaudioError("--per-class counts prompts made of class names: give it with --captions classes.")
+    if not captions.isdecimal() or int(captions) < 1:
+        raise ReaudioError(f"--captions {captions}: give a whole number from 1, or `classes`.")
+    return Captions(int(captions), 0)
 
 
 def dataset_defaults(dataset: str) -> DatasetDefaults:

@@ -135,3 +135,13 @@ def _bin_row(
         "n_pairs_eval": sum(here),
         "n_clips_eval": sum(map(stratum.contains, rarest)),
     }
+
+
+def prompts_csv(dataset: Dataset) -> str:
+    """The prompts as CSV: clip_id, caption, labels (``;``-separated ids), in the dataset's order; ``--clip-manifest`` and the
+    dataset "folder" read it."""
+    rows = [
+        {"clip_id": p.clip_id, "caption": p.caption, "labels": ";".join(p.labels if p.labels_known else ())}
+        for p in dataset.prompts
+    ]
+    return pd.DataFrame(rows, columns=["clip_id", "caption", "labels"]).to_csv(index=False)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from reaudio_eval import provenance, registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import COPY, baseline_names, read_baseline
+from reaudio_eval.class_prompts import class_prompts
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
 from reaudio_eval.generate import Generation, SystemRequest, collect
@@ -48,6 +49,7 @@ class LongtailRequest:
         real, noise: also score the real audio (ceiling) and a noise floor, where there are references.
         strata: scheme name or edges ("log10", "lvis", "10,100,1000").
         output: report and run directories.
+        class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
         sample: only so many prompts, chosen over all classes (:func:`reaudio_eval.samples.covering_sample`); 0 takes all.
         primary: metric drawn first; None chooses CLAP score, else label recall.
@@ -67,6 +69,7 @@ class LongtailRequest:
     real: bool = True
     noise: bool = True
     strata: str = "log10"
+    class_prompts: int = 0
     limit: int | None = None
     sample: int = 0
     primary: str | None = None
@@ -113,7 +116,7 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     if request.limit is not None and request.limit < 1:
         raise ReaudioError(f"--limit must be 1 or more, not {request.limit}.")
     _check_weights(request)
-    dataset = load_prompts(request)
+    dataset = load_dataset(request)
     requests = [SystemRequest(name, "clips", folder) for name, folder in request.clips.items()]
     requests += [SystemRequest(name, name, None, request.weights.get(name), request.index) for name in request.models]
     if request.baselines != "none":
@@ -129,17 +132,23 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
     )
 
 
-def load_prompts(request: LongtailRequest) -> Dataset:
+def load_dataset(request: LongtailRequest) -> Dataset:
     """The dataset with the prompts asked for.
 
     Raises:
-        ReaudioError: ``limit`` and ``sample`` together, or what the dataset says.
+        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.class_prompts.class_prompts`; options that do not go together.
     """
     if request.limit is not None and request.sample:
         raise ReaudioError("--limit takes the first prompts and --sample some of every class: give one of them.")
+    if request.class_prompts:
+        for option, value in (("--references", request.data.references), ("--clip-manifest", request.data.clip_manifest)):
+            if value is not None:
+                raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
     dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
+    if request.class_prompts:
+        dataset = class_prompts(dataset, request.class_prompts)
     if request.limit is not None:
-        return dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
     return covering_sample(dataset, request.sample) if request.sample else dataset
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from reaudio_eval.analysis import analyse
 from reaudio_eval.longtail_run import LongtailResult, Media, render_stage
-from reaudio_eval.records import Alert
+from reaudio_eval.records import Alert, LongtailAnalysis, SystemScores
 from reaudio_eval.runs import MANIFEST, Run, read_run
 from reaudio_eval.strata import strata_scheme
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
@@ -48,6 +48,51 @@ def newest(runs: Sequence[Run]) -> list[Run]:
     return list(table.values())
 
 
+def analyse_runs(
+    paths: Sequence[Path], *, primary: str | None = None, strata: str | None = None, seed: int = 0, only: str | None = None
+) -> tuple[LongtailAnalysis, list[Run]]:
+    """Runs read and analysed together.
+
+    Args:
+        paths, primary, strata, seed: see :func:`rerender`.
+        only: the one metric wanted, which saves the work for the others.
+
+    Raises:
+        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
+        UnknownNameError: no run has the metric ``only`` or ``primary``.
+    """
+    runs = newest([read_run(p) for p in find_runs(paths)])
+    _check_same_clips(runs)
+    first = runs[0]
+    scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
+    scores = [r.scores if only is None else one_metric(r.scores, only) for r in runs]
+    if only is not None and not any(s.metrics for s in scores):
+        raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
+    if strata is not None:
+        scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
+    analysis = analyse(
+        scores,
+        first.dataset,
+        scheme,
+        seed=seed,
+        primary=primary,
+        provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
+        audit={name: entry for r in runs for name, entry in r.audit.items()},
+        alerts=[Alert("note", note) for note in first.dataset.notes],
+    )
+    return analysis, runs
+
+
+def one_metric(scores: SystemScores, name: str) -> SystemScores:
+    """The scores of one metric; none if it is not there."""
+    return dataclasses.replace(
+        scores,
+        metrics=tuple(m for m in scores.metrics if m.name == name),
+        scores=scores.scores[scores.scores["metric"] == name],
+        set_values=scores.set_values[scores.set_values["metric"] == name],
+    )
+
+
 def rerender(
     paths: Sequence[Path],
     output: Path,
@@ -72,25 +117,9 @@ def rerender(
         reporter: shows progress.
 
     Raises:
-        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
+        ReaudioError: see :func:`analyse_runs`.
     """
-    runs = newest([read_run(p) for p in find_runs(paths)])
-    _check_same_clips(runs)
-    first = runs[0]
-    scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
-    scores = [r.scores for r in runs]
-    if strata is not None:
-        scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
-    analysis = analyse(
-        scores,
-        first.dataset,
-        scheme,
-        seed=seed,
-        primary=primary,
-        provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
-        audit={name: entry for r in runs for name, entry in r.audit.items()},
-        alerts=[Alert("note", note) for note in first.dataset.notes],
-    )
+    analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed)
     report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
     return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
 

@@ -42,6 +42,7 @@ class SweepRequest:
         index: the user's retrieval index.
         sampling: settings of the reference; None takes the model's.
         strata: scheme name or edges.
+        class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
         sample: prompts chosen over all classes; 0 takes all, None what the dataset says (``DatasetDefaults.sweep_sample``).
         primary: metric shown first.
@@ -59,6 +60,7 @@ class SweepRequest:
     index: Path | None = None
     sampling: Sampling = field(default_factory=Sampling)
     strata: str = "log10"
+    class_prompts: int = 0
     limit: int | None = None
     sample: int | None = None
     primary: str | None = None
@@ -69,7 +71,7 @@ class SweepRequest:
         """The same data and output as a request of the main job, for the pieces that both share."""
         return LongtailRequest(
             self.dataset, self.data, self.output, models=(self.model,), baselines="none", real=False, noise=False,
-            strata=self.strata, limit=self.limit, sample=self._sample(), overwrite=self.overwrite,
+            strata=self.strata, class_prompts=self.class_prompts, limit=self.limit, sample=self._sample(), overwrite=self.overwrite,
         )  # fmt: skip
 
     def _sample(self) -> int:
@@ -117,6 +119,8 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     if request.sampling.retrieval is not None or request.sampling.k:
         asked: dict[str, tuple[Value, ...]] = {"retrieval": (request.sampling.retrieval or "none",)}
         check_factors(request.model, asked, defaults, choices)
+    if request.class_prompts and "captions" in request.over:
+        raise ReaudioError("--over captions varies the dataset's own captions: leave out --captions classes.")
     start = _start(request, options, defaults)
     cells, axes = plan_cells(request.model, request.over, start, request.design)
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
@@ -127,7 +131,7 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
         one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
     datasets = {first: base.dataset}
     for number in sorted({cell.settings.captions for cell in cells} - {first}):
-        datasets[number] = longtail_run.load_prompts(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
+        datasets[number] = longtail_run.load_dataset(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
     return SweepPlan(base, cells, axes, datasets)
 
 

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from reaudio_eval.cli_options import DEFAULT_DATASET, DataRootOption, DatasetOption
+from reaudio_eval.cli_options import (
+    DEFAULT_DATASET,
+    CaptionsOption,
+    ClipManifestOption,
+    DataRootOption,
+    DatasetOption,
+    PerClassOption,
+    SplitOption,
+    parse_captions,
+)
 from reaudio_model.common.cli import JsonOption, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at a dataset.")
@@ -40,3 +49,38 @@ def _statistics(dataset: str, data_root: Path | None) -> Any:
     from reaudio_eval.datasets import DatasetOptions
 
     return label_statistics(dataset, DatasetOptions(data_root=data_root))
+
+
+@app.command(
+    "prompts",
+    epilog="Example: [bold]reaudio-eval data prompts --dataset audiocaps --data-root audiocaps/ --captions classes "
+    "--output prompts.csv[/bold], then generate clips named after clip_id and give them with --clips",
+)
+def data_prompts(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV to write. Default: printed.")] = None,
+    dataset: DatasetOption = DEFAULT_DATASET,
+    data_root: DataRootOption = None,
+    split: SplitOption = "test",
+    captions: CaptionsOption = "1",
+    per_class: PerClassOption = None,
+    clip_manifest: ClipManifestOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The prompts of an evaluation as CSV (clip_id, caption, labels), for a system that runs elsewhere."""
+    from reaudio_eval.data_stats import prompts_csv
+    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.longtail_run import LongtailRequest, load_dataset
+    from reaudio_model.common.files import atomic_write
+
+    chosen = parse_captions(captions, per_class)
+    data = DatasetOptions(data_root, None, clip_manifest, split, chosen.number)
+    found = load_dataset(LongtailRequest(dataset, data, Path(), class_prompts=chosen.class_prompts))
+    text = prompts_csv(found)
+    if output is not None:
+        atomic_write(output, text.encode())
+    if as_json:
+        print_json({"n_prompts": len(found.prompts), "list_sha256": found.list_sha256, "output": output and str(output)})
+    elif output is None:
+        typer.echo(text, nl=False)
+    else:
+        typer.echo(f"{output}: {len(found.prompts)} prompts, list {found.list_sha256[:10]}")

@@ -32,6 +32,7 @@ from reaudio_eval.cli_options import (
     OutputOption,
     OverwriteChoice,
     OverwriteOption,
+    PerClassOption,
     PrimaryOption,
     RealOption,
     ReferencesOption,
@@ -46,6 +47,7 @@ from reaudio_eval.cli_options import (
     WeightsOption,
     dataset_defaults,
     evaluation_options,
+    parse_captions,
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
@@ -73,7 +75,8 @@ def longtail(
     dataset: DatasetOption = DEFAULT_DATASET,
     data_root: DataRootOption = None,
     split: SplitOption = "test",
-    captions: CaptionsOption = 1,
+    captions: CaptionsOption = "1",
+    per_class: PerClassOption = None,
     references: ReferencesOption = None,
     clip_manifest: ClipManifestOption = None,
     clips: ClipsOption = None,
@@ -137,10 +140,10 @@ def longtail(
         strict,
         defaults,
     )
-    progress = reporter(quiet)
+    progress, chosen = reporter(quiet), parse_captions(captions, per_class)
     request = LongtailRequest(
         dataset=dataset,
-        data=DatasetOptions(data_root, references, clip_manifest, split, captions, options.cache_dir, progress),
+        data=DatasetOptions(data_root, references, clip_manifest, split, chosen.number, options.cache_dir, progress),
         output=output,
         clips=parse_named_paths(clips or [], "--clips"),
         models=tuple(model or ()),
@@ -151,6 +154,7 @@ def longtail(
         real=real,
         noise=noise,
         strata=strata or defaults.strata or DEFAULT_STRATA,
+        class_prompts=chosen.class_prompts,
         limit=limit,
         sample=sample or 0,
         primary=primary or defaults.primary,

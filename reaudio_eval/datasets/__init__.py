@@ -1,7 +1,8 @@
 """Datasets: prompts, references and training counts. One file each, found by file name (``registry.datasets``).
 
 A dataset file has ``load(options: DatasetOptions) -> Dataset``. It may have ``split_labels(options) -> SplitLabels``: then
-``data stats`` shows every split, else the training counts and one split.
+``data stats`` shows every split, else the training counts and one split. It may have ``class_captions(label) -> Sequence[str]``, the
+wordings of ``--captions classes``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from reaudio_eval.datasets import DatasetDefaults, DatasetOptions, SplitLabels
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
-from reaudio_model.miniature import bundled, materials, world
+from reaudio_model.miniature import bundled, captions, materials, world
 
 DEFAULTS = DatasetDefaults(
     embedders=("miniature_tagger", "miniature_judge", "miniature_clap"),
@@ -90,3 +90,8 @@ def split_labels(options: DatasetOptions) -> SplitLabels:
         split: [world.describe(clip_id).labels for clip_id in world.clip_ids(split)] for split in ("train", "val", "test")
     }
     return SplitLabels(world.label_names(), clips, {split: len(rows) for split, rows in clips.items()})
+
+
+def class_captions(label: str) -> list[str]:
+    """Captions of one class alone, for ``--captions classes``."""
+    return captions.class_captions(label)

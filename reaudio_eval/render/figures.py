@@ -6,6 +6,8 @@ to system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns in
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,7 +18,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reaudio_eval.records import LongtailAnalysis, MetricInfo
 from reaudio_eval.render.drawing import DECADES, Chart, axis_limits, count_axis, figure_style, log_count, new_figure, settle
-from reaudio_eval.render.palette import MUTED, RULE, STRATA, SystemStyle, system_styles
+from reaudio_eval.render.palette import MUTED, RULE, STRATA, SURFACE, SystemStyle, system_styles
+
+LAYERS = ("points", "bins", "smooth")  # of the frequency figure
 
 
 def axis_title(metric: MetricInfo) -> str:
@@ -43,23 +47,43 @@ def _label_strata(ax: Axes, analysis: LongtailAnalysis) -> None:
         )  # fmt: skip
 
 
-def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None:
-    """Class scores and their smooth against the number of training clips; None where the metric has no class scores."""
+def frequency_figure(
+    analysis: LongtailAnalysis,
+    metric: MetricInfo,
+    *,
+    show: Collection[str] = LAYERS,
+    size: tuple[float, float] = (7.2, 4.1),
+) -> Chart | None:
+    """Class scores, their binned means and their smooth against the number of training clips; None where no class has a score.
+
+    Args:
+        analysis: systems in the order of their colours.
+        metric: of clip or label level.
+        show: layers of ``LAYERS``: "points" (a class each), "bins" (means of half a decade with 95% intervals), "smooth" (local
+            average on log(1 + training clips) with its 95% band).
+        size: inches.
+    """
     points = analysis.per_class[(analysis.per_class["metric"] == metric.name) & analysis.per_class["value"].notna()]
     curves = analysis.curve[(analysis.curve["metric"] == metric.name) & analysis.curve["value"].notna()]
+    bins = analysis.bins[(analysis.bins["metric"] == metric.name) & analysis.bins["value"].notna()]
     if points.empty:
         return None
     row_of = {label: i for i, label in enumerate(analysis.labels["label"])}
     behind: dict[str, list[int]] = {}
     with figure_style():
-        fig = new_figure(7.2, 4.1)
+        fig = new_figure(*size)
         ax = fig.add_subplot()
         for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
             own = points[points["system"] == system.name].sort_values(["n_train", "label"])
-            behind[f"points-{i}"] = [row_of.get(label, -1) for label in own["label"]]
-            ax.plot(log_count(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
-                    color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
-            _curve(ax, curves[curves["system"] == system.name].sort_values("n_train"), style, i, system.kind == "generated")
+            if "points" in show:
+                behind[f"points-{i}"] = [row_of.get(label, -1) for label in own["label"]]
+                ax.plot(log_count(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
+                        color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
+            if "smooth" in show:
+                curve = curves[curves["system"] == system.name].sort_values("n_train")
+                _curve(ax, curve, style, i, system.kind == "generated")
+            if "bins" in show:
+                _bins(ax, bins[bins["system"] == system.name], style, i)
         largest = int(points["n_train"].max())
         count_axis(ax, largest)
         ax.set_xlim(float(log_count(points["n_train"].min())) - 0.12, float(log_count(largest)) + 0.12)
@@ -68,6 +92,13 @@ def frequency_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | 
         _label_strata(ax, analysis)
         sns.despine(fig)
         return Chart(settle(fig), behind)
+
+
+def _bins(ax: Axes, bins: pd.DataFrame, style: SystemStyle, i: int) -> None:
+    x = log_count(bins["n_train"])
+    ax.vlines(x, bins["ci_low"], bins["ci_high"], color=style.colour.light, linewidth=1.0, zorder=4, gid=f"binbar-{i}")
+    ax.plot(x, bins["value"], linestyle="none", marker=style.marker, markersize=6.4, markerfacecolor=SURFACE.light,
+            markeredgecolor=style.colour.light, markeredgewidth=1.4, zorder=5, gid=f"bins-{i}")  # fmt: skip
 
 
 def _curve(ax: Axes, curve: pd.DataFrame, style: SystemStyle, i: int, generated: bool) -> None:

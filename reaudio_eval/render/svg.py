@@ -79,6 +79,25 @@ def inline(figure: Figure, name: str, finding: str, points: Mapping[str, Sequenc
     return Markup(css_colour(ET.tostring(root, encoding="unicode")))  # noqa: S704 - serialised by ElementTree, which escapes
 
 
+def name_points(svg: bytes, names: Mapping[str, Sequence[str]]) -> bytes:
+    """An SVG file of :func:`figure_bytes` in which a browser shows the name of each point under the pointer.
+
+    Args:
+        svg: the file.
+        names: gid -> the name of each point of that group.
+    """
+    root = ET.fromstring(svg)  # noqa: S314 - written by matplotlib a moment ago
+    for gid, texts in names.items():
+        group = root.find(f".//*[@id='{gid}']")
+        points = [] if group is None else group.iter(_SVG + "use")
+        for use, text in zip(points, texts, strict=True):
+            ET.SubElement(use, _SVG + "title").text = text
+    ET.register_namespace("", _SVG[1:-1])
+    ET.register_namespace("xlink", _HREF[1:].partition("}")[0])
+    named: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return named
+
+
 def _tag_points(root: ET.Element, gid: str, numbers: Sequence[int]) -> None:
     group = root.find(f".//*[@id='{gid}']")
     if group is None:

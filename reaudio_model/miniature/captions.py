@@ -83,3 +83,11 @@ def _pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
 def class_caption(label: str) -> str:
     """The plainest caption of a class: "the sound of a dog barking"."""
     return f"the sound of {BY_LABEL[label].wordings[0].phrase}"
+
+
+def class_captions(label: str) -> list[str]:
+    """Captions of a class alone in several wordings, :func:`class_caption` first."""
+    wordings = BY_LABEL[label].wordings
+    plain = ("the sound of {p}", "{c}", "{p} can be heard", "a recording of {p}")
+    made = [t.format(c=w.clause, p=w.phrase) for w in wordings for t in plain]
+    return list(dict.fromkeys(made))
