@@ -71,7 +71,6 @@ SplitOption = Annotated[str, typer.Option("--split", help="Split whose prompts a
 CaptionsOption = Annotated[
     str, typer.Option("--captions", help="Which caption of several, from 1; or `classes`: prompts made of class names.")
 ]
-CaptionNumberOption = Annotated[int, typer.Option("--captions", min=1, help="Which caption of several, from 1.")]
 PerClassOption = Annotated[
     int | None, typer.Option("--per-class", min=1, help="Prompts of each class with --captions classes. Default: 4.")
 ]

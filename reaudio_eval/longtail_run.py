@@ -176,7 +176,7 @@ def load_dataset(request: LongtailRequest) -> Dataset:
     if request.class_prompts:
         dataset = class_prompts(dataset, request.class_prompts)
     if request.limit is not None:
-        return dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
+        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: request.limit])
     return covering_sample(dataset, request.sample) if request.sample else dataset
 
 

@@ -23,7 +23,7 @@ from reaudio_eval.retrieved import compared, with_judges
 from reaudio_eval.runs import MANIFEST, is_finished
 from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
 from reaudio_eval.sweep_cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import given_choices
 
@@ -43,6 +43,7 @@ class SweepRequest:
         index: the user's retrieval index.
         sampling: settings of the reference; None takes the model's.
         strata: scheme name or edges.
+        class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
         sample: prompts chosen over all classes; 0 takes all, None what the dataset says (``DatasetDefaults.sweep_sample``).
         primary: metric shown first.
@@ -60,6 +61,7 @@ class SweepRequest:
     index: Path | None = None
     sampling: Sampling = field(default_factory=Sampling)
     strata: str = "log10"
+    class_prompts: int = 0
     limit: int | None = None
     sample: int | None = None
     primary: str | None = None
@@ -70,7 +72,7 @@ class SweepRequest:
         """The same data and output as a request of the main job, for the pieces that both share."""
         return LongtailRequest(
             self.dataset, self.data, self.output, models=(self.model,), baselines="none", real=False, noise=False,
-            strata=self.strata, limit=self.limit, sample=self._sample(), overwrite=self.overwrite,
+            strata=self.strata, class_prompts=self.class_prompts, limit=self.limit, sample=self._sample(), overwrite=self.overwrite,
         )  # fmt: skip
 
     def _sample(self) -> int:
@@ -118,12 +120,16 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     if request.sampling.retrieval is not None or request.sampling.k:
         asked: dict[str, tuple[Value, ...]] = {"retrieval": (request.sampling.retrieval or "none",)}
         check_factors(request.model, asked, defaults, choices)
+    if request.class_prompts and "captions" in request.over:
+        raise ReaudioError("--over captions varies the dataset's own captions: leave out --captions classes.")
     start = _start(request, options, defaults)
     cells, axes = plan_cells(request.model, request.over, start, request.design)
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     longtail = request.as_longtail()
     first = cells[0].settings.captions
     base = longtail_run.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
+    if request.primary is not None:
+        one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
     datasets = {first: base.dataset}
     for number in sorted({cell.settings.captions for cell in cells} - {first}):
         datasets[number] = longtail_run.load_dataset(dataclasses.replace(longtail, data=_with_caption(request.data, number)))

@@ -307,6 +307,8 @@ def test_only_the_first_prompts_or_all(world: Path, sounds: Path) -> None:
         ),
         (("--over", "k=1", "--limit", "3", "--all-prompts"), "--all-prompts takes every prompt"),
         (("--over", "k=1", "--weights", "tango=x"), "--weights names 'tango', which is not the --model copies"),
+        (("--over", "captions=1,2", "--captions", "classes"), "--over captions varies the dataset's own captions"),
+        (("--over", "k=1", "--captions", "x"), "--captions x: give a whole number from 1, or `classes`"),
         (("--over", "k=1", "--primary", "fadd"), "Unknown metric 'fadd'"),
     ],
 )

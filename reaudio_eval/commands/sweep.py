@@ -11,7 +11,6 @@ import typer
 from reaudio_eval.cli_options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
-    CaptionNumberOption,
     CheckpointOption,
     ClipManifestOption,
     DataRootOption,
@@ -29,6 +28,7 @@ from reaudio_eval.cli_options import (
     OutputOption,
     OverwriteChoice,
     OverwriteOption,
+    PerClassOption,
     PrimaryOption,
     ReferencesOption,
     RequireOption,
@@ -42,6 +42,7 @@ from reaudio_eval.cli_options import (
     WeightsOption,
     dataset_defaults,
     evaluation_options,
+    parse_captions,
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
@@ -87,7 +88,8 @@ def sweep(
     dataset: DatasetOption = DEFAULT_DATASET,
     data_root: DataRootOption = None,
     split: SplitOption = "test",
-    captions: CaptionNumberOption = 1,
+    captions: CaptionsOption = "1",
+    per_class: PerClassOption = None,
     references: ReferencesOption = None,
     clip_manifest: ClipManifestOption = None,
     weights: WeightsOption = None,
@@ -153,14 +155,14 @@ def sweep(
         strict,
         defaults,
     )
-    progress = reporter(quiet)
+    progress, chosen = reporter(quiet), parse_captions(captions, per_class)
     named = parse_named_paths(weights or [], "--weights")
     for name in named:
         if name != model:
             raise ReaudioError(f"--weights names {name!r}, which is not the --model {model}.")
     request = SweepRequest(
         dataset=dataset,
-        data=DatasetOptions(data_root, references, clip_manifest, split, captions, options.cache_dir, progress),
+        data=DatasetOptions(data_root, references, clip_manifest, split, chosen.number, options.cache_dir, progress),
         output=output,
         model=model,
         over=factors,
@@ -169,6 +171,7 @@ def sweep(
         index=index,
         sampling=Sampling(steps, guidance, k, retrieval.value if retrieval else None),
         strata=strata or defaults.strata or DEFAULT_STRATA,
+        class_prompts=chosen.class_prompts,
         limit=limit,
         sample=0 if all_prompts else sample,
         primary=primary or defaults.primary,
