@@ -190,7 +190,7 @@ def zeroshot(
         noise=noise,
         strata=strata or defaults.strata or DEFAULT_STRATA,
         limit=limit,
-        primary=primary or defaults.primary,
+        primary=primary or (None if metric else defaults.primary),  # the default may not be among those named
         overwrite=overwrite.value,
         media=media.value,
     )
