@@ -138,3 +138,19 @@ def test_baselines_stand_beside_bundled_models_only() -> None:
     assert baseline_names(dataset, ["re-audioldm-l", "re-audioldm-s-none"]) == ["copy-retrieved"]
     assert baseline_names(dataset, ["noise"]) == []
     assert baseline_names(replace(dataset, name="audiocaps"), ["re-audioldm-l"]) == []
+
+
+def test_a_selection_of_the_clips_gets_their_scores(shipped: Path) -> None:
+    found = read(shipped, clip_ids=IDS[1:3], selection=True)
+    assert isinstance(found, SystemScores)
+    assert sorted(found.scores["clip_id"]) == sorted(IDS[1:3])
+    assert set(found.system.clips) == set(IDS[1:3])
+    assert (found.system.n_clips, len(found.set_values)) == (2, 0)
+    assert isinstance(read(shipped, clip_ids=IDS[1:3]), str)
+    assert isinstance(read(shipped, clip_ids=[*IDS, "test-000099"], selection=True), str)
+
+
+def test_runs_written_before_pools_were_kept_are_read(shipped: Path) -> None:
+    run = baselines.read_run(shipped / NAME)
+    assert run.dataset.pool_counts is None
+    assert baselines.read_run(baselines.FOLDER / NAME).dataset.n_pool("owl") is None

@@ -157,7 +157,7 @@ def longtail(
         class_prompts=chosen.class_prompts,
         limit=limit,
         sample=sample or 0,
-        primary=primary or defaults.primary,
+        primary=primary or (None if metric else defaults.primary),  # the default may not be among those named
         overwrite=overwrite.value,
         media=media.value,
     )

@@ -194,7 +194,7 @@ def zeroshot(
         strata=strata or defaults.strata or DEFAULT_STRATA,
         class_prompts=chosen.class_prompts,
         limit=limit,
-        primary=primary or defaults.primary,
+        primary=primary or (None if metric else defaults.primary),  # the default may not be among those named
         overwrite=overwrite.value,
         media=media.value,
     )

@@ -126,8 +126,9 @@ def _played_classes(analysis: ZeroshotAnalysis) -> list[Any]:
 
 def _class_title(analysis: ZeroshotAnalysis, row: Any) -> str:
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
-    pool = f", {count(row.n_pool, 'clip')} in the pool" if row.n_pool > 0 else ""
-    return f"{row.name} ({titles[row.regime]}{pool})"
+    n = row.n_train if row.n_train > 0 else row.n_pool
+    size = f" ({count(n, 'training clip' if row.n_train > 0 else 'clip')})" if n > 0 else ""
+    return f"{row.name}: {titles[row.regime]}{size}"
 
 
 def _panel(

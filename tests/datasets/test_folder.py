@@ -87,3 +87,15 @@ def test_missing_tables(root: Path) -> None:
     (root / "counts.csv").unlink()
     with pytest.raises(ReaudioError, match=r"counts\.csv does not exist; the training counts should be there"):
         load(DatasetOptions(root))
+
+
+def test_the_retrieval_pool_is_an_optional_column(root: Path) -> None:
+    assert load(DatasetOptions(root)).pool_counts is None
+    path = root / "counts.csv"
+    path.write_text("label,n_train,name,n_pool\ndog,120,Dog,120\nsir,3,Siren,3\nowl,0,Owl,16\n", encoding="utf-8")
+    data = load(DatasetOptions(root))
+    assert data.n_pool("owl") == 16
+    assert data.n_pool("crow") == 0
+    path.write_text("label,n_train,name,n_pool\ndog,120,Dog,120\nsir,3,Siren,3\nowl,0,Owl,-1\n", encoding="utf-8")
+    with pytest.raises(ReaudioError, match=r"counts\.csv row 3: n_pool '-1' is not a whole number of at least 0"):
+        load(DatasetOptions(root))

@@ -59,3 +59,10 @@ def test_options_of_datasets_on_disk_are_refused(options: DatasetOptions, messag
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown miniature split 'tset'\. Did you mean 'test'"):
         load(DatasetOptions(split="tset"))
+
+
+def test_the_pool_tells_the_two_kinds_of_zero_shot_classes_apart(tmp_path: Path) -> None:
+    dataset = load(DatasetOptions(split="val", cache_dir=tmp_path))
+    unseen = [label for label, n in world.train_counts().items() if n == 0]
+    assert {label for label in unseen if dataset.n_pool(label)} == {c for c in unseen if world.regime(c) == "pool only"}
+    assert dataset.n_pool("man") == world.train_counts()["man"]

@@ -263,3 +263,21 @@ def test_unknown_choices_of_the_question(pipeline: ReAudioLDMPipeline, index: Pa
     question = Question(pool="tests")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="tests"):
         generate_to_files(request(tmp_path, index=index, question=question), pipeline)
+
+
+def test_given_neighbours_take_the_place_of_an_index(
+    pipeline: ReAudioLDMPipeline, pairs: list[Pair], index: Path, tmp_path: Path
+) -> None:
+    given = [[pair] for pair in pairs[: len(PROMPTS)]]
+    asked = request(tmp_path / "given", given=given, k=1)
+    done = generate_to_files(asked, pipeline)
+    record = json.loads(done.record.read_text())
+    assert [clip["retrieved"] for clip in record["clips"]] == [[pair.clip_id] for pair in pairs[: len(PROMPTS)]]
+    assert record["question"] is None
+    assert "given" not in record["settings"]
+    assert contents(done) != contents(generate_to_files(request(tmp_path / "none"), pipeline))
+    with pytest.raises(ReaudioError, match="made otherwise"):
+        generate_to_files(replace(asked, given=given[::-1]), pipeline)
+    for wrong in ({"index": index}, {"given": given[:1]}):
+        with pytest.raises(ReaudioError, match="not both, and not for some prompts only"):
+            generate_to_files(replace(asked, **wrong), pipeline)  # type: ignore[arg-type]

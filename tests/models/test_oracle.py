@@ -1,0 +1,80 @@
+"""The oracle: each prompt's only neighbour is its own real clip; it is called a bound and is in no default."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_model import tiny_conditioner
+
+from reaudio_eval import registry
+from reaudio_eval.baselines import baseline_names
+from reaudio_eval.generate import is_bound, shown_name
+from reaudio_eval.models import ClipRequest, Sampling, oracle
+from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.config import PRESETS
+from reaudio_model.miniature import bundled, materials, world
+from reaudio_model.pipeline import build_pipeline
+
+IDS = world.clip_ids("test")[:2]
+PROMPTS = tuple(Prompt(clip_id, world.describe(clip_id).caption) for clip_id in IDS)
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return dict(materials.write_clips(tmp_path_factory.mktemp("audio"), IDS))
+
+
+def request(dataset: Dataset, output: Path, **fields: object) -> ClipRequest:
+    return ClipRequest(
+        dataset.prompts,
+        dataset,
+        output,
+        **{"sampling": Sampling(steps=1), "device": "cpu", **fields},  # type: ignore[arg-type]
+    )
+
+
+def retrieved(clips: dict[str, Path]) -> list[list[str]]:
+    record = json.loads((next(iter(clips.values())).parent / "generation.json").read_text())
+    return [clip["retrieved"] for clip in record["clips"]]
+
+
+def test_the_only_neighbour_is_the_target(references: dict[str, Path], tmp_path: Path) -> None:
+    dataset = Dataset("miniature", "test", PROMPTS, {}, {}, references=references)
+    clips = oracle.clips(request(dataset, tmp_path, variant="s"))
+    assert retrieved(clips) == [[clip_id] for clip_id in IDS]
+    asked = request(dataset, tmp_path, variant="s", sampling=Sampling(steps=1, k=0))
+    assert oracle.clips(asked) == clips  # whatever k the systems beside it use
+    partly = replace(dataset, references={IDS[0]: references[IDS[0]]})
+    assert list(oracle.clips(request(partly, tmp_path, variant="s"))) == [IDS[0]]
+
+
+def test_without_real_clips_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match=r"hears the real clip of each prompt, and there is none: give --references"):
+        oracle.clips(request(Dataset("miniature", "test", PROMPTS, {}, {}), tmp_path, variant="l"))
+
+
+def test_the_users_weights(references: dict[str, Path], tmp_path: Path) -> None:
+    build_pipeline(PRESETS["tiny"], tiny_conditioner()).save_pretrained(tmp_path / "pipeline")
+    dataset = Dataset("folder", "test", PROMPTS, {}, {}, references=references)
+    clips = oracle.clips(request(dataset, tmp_path / "out", variant="s", weights=tmp_path / "pipeline"))
+    assert retrieved(clips) == [[clip_id] for clip_id in IDS]
+    with pytest.raises(ReaudioError, match="no public weights of oracle-s for folder"):
+        oracle.clips(request(dataset, tmp_path / "out", variant="s"))
+
+
+def test_it_is_a_bound_by_name_and_never_a_baseline() -> None:
+    names = [f"oracle-{variant}" for variant in oracle.VARIANTS]
+    for name in names:
+        assert shown_name(name) == f"{name} (bound)"
+        assert is_bound(shown_name(name))
+        assert registry.find("models", name).description.startswith("Bound, not a system")
+        assert name.replace("oracle", "re-audioldm") in bundled.shipped()
+    assert shown_name("re-audioldm-l") == "re-audioldm-l"
+    miniature = Dataset("miniature", "test", (), {}, {})
+    assert not set(baseline_names(miniature, ["re-audioldm-l"])) & set(names)
+    pool = {pair.clip_id for pair in bundled.bundled_index().pairs}
+    assert not pool & set(world.clip_ids("test"))

@@ -1,0 +1,219 @@
+"""The zero-shot page: verdict, tables, figure, players, escaping, and how it behaves in a browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from markupsafe import Markup
+from test_browser import CHROMIUM, in_browser
+
+from reaudio_eval.analysis import analyse
+from reaudio_eval.records import (
+    SCORE_COLUMNS,
+    SET_COLUMNS,
+    Dataset,
+    MetricInfo,
+    Prompt,
+    SystemInfo,
+    SystemKind,
+    SystemScores,
+)
+from reaudio_eval.render import zeroshot_tables
+from reaudio_eval.render.zeroshot import choose_prompts, render_zeroshot
+from reaudio_eval.render.zeroshot_verdict import sentences
+from reaudio_eval.strata import strata_scheme
+from reaudio_eval.training_labels import NOTHING, OWN, UNKNOWN, Training
+from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot
+from reaudio_model.common.audio import wav_bytes
+
+EVIL = "<script>alert(1)</script>"
+CLASSES = [*(f"p{i}" for i in range(8)), *(f"n{i}" for i in range(4)), *(f"f{i}" for i in range(10)), "seen"]
+COUNTS = {f"f{i}": 1 + i for i in range(10)} | {"seen": 500}
+NAMES = {label: label.upper() for label in CLASSES} | {"n0": EVIL}
+PROMPTS = tuple(
+    Prompt(f"{label}-{take}", f"the sound of {NAMES[label]}", (label,)) for label in CLASSES for take in range(3)
+)
+DATASET = Dataset(
+    "d", "test", PROMPTS, COUNTS, NAMES, pool_counts={f"p{i}": 16 for i in range(8)} | COUNTS, banner="A toy world."
+)
+ACCURACY = MetricInfo("label_accuracy_net", "Label accuracy (net)", "clip", True, "share", "net")
+CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
+SYSTEMS: dict[str, tuple[SystemKind, Role, float]] = {
+    "ours": ("generated", "system", 0.6), "plain": ("generated", "twin", 0.2), "copied": ("generated", "copy", 0.6),
+    "oracle-l (bound)": ("generated", "bound", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),
+}  # fmt: skip
+
+
+def build(
+    folder: Path | None = None,
+    training: dict[str, Training] | None = None,
+    systems: dict[str, tuple[SystemKind, Role, float]] = SYSTEMS,
+) -> ZeroshotAnalysis:
+    """Systems whose class values lie about the given mean; with a folder, clips to play."""
+    rng, scores = np.random.default_rng(0), []
+    for name, (kind, _, mean) in systems.items():
+        rows = [
+            (p.clip_id, m.name, None, mean + 0.05 * rng.standard_normal()) for m in (ACCURACY, CLAP) for p in PROMPTS
+        ]  # fmt: skip
+        clips = {} if folder is None or kind == "noise" else {p.clip_id: _clip(folder, name, p.clip_id) for p in PROMPTS}
+        frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+        info = SystemInfo(name, kind, len(PROMPTS), clips, description="not a system" if "bound" in name else "")
+        scores.append(SystemScores(info, (ACCURACY, CLAP), frame, pd.DataFrame(columns=list(SET_COLUMNS))))
+    known = {name: NOTHING if kind != "generated" else OWN for name, (kind, _, _) in systems.items()} | (training or {})
+    base = analyse(scores, DATASET, strata_scheme("10,100", COUNTS), primary=ACCURACY.name)
+    return analyse_zeroshot(
+        scores, DATASET, base, roles={n: role for n, (_, role, _) in systems.items()}, training=known, few_shot=19
+    )
+
+
+def _clip(folder: Path, system: str, clip_id: str) -> Path:
+    path = folder / system / f"{clip_id}.wav"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(wav_bytes(np.full(1600, 0.1, dtype=np.float32), 16_000))
+    return path
+
+
+@pytest.fixture(scope="module")
+def analysis() -> ZeroshotAnalysis:
+    return build()
+
+
+def plain(told: list[Markup]) -> list[str]:
+    return [sentence.striptags() for sentence in told]
+
+
+def test_the_verdict_says_what_the_tests_say(analysis: ZeroshotAnalysis) -> None:
+    first, second, third, scale = plain(sentences(analysis))
+    assert first.startswith("On the 8 classes only in the pool (24 clips), ours has a Label accuracy (net) of 0.5")
+    assert "better than its twin without retrieval, plain by a paired test (+0.4" in first
+    assert "Holm-corrected p = 0.0" in first
+    assert re.search(
+        r"it cannot be told from copied, the retrieved clips as they are \(.*would probably be missed\)\.$", first
+    )
+    assert second.startswith("On the 4 classes in neither training nor pool (12 clips), ours has")
+    assert second.endswith("Not tested: 4 classes: an interval needs at least 5.")
+    assert third.startswith("On the 10 few-shot classes (30 clips), ours has")
+    assert "oracle-l (bound) 0.8" in scale
+    assert "noise" in scale
+
+
+def test_worse_is_called_worse() -> None:
+    swapped = SYSTEMS | {"ours": ("generated", "system", 0.1)}
+    first = plain(sentences(build(systems=swapped)))[0]
+    assert "worse than its twin without retrieval" in first
+    assert "worse than copied" in first
+
+
+def test_unknown_training_is_said_in_the_verdict() -> None:
+    first = plain(sentences(build(training={"ours": UNKNOWN})))[0]
+    assert first.endswith("what it was trained on is not known, so this is not called a zero-shot or few-shot number.")
+
+
+def test_many_systems_leave_the_verdict_short() -> None:
+    many = SYSTEMS | {f"other{i}": ("generated", "system", 0.3) for i in range(4)}  # type: ignore[dict-item]
+    told = plain(sentences(build(systems=many)))
+    assert len(told) == 3 * 3 + 2
+    assert any(sentence == "The tables have the other 2 systems too." for sentence in told)
+
+
+def test_without_anything_to_compare_with() -> None:
+    alone = build(systems={"ours": ("generated", "system", 0.5)})
+    assert zeroshot_tables.gains_table(alone) is None
+    assert zeroshot_tables.paired_table(alone, ACCURACY) is None
+    assert plain(sentences(alone))[0].endswith("there is nothing to compare it with.")
+
+
+def test_classes_that_a_system_met_are_marked() -> None:
+    met = build(training={"ours": Training("a list", labels=frozenset({"p0", *(f"n{i}" for i in range(4))}))})
+    table = zeroshot_tables.classes_table(met, ACCURACY, {})
+    rows = {row.head: row for group in table.groups for row in group}
+    assert rows["P0"].cells[4].text == "n/a (seen)"
+    assert rows["P1"].cells[4].text.startswith("0.")
+    regimes = zeroshot_tables.by_regime_table(met, ACCURACY)
+    ours = next(row for group in regimes.groups for row in group if row.head == "ours")
+    assert ours.cells[0].detail == "7 classes, 21 clips, 1 n/a (seen)"
+    assert ours.cells[1].text == "n/a (seen)"
+    assert zeroshot_tables.SEEN_NOTE in regimes.footnotes
+
+
+def test_page_and_files(analysis: ZeroshotAnalysis, tmp_path: Path) -> None:
+    report = render_zeroshot(analysis, tmp_path, media="none")
+    page = report.html.read_text(encoding="utf-8")
+    assert EVIL not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "A toy world." in page
+    assert page.index("A toy world.") < page.index('id="verdict"')
+    for anchor in ("verdict", "regimes", "scores", "gains", "alerts", "classes", "listen", "audit", "provenance"):
+        assert f'id="{anchor}"' in page
+    assert "bound: it heard the real clip" in page
+    assert page.count("<svg") > 2
+    assert {p.name for p in report.figures} == {
+        f"zeroshot-{m}.{s}" for m in ("label_accuracy_net", "clap_score") for s in ("svg", "pdf", "png")
+    }
+    content = json.loads(report.json.read_text(encoding="utf-8"))
+    assert content["primary"] == ACCURACY.name
+    assert {row["regime"] for row in content["by_regime"]} == {"pool_only", "neither", "few_shot", "seen"}
+    assert render_zeroshot(analysis, tmp_path / "again", media="none").html.read_bytes() == report.html.read_bytes()
+    tables = {p.name: p.read_text(encoding="utf-8") for p in report.tables}
+    assert r"\toprule" in tables["zeroshot-regimes-label_accuracy_net.tex"]
+    assert tables["zeroshot_paired.csv"].splitlines()[0].startswith("metric,regime,system,against,role,difference")
+
+
+@pytest.mark.usefixtures("page_only")
+def test_players_of_every_zero_shot_class(tmp_path: Path) -> None:
+    made = build(tmp_path / "clips")
+    listening = choose_prompts(made, 200)
+    assert [title for title, _ in listening.groups][:2] == [
+        "P0: only in the pool (16 clips)",
+        "P1: only in the pool (16 clips)",
+    ]
+    assert len(listening.groups) == 12
+    assert all(len(items) == 2 for _, items in listening.groups)
+    assert {player.name for player in listening.chosen[0].players} == set(SYSTEMS) - {"noise"}
+    assert len(choose_prompts(made, 60).chosen) == 12
+    assert not choose_prompts(made, 59).groups
+    page = render_zeroshot(made, tmp_path, media="inline", max_players=60).html.read_text(encoding="utf-8")
+    assert page.count("<audio ") == 60
+
+
+def test_few_shot_classes_are_played_where_none_is_zero_shot(tmp_path: Path) -> None:
+    made = build(tmp_path)
+    classes = made.classes[~made.classes["regime"].isin(["pool_only", "neither"])]
+    regimes = made.regimes[~made.regimes["regime"].isin(["pool_only", "neither"])]
+    titles = [title for title, _ in choose_prompts(dataclasses.replace(made, classes=classes, regimes=regimes), 200).groups]
+    assert titles[0] == "F0: few-shot (1 training clip)"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.usefixtures("page_only")
+def test_in_a_browser(analysis: ZeroshotAnalysis, tmp_path: Path) -> None:
+    page = render_zeroshot(analysis, tmp_path, media="none").html
+    found = in_browser(
+        page,
+        """
+        const chart = document.querySelector('.chosen .points-chart');
+        chart.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));
+        const tip = document.getElementById('tip').textContent;
+        chart.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));
+        const row = document.getElementById(location.hash.slice(1)), cells = [...row.cells].map((c) => c.textContent.trim());
+        const box = document.getElementById('filter');
+        box.value = 'neither'; box.dispatchEvent(new Event('input'));
+        const root = document.documentElement;
+        return {tip, cells, matches: document.getElementById('matches').textContent, wide: root.scrollWidth <= root.clientWidth};
+        """,
+        tmp_path / "profile",
+        500,
+    )
+    name, counts, value = found["tip"].split("\n")
+    assert name == f"{found['cells'][0]} ({found['cells'][2]})"
+    assert counts == f"{found['cells'][1]} training, {found['cells'][3]} test clips"
+    assert value == f"ours: {found['cells'][5]}"
+    assert found["matches"] == "4 of 23 classes"
+    assert found["wide"]

@@ -1,0 +1,90 @@
+"""The zero-shot report on the bundled miniature, from the command line: a few clips, every system beside the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from reaudio_eval.cli import app
+from reaudio_eval.render import figure_files
+
+runner = CliRunner()
+
+
+class Done(NamedTuple):
+    summary: dict[str, Any]
+    output: Path
+    cache: Path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    output, cache = tmp_path_factory.mktemp("report"), tmp_path_factory.mktemp("cache")
+    arguments = [
+        "zeroshot", "--model", "re-audioldm-s", "--limit", "4", "--steps", "1", "--json", "--quiet",
+        "--output", str(output), "--cache-dir", str(cache),
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+        result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return Done(json.loads(result.stdout), output, cache)
+
+
+def test_the_model_stands_beside_twin_copy_oracle_real_audio_and_noise(done: Done) -> None:
+    assert {row["system"]: row["role"] for row in done.summary["systems"]} == {
+        "re-audioldm-s": "system", "re-audioldm-s-none": "twin", "copy-retrieved": "copy", "oracle-s (bound)": "bound",
+        "real": "real", "noise": "noise",
+    }  # fmt: skip
+    assert all(row["training_known"] for row in done.summary["systems"])
+
+
+def test_zero_shot_clips_come_first_and_the_bundled_twin_is_cut_to_them(done: Done) -> None:
+    assert [r["regime"] for r in done.summary["regimes"]] == ["pool_only"]
+    twin = [r for r in done.summary["by_regime"] if r["system"] == "re-audioldm-s-none"]
+    assert {row["n_clips"] for row in twin} == {4}
+    assert {"label_accuracy_miniature_judge", "clap_score_miniature", "kl_miniature_tagger"} == {
+        row["metric"] for row in twin
+    }
+    assert done.summary["primary"] == "label_accuracy_miniature_judge"
+
+
+def test_every_clip_that_is_played_is_on_the_page(done: Done) -> None:
+    page = (done.output / "zeroshot.html").read_text(encoding="utf-8")
+    assert page.count("<audio ") == 5 * 2  # real audio, model, twin, copy and oracle on two prompts of the one class
+    assert "oracle-s (bound)" in page
+    assert "a bound on what retrieval can buy, not a system" in page
+
+
+def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path: Path) -> None:
+    arguments = ["longtail", "--model", "oracle-s", "--limit", "2", "--steps", "1", "--media", "none", "--json", "--quiet"]
+    where = ["--output", str(tmp_path), "--cache-dir", str(done.cache), "--metric", "clap_score_miniature"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+        result = runner.invoke(app, [*arguments, *where])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert "oracle-s (bound)" in found["systems"]
+    assert any(a["message"].startswith("oracle-s (bound) is no system that competes") for a in found["alerts"])
+
+
+@pytest.mark.parametrize(
+    ("more", "systems"),
+    [
+        (["--no-oracle"], {"re-audioldm-l", "copy-retrieved", "real", "noise"}),
+        (["--baselines", "none"], {"re-audioldm-l", "oracle-l (bound)", "real", "noise"}),
+        (["--baselines", "fresh", "--no-real", "--no-noise", "--model", "oracle-l"],
+         {"re-audioldm-l", "re-audioldm-s-none", "copy-retrieved", "oracle-l (bound)"}),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_is_chosen(done: Done, more: list[str], systems: set[str]) -> None:
+    arguments = ["zeroshot", "--model", "re-audioldm-l", "--dry-run", "--cache-dir", str(done.cache), *more]
+    plan = json.loads(runner.invoke(app, arguments).stdout)
+    assert {s["name"] for s in plan["systems"]} == systems
+    assert len(plan["regimes"]["pool_only"]) == 8
+    assert len(plan["regimes"]["neither"]) == 4
+    assert plan["dataset"]["n_prompts"] == 212
