@@ -5,8 +5,8 @@ A model file has ``KIND`` ("generated", "real" or "noise"), perhaps ``VARIANTS``
 A clip that could not be made or found is left out of the mapping; the audit lists it.
 
 A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after
-``clips`` with what that returned: what was retrieved for the prompts (``records.Retrieval``), or None where nothing was. The run keeps
-it, and the report looks for leaks and copies in it.
+``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.retrieval_records.Retrieval`), or None where
+nothing was. The run keeps it, and the report looks for leaks and copies in it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
-from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_eval.retrieved import read_retrieval
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
