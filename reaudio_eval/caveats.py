@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reaudio_eval.classes import UBIQUITOUS_SHARE, ClassTable
 from reaudio_eval.estimates import head_and_tail
+from reaudio_eval.neighbours import NEIGHBOURS
 from reaudio_eval.records import Alert, Dataset, MetricInfo, SystemInfo
 
 MIN_CLASSES = 5
@@ -64,6 +66,17 @@ def leaks(found: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Al
                 f"Leakage: {nearest} of {name} gave away {kinds}, of {n_prompts:,}. Compare scores on affected and clean prompts before "
                 "you believe them.",
             )
+
+
+def unheard(audit: Mapping[str, Any]) -> Iterator[Alert]:
+    """Retrieved clips that could not be read. audit: of the evaluation."""
+    found = audit.get(NEIGHBOURS)
+    if found is not None and found["n_ok"] < found["n_clips"]:
+        yield Alert(
+            "warning",
+            f"{found['n_clips'] - found['n_ok']:,} of {found['n_clips']:,} retrieved clips are missing or unreadable; Copying looks at the "
+            "others, and the audit lists them.",
+        )
 
 
 def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:

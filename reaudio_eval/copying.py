@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 
 from reaudio_eval.classes import Bools, ClassTable, summarise
 from reaudio_eval.estimates import Context, micro
-from reaudio_eval.records import COPY_COLUMNS, CopyingAnalysis, Dataset, MetricInfo, SystemScores
+from reaudio_eval.records import Dataset, MetricInfo, SystemScores
+from reaudio_eval.retrieval_records import COPY_COLUMNS, CopyingAnalysis
 from reaudio_eval.retrieved import leaks
 from reaudio_eval.stats import LEVEL, Estimate, Floats, Interval, no_interval, undefined
 from reaudio_eval.summaries import Row, frame
@@ -42,7 +43,7 @@ def copying_analysis(
     values: Mapping[str, Mapping[str, Floats]],
     context: Context,
 ) -> CopyingAnalysis:
-    """Everything of ``records.CopyingAnalysis``; no number depends on the order of systems, prompts or rows.
+    """Everything of ``retrieval_records.CopyingAnalysis``; no number depends on the order of systems, prompts or rows.
 
     Args:
         systems: scored on the same clips.

@@ -9,7 +9,8 @@ from typing import Any
 
 from reaudio_eval import registry
 from reaudio_eval.models import ClipRequest, Sampling, Spent
-from reaudio_eval.records import Dataset, Prompt, Retrieval, SystemInfo, SystemKind
+from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter

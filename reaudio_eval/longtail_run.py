@@ -334,15 +334,6 @@ def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) ->
                 "system (or the real clip) is missing or unreadable; the audit lists them.",
             )
         )
-    heard = evaluation.audit.get(NEIGHBOURS, {"n_ok": 0, "n_clips": 0})
-    if heard["n_ok"] < heard["n_clips"]:
-        found.append(
-            Alert(
-                "warning",
-                f"{heard['n_clips'] - heard['n_ok']} of {heard['n_clips']} retrieved clips are missing or unreadable; Copying looks at the "
-                "others, and the audit lists them.",
-            )
-        )
     for name, width in evaluation.widths.items():
         if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
             found.append(

@@ -14,7 +14,8 @@ from reaudio_eval.audit import ClipAudit, missing_clip
 from reaudio_eval.embed import EmbeddedClips
 from reaudio_eval.metrics import MetricInput
 from reaudio_eval.metrics.copying import nearest
-from reaudio_eval.records import COPY_COLUMNS, FloatArray, SystemScores
+from reaudio_eval.records import FloatArray, SystemScores
+from reaudio_eval.retrieval_records import COPY_COLUMNS
 from reaudio_eval.retrieved import Compared
 from reaudio_eval.scoring import NamedMetric
 from reaudio_model.records import Neighbour

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reaudio_eval.records import Prompt, Retrieval, SystemInfo
+from reaudio_eval.records import Prompt, SystemInfo
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
 from reaudio_model.index_files import load_neighbours, save_neighbours

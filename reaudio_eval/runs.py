@@ -20,7 +20,6 @@ import filelock
 import pandas as pd
 
 from reaudio_eval.records import (
-    COPY_COLUMNS,
     SCHEMA_VERSION,
     SCORE_COLUMNS,
     SET_COLUMNS,
@@ -32,6 +31,7 @@ from reaudio_eval.records import (
     SystemInfo,
     SystemScores,
 )
+from reaudio_eval.retrieval_records import COPY_COLUMNS
 from reaudio_eval.retrieved import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
 from reaudio_eval.strata import rarest_label, stratum_of
 from reaudio_model.common.errors import ReaudioError

@@ -10,7 +10,8 @@ import pytest
 from analysis_worlds import CLAP, RECALL, analyse, pick, system
 
 from reaudio_eval.copying import COLUMNS, near_copies
-from reaudio_eval.records import Dataset, LongtailAnalysis, MetricInfo, Prompt, Retrieval, SystemScores
+from reaudio_eval.records import Dataset, LongtailAnalysis, MetricInfo, Prompt, SystemScores
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.records import Neighbour, Pair
 

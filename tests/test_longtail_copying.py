@@ -31,7 +31,7 @@ PASTER = '''
 
 import re
 
-from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_model.records import Neighbour, Pair
 
 KIND = "generated"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, Prompt, Retrieval, SystemInfo, SystemScores
+from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, Prompt, SystemInfo, SystemScores
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_eval.retrieved import (
     Compared,
     compared,

@@ -11,6 +11,7 @@ import typer
 from reaudio_eval.cli_options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
+    CaptionsOption,
     CheckpointOption,
     ClipManifestOption,
     DataRootOption,

@@ -9,8 +9,8 @@ competes, ``BOUND``, a sentence why: then it is shown as "NAME (bound)" everywhe
 A model that samples, and so can be swept, has ``defaults(variant: str, weights: Path | None) -> Sampling``: every setting that it uses
 unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
 A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after
-``clips`` with what that returned: what was retrieved for the prompts (``records.Retrieval``), or None where nothing was. The run keeps
-it, and the report looks for leaks and copies in it.
+``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.retrieval_records.Retrieval`), or None where
+nothing was. The run keeps it, and the report looks for leaks and copies in it.
 """
 
 from __future__ import annotations

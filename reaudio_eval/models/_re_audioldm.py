@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.models import ClipRequest, Sampling
-from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_eval.retrieved import read_retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256

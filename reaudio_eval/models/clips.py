@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest
-from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieval_records import Retrieval
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, match_names

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.models import ClipRequest, Sampling
-from reaudio_eval.records import Retrieval
+from reaudio_eval.retrieval_records import Retrieval
 
 KIND = "generated"
 TRAINED_ON = "dataset"

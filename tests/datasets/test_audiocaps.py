@@ -88,10 +88,10 @@ def test_test_split(joined: Path) -> None:
     data = load(DatasetOptions(joined))
     assert (data.name, data.split, data.notes) == ("audiocaps", "test", ())
     assert data.prompts == (
-        Prompt("vidA", "first A", ("/m/1",)),
-        Prompt("vidB", "first B", ("/m/4", "/m/3")),
-        Prompt("vidC_10", "first C", ("/m/2",)),
-        Prompt("vidC_20", "first D", ("/m/2",)),
+        Prompt("vidA", "first A", ("/m/1",), source_id="vidA"),
+        Prompt("vidB", "first B", ("/m/4", "/m/3"), source_id="vidB"),
+        Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC"),
+        Prompt("vidC_20", "first D", ("/m/2",), source_id="vidC"),
     )
     assert data.train_counts == {"/m/1": 2, "/m/2": 1, "/m/3": 2}
     assert data.n_train("/m/4") == 0
@@ -109,7 +109,7 @@ def test_official_clip_without_segment_has_no_known_labels(official: Path) -> No
     path = official / "unbalanced_train_segments.csv"
     path.write_text("\n".join(row for row in path.read_text().splitlines() if not row.startswith("vidB")), encoding="utf-8")
     data = load(DatasetOptions(official))
-    assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False)
+    assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False, source_id="vidB")
     assert data.notes == ("1 of 4 clips have no known labels: they count in the overall numbers and in no stratum.",)
 
 
@@ -183,12 +183,12 @@ a/6.wav,A,six,another second of that video,,vidA,99,,exact
 def test_manifest(joined: Path, tmp_path: Path) -> None:
     data = load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
     assert data.prompts == (
-        Prompt("one", "a man", ("/m/3", "/m/1")),
+        Prompt("one", "a man", ("/m/3", "/m/1"), source_id="vidA"),
         Prompt("two", "a dog", ("/m/4", "/m/3")),
-        Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False),
+        Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False, source_id="vidB"),
         Prompt("four", "who knows", (), labels_known=False),
-        Prompt("five", "a man again", ("/m/2",)),
-        Prompt("six", "another second of that video", (), labels_known=False),
+        Prompt("five", "a man again", ("/m/2",), source_id="vidC"),
+        Prompt("six", "another second of that video", (), labels_known=False, source_id="vidA"),
     )
     assert data.notes == (
         "1 of 6 clips have ambiguous labels: they count in the overall numbers and in no stratum.",

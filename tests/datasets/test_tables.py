@@ -74,3 +74,9 @@ def test_rows_keep_their_numbers_after_a_split_is_chosen(tmp_path: Path) -> None
     path = write(tmp_path / "c.csv", "clip_id,caption,split\na,x,val\nb,y,test\nb,z,test\n")
     with pytest.raises(ReaudioError, match="row 3 repeats"):
         read_captions(path, None, "test")
+
+
+@pytest.mark.parametrize("column", ["source_id", "youtube_id"])
+def test_captions_may_say_what_a_clip_was_cut_from(tmp_path: Path, column: str) -> None:
+    path = write(tmp_path / "c.csv", f"clip_id,caption,{column}\na,x, v1 \nb,y,\n")
+    assert [p.source_id for p in read_captions(path)] == ["v1", ""]

@@ -12,7 +12,7 @@ import synthetic_report
 from test_html import HOSTILE, render
 
 from reaudio_eval.copying import COLUMNS
-from reaudio_eval.records import CopyingAnalysis, LongtailAnalysis, MetricInfo, Retrieval
+from reaudio_eval.records import LongtailAnalysis, MetricInfo
 from reaudio_eval.render.copying import copy_tables, leak_sentences, leak_tables
 from reaudio_eval.render.copying_figures import copying_figure
 from reaudio_eval.render.copying_section import most_copied
@@ -21,6 +21,7 @@ from reaudio_eval.render.sections import main_table, metrics_table
 from reaudio_eval.render.tables import latex
 from reaudio_eval.render.verdict import overall_separation, sentences
 from reaudio_eval.render.views import arrow
+from reaudio_eval.retrieval_records import CopyingAnalysis, Retrieval
 from reaudio_model.records import Neighbour, Pair
 
 COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0)
