@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.records import Dataset, MetricInfo, Stratum, SystemScores
+from reaudio_eval.models import Sampling
+from reaudio_eval.records import Alert, Dataset, MetricInfo, Stratum, SystemScores
 from reaudio_eval.retrieved import Compared, neighbours_sha256
 from reaudio_eval.runs import Run, read_run, write_run
 from reaudio_model.common.errors import ReaudioError
@@ -67,6 +68,55 @@ def rests_on(name: str, protocol: str, seed: int) -> dict[str, Any]:
         "protocol": protocol,
         "seed": seed,
     }
+
+
+def known_baselines(
+    dataset: Dataset,
+    models: Sequence[str],
+    *,
+    clip_ids: Sequence[str],
+    metrics: Sequence[MetricInfo],
+    protocol: str,
+    strata: Sequence[Stratum],
+    sampling: Sampling | None = None,
+    selection: bool = False,
+    control: Compared | None = None,
+) -> tuple[list[SystemScores], list[Alert]]:
+    """The scores that come with the package and belong beside these models, and notes on those that cannot be shown.
+
+    Args:
+        dataset, models: of the evaluation.
+        sampling: of the evaluation, None for the models' own; scores that were made otherwise are left out.
+        clip_ids, metrics, protocol, strata, selection, control: see :func:`read_baseline`.
+
+    Raises:
+        ReaudioError: see :func:`read_baseline`.
+    """
+    scores: list[SystemScores] = []
+    notes: list[Alert] = []
+    said = sampling or Sampling()
+    asked = (said.steps or bundled.STEPS, bundled.GUIDANCE if said.guidance is None else said.guidance)
+    for name in baseline_names(dataset, models):
+        if name == COPY:
+            continue
+        found: SystemScores | str = (
+            f"{name} is left out: its bundled scores are of {bundled.STEPS} steps and guidance {bundled.GUIDANCE:g}; {REMEDY}."
+        )
+        if asked == (bundled.STEPS, bundled.GUIDANCE):
+            found = read_baseline(
+                name,
+                clip_ids=clip_ids,
+                metrics=metrics,
+                protocol=protocol,
+                strata=strata,
+                selection=selection,
+                control=control,
+            )
+        if isinstance(found, str):
+            notes.append(Alert("note", found))
+        else:
+            scores.append(found)
+    return scores, notes
 
 
 def read_baseline(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from reaudio_eval import provenance, registry
 from reaudio_eval.analysis import analyse
-from reaudio_eval.baselines import COPY, baseline_names, read_baseline
+from reaudio_eval.baselines import COPY, baseline_names, known_baselines
 from reaudio_eval.class_prompts import class_prompts
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.evaluate import REFERENCE, Evaluation, Options, Tools, evaluate, prepare
@@ -259,6 +259,10 @@ def _check_weights(request: LongtailRequest) -> None:
     for name in request.weights:
         if name not in request.models:
             raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
+    for name in request.models:
+        check = getattr(registry.load("models", name), "check", None)
+        if check is not None:
+            check(request.dataset, request.weights.get(name), registry.find("models", name).variant)
 
 
 def _generation(request: LongtailRequest, options: Options) -> Generation:
@@ -269,26 +273,19 @@ def _known_baselines(
     request: LongtailRequest, todo: Plan, evaluation: Evaluation, control: Compared | None
 ) -> tuple[list[SystemScores], list[Alert]]:
     """Scores that come with the package, and why some cannot be shown."""
-    scores: list[SystemScores] = []
-    notes: list[Alert] = []
-    if request.baselines == "bundled":
-        for name in baseline_names(todo.dataset, request.models):
-            if name == COPY:
-                continue
-            found = read_baseline(
-                name,
-                clip_ids=evaluation.clip_ids,
-                metrics=[m.info for m in todo.tools.metrics],
-                protocol=todo.protocol,
-                strata=todo.strata,
-                selection=todo.selection is not None,
-                control=control,
-            )
-            if isinstance(found, str):
-                notes.append(Alert("note", found))
-            else:
-                scores.append(found)
-    return scores, notes
+    if request.baselines != "bundled":
+        return [], []
+    return known_baselines(
+        todo.dataset,
+        request.models,
+        clip_ids=evaluation.clip_ids,
+        metrics=[m.info for m in todo.tools.metrics],
+        protocol=todo.protocol,
+        strata=todo.strata,
+        sampling=request.sampling,
+        selection=todo.selection is not None,
+        control=control,
+    )
 
 
 def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
@@ -457,4 +454,5 @@ def run_provenance(request: LongtailRequest, options: Options, todo: Plan, evalu
             for name, e in todo.tools.embedders.items()
         },
         "strata_scheme": request.strata,
+        "sampling": dataclasses.asdict(request.sampling),
     }

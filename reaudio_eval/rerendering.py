@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reaudio_eval.analysis import analyse
+from reaudio_eval.baselines import known_baselines
+from reaudio_eval.classes import all_metrics
 from reaudio_eval.longtail_run import LongtailResult, Media, render_stage
-from reaudio_eval.records import Alert, LongtailAnalysis, SystemScores
+from reaudio_eval.models import Sampling
+from reaudio_eval.records import Alert, LongtailAnalysis, Stratum, SystemScores
+from reaudio_eval.retrieved import control_of
 from reaudio_eval.runs import MANIFEST, Run, read_run
 from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
@@ -17,7 +21,7 @@ from reaudio_model.common.progress import Reporter
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
 SHARED_KEYS = (
     "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
-    "strata_scheme",
+    "strata_scheme", "sampling",
 )  # fmt: skip
 
 
@@ -49,12 +53,18 @@ def newest(runs: Sequence[Run]) -> list[Run]:
 
 
 def analyse_runs(
-    paths: Sequence[Path], *, primary: str | None = None, strata: str | None = None, seed: int = 0, only: str | None = None
+    paths: Sequence[Path],
+    *,
+    primary: str | None = None,
+    strata: str | None = None,
+    seed: int = 0,
+    only: str | None = None,
+    bundled: bool = True,
 ) -> tuple[LongtailAnalysis, list[Run]]:
     """Runs read and analysed together.
 
     Args:
-        paths, primary, strata, seed: see :func:`rerender`.
+        paths, primary, strata, seed, bundled: see :func:`rerender`.
         only: the one metric wanted, which saves the work for the others.
 
     Raises:
@@ -65,7 +75,8 @@ def analyse_runs(
     _check_same_clips(runs)
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
-    scores = [r.scores if only is None else one_metric(r.scores, only) for r in runs]
+    beside, left_out = _beside(runs, scheme) if bundled else ([], [])
+    scores = [s if only is None else one_metric(s, only) for s in (*(r.scores for r in runs), *beside)]
     if only is not None and not any(s.metrics for s in scores):
         raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
     if strata is not None:
@@ -78,9 +89,26 @@ def analyse_runs(
         primary=primary,
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
-        alerts=[Alert("note", note) for note in first.dataset.notes],
+        alerts=[*(Alert("note", note) for note in first.dataset.notes), *left_out],
     )
     return analysis, runs
+
+
+def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
+    """What the report of these runs shows of the scores that come with the package."""
+    first = runs[0]
+    systems = [r.scores.system for r in runs]
+    return known_baselines(
+        first.dataset,
+        [s.name for s in systems],
+        clip_ids=[p.clip_id for p in first.dataset.prompts],
+        metrics=all_metrics([r.scores for r in runs]),
+        protocol=str(first.manifest["protocol"]["name"]),
+        strata=strata,
+        sampling=Sampling(**first.manifest.get("sampling", {})),
+        selection=first.manifest.get("selection") is not None,
+        control=control_of(systems),
+    )
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:
@@ -101,6 +129,7 @@ def rerender(
     strata: str | None = None,
     media: Media = "inline",
     seed: int = 0,
+    bundled: bool = True,
     jobs: int = 2,
     reporter: Reporter | None = None,
 ) -> LongtailResult:
@@ -113,13 +142,15 @@ def rerender(
         strata: another scheme for per-clip and per-label metrics; set metrics are then shown over all clips only.
         media: players inside the page, in a folder, or none.
         seed: of the bootstrap.
+        bundled: beside runs of a bundled model show its twin without retrieval by the scores that come with the package, as the
+            evaluation itself does.
         jobs: encoding threads.
         reporter: shows progress.
 
     Raises:
         ReaudioError: see :func:`analyse_runs`.
     """
-    analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed)
+    analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed, bundled=bundled)
     report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
     return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from reaudio_eval import baselines
-from reaudio_eval.baselines import baseline_names, export_baseline, read_baseline
+from reaudio_eval.baselines import baseline_names, export_baseline, known_baselines, read_baseline
+from reaudio_eval.models import Sampling
 from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
 from reaudio_eval.retrieved import Compared, neighbours_sha256
 from reaudio_eval.runs import write_run
@@ -154,3 +155,26 @@ def test_runs_written_before_pools_were_kept_are_read(shipped: Path) -> None:
     run = baselines.read_run(shipped / NAME)
     assert run.dataset.pool_counts is None
     assert baselines.read_run(baselines.FOLDER / NAME).dataset.n_pool("owl") is None
+
+
+def test_scores_of_other_sampling_are_left_out_with_a_note(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "FOLDER", shipped)
+    monkeypatch.setattr(
+        baselines.read_baseline, "__kwdefaults__", {**baselines.read_baseline.__kwdefaults__, "folder": shipped}
+    )
+    dataset = Dataset("miniature", "test", (), {}, {})
+
+    def known(sampling: Sampling | None, models: tuple[str, ...] = ("re-audioldm-l",)) -> tuple[list[str], list[str]]:
+        scores, notes = known_baselines(
+            dataset, models, clip_ids=IDS, metrics=[METRIC], protocol="miniature", strata=STRATA, sampling=sampling
+        )
+        return [s.system.name for s in scores], [n.message for n in notes]
+
+    steps, guidance = baselines.bundled.STEPS, baselines.bundled.GUIDANCE
+    for same in (None, Sampling(), Sampling(steps, guidance), Sampling(k=1)):
+        assert known(same) == ([NAME], [])
+    for other in (Sampling(steps=1), Sampling(guidance=0.0)):
+        names, notes = known(other)
+        assert names == []
+        assert f"its bundled scores are of {steps} steps and guidance {guidance:g}; give --baselines fresh" in notes[0]
+    assert known(None, (NAME,)) == ([], [])

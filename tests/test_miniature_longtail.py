@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from reaudio_eval.cli import app
 from reaudio_eval.datasets.miniature import BANNER
+from reaudio_eval.rerendering import rerender
 from reaudio_eval.runs import read_run
 
 runner = CliRunner()
@@ -45,7 +46,8 @@ def test_the_model_stands_beside_real_audio_copying_and_noise(done: Done) -> Non
 def test_bundled_scores_of_another_list_are_left_out_with_a_note(done: Done) -> None:
     notes = [alert["message"] for alert in done.summary["alerts"]]
     assert any(
-        note.startswith("re-audioldm-s-none is left out: its bundled scores are of all 289 test clips") for note in notes
+        note.startswith("re-audioldm-s-none is left out: its bundled scores are of 12 steps and guidance 5")
+        for note in notes
     )
 
 
@@ -106,3 +108,21 @@ def test_audiocaps_without_weights_says_what_to_do(shared: Path, tmp_path: Path)
     result = runner.invoke(app, [*arguments, "--output", str(tmp_path)])
     assert result.exit_code == 2
     assert "There are no public weights of re-audioldm-l for audiocaps: train it" in " ".join(result.stderr.split())
+
+
+def test_without_public_weights_that_is_said_before_anything_is_asked_for(tmp_path: Path) -> None:
+    for command in (["longtail"], ["zeroshot"], ["sweep", "--over", "k=1,2"]):
+        result = runner.invoke(
+            app, [*command, "--dataset", "audiocaps", "--model", "re-audioldm-l", "--output", str(tmp_path)]
+        )
+        assert result.exit_code == 2
+        assert "There are no public weights of re-audioldm-l for audiocaps: train it (reaudio-model train" in result.stderr
+
+
+def test_the_report_made_again_says_the_same_of_the_bundled_twin(done: Done, tmp_path: Path) -> None:
+    again = rerender([done.output], tmp_path, media="none")
+    first = [a["message"] for a in done.summary["alerts"] if "is left out" in a["message"]]
+    assert first
+    assert [a.message for a in again.analysis.alerts if "is left out" in a.message] == first
+    without = rerender([done.output], tmp_path, media="none", bundled=False)
+    assert not [a for a in without.analysis.alerts if "is left out" in a.message]

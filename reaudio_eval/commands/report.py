@@ -24,6 +24,10 @@ def report(
     media: Annotated[
         MediaChoice, typer.Option("--media", help="Players inside the page, in a folder, or none.")
     ] = MediaChoice.inline,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines/--no-baselines", help="Beside a bundled model show its twin by scores of the package."),
+    ] = True,
     seed: SeedOption = 0,
     jobs: JobsOption = DEFAULT_JOBS,
     as_json: JsonOption = False,
@@ -34,7 +38,15 @@ def report(
     from reaudio_eval.rerendering import rerender
 
     result = rerender(
-        runs, output, primary=primary, strata=strata, media=media.value, seed=seed, jobs=jobs, reporter=reporter(quiet)
+        runs,
+        output,
+        primary=primary,
+        strata=strata,
+        media=media.value,
+        seed=seed,
+        bundled=baselines,
+        jobs=jobs,
+        reporter=reporter(quiet),
     )
     if as_json:
         print_json(longtail_json(result))

@@ -2,6 +2,7 @@
 
 A model file has ``KIND`` ("generated", "real" or "noise"), perhaps ``VARIANTS`` (see ``registry``), and
 ``clips(request: ClipRequest) -> Mapping[str, Path]``: clip_id -> audio file, made (or found) for the prompts asked for.
+It may have ``check(dataset: str, weights: Path | None, variant: str)``, which raises before anything is loaded what can be known then.
 A clip that could not be made or found is left out of the mapping; the audit lists it.
 
 It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for the zero-shot report; and that it is no system that

@@ -77,7 +77,7 @@ def generated_clips(request: ClipRequest, name: str, training: str) -> dict[str,
     Raises:
         ReaudioError: no weights for this dataset; see :func:`reaudio_model.generation.generate_to_files`.
     """
-    check_weights(request, name, training)
+    check_weights(request.dataset.name, request.weights, name, training)
     return _generate(request, _bundled(request, name) if request.weights is None else _users(request, request.weights))
 
 
@@ -89,7 +89,7 @@ def oracle_clips(request: ClipRequest, name: str, training: str) -> dict[str, Pa
     """
     from reaudio_model.common.audio import content_sha256
 
-    check_weights(request, f"oracle-{name.removeprefix('re-audioldm-')}", training)
+    check_weights(request.dataset.name, request.weights, f"oracle-{name.removeprefix('re-audioldm-')}", training)
     references = request.dataset.references
     known = tuple(p for p in request.prompts if p.clip_id in references)
     if not known:
@@ -150,11 +150,11 @@ def _pairs_used(sampling: Sampling) -> int | None:
     return 0 if sampling.retrieval == "none" else sampling.k
 
 
-def check_weights(request: ClipRequest, name: str, training: str) -> None:
+def check_weights(dataset: str, weights: Path | None, name: str, training: str) -> None:
     """Raises ReaudioError where a model has neither bundled weights for this dataset nor the user's."""
-    if request.weights is None and request.dataset.name != MINIATURE:
+    if weights is None and dataset != MINIATURE:
         raise ReaudioError(
-            f"There are no public weights of {name} for {request.dataset.name}: train it ({training}) and give "
+            f"There are no public weights of {name} for {dataset}: train it ({training}) and give "
             f"--weights {name}=FOLDER of the saved pipeline, or score clips you have with --clips NAME=FOLDER; the weights that come "
             "with the package are the miniature's (--dataset miniature)."
         )

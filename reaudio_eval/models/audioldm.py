@@ -7,6 +7,7 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest, Sampling
 
 KIND = "generated"
+TRAINING = "reaudio-model train diffusion --config re-audioldm-s-none --set data.told=sound"
 TRAINED_ON = "dataset"
 
 
@@ -18,8 +19,18 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     """
     from reaudio_eval.models._re_audioldm import generated_clips
 
-    training = "reaudio-model train diffusion --config re-audioldm-s-none --set data.told=sound"
-    return generated_clips(request, "audioldm", training)
+    return generated_clips(request, "audioldm", TRAINING)
+
+
+def check(dataset: str, weights: Path | None, variant: str) -> None:
+    """What can be said before the data are there.
+
+    Raises:
+        ReaudioError: neither bundled weights for the dataset nor the user's.
+    """
+    from reaudio_eval.models._re_audioldm import check_weights
+
+    check_weights(dataset, weights, "audioldm", TRAINING)
 
 
 def defaults(variant: str, weights: Path | None) -> Sampling:

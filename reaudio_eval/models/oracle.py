@@ -23,7 +23,18 @@ def clips(request: ClipRequest) -> dict[str, Path]:
         ReaudioError: no real clips, no weights, or bad ones; see ``_re_audioldm.oracle_clips``.
     """
     from reaudio_eval.models._re_audioldm import oracle_clips
-    from reaudio_eval.models.re_audioldm import RECIPES
+    from reaudio_eval.models.re_audioldm import training
 
-    training = f"reaudio-model train diffusion --config re-audioldm-{RECIPES[request.variant]}"
-    return oracle_clips(request, f"re-audioldm-{request.variant}", training)
+    return oracle_clips(request, f"re-audioldm-{request.variant}", training(request.variant))
+
+
+def check(dataset: str, weights: Path | None, variant: str) -> None:
+    """What can be said before the data are there.
+
+    Raises:
+        ReaudioError: neither bundled weights for the dataset nor the user's.
+    """
+    from reaudio_eval.models._re_audioldm import check_weights
+    from reaudio_eval.models.re_audioldm import training
+
+    check_weights(dataset, weights, f"oracle-{variant}", training(variant))

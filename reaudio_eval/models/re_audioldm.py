@@ -16,7 +16,12 @@ VARIANTS = {
     "s-audio": "Re-AudioLDM-S (arXiv 2309.08051), audio of 3 neighbours",
     "s-none": "Re-AudioLDM-S (arXiv 2309.08051) without retrieval",
 }
-RECIPES = {"s": "s-audio-text-k3", "l": "l-audio-text-k10", "s-audio": "s-audio-k3", "s-none": "s-none"}
+_RECIPES = {"s": "s-audio-text-k3", "l": "l-audio-text-k10", "s-audio": "s-audio-k3", "s-none": "s-none"}
+
+
+def training(variant: str) -> str:
+    """The command that trains a variant."""
+    return f"reaudio-model train diffusion --config re-audioldm-{_RECIPES[variant]}"
 
 
 def clips(request: ClipRequest) -> dict[str, Path]:
@@ -27,8 +32,18 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     """
     from reaudio_eval.models._re_audioldm import generated_clips
 
-    training = f"reaudio-model train diffusion --config re-audioldm-{RECIPES[request.variant]}"
-    return generated_clips(request, f"re-audioldm-{request.variant}", training)
+    return generated_clips(request, f"re-audioldm-{request.variant}", training(request.variant))
+
+
+def check(dataset: str, weights: Path | None, variant: str) -> None:
+    """What can be said before the data are there.
+
+    Raises:
+        ReaudioError: neither bundled weights for the dataset nor the user's.
+    """
+    from reaudio_eval.models._re_audioldm import check_weights
+
+    check_weights(dataset, weights, f"re-audioldm-{variant}", training(variant))
 
 
 def defaults(variant: str, weights: Path | None) -> Sampling:
