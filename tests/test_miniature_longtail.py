@@ -43,7 +43,7 @@ def test_the_model_stands_beside_real_audio_copying_and_noise(done: Done) -> Non
     assert {"kl_miniature_tagger", "fd_miniature_tagger", "is_miniature_tagger", "clap_score_miniature"} <= metrics
 
 
-def test_bundled_scores_of_another_list_are_left_out_with_a_note(done: Done) -> None:
+def test_bundled_scores_of_other_sampling_are_left_out_with_a_note(done: Done) -> None:
     notes = [alert["message"] for alert in done.summary["alerts"]]
     assert any(
         note.startswith("re-audioldm-s-none is left out: its bundled scores are of 12 steps and guidance 5")
