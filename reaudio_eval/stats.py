@@ -222,6 +222,8 @@ def stratified_jackknife(
     for i, x in enumerate(samples):
         left_out = (x.sum() - x) / (len(x) - 1)
         replicates = statistic([*means[:i], left_out, *means[i + 1 :]])
+        if not np.isfinite(replicates).all():
+            return no_interval(f"undefined without one of the {unit}")
         variances.append((len(x) - 1) / len(x) * np.sum((replicates - np.mean(replicates)) ** 2))
     total = float(np.sum(variances))
     parts = sum(v**2 / (len(x) - 1) for v, x in zip(variances, samples, strict=True))

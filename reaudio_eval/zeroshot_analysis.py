@@ -348,6 +348,11 @@ def _alerts(
         )
     yield Alert(
         "note",
+        "Zero-shot is said of the generator. The encoders that condition it and those that judge it (CLAP, T5, taggers) may well have met "
+        "these classes.",
+    )
+    yield Alert(
+        "note",
         "Metrics of sets of clips (FAD, FD, KAD, IS) are not shown: a regime holds too few clips for them. `reaudio-eval longtail` has "
         "them beside their floor.",
     )

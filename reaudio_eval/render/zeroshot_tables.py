@@ -8,6 +8,7 @@ from typing import Any
 
 from reaudio_eval.records import MetricInfo
 from reaudio_eval.regimes import RARE, ZERO_SHOT
+from reaudio_eval.regimes import SEEN as SEEN_REGIME
 from reaudio_eval.render.sections import MIN_CLASSES, methods
 from reaudio_eval.render.text import DASH, count, number, p_value
 from reaudio_eval.render.verdict import ALPHA
@@ -98,7 +99,19 @@ def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView
         columns,
         _grouped(analysis, rows),
         tuple(notes.reasons),
-        (f"Grey: fewer than {MIN_CLASSES} classes, or a system whose training is not known.", methods(own)),
+        (
+            f"Grey: fewer than {MIN_CLASSES} classes, or a system whose training is not known.",
+            *_context(analysis),
+            methods(own),
+        ),
+    )
+
+
+def _context(analysis: ZeroshotAnalysis) -> tuple[str, ...]:
+    if analysis.every_prompt or SEEN_REGIME.name not in set(analysis.regimes["regime"]):
+        return ()
+    return (
+        "The classes seen are context: they occur here only in clips that hold a rarer class too (--all uses every prompt).",
     )
 
 
@@ -135,12 +148,13 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
         for regime in titles
         if (own["regime"] == regime).any()
     )
-    heads = ("systems", "difference", "p", "p, Holm", "smallest p", "detectable", "n")
+    heads = ("systems", "difference", "p", "p, Holm", "detectable", "n")
     n_tests = int(own["p_value"].notna().sum())
     remarks = (
         f"System minus what it is compared with, on the same clips. Bold: the Holm-corrected test separates the two (p < {ALPHA}).",
-        f"p: random signs of the class differences; with so few classes it cannot fall below the smallest p, and Holm's correction over "
+        f"p: random signs of the class differences. With few classes it cannot fall below the value under it, and Holm's correction over "
         f"{count(n_tests, 'test')} of the table multiplies the smallest of them by {n_tests}." if n_tests else "",
+        "The test assumes less than the interval: where the two disagree, the test decides.",
         "Detectable: the smallest difference that such a test would probably (power 0.8) see.",
     )  # fmt: skip
     return TableView(
@@ -155,7 +169,7 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
 
 def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
     size = Cell(f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes"))
-    dashes = (Cell(DASH),) * 4
+    dashes = (Cell(DASH),) * 3
     if not math.isfinite(row.difference):
         return (notes.undefined(row.reason), *dashes, size)
     drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
@@ -165,7 +179,9 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
     if not math.isfinite(row.p_value):
         return (signed, *dashes, size)
     return (
-        signed, Cell(p_value(row.p_value)), Cell(p_value(row.p_holm), mark=mark), Cell(p_value(row.smallest_p)),
+        signed,
+        Cell(p_value(row.p_value), detail=f"{p_value(row.smallest_p)} at best"),
+        Cell(p_value(row.p_holm), mark=mark),
         Cell(number(row.detectable, digits)), size,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from reaudio_eval.render.verdict import ALPHA
 from reaudio_eval.render.views import lookup, metric_decimals, records
 from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis
 
-AGAINST = {"twin": "its twin without retrieval, {}", "copy": "{}, the retrieved clips as they are"}
+AGAINST = {"twin": "its twin without retrieval {}", "copy": "the retrieved clips as they are {}"}
 MOST = 3  # systems that get a sentence of their own
 
 
@@ -73,24 +73,36 @@ def _sentence(analysis: ZeroshotAnalysis, metric: MetricInfo, regime: Any, syste
 
 
 def _comparisons(rows: list[Any], metric: MetricInfo, digits: int) -> Markup:
+    """What the tests say of each comparison; their intervals stand in the table beside."""
     if not rows:
         return Markup("; there is nothing to compare it with.")
-    known = [row for row in rows if math.isfinite(row.difference)]
-    reasons = dict.fromkeys(str(row.reason) for row in rows if not math.isfinite(row.p_holm))
-    told = Markup(": ") + Markup("; ").join(_compared(row, metric, digits) for row in known) if known else Markup("")
-    return told + (Markup(". Not tested: {}.").format("; ".join(reasons)) if reasons else Markup("."))
+    tested = [row for row in rows if math.isfinite(row.p_holm)]
+    untested = [row for row in rows if not math.isfinite(row.p_holm)]
+    told = Markup(".")
+    if tested:
+        told += Markup(" It is {}.").format(Markup(", and ").join(_compared(row, metric, digits) for row in tested))
+    missed = [number(row.detectable, digits) for row in tested if row.p_holm >= ALPHA]
+    if missed:
+        told += Markup(" Differences below about {} would probably be missed.").format(listing(missed))
+    known = [row for row in untested if math.isfinite(row.difference)]
+    if known:
+        sizes = [Markup("{} against {}").format(number(row.difference, digits, sign=True), _other(row)) for row in known]
+        told += Markup(" The difference is {}").format(Markup(" and ").join(sizes)) + "."
+    reasons = dict.fromkeys(str(row.reason) for row in untested)
+    return told + (Markup(" Not tested: {}.").format("; ".join(reasons)) if reasons else Markup(""))
+
+
+def _other(row: Any) -> Markup:
+    return Markup(AGAINST[row.role]).format(Markup("<b>{}</b>").format(row.against))  # noqa: S704 - the texts are above
 
 
 def _compared(row: Any, metric: MetricInfo, digits: int) -> Markup:
-    other = Markup(AGAINST[row.role]).format(Markup("<b>{}</b>").format(row.against))  # noqa: S704 - the texts are above
-    size = _measured(row.difference, row.ci_low, row.ci_high, digits, sign=True)
-    if not math.isfinite(row.p_holm):
-        return Markup("{} against {}").format(size, other)
+    size = f"{number(row.difference, digits, sign=True)}, Holm-corrected p {_p(row.p_holm)}"
     if row.p_holm < ALPHA:
-        word = "better" if (row.difference > 0) == metric.higher_is_better else "worse"
-        return Markup("{} than {} by a paired test ({}, Holm-corrected p {})").format(word, other, size, _p(row.p_holm))
-    limit = f"; a difference below about {number(row.detectable, digits)} would probably be missed"
-    return Markup("it cannot be told from {} ({}, Holm-corrected p {}{})").format(other, size, _p(row.p_holm), limit)
+        word = "better than" if (row.difference > 0) == metric.higher_is_better else "worse than"
+    else:
+        word = "not told apart from"
+    return Markup("{} {} ({})").format(word, _other(row), size)
 
 
 def _p(p: float) -> str:
@@ -98,8 +110,8 @@ def _p(p: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def _measured(value: float, low: float, high: float, digits: int, *, sign: bool = False) -> str:
-    return " ".join(filter(None, [number(value, digits, sign=sign), interval(low, high, digits)]))
+def _measured(value: float, low: float, high: float, digits: int) -> str:
+    return " ".join(filter(None, [number(value, digits), interval(low, high, digits)]))
 
 
 def _landmarks(analysis: ZeroshotAnalysis, metric: MetricInfo) -> list[Markup]:
