@@ -150,12 +150,18 @@ def copy_tables(analysis: LongtailAnalysis) -> list[TableView]:
 def _copy_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
     frame = analysis.copying.summary[analysis.copying.summary["embedder"] == metric.embedder]
     found = lookup(frame, "system", "quantity")
+    reasons = lookup(analysis.overall[analysis.overall["metric"] == metric.name], "system")
     notes, rows = Notes(), []
     for i, system in enumerate(analysis.systems):
         of = analysis.copying.neighbours_of.get(system.name, "")
         own = [found.get((system.name, quantity)) for quantity in ("similarity", "real_similarity", "excess")]
-        cells = [notes.value(row, DIGITS) for row in own]
-        cells.append(_share(found.get((system.name, "near_copies")), found.get((system.name, "limit")), notes))
+        why = getattr(reasons.get(system.name), "reason", None)
+        cells = [notes.value(row, DIGITS) if row is not None else notes.undefined(why) for row in own]
+        cells.append(
+            notes.undefined(why)
+            if own[0] is None
+            else _share(found.get((system.name, "near_copies")), found.get((system.name, "limit")), notes)
+        )
         detail = f"compared with what {of} retrieved" if of and of != system.name else ""
         rows.append(Row(system.name, tuple(cells), system=i, detail=detail))
     columns = (

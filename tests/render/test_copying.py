@@ -125,6 +125,20 @@ def test_tables_name_the_rule_the_control_and_the_limit(copied: LongtailAnalysis
     assert r"$\to$" in latex(view)
 
 
+def test_a_system_without_a_value_says_why(copied: LongtailAnalysis) -> None:
+    gone = {name: getattr(copied.copying, name).query("system != 'AudioGen'") for name in ("copies", "summary")}
+    reason = "not among its bundled scores"
+    row = copied.overall.iloc[[0]].assign(system="AudioGen", metric="copying_net", value=np.nan, reason=reason)
+    less = replace(
+        copied, copying=replace(copied.copying, **gone), overall=pd.concat([copied.overall, row], ignore_index=True)
+    )
+    (view,) = copy_tables(less)
+    assert {(c.text, c.reason) for c in view.groups[0][1].cells} == {("–", reason)}
+    chart = copying_figure(less, "net")
+    assert chart is not None
+    assert [ax.get_title() for ax in chart.figure.axes if ax.get_visible()] == ["Re-AudioLDM"]
+
+
 def test_a_metric_with_a_target_has_no_best(copied: LongtailAnalysis) -> None:
     assert overall_separation(copied, COPYING).leader is None
     verdict = sentences(replace(copied, primary="copying_net"))[0]
