@@ -16,7 +16,8 @@ from reaudio_eval.baselines import BASELINES, FOLDER, export_baseline, pool_cont
 from reaudio_eval.datasets import DatasetOptions, miniature
 from reaudio_eval.datasets.miniature import DEFAULTS
 from reaudio_eval.evaluate import Options
-from reaudio_eval.longtail_run import LongtailRequest, longtail
+from reaudio_eval.longtail_plan import LongtailRequest
+from reaudio_eval.longtail_run import longtail
 from reaudio_model.common.progress import Reporter
 
 

@@ -21,7 +21,8 @@ from scipy.stats import bootstrap, false_discovery_control, permutation_test
 from reaudio_eval.datasets import DatasetOptions
 from reaudio_eval.datasets.miniature import DEFAULTS
 from reaudio_eval.evaluate import Options
-from reaudio_eval.longtail_run import LongtailRequest, longtail
+from reaudio_eval.longtail_plan import LongtailRequest
+from reaudio_eval.longtail_run import longtail
 from reaudio_eval.records import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reaudio_eval.listening.analyse import analyse_listening_test as analyse_listening_test
     from reaudio_eval.listening.export import ListeningRequest as ListeningRequest
     from reaudio_eval.listening.export import export_listening_test as export_listening_test
-    from reaudio_eval.longtail_run import LongtailRequest as LongtailRequest
+    from reaudio_eval.longtail_plan import LongtailRequest as LongtailRequest
     from reaudio_eval.longtail_run import LongtailResult as LongtailResult
     from reaudio_eval.longtail_run import longtail as longtail
     from reaudio_eval.plots import plot_per_class as plot_per_class
@@ -47,7 +47,7 @@ _PUBLIC = {
     "FolderScores": ("score_folders", "FolderScores"),
     "ListeningRequest": ("listening.export", "ListeningRequest"),
     "ListeningResult": ("listening.analyse", "ListeningResult"),
-    "LongtailRequest": ("longtail_run", "LongtailRequest"),
+    "LongtailRequest": ("longtail_plan", "LongtailRequest"),
     "LongtailResult": ("longtail_run", "LongtailResult"),
     "Options": ("evaluate", "Options"),
     "ZeroshotRequest": ("zeroshot_run", "ZeroshotRequest"),

@@ -13,7 +13,8 @@ from reaudio_eval import comparable, registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.class_differences import against_baseline, class_differences
 from reaudio_eval.datasets import DatasetDefaults
-from reaudio_eval.longtail_run import Media, percent
+from reaudio_eval.longtail_plan import Media
+from reaudio_eval.longtail_run import percent
 from reaudio_eval.published import published as published_rows
 from reaudio_eval.records import Alert, Comparison, Dataset, LongtailAnalysis, Stratum, SystemScores
 from reaudio_eval.render.compare_page import render_compare

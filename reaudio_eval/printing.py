@@ -15,7 +15,8 @@ from reaudio_model.common.files import atomic_path
 
 if TYPE_CHECKING:
     from reaudio_eval.compare_runs import ComparisonResult
-    from reaudio_eval.longtail_run import LongtailRequest, LongtailResult, Plan
+    from reaudio_eval.longtail_plan import LongtailRequest, Plan
+    from reaudio_eval.longtail_run import LongtailResult
 
 
 def plan_json(request: LongtailRequest, plan: Plan) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import known_baselines
 from reaudio_eval.classes import all_metrics
-from reaudio_eval.longtail_run import LongtailResult, Media, render_stage
+from reaudio_eval.longtail_plan import Media
+from reaudio_eval.longtail_run import LongtailResult, render_stage
 from reaudio_eval.models import Sampling
 from reaudio_eval.records import Alert, LongtailAnalysis, Stratum, SystemScores
 from reaudio_eval.retrieved import control_of

@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import longtail_run, registry
+from reaudio_eval import longtail_plan, longtail_run, registry, run_store
 from reaudio_eval.analysis import analyse
 from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
 from reaudio_eval.evaluate import Evaluation, Options, evaluate
 from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one
-from reaudio_eval.longtail_run import LongtailRequest, Media, Overwrite, Plan, RunStore, networks
+from reaudio_eval.longtail_plan import LongtailRequest, Media, Overwrite, Plan
+from reaudio_eval.longtail_run import networks
 from reaudio_eval.models import Sampling, Spent
 from reaudio_eval.records import Dataset, LongtailAnalysis, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport
 from reaudio_eval.retrieved import compared, with_judges
+from reaudio_eval.run_store import RunStore
 from reaudio_eval.runs import MANIFEST, is_finished
 from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
 from reaudio_eval.sweep_cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
@@ -47,7 +49,7 @@ class SweepRequest:
         limit: only the first so many prompts.
         sample: prompts chosen over all classes; 0 takes all, None what the dataset says (``DatasetDefaults.sweep_sample``).
         primary: metric shown first.
-        overwrite: see :class:`reaudio_eval.longtail_run.LongtailRequest`.
+        overwrite: see :class:`reaudio_eval.longtail_plan.LongtailRequest`.
         media: players in the page, in a folder beside it, or none.
     """
 
@@ -127,12 +129,14 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     longtail = request.as_longtail()
     first = cells[0].settings.captions
-    base = longtail_run.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
+    base = longtail_plan.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
     if request.primary is not None:
         one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
     datasets = {first: base.dataset}
     for number in sorted({cell.settings.captions for cell in cells} - {first}):
-        datasets[number] = longtail_run.load_dataset(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
+        datasets[number] = longtail_plan.load_dataset(
+            dataclasses.replace(longtail, data=_with_caption(request.data, number))
+        )
     return SweepPlan(base, cells, axes, datasets)
 
 
@@ -179,7 +183,7 @@ def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = N
     about = _about(request, options, todo, evaluations[first])
     analysis = analyse(
         scores,
-        longtail_run.scored_only(datasets[first], evaluations[first]),
+        run_store.scored_only(datasets[first], evaluations[first]),
         todo.base.strata,
         seed=options.seed,
         primary=request.primary,
@@ -275,7 +279,7 @@ def _about(request: SweepRequest, options: Options, todo: SweepPlan, evaluation:
         "sample": request.as_longtail().sample or None,
         "limit": request.limit,
     }
-    return longtail_run.run_provenance(request.as_longtail(), options, todo.base, evaluation) | {"sweep": settings}
+    return run_store.run_provenance(request.as_longtail(), options, todo.base, evaluation) | {"sweep": settings}
 
 
 def _write_runs(

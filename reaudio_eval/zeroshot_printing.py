@@ -12,7 +12,7 @@ from reaudio_eval.regimes import REGIMES, label_regime
 from reaudio_eval.runs import number
 
 if TYPE_CHECKING:
-    from reaudio_eval.longtail_run import Plan
+    from reaudio_eval.longtail_plan import Plan
     from reaudio_eval.training_labels import Training
     from reaudio_eval.zeroshot_run import ZeroshotRequest, ZeroshotResult
 

@@ -12,7 +12,8 @@ from reaudio_eval import registry
 from reaudio_eval.baselines import BASELINES, COPY, baseline_names
 from reaudio_eval.evaluate import Options, Tools
 from reaudio_eval.generate import SystemRequest, is_bound, shown_name
-from reaudio_eval.longtail_run import LongtailRequest, Plan, analyse_and_store, plan, score_plan
+from reaudio_eval.longtail_plan import LongtailRequest, Plan, plan
+from reaudio_eval.longtail_run import analyse_and_store, score_plan
 from reaudio_eval.records import Dataset, Prompt, SystemInfo
 from reaudio_eval.regimes import FEW_SHOT, check_few_shot, rare_prompts
 from reaudio_eval.render.html import RenderedReport

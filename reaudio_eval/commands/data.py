@@ -69,7 +69,7 @@ def data_prompts(
     """The prompts of an evaluation as CSV (clip_id, caption, labels), for a system that runs elsewhere."""
     from reaudio_eval.data_stats import prompts_csv
     from reaudio_eval.datasets import DatasetOptions
-    from reaudio_eval.longtail_run import LongtailRequest, load_dataset
+    from reaudio_eval.longtail_plan import LongtailRequest, load_dataset
     from reaudio_model.common.files import atomic_write
 
     chosen = parse_captions(captions, per_class)

@@ -118,7 +118,7 @@ def longtail(
     """
     from reaudio_eval.datasets import DatasetOptions
     from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.longtail_run import LongtailRequest, plan
+    from reaudio_eval.longtail_plan import LongtailRequest, plan
     from reaudio_eval.longtail_run import longtail as run
     from reaudio_eval.models import Sampling
     from reaudio_eval.printing import longtail_json, longtail_text, plan_json

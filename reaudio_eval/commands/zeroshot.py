@@ -155,7 +155,7 @@ def zeroshot(
     """
     from reaudio_eval.datasets import DatasetOptions
     from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.longtail_run import LongtailRequest
+    from reaudio_eval.longtail_plan import LongtailRequest
     from reaudio_eval.models import Sampling
     from reaudio_eval.zeroshot_printing import zeroshot_json, zeroshot_plan_json, zeroshot_text
     from reaudio_eval.zeroshot_run import ZeroshotRequest, plan_zeroshot
