@@ -117,6 +117,9 @@ PrimaryOption = Annotated[
 MediaOption = Annotated[
     MediaChoice, typer.Option("--media", help="Players inside the page, in a folder beside it, or none.")
 ]
+PlayersOption = Annotated[
+    int | None, typer.Option("--players", min=0, help="Clips to listen to, at most. Default: as many as fit the page.")
+]
 OverwriteOption = Annotated[OverwriteChoice, typer.Option("--overwrite", help="What to do with finished runs.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many prompts.")]
 SampleOption = Annotated[

@@ -49,6 +49,7 @@ class LongtailRequest:
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
         media: players in the page, in a folder beside it, or none.
+        players: clips to listen to, at most; None takes the report's own number.
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
     """
 
@@ -70,6 +71,7 @@ class LongtailRequest:
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
     media: Media = "inline"
+    players: int | None = None
     control: Compared | None = None
 
 

@@ -15,6 +15,7 @@ from reaudio_eval.generate import Generation, collect, is_bound
 from reaudio_eval.longtail_plan import LongtailRequest, Media, Plan, plan
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
+from reaudio_eval.render.media import INLINE_PLAYERS
 from reaudio_eval.retrieved import Compared, compared, control_of, with_judges
 from reaudio_eval.run_store import RunStore, run_provenance, scored_only
 from reaudio_eval.runs import Json
@@ -69,7 +70,7 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     todo = plan(request, options)
     scored = score_plan(request, options, todo, reporter)
     analysis, runs = analyse_and_store(request, options, todo, scored)
-    report = render_stage(analysis, request.output, request.media, options.jobs, reporter)
+    report = render_stage(analysis, request.output, request.media, options.jobs, reporter, request.players)
     return LongtailResult(analysis, report, runs, scored.evaluation.audit)
 
 
@@ -157,10 +158,13 @@ def _known_baselines(
     )
 
 
-def render_stage(analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter) -> RenderedReport:
+def render_stage(
+    analysis: LongtailAnalysis, output: Path, media: Media, jobs: int, reporter: Reporter, players: int | None = None
+) -> RenderedReport:
     """Write the report, with progress."""
+    most = INLINE_PLAYERS if players is None else players
     with reporter.stage("Rendering", 100) as advance:
-        return render_longtail(analysis, output, media=media, jobs=jobs, progress=percent(advance))
+        return render_longtail(analysis, output, media=media, max_players=most, jobs=jobs, progress=percent(advance))
 
 
 def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:

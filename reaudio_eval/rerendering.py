@@ -129,6 +129,7 @@ def rerender(
     primary: str | None = None,
     strata: str | None = None,
     media: Media = "inline",
+    players: int | None = None,
     seed: int = 0,
     bundled: bool = True,
     jobs: int = 2,
@@ -142,6 +143,7 @@ def rerender(
         primary: metric drawn first.
         strata: another scheme for per-clip and per-label metrics; set metrics are then shown over all clips only.
         media: players inside the page, in a folder, or none.
+        players: clips to listen to, at most.
         seed: of the bootstrap.
         bundled: beside runs of a bundled model show its twin without retrieval by the scores that come with the package, as the
             evaluation itself does.
@@ -152,7 +154,7 @@ def rerender(
         ReaudioError: see :func:`analyse_runs`.
     """
     analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed, bundled=bundled)
-    report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True))
+    report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True), players)
     return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
 
 

@@ -51,6 +51,7 @@ class SweepRequest:
         primary: metric shown first.
         overwrite: see :class:`reaudio_eval.longtail_plan.LongtailRequest`.
         media: players in the page, in a folder beside it, or none.
+        players: clips to listen to, at most, but two prompts; None takes the report's own number.
     """
 
     dataset: str
@@ -69,6 +70,7 @@ class SweepRequest:
     primary: str | None = None
     overwrite: Overwrite = "only-missing"
     media: Media = "inline"
+    players: int | None = None
 
     def as_longtail(self) -> LongtailRequest:
         """The same data and output as a request of the main job, for the pieces that both share."""
@@ -170,7 +172,7 @@ def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = N
     Raises:
         ReaudioError: see :func:`plan_sweep` and :func:`reaudio_eval.evaluate.evaluate`.
     """
-    from reaudio_eval.render.sweep import render_sweep
+    from reaudio_eval.render.sweep import PLAYERS, render_sweep
 
     reporter = reporter or Reporter(quiet=True)
     todo = plan_sweep(request, options)
@@ -199,9 +201,15 @@ def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = N
         alerts=(*sweep_alerts(analysis, todo.cells, _defaults(request)), *analysis.alerts),
     )
     result = summarise_sweep(analysis, todo.cells, todo.axes, request.design, costs)
+    most = PLAYERS if request.players is None else request.players
     with reporter.stage("Rendering", 100) as advance:
         report = render_sweep(
-            result, request.output, media=request.media, jobs=options.jobs, progress=longtail_run.percent(advance)
+            result,
+            request.output,
+            media=request.media,
+            max_players=most,
+            jobs=options.jobs,
+            progress=longtail_run.percent(advance),
         )
     return SweepResult(result, report, tuple(runs[cell.name] for cell in todo.cells))
 

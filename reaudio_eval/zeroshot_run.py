@@ -17,6 +17,7 @@ from reaudio_eval.longtail_run import analyse_and_store, score_plan
 from reaudio_eval.records import Dataset, Prompt, SystemInfo
 from reaudio_eval.regimes import FEW_SHOT, check_few_shot, rare_prompts
 from reaudio_eval.render.html import RenderedReport
+from reaudio_eval.render.media import INLINE_PLAYERS
 from reaudio_eval.render.zeroshot import render_zeroshot
 from reaudio_eval.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
 from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot
@@ -214,6 +215,7 @@ def zeroshot(request: ZeroshotRequest, options: Options, reporter: Reporter | No
         alerts=scored.alerts,
     )
     with reporter.stage("Rendering", 1) as advance:
-        report = render_zeroshot(analysis, evaluation.output, media=evaluation.media, jobs=options.jobs)
+        most = INLINE_PLAYERS if evaluation.players is None else evaluation.players
+        report = render_zeroshot(analysis, evaluation.output, media=evaluation.media, max_players=most, jobs=options.jobs)
         advance(1)
     return ZeroshotResult(analysis, report, runs, scored.evaluation.audit)

@@ -33,6 +33,7 @@ from reaudio_eval.cli_options import (
     OverwriteChoice,
     OverwriteOption,
     PerClassOption,
+    PlayersOption,
     PrimaryOption,
     RealOption,
     ReferencesOption,
@@ -93,6 +94,7 @@ def longtail(
     strata: StrataOption = None,
     primary: PrimaryOption = None,
     media: MediaOption = MediaChoice.inline,
+    players: PlayersOption = None,
     overwrite: OverwriteOption = OverwriteChoice.only_missing,
     limit: LimitOption = None,
     sample: SampleOption = None,
@@ -160,6 +162,7 @@ def longtail(
         primary=primary or (None if metric else defaults.primary),  # the default may not be among those named
         overwrite=overwrite.value,
         media=media.value,
+        players=players,
     )
     if dry_run:
         print_json(plan_json(request, plan(request, options)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import MediaChoice, SeedOption
+from reaudio_eval.cli_options import MediaChoice, PlayersOption, SeedOption
 from reaudio_model.common.cli import DEFAULT_JOBS, JobsOption, JsonOption, QuietOption, print_json, reporter
 
 EXAMPLE = "Example: [bold]reaudio-eval report reports/test --output reports/again[/bold]"
@@ -24,6 +24,7 @@ def report(
     media: Annotated[
         MediaChoice, typer.Option("--media", help="Players inside the page, in a folder, or none.")
     ] = MediaChoice.inline,
+    players: PlayersOption = None,
     baselines: Annotated[
         bool,
         typer.Option("--baselines/--no-baselines", help="Beside a bundled model show its twin by scores of the package."),
@@ -43,6 +44,7 @@ def report(
         primary=primary,
         strata=strata,
         media=media.value,
+        players=players,
         seed=seed,
         bundled=baselines,
         jobs=jobs,

@@ -30,6 +30,7 @@ from reaudio_eval.cli_options import (
     OverwriteChoice,
     OverwriteOption,
     PerClassOption,
+    PlayersOption,
     PrimaryOption,
     ReferencesOption,
     RequireOption,
@@ -102,6 +103,7 @@ def sweep(
     strata: StrataOption = None,
     primary: PrimaryOption = None,
     media: MediaOption = MediaChoice.inline,
+    players: PlayersOption = None,
     overwrite: OverwriteOption = OverwriteChoice.only_missing,
     limit: LimitOption = None,
     sample: SampleOption = None,
@@ -178,6 +180,7 @@ def sweep(
         primary=primary or defaults.primary,
         overwrite=overwrite.value,
         media=media.value,
+        players=players,
     )
     if dry_run:
         print_json(plan_json(request, plan_sweep(request, options)))

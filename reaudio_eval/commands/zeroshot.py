@@ -34,6 +34,7 @@ from reaudio_eval.cli_options import (
     OverwriteChoice,
     OverwriteOption,
     PerClassOption,
+    PlayersOption,
     PrimaryOption,
     RealOption,
     ReferencesOption,
@@ -131,6 +132,7 @@ def zeroshot(
     strata: StrataOption = None,
     primary: PrimaryOption = None,
     media: MediaOption = MediaChoice.inline,
+    players: PlayersOption = None,
     overwrite: OverwriteOption = OverwriteChoice.only_missing,
     limit: LimitOption = None,
     protocol: DatasetProtocolOption = None,
@@ -197,6 +199,7 @@ def zeroshot(
         primary=primary or (None if metric else defaults.primary),  # the default may not be among those named
         overwrite=overwrite.value,
         media=media.value,
+        players=players,
     )
     request = ZeroshotRequest(
         evaluation,
