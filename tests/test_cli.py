@@ -15,7 +15,7 @@ from reaudio_eval import cli_options, protocols
 from reaudio_eval.cli import app
 
 runner = CliRunner()
-COMMANDS = (["score"], ["longtail"], ["report"], ["list"], ["doctor"], ["data", "stats"])
+COMMANDS = (["score"], ["longtail"], ["zeroshot"], ["report"], ["list"], ["doctor"], ["data", "stats"])
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
