@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.classes import Bools, ClassTable, Summary, class_table, score_arrays, summarise
+from reaudio_eval.classes import ClassTable, Summary, class_table, score_arrays, summarise
 from reaudio_eval.estimates import Context, macro
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, SystemScores
-from reaudio_eval.regimes import RARE, REGIMES, ZERO_SHOT, Regime, described, label_regime, present
+from reaudio_eval.regimes import RARE, REGIMES, Regime, described, label_regime, present
 from reaudio_eval.stats import (
-    MAX_ENUMERATED,
-    N_FLIPS,
     Draws,
-    Estimate,
-    Floats,
-    detectable_difference,
-    holm,
-    sign_flip_p,
     undefined,
 )
 from reaudio_eval.summaries import Row, frame
 from reaudio_eval.training_labels import Training
+from reaudio_eval.zeroshot_caveats import zeroshot_alerts
+from reaudio_eval.zeroshot_comparisons import Role, World, compared_pairs, paired_rows
 
 MIN_INTERVAL_CLASSES = 5
-Role = Literal["system", "twin", "copy", "bound", "real", "noise"]
 
 _NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
 _INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
@@ -98,26 +91,6 @@ class ZeroshotAnalysis:
         return str(self.systems.set_index("system").at[system, "role"])
 
 
-class _World(NamedTuple):
-    """What every row is made from. place: position in REGIMES of each class; met: system -> classes it met beyond the counts."""
-
-    context: Context
-    place: Floats
-    met: Mapping[str, Bools]
-
-    def members(self, regime: Regime) -> Bools:
-        found: Bools = self.place == REGIMES.index(regime)
-        return found
-
-    def allowed(self, regime: Regime, *systems: str) -> Bools:
-        """Classes of the regime that none of the systems met in its own training; everyone may have met those that are seen."""
-        inside = self.members(regime)
-        if regime in RARE:
-            for system in systems:
-                inside = inside & ~self.met[system]
-        return inside
-
-
 def analyse_zeroshot(
     scores: Sequence[SystemScores],
     dataset: Dataset,
@@ -149,9 +122,9 @@ def analyse_zeroshot(
         alerts: shown before those found here.
     """
     table = class_table(dataset, base.strata)
-    place = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in table.labels], dtype=np.float64)
+    place = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in table.labels], dtype=np.intp)
     met = {name: np.array([own.saw(label) for label in table.labels], dtype=bool) for name, own in training.items()}
-    world = _World(Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes), place, met)
+    world = World(Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes), place, met)
     order = [s.name for s in base.systems]
     arrays = {s.system.name: score_arrays(s, table) for s in scores}
     classes = _classes(dataset, table, few_shot)
@@ -163,8 +136,8 @@ def analyse_zeroshot(
             who = {"system": name, "metric": metric.name}
             rows["by_regime"] += [who | _regime_row(summary, r, name, world) for r in shown]
             rows["per_class"] += [who | row for row in _class_rows(summary, name, classes, world)]
-        pairs = list(_pairs(order, roles, training))
-        rows["paired"] += _paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, world, training)
+        pairs = list(compared_pairs(order, roles, training))
+        rows["paired"] += paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, world, training)
     frames = {name: frame(found, COLUMNS[name]) for name, found in rows.items()}
     return ZeroshotAnalysis(
         base,
@@ -173,7 +146,7 @@ def analyse_zeroshot(
         systems=frame([_system_row(n, roles[n], training[n]) for n in order], COLUMNS["systems"]),
         regimes=frame([_size_row(r, world, few_shot) for r in shown], COLUMNS["regimes"]),
         classes=classes,
-        alerts=(*alerts, *_alerts(shown, world, roles, training, few_shot, every_prompt)),
+        alerts=(*alerts, *zeroshot_alerts(shown, world, roles, training, every_prompt)),
         **frames,
     )
 
@@ -182,15 +155,12 @@ def _system_row(name: str, role: Role, training: Training) -> Row:
     return {"system": name, "role": role, "trained_on": training.text, "training_known": training.known}
 
 
-def _size_row(regime: Regime, world: _World, few_shot: int) -> Row:
-    inside, table = world.members(regime), world.context.table
+def _size_row(regime: Regime, world: World, few_shot: int) -> Row:
+    n_classes, n_clips = world.size(regime)
+    meaning = described(regime, few_shot).meaning
     return {
-        "regime": regime.name,
-        "title": regime.title,
-        "meaning": described(regime, few_shot).meaning,
-        "n_classes": int(inside.sum()),
-        "n_clips": int(table.member[:, inside].any(axis=1).sum()),
-    }
+        "regime": regime.name, "title": regime.title, "meaning": meaning, "n_classes": n_classes, "n_clips": n_clips,
+    }  # fmt: skip
 
 
 def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame:
@@ -211,7 +181,7 @@ def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame
     return frame(rows, COLUMNS["classes"])
 
 
-def _regime_row(summary: Summary, regime: Regime, system: str, world: _World) -> Row:
+def _regime_row(summary: Summary, regime: Regime, system: str, world: World) -> Row:
     inside, allowed = world.members(regime), world.allowed(regime, system)
     n_seen = int((inside & ~allowed).sum())
     if n_seen and not allowed.any():
@@ -226,7 +196,7 @@ def _regime_row(summary: Summary, regime: Regime, system: str, world: _World) ->
     }  # fmt: skip
 
 
-def _class_rows(summary: Summary, system: str, classes: pd.DataFrame, world: _World) -> Iterator[Row]:
+def _class_rows(summary: Summary, system: str, classes: pd.DataFrame, world: World) -> Iterator[Row]:
     position = {label: i for i, label in enumerate(world.context.table.labels)}
     rare = {regime.name for regime in RARE}
     for row in classes.to_dict("records"):
@@ -235,124 +205,3 @@ def _class_rows(summary: Summary, system: str, classes: pd.DataFrame, world: _Wo
         shared = {str(key): row[key] for key in ("label", "name", "regime", "n_train", "n_pool")}
         value = np.nan if seen else float(summary.class_means[i])
         yield shared | {"n_clips": int(summary.class_counts[i]), "value": value, "status": "seen" if seen else ""}
-
-
-def _pairs(
-    order: Sequence[str], roles: Mapping[str, Role], training: Mapping[str, Training]
-) -> Iterator[tuple[str, str, Role]]:
-    """(system, against, role of the latter) for every system that competes."""
-    for system in sorted(name for name in order if roles[name] == "system"):
-        for role in ("twin", "copy"):
-            yield from ((system, other, roles[other]) for other in order if roles[other] == role)
-
-
-def _paired_rows(
-    metric: str,
-    pairs: Sequence[tuple[str, str, Role]],
-    regimes: Sequence[Regime],
-    arrays: Mapping[str, Mapping[str, Floats]],
-    world: _World,
-    training: Mapping[str, Training],
-) -> list[Row]:
-    rows: list[Row] = []
-    terms: list[Floats] = []
-    for system, against, role in pairs:
-        if metric not in arrays[system] or metric not in arrays[against]:
-            continue
-        difference = summarise(arrays[system][metric] - arrays[against][metric], world.context.table)
-        for regime in regimes:
-            allowed = world.allowed(regime, system, against)
-            estimate = _difference(difference, allowed, training, (system, against), world)
-            rows.append(_paired_row(estimate, difference, allowed) | {
-                "metric": metric, "regime": regime.name, "system": system, "against": against, "role": role,
-            })  # fmt: skip
-            defined = allowed & difference.defined
-            terms.append(np.where(defined, difference.class_means, 0.0) / max(1, int(defined.sum())))
-    _test(rows, terms, world)
-    for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
-        row["p_holm"] = p
-    return rows
-
-
-def _difference(
-    difference: Summary, allowed: Bools, training: Mapping[str, Training], who: Sequence[str], world: _World
-) -> Estimate:
-    unknown = [name for name in who if not training[name].known]
-    if unknown:
-        return undefined(f"what {unknown[0]} was trained on is not known")
-    if not allowed.any():
-        return undefined("n/a (seen): no class of this regime is new to both")
-    return macro(difference, allowed, world.context)
-
-
-def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
-    value, found = estimate
-    n_classes = int((allowed & difference.defined).sum())
-    return {
-        "difference": value, "ci_low": found.low, "ci_high": found.high, "p_value": np.nan, "reason": found.reason,
-        "smallest_p": smallest_p(n_classes) if found.reason is None else np.nan, "widening": found.widening,
-        "detectable": detectable_difference(found.se, found.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
-    }  # fmt: skip
-
-
-def _test(rows: list[Row], terms: Sequence[Floats], world: _World) -> None:
-    """Fill in the p-values of the rows that have an interval."""
-    tested = [i for i, row in enumerate(rows) if row["reason"] is None]
-    if tested:
-        rng = world.context.class_draws.rng(("sign flips", *world.context.table.labels))
-        p_values = sign_flip_p(np.column_stack([terms[i] for i in tested]), rng, [rows[i]["widening"] for i in tested])
-        for i, p in zip(tested, p_values, strict=True):
-            rows[i]["p_value"] = float(p)
-
-
-def smallest_p(n_classes: int) -> float:
-    """The smallest two-sided p-value a sign-flip test over so many classes can have."""
-    return 2.0 ** (1 - n_classes) if n_classes <= MAX_ENUMERATED else 1 / (1 + N_FLIPS)
-
-
-def _alerts(
-    shown: Sequence[Regime],
-    world: _World,
-    roles: Mapping[str, Role],
-    training: Mapping[str, Training],
-    few_shot: int,
-    every_prompt: bool,
-) -> Iterator[Alert]:
-    for regime in (r for r in shown if r in RARE):
-        size = _size_row(regime, world, few_shot)
-        if size["n_classes"] < world.context.min_classes:
-            yield Alert(
-                "warning",
-                f"{size['n_classes']} {'class is' if size['n_classes'] == 1 else 'classes are'} {regime.title} ({size['n_clips']} "
-                f"{'clip' if size['n_clips'] == 1 else 'clips'}): too few for an interval or a test, read the numbers as anecdotes.",
-            )
-    if not any(regime in ZERO_SHOT for regime in shown):
-        yield Alert("warning", "No class of these prompts is without training clips: nothing here is zero-shot.")
-    for name in sorted(n for n in roles if not training[n].known):
-        yield Alert(
-            "warning",
-            f"What {name} was trained on is not known ({training[name].text}): its numbers are shown, but no class can be called "
-            f"zero-shot or few-shot for it, and it is left out of the tests. Say it with --trained-on {name}=dataset, =all, or =FILE.",
-        )
-    for role, what in (
-        ("twin", "twin without retrieval (--twin NAME)"),
-        ("copy", "retrieved clips as they are (--copied NAME)"),
-    ):
-        if role not in roles.values():
-            yield Alert("warning", f"There is no {what} beside the systems, so what retrieval buys over it is not shown.")
-    if not every_prompt:
-        yield Alert(
-            "note",
-            "Only prompts with a zero-shot or few-shot class were used, so the classes seen in training occur here beside rarer ones "
-            "only; --all uses every prompt.",
-        )
-    yield Alert(
-        "note",
-        "Zero-shot is said of the generator. The encoders that condition it and those that judge it (CLAP, T5, taggers) may well have met "
-        "these classes.",
-    )
-    yield Alert(
-        "note",
-        "Metrics of sets of clips (FAD, FD, KAD, IS) are not shown: a regime holds too few clips for them. `reaudio-eval longtail` has "
-        "them beside their floor.",
-    )

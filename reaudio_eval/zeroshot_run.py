@@ -20,7 +20,8 @@ from reaudio_eval.render.html import RenderedReport
 from reaudio_eval.render.media import INLINE_PLAYERS
 from reaudio_eval.render.zeroshot import render_zeroshot
 from reaudio_eval.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
-from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.zeroshot_comparisons import Role
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table, require_unique, require_values

@@ -14,7 +14,8 @@ from reaudio_eval.analysis import analyse
 from reaudio_eval.records import Dataset, Prompt, SystemScores
 from reaudio_eval.strata import strata_scheme
 from reaudio_eval.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot, smallest_p
+from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.zeroshot_comparisons import Role, smallest_p
 
 POOL = {f"p{i}": 16 for i in range(8)}
 CLASSES = [*POOL, *(f"n{i}" for i in range(4)), *(f"f{i}" for i in range(12)), "s0", "s1"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from reaudio_eval.records import MetricInfo
 from reaudio_eval.regimes import RARE, ZERO_SHOT
@@ -174,8 +175,8 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
         return (notes.undefined(row.reason), *dashes, size)
     drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
     mark = "best" if row.p_holm < ALPHA else ""
-    shown = notes.value(_Valued(row), digits, mark=mark, bar=drawn)
-    signed = Cell(number(row.difference, digits, sign=True), shown.interval, "", shown.reason, shown.note, mark, "", drawn)
+    found = _Valued(row.difference, row.ci_low, row.ci_high, row.reason)
+    signed = replace(notes.value(found, digits, mark=mark, bar=drawn), text=number(row.difference, digits, sign=True))
     if not math.isfinite(row.p_value):
         return (signed, *dashes, size)
     return (
@@ -186,11 +187,13 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
     )  # fmt: skip
 
 
-class _Valued:
+class _Valued(NamedTuple):
     """A paired row as ``Notes.value`` reads it."""
 
-    def __init__(self, row: Any) -> None:
-        self.value, self.ci_low, self.ci_high, self.reason = row.difference, row.ci_low, row.ci_high, row.reason
+    value: float
+    ci_low: float
+    ci_high: float
+    reason: object
 
 
 def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView:

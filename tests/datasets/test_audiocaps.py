@@ -94,6 +94,7 @@ def test_test_split(joined: Path) -> None:
         Prompt("vidC_20", "first D", ("/m/2",), source_id="vidC"),
     )
     assert data.train_counts == {"/m/1": 2, "/m/2": 1, "/m/3": 2}
+    assert data.pool_counts == data.train_counts  # the default pool is the training split
     assert data.n_train("/m/4") == 0
     assert data.vocabulary == ("/m/1", "/m/2", "/m/3", "/m/4")
     assert data.vocabulary_name == "audioset-527"

@@ -29,7 +29,8 @@ from reaudio_eval.render.zeroshot import choose_prompts, render_zeroshot
 from reaudio_eval.render.zeroshot_verdict import sentences
 from reaudio_eval.strata import strata_scheme
 from reaudio_eval.training_labels import NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.zeroshot_analysis import Role, ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.zeroshot_comparisons import Role
 from reaudio_model.common.audio import wav_bytes
 
 EVIL = "<script>alert(1)</script>"
