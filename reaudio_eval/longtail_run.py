@@ -24,7 +24,12 @@ from reaudio_eval.strata import strata_scheme
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Reporter
+from reaudio_model.miniature import bundled
 
+OTHERWISE = (
+    f"comes with the package, made with {bundled.STEPS} steps and guidance {bundled.GUIDANCE:g}; the other systems were sampled as this "
+    "command says, so what stands between them is not retrieval alone. --baselines fresh makes it anew."
+)
 Overwrite = Literal["never", "only-missing", "always"]
 Media = Literal["inline", "folder", "none"]
 Baselines = Literal["bundled", "fresh", "none"]
@@ -239,6 +244,8 @@ def _known_baselines(request: LongtailRequest, todo: Plan, evaluation: Evaluatio
                 notes.append(Alert("note", found))
             else:
                 scores.append(found)
+                if request.sampling.steps is not None or request.sampling.guidance is not None:
+                    notes.append(Alert("warning", f"{name} {OTHERWISE}"))
     return scores, notes
 
 
