@@ -29,7 +29,7 @@ UNKNOWN_POOL = Regime(
     "unknown_pool", "zero-shot, pool unknown", "without a training clip; what the retrieval pool holds is not known"
 )
 FEW = Regime("few_shot", "few-shot", "with 1 to {few_shot} training clips")
-SEEN = Regime("seen", "seen", "with more training clips than that")
+SEEN = Regime("seen", "seen", "with more than {few_shot} training clips")
 REGIMES = (POOL_ONLY, NEITHER, UNKNOWN_POOL, FEW, SEEN)
 ZERO_SHOT = (POOL_ONLY, NEITHER, UNKNOWN_POOL)
 RARE = (*ZERO_SHOT, FEW)  # what the report is about; the classes seen are context

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reaudio_eval.records import Alert
 from reaudio_eval.regimes import RARE, ZERO_SHOT, Regime
-from reaudio_eval.training_labels import Training
+from reaudio_eval.training_labels import UNKNOWN, Training
 from reaudio_eval.zeroshot_comparisons import Role, World
 
 
@@ -36,17 +36,18 @@ def zeroshot_alerts(
     if not any(regime in ZERO_SHOT for regime in shown):
         yield Alert("warning", "No class of these prompts is without training clips: nothing here is zero-shot.")
     for name in sorted(n for n in roles if not training[n].known):
+        said = "" if training[name] == UNKNOWN else f" ({training[name].text})"
         yield Alert(
             "warning",
-            f"What {name} was trained on is not known ({training[name].text}): its numbers are shown, but no class can be called "
-            f"zero-shot or few-shot for it, and it is left out of the tests. Say it with --trained-on {name}=dataset, =all, or =FILE.",
+            f"What {name} was trained on is not known{said}: its numbers are shown, but no class can be called zero-shot or few-shot for "
+            f"it, and it is left out of the tests. Say it with --trained-on {name}=dataset, =all, or =FILE.",
         )
-    for role, what in (
-        ("twin", "twin without retrieval (--twin NAME)"),
-        ("copy", "retrieved clips as they are (--copied NAME)"),
-    ):
-        if role not in roles.values():
-            yield Alert("warning", f"There is no {what} beside the systems, so what retrieval buys over it is not shown.")
+    missing = {
+        "twin": "No system without retrieval stands beside the others (--twin NAME), so what retrieval buys over it is not shown.",
+        "copy": "The retrieved clips themselves do not stand beside the systems (--copied NAME), so what generating adds to them is not "
+        "shown.",
+    }
+    yield from (Alert("warning", text) for role, text in missing.items() if role not in roles.values())
     if not every_prompt:
         yield Alert(
             "note",

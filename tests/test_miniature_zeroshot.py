@@ -45,6 +45,9 @@ def test_the_model_stands_beside_twin_copy_oracle_real_audio_and_noise(done: Don
 
 def test_zero_shot_clips_come_first_and_the_bundled_twin_is_cut_to_them(done: Done) -> None:
     assert [r["regime"] for r in done.summary["regimes"]] == ["pool_only"]
+    assert any(
+        "re-audioldm-s-none comes with the package, made with 12 steps" in a["message"] for a in done.summary["alerts"]
+    )
     twin = [r for r in done.summary["by_regime"] if r["system"] == "re-audioldm-s-none"]
     assert {row["n_clips"] for row in twin} == {4}
     assert {"label_accuracy_miniature_judge", "clap_score_miniature", "kl_miniature_tagger"} == {
@@ -57,7 +60,7 @@ def test_every_clip_that_is_played_is_on_the_page(done: Done) -> None:
     page = (done.output / "zeroshot.html").read_text(encoding="utf-8")
     assert page.count("<audio ") == 5 * 2  # real audio, model, twin, copy and oracle on two prompts of the one class
     assert "oracle-s (bound)" in page
-    assert "a bound on what retrieval can buy, not a system" in page
+    assert "what this generator makes of perfect retrieval, not a system" in page
 
 
 def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path: Path) -> None:

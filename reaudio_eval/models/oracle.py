@@ -1,4 +1,4 @@
-"""The oracle: a retrieval model whose only neighbour is the very clip it should make. A bound on what retrieval can buy, never a system."""
+"""The oracle: a retrieval model whose only neighbour is the clip it should make: what perfect retrieval would buy, never a system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reaudio_eval.models import ClipRequest
 
 KIND = "generated"
 TRAINED_ON = "dataset"
-BOUND = "It was given the real clip of every prompt as its only neighbour: a bound on what retrieval can buy, not a system."
+BOUND = "It was given the real clip of every prompt as its only neighbour: what this generator makes of perfect retrieval, not a system."
 VARIANTS = {
     "s": "Bound, not a system: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
     "l": "Bound, not a system: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",

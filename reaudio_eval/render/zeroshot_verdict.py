@@ -125,7 +125,7 @@ def _landmarks(analysis: ZeroshotAnalysis, metric: MetricInfo) -> list[Markup]:
         value = found.get((row.system, metric.name, first["regime"]))
         if value is not None and math.isfinite(value.value):
             told.append(f"{row.system} {number(value.value, digits)}")
-    return [Markup("For scale, on the classes {}: {}.").format(first["title"], listing(told))] if told else []
+    return [Markup("For scale ({}): {}.").format(first["title"], listing(told))] if told else []
 
 
 def finding(analysis: ZeroshotAnalysis, metric: MetricInfo) -> str:
