@@ -6,7 +6,7 @@ OUTPUT ?= reports/longtail
 SEED ?= 0
 REAL_DATA ?= ../shared/data
 
-.PHONY: install longtail systems48 test check crosscheck clean
+.PHONY: install longtail example systems48 test check crosscheck clean
 
 install: $(VENV)/.installed
 
@@ -18,6 +18,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # The main job, on the bundled miniature: retrieve, generate, score, report. Nothing is downloaded.
 longtail: install
 	$(BIN)/reaudio-eval longtail --model re-audioldm-l --seed $(SEED) --output $(OUTPUT)
+
+# The reports in reports/example again: long tail, zero-shot and a sweep of the miniature.
+example: install
+	BIN=$(BIN) sh benchmarks/example.sh
 
 # Real systems on real prompts where the data is at hand, otherwise the same pipeline on a few synthesised clips.
 systems48: install
