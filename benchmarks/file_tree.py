@@ -20,7 +20,7 @@ MANY = 8  # files of one suffix that have nothing to say of themselves get one l
 REST = (
     ("tests/", "mirror the sources; golden/ holds golden values with their origin"),
     ("benchmarks/", "one script for every figure quoted anywhere"),
-    ("reports/", "output, and the picture above"),
+    ("reports/", "output; example/ holds the miniature's reports, made again by `make example`"),
 )
 
 
