@@ -70,7 +70,12 @@ def make_scores(
     ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"label": object})
     return SystemScores(
-        SystemInfo(name, kind, len(dataset.prompts)), METRICS, frame, pd.DataFrame(sets, columns=list(SET_COLUMNS)), {}, seed
+        SystemInfo(name, kind, len(dataset.prompts)),
+        METRICS,
+        frame,
+        pd.DataFrame(sets, columns=list(SET_COLUMNS)),
+        {},
+        seed=seed,
     )
 
 

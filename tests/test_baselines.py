@@ -152,9 +152,16 @@ def test_a_selection_of_the_clips_gets_their_scores(shipped: Path) -> None:
 
 
 def test_runs_written_before_pools_were_kept_are_read(shipped: Path) -> None:
+    path = shipped / NAME / "labels.parquet"
+    pd.read_parquet(path).drop(columns="n_pool", errors="ignore").to_parquet(path)
     run = baselines.read_run(shipped / NAME)
     assert run.dataset.pool_counts is None
-    assert baselines.read_run(baselines.FOLDER / NAME).dataset.n_pool("owl") is None
+    assert run.dataset.n_pool("owl") is None
+
+
+def test_the_shipped_scores_know_the_pool() -> None:
+    dataset = baselines.read_run(baselines.FOLDER / NAME).dataset
+    assert dataset.n_pool("owl") == 16  # only in the pool: world.POOL_SINGLES + POOL_IN_SCENES
 
 
 def test_scores_of_other_sampling_are_left_out_with_a_note(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def render_compare(
     ordered = tuple(sorted(comparison.analysis.systems, key=lambda s: KINDS.index(s.kind)))
     comparison = replace(comparison, analysis=replace(comparison.analysis, systems=ordered))
     listening = select_pairs(comparison, max_players if media != "none" else 0)
-    paths = [player.path for each in listening.values() for item in each.chosen for player in item.players]
+    paths = [path for each in listening.values() for item in each.chosen for path in item.paths]
     total, done = len(comparison.compared) + len(set(paths)) + 2, 0
 
     def advance(what: str) -> None:

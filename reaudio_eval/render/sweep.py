@@ -68,7 +68,7 @@ def render_sweep(
     analysis = sweep.analysis
     n_players = max(max_players, 2 * (len(sweep.cells) + 1)) if media != "none" else 0
     listening = select(analysis, n_players)
-    paths = [player.path for item in listening.chosen for player in item.players]
+    paths = [path for item in listening.chosen for path in item.paths]
     total, done = len(sweep.axes) + len(set(paths)) + 2, 0
 
     def advance(what: str) -> None:

@@ -70,9 +70,8 @@ def render_zeroshot(
     frames = {f"zeroshot_{name}": getattr(analysis, name) for name in COLUMNS}
     tables = write_frames(frames, _latex_views(analysis, panels), output / "tables")
     atomic_write(output / "zeroshot.json", zeroshot_json_bytes(analysis))
-    clips, files = media_for(
-        [p.path for item in listening.chosen for p in item.players], output, media, jobs, lambda _: None
-    )
+    paths = [path for item in listening.chosen for path in item.paths]
+    clips, files = media_for(paths, output, media, jobs, lambda _: None)
     atomic_write(output / "zeroshot.html", _page(analysis, panels, listening, clips).encode())
     return RenderedReport(
         output / "zeroshot.html", output / "zeroshot.json", tuple(figures.written), tuple(tables), tuple(files)

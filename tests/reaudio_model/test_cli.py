@@ -273,7 +273,7 @@ def test_generate_passes_every_option_on(
     assert result.stdout == f"{tmp_path / 'a.wav'}\n", result.output
     request, pipeline, reranker = seen
     assert request == GenerateRequest(
-        [Pair("a", "rain")], tmp_path, Path("i"), Path("f"), 3,
+        [Pair("a", "rain")], tmp_path, Path("i"), Path("f"), 3, None,
         Question(key="text", pool="all", exclude=Exclusion(False, False, True, 0.9)),
         2.0, 7, 0.5, "ddim", 2.0, 4.0, "n", 2, 5, 3, True,
     )  # fmt: skip
