@@ -6,7 +6,7 @@ OUTPUT ?= reports/longtail
 SEED ?= 0
 REAL_DATA ?= ../shared/data
 
-.PHONY: install longtail example systems48 test check crosscheck clean
+.PHONY: install longtail example systems48 test test-slow check crosscheck clean
 
 install: $(VENV)/.installed
 
@@ -28,7 +28,10 @@ systems48: install
 	BIN=$(BIN) OUTPUT=reports/systems48 REAL_DATA=$(REAL_DATA) sh benchmarks/longtail.sh
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow
 
 check: install
 	$(BIN)/ruff check .

@@ -315,6 +315,7 @@ def test_python_interface(made: Path, tmp_path: Path) -> None:
         reaudio_eval.compare([str(made / "first")], str(tmp_path), baseline="x")
 
 
+@pytest.mark.slow
 def test_runs_of_longtail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two evaluations of one system each, as the command writes them."""
     checkpoint = write_embedder(tmp_path / "plugins")

@@ -187,6 +187,7 @@ def test_second_run_is_byte_identical_and_keeps_finished_runs(world: Path, sound
     assert (world / "out" / "longtail.json").read_bytes() == pages
 
 
+@pytest.mark.slow
 def test_overwrite_always_and_never(world: Path, sounds: Path) -> None:
     first = run(world, sounds)
     manifest = Path(first["runs"][0]) / "manifest.json"
@@ -204,6 +205,7 @@ def test_order_of_systems_changes_no_number(world: Path, sounds: Path) -> None:
     assert json.loads(runner.invoke(app, reordered).stdout)["systems"] == first
 
 
+@pytest.mark.slow
 def test_adding_a_system_changes_no_number(world: Path, sounds: Path) -> None:
     first = run(world, sounds)["systems"]
     more = run(world, sounds, "--clips", f"third={sounds / 'good'}", output="other")["systems"]

@@ -15,6 +15,7 @@ from reaudio_model.conditioning import Conditioner
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()
+pytestmark = pytest.mark.slow  # half a minute of sampling
 
 
 class Counts:

@@ -18,6 +18,7 @@ def test_sounds_are_the_same_every_time_and_differ_by_take() -> None:
     assert (first != other).any()
 
 
+@pytest.mark.slow
 def test_the_demonstration_without_real_data(tmp_path: Path) -> None:
     data = tmp_path / "data"
     subprocess.run([sys.executable, synthesise.__file__, str(data)], check=True, timeout=120)
