@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import synthesise
 from typer.testing import CliRunner
 
