@@ -26,7 +26,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
     """The runs to compare, in the order given, each once.
 
     A run directory that is named itself is always taken. Of the runs below a folder, those of one system, seed and list of clips that
-    only differ by the version of the scoring code are one: the newest is taken.
+    only differ by the version of the scoring code are one: the newest is taken; those of chosen prompts only stay out.
 
     Returns:
         The runs, and notes on those left out.
@@ -39,13 +39,24 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
     for path in paths:
         places = find_runs([path])
         runs = [read_run(place) for place in places]
-        kept = runs if places == [path] else _current(runs)
-        if len(kept) < len(runs):
-            old = ", ".join(sorted(str(r.path) for r in runs if r not in kept))
+        whole = runs if places == [path] else _whole(runs)
+        if len(whole) < len(runs):
+            part = ", ".join(sorted(str(r.path) for r in runs if r not in whole))
+            notes.append(
+                Alert("note", f"Left out, since they are of chosen prompts only (name them to compare them): {part}.")
+            )
+        kept = whole if places == [path] else _current(whole)
+        if len(kept) < len(whole):
+            old = ", ".join(sorted(str(r.path) for r in whole if r not in kept))
             notes.append(Alert("note", f"Left out, since a newer version of the scoring code scored the same again: {old}."))
         for run in kept:
             found.setdefault(run.path.resolve(), run)
     return list(found.values()), notes
+
+
+def _whole(runs: Sequence[Run]) -> list[Run]:
+    """Without runs of chosen prompts only (those of ``zeroshot``), unless there are no others."""
+    return [run for run in runs if run.manifest.get("selection") is None] or list(runs)
 
 
 def _current(runs: Sequence[Run]) -> list[Run]:

@@ -134,6 +134,17 @@ def test_a_folder_gives_each_run_once_and_drops_what_older_code_scored(tmp_path:
     assert not alerts
 
 
+def test_runs_of_chosen_prompts_stay_out_of_a_folder_unless_there_are_no_others(tmp_path: Path) -> None:
+    part = write(tmp_path, "a", 0.5, dataset=make_dataset(24), selection="prompts with a rare class")
+    assert [run.path for run in read_runs([tmp_path])[0]] == [part]
+    whole = write(tmp_path, "a", 0.4)
+    found, alerts = read_runs([tmp_path])
+    assert [run.path for run in found] == [whole]
+    assert "of chosen prompts only" in alerts[0].message
+    assert str(part) in alerts[0].message
+    assert {run.path for run in read_runs([tmp_path, part])[0]} == {whole, part}
+
+
 def test_differences_that_are_only_noted(tmp_path: Path) -> None:
     found = runs(
         write(tmp_path, "a", 0.4),
