@@ -10,6 +10,7 @@ import pandas as pd
 from reaudio_eval.data_stats import LabelStatistics
 from reaudio_eval.render.figures import label_histogram_figure
 from reaudio_eval.render.svg import save_figure
+from reaudio_eval.render.views import arrow
 from reaudio_eval.runs import number, overall_json
 from reaudio_model.common.files import atomic_path
 
@@ -127,7 +128,7 @@ def compare_text(result: ComparisonResult) -> str:
     ]
     table = analysis.overall.pivot(index="metric", columns="system", values="value")
     table = table.reindex([m.name for m in analysis.metrics])[[s.name for s in analysis.systems]]
-    table.index = pd.Index([f"{m.title} {'↑' if m.higher_is_better else '↓'}" for m in analysis.metrics])
+    table.index = pd.Index([f"{m.title} {arrow(m)}" for m in analysis.metrics])
     lines += [table.astype("float64").round(3).to_string(na_rep="-", line_width=120), ""]
     lines += [f"Warning: {a.message}" for a in analysis.alerts if a.level == "warning"]
     lines.append(f"Report: {result.report.html}")

@@ -44,6 +44,7 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
         axes[0].set_ylim(*limits)
         axes[0].yaxis.set_major_locator(MaxNLocator(5))
         better = "higher is better" if metric.higher_is_better else "lower is better"
+        better = better if metric.target is None else f"{metric.target:g} is best"
         axes[0].set_ylabel(f"{metric.title.replace(' (', chr(10) + '(')}\n{better}")
         fig.supxlabel(axis.factor.title, fontsize=8.5, color=MUTED.light)
         sns.despine(fig)
