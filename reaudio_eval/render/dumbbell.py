@@ -112,14 +112,14 @@ def class_blocks(comparison: Comparison, metric: MetricInfo, system: str) -> lis
     """All classes from rare to frequent; with more than ``MOST`` the largest gains and the largest losses."""
     rows = _class_rows(comparison, metric, system)
     if len(rows) <= MOST:
-        return [Block("classes, from rare to frequent (right: training clips, test clips)", [_line(r) for r in rows])]
+        return [Block("classes, from rare to frequent (right: training, test clips)", [_line(r) for r in rows])]
     often = [r for r in rows if r.n_clips >= MIN_CLIPS]
-    pool, which = (often, f", of classes with at least {MIN_CLIPS} clips") if len(often) >= ENOUGH else (rows, "")
+    pool, which = (often, f", at least {MIN_CLIPS} clips") if len(often) >= ENOUGH else (rows, "")
     ranked = sorted(pool, key=lambda r: -gain(metric, r.difference))
     gains = [r for r in ranked[:EXTREMES] if gain(metric, r.difference) > 0]
     losses = [r for r in ranked[-EXTREMES:] if gain(metric, r.difference) < 0]
     return [
-        Block(f"largest {what}{which}, from rare to frequent (right: training clips, test clips)",
+        Block(f"largest {what}{which}, rare to frequent (right: training, test clips)",
               [_line(r) for r in rows if any(r is chosen for chosen in some)])
         for what, some in (("gains", gains), ("losses", losses))
     ]  # fmt: skip
