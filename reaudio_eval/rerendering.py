@@ -106,10 +106,16 @@ def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[System
         metrics=all_metrics([r.scores for r in runs]),
         protocol=str(first.manifest["protocol"]["name"]),
         strata=strata,
-        sampling=Sampling(**first.manifest.get("sampling", {})),
+        sampling=_sampling(first),
         selection=first.manifest.get("selection") is not None,
         control=control_of(systems),
     )
+
+
+def _sampling(run: Run) -> Sampling:
+    """What was said of sampling when the run was made; runs of before that was kept say nothing."""
+    said = run.manifest.get("sampling") or {}
+    return Sampling(steps=said.get("steps"), guidance=said.get("guidance"))
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:
