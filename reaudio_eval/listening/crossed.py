@@ -130,8 +130,8 @@ def _two_way(answers: _Answers, n_people: int) -> tuple[float, float]:
     rest = _clustered(share, answers.person * n_prompts + answers.prompt)
     people, prompts = max(by_person - rest, 0.0), max(by_prompt - rest, 0.0)
     # What either clustering finds beyond the residual is that factor's own; the sum is at least the larger of the two. Half the
-    # residual goes to either factor's degrees of freedom: with 4 to 20 participants and 6 to 30 prompts
-    # simulated 95 % intervals then cover 0.92 to 0.98.
+    # residual goes to either factor's degrees of freedom: what simulated intervals then cover is
+    # printed by benchmarks/listening_coverage.py.
     variance = people + prompts + rest
     parts = (people + rest / 2) ** 2 / (n_people - 1) + (prompts + rest / 2) ** 2 / (n_prompts - 1)
     return variance, float(variance**2 / parts) if parts > 0 else float(min(n_people, n_prompts) - 1)
