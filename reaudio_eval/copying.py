@@ -174,12 +174,15 @@ def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, 
     """The share of clips that come nearer to what was retrieved than nearly every real clip does, and where that begins.
 
     Args:
-        similarity, real_similarity: float64 (n,), cosines of generated and of real clips with their nearest neighbours.
+        similarity, real_similarity: float64 (n,), cosines of generated and of real clips with their nearest neighbours; pairs with
+            a NaN (a clip without direction) are left out.
 
     Returns:
         The share of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval (which takes that limit
         as given), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
     """
+    known = np.isfinite(similarity) & np.isfinite(real_similarity)
+    similarity, real_similarity = similarity[known], real_similarity[known]
     n = len(similarity)
     few = undefined(f"{n} clips: near copies need at least {MIN_NEAR_COPY}, for a quantile of the real clips")
     if n < MIN_NEAR_COPY:

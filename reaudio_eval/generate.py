@@ -52,21 +52,21 @@ class SystemRequest:
     seed: int | None = None
 
 
-BOUND = " (bound)"  # ends the name of what is shown beside the systems and does not compete
+NOT_A_SYSTEM = " (not a system)"  # ends the name of what is shown beside the systems and does not compete
 
 
 def shown_name(model: str) -> str:
-    """The name of a registered model in reports: its own, marked where the model is a bound (``BOUND`` in its file).
+    """The name of a registered model in reports: its own, marked where the model does not compete (``NOT_A_SYSTEM`` in its file).
 
     Raises:
         UnknownNameError: no such model.
     """
-    return model + BOUND if hasattr(registry.load("models", model), "BOUND") else model
+    return model + NOT_A_SYSTEM if hasattr(registry.load("models", model), "NOT_A_SYSTEM") else model
 
 
-def is_bound(system: str) -> bool:
-    """Whether a system of a report is a bound by its name."""
-    return system.endswith(BOUND)
+def competes(system: str) -> bool:
+    """Whether what a report shows under this name is a system, and not something beside them."""
+    return not system.endswith(NOT_A_SYSTEM)
 
 
 def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
@@ -134,7 +134,7 @@ def collect_one(
         raise ReaudioError(_nothing_in_common(request, prompts))
     reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
     retrieval: Retrieval | None = module.retrieved(asked, clips) if hasattr(module, "retrieved") else None
-    description = getattr(module, "BOUND", "")
+    description = getattr(module, "NOT_A_SYSTEM", "")
     return SystemInfo(request.name, kind, len(clips), clips, description=description, retrieval=retrieval)
 
 
@@ -176,6 +176,10 @@ def check_names(requests: Sequence[SystemRequest]) -> None:
             raise ReaudioError(f"A system cannot be called {request.name!r}: choose another name.")
         if key in seen:
             raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
+        if request.source is not None and not competes(request.name):
+            raise ReaudioError(
+                f"A name cannot end in {NOT_A_SYSTEM.strip()!r}, as that of {request.name!r} does: choose another."
+            )
         seen.add(key)
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reaudio_eval import registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import known_baselines
+from reaudio_eval.datasets import DatasetDefaults
 from reaudio_eval.evaluate import Evaluation, Options, Tools, evaluate
-from reaudio_eval.generate import Generation, collect, is_bound
+from reaudio_eval.generate import Generation, collect, competes
 from reaudio_eval.longtail_plan import LongtailRequest, Media, Plan, plan
 from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, SystemInfo, SystemScores
 from reaudio_eval.render.html import RenderedReport, render_longtail
@@ -86,7 +88,8 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     )
     systems = with_judges(systems, networks(systems, todo.tools))
     neighbours = compared(systems, request.control)
-    todo = dataclasses.replace(todo, tools=applicable(todo.tools, bool(neighbours), options))
+    usual: DatasetDefaults = getattr(registry.load("datasets", request.dataset), "DEFAULTS", DatasetDefaults())
+    todo = dataclasses.replace(todo, tools=applicable(todo.tools, bool(neighbours), options, usual.metrics))
     store = RunStore(request, options, todo, neighbours)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse, neighbours)
     known, left_out = _known_baselines(request, todo, evaluation, control_of(systems, request.control))
@@ -95,7 +98,7 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
         scored_only(dataset, evaluation),
         evaluation,
         run_provenance(request, options, todo, evaluation),
-        (*evaluation_alerts(dataset, evaluation, todo.tools), *_bounds(systems), *left_out),
+        (*evaluation_alerts(dataset, evaluation, todo.tools), *_beside(systems), *left_out),
         store,
     )
 
@@ -127,9 +130,10 @@ def networks(systems: Sequence[SystemInfo], tools: Tools) -> dict[str, str]:
     return {name: embedder.encoder_sha256 for name, embedder in tools.embedders.items()}
 
 
-def applicable(tools: Tools, retrieves: bool, options: Options) -> Tools:
-    """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name."""
-    if retrieves or options.metrics is not None:
+def applicable(tools: Tools, retrieves: bool, options: Options, usual: Sequence[str] | None = None) -> Tools:
+    """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name; ``usual``
+    are those that the dataset brings, which nobody asked for."""
+    if retrieves or options.metrics not in (None, usual):
         return tools
     kept = (m for m in tools.metrics if "neighbours" not in m.definition.needs or m.info.name in options.require)
     return Tools(tools.embedders, tuple(kept))
@@ -181,8 +185,10 @@ def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
     return progress
 
 
-def _bounds(systems: Sequence[SystemInfo]) -> list[Alert]:
-    return [Alert("warning", f"{s.name} is no system that competes. {s.description}") for s in systems if is_bound(s.name)]
+def _beside(systems: Sequence[SystemInfo]) -> list[Alert]:
+    return [
+        Alert("warning", f"{s.name} is no system that competes. {s.description}") for s in systems if not competes(s.name)
+    ]
 
 
 def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:

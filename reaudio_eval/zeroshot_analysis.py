@@ -49,7 +49,8 @@ class ZeroshotAnalysis:
     """Everything the zero-shot report shows. Undefined numbers are NaN, with a ``reason`` or ``status`` beside.
 
     Frames (columns in ``COLUMNS``):
-        systems:   role is "system", "twin" (without retrieval), "copy" (the nearest neighbour as it is), "bound", "real" or "noise".
+        systems:   role is "system", "twin" (without retrieval), "copy" (the nearest neighbour as it is), "oracle" (given the real
+                   clip), "real" or "noise".
         regimes:   those that a class of the prompts is in; n_classes and n_clips of the prompts scored.
         classes:   every class of the prompts; n_pool is NA where the pool is unknown.
         by_regime: macro means over the classes that the system did not meet in its own training; n_seen classes are left out.

@@ -24,7 +24,7 @@ from reaudio_eval.stats import (
 from reaudio_eval.summaries import Row
 from reaudio_eval.training_labels import Training
 
-Role = Literal["system", "twin", "copy", "bound", "real", "noise"]
+Role = Literal["system", "twin", "copy", "oracle", "real", "noise"]
 
 
 class World(NamedTuple):

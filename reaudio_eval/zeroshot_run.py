@@ -11,7 +11,7 @@ from typing import Any
 from reaudio_eval import registry
 from reaudio_eval.baselines import BASELINES, COPY, baseline_names
 from reaudio_eval.evaluate import Options, Tools
-from reaudio_eval.generate import SystemRequest, is_bound, shown_name
+from reaudio_eval.generate import SystemRequest, competes, shown_name
 from reaudio_eval.longtail_plan import LongtailRequest, Plan, plan
 from reaudio_eval.longtail_run import analyse_and_store, score_plan
 from reaudio_eval.records import Dataset, Prompt, SystemInfo
@@ -175,7 +175,7 @@ def _roles(request: ZeroshotRequest, names: list[str]) -> dict[str, Role]:
             raise UnknownNameError(f"system of {option}", name, names)
     if request.twin is not None and request.twin == request.copied:
         raise ReaudioError(f"--twin and --copied both name {request.twin!r}: they are two systems.")
-    others = [n for n in names if not is_bound(n) and n not in ("real", "noise")]
+    others = [n for n in names if competes(n) and n not in ("real", "noise")]
     twin = request.twin or next((n for n in BASELINES if n in others and len(others) > 1), None)
     copied = request.copied or next((n for n in (COPY,) if n in others), None)
     roles: dict[str, Role] = {}
@@ -189,7 +189,7 @@ def _roles(request: ZeroshotRequest, names: list[str]) -> dict[str, Role]:
 def _role(system: SystemInfo, named: Mapping[str, Role]) -> Role:
     if system.kind != "generated":
         return system.kind
-    return "bound" if is_bound(system.name) else named.get(system.name, "system")
+    return named.get(system.name, "system") if competes(system.name) else "oracle"
 
 
 def zeroshot(request: ZeroshotRequest, options: Options, reporter: Reporter | None = None) -> ZeroshotResult:

@@ -111,6 +111,9 @@ def test_near_copies_are_above_what_real_clips_reach() -> None:
     assert share.interval.low < 50 / 101 < share.interval.high
     same, _ = near_copies(real, real)
     assert same.value == pytest.approx(1 / 101)
+    holes = np.where(np.arange(len(real)) == 3, np.nan, real)
+    some, _ = near_copies(np.where(real > 0.5, 1.0, 0.2), holes)  # a silent real clip has no similarity and hides no copy
+    assert some.value == pytest.approx(share.value, abs=2 / len(real))
     few, limit = near_copies(real[:19], real[:19])
     assert np.isnan([few.value, limit.value]).all()
     assert "19 clips: near copies need at least 20" in str(few.interval.reason)

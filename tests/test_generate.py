@@ -39,6 +39,11 @@ def test_names_that_would_share_a_folder(first: str, second: str) -> None:
         gather(SystemRequest(first, "noise"), SystemRequest(second, "noise"))
 
 
+def test_a_folder_cannot_take_the_mark_of_what_does_not_compete(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match=r"cannot end in '\(not a system\)'"):
+        gather(SystemRequest("mine (not a system)", "clips", tmp_path))
+
+
 def test_noise_is_made_in_a_folder_of_its_own(tmp_path: Path) -> None:
     assert gather(SystemRequest("floor", "noise"), output=tmp_path) == ["floor"]
     assert {p.stem for p in (tmp_path / "floor").iterdir()} == {"a", "b"}

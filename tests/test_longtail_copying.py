@@ -230,6 +230,10 @@ def test_without_retrieval_copying_is_no_metric_unless_asked_for(world: Path) ->
     ):
         metrics = {m.info.name for m in applicable(prepare(asked), retrieves, asked).metrics}
         assert ("copying_bands" in metrics, "kl_bands" in metrics) == (there, True)
+    usual = {
+        m.info.name for m in applicable(prepare(named), False, named, named.metrics).metrics
+    }  # the dataset's, not the user's
+    assert ("copying_bands" in usual, "kl_bands" in usual) == (False, True)
 
 
 def test_a_system_cannot_be_called_neighbours(world: Path, sounds: Path) -> None:

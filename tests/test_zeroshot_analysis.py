@@ -27,7 +27,7 @@ ROLES: dict[str, Role] = {
     "ours": "system",
     "plain": "twin",
     "copied": "copy",
-    "oracle": "bound",
+    "oracle": "oracle",
     "real": "real",
     "noise": "noise",
 }

@@ -92,7 +92,7 @@ CopiedOption = Annotated[
 ]
 OracleOption = Annotated[
     bool,
-    typer.Option("--oracle/--no-oracle", help="Beside a bundled model: a bound that hears the real clip of each prompt."),
+    typer.Option("--oracle/--no-oracle", help="Beside a bundled model: an oracle that hears the real clip of each prompt."),
 ]
 PoolLabelsOption = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ It may have ``check(dataset: str, weights: Path | None, variant: str)``, which r
 A clip that could not be made or found is left out of the mapping; the audit lists it.
 
 It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for the zero-shot report; and that it is no system that
-competes, ``BOUND``, a sentence why: then it is shown as "NAME (bound)" everywhere.
+competes, ``NOT_A_SYSTEM``, a sentence why: then it is shown as "NAME (not a system)" everywhere.
 A model that samples, and so can be swept, has ``defaults(variant: str, weights: Path | None) -> Sampling``: every setting that it uses
 unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
 A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after

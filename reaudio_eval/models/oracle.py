@@ -8,11 +8,14 @@ from reaudio_eval.models import ClipRequest
 
 KIND = "generated"
 TRAINED_ON = "dataset"
-BOUND = "It was given the real clip of every prompt as its only neighbour: what this generator makes of perfect retrieval, not a system."
+NOT_A_SYSTEM = (
+    "It was given the real clip of every prompt as its only neighbour: what this generator makes of perfect retrieval, "
+    "not a system."
+)
 VARIANTS = {
-    "s": "Bound, not a system: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
-    "l": "Bound, not a system: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",
-    "s-audio": "Bound, not a system: Re-AudioLDM-S with the audio alone of the real clip as its only neighbour",
+    "s": "Not a system: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
+    "l": "Not a system: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",
+    "s-audio": "Not a system: Re-AudioLDM-S with the audio alone of the real clip as its only neighbour",
 }
 
 

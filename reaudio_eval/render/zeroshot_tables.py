@@ -34,11 +34,11 @@ ROLES: Mapping[str, str] = {
     "system": "",
     "twin": "twin without retrieval",
     "copy": "the retrieved clip as it is",
-    "bound": "bound: it heard the real clip",
+    "oracle": "oracle: it heard the real clip",
     "real": "the real clips",
     "noise": "noise",
 }
-GROUPS = (("system",), ("twin", "copy"), ("bound", "real", "noise"))
+GROUPS = (("system",), ("twin", "copy"), ("oracle", "real", "noise"))
 SEEN = "n/a (seen)"
 SEEN_NOTE = "n/a (seen): the system met the class in its own training, so its number is no zero-shot or few-shot number."
 UNKNOWN = "training unknown"

@@ -19,7 +19,7 @@ MOST = 3  # systems that get a sentence of their own
 
 
 def sentences(analysis: ZeroshotAnalysis) -> list[Markup]:
-    """For each system and regime, its difference to the twin and to copying; then what bound, copying and real audio reach."""
+    """For each system and regime, its difference to the twin and to copying; then what the oracle, copying and real audio reach."""
     metric = analysis.primary
     systems = list(analysis.systems.loc[analysis.systems["role"] == "system", "system"])
     if metric is None or not systems:
@@ -115,13 +115,13 @@ def _measured(value: float, low: float, high: float, digits: int) -> str:
 
 
 def _landmarks(analysis: ZeroshotAnalysis, metric: MetricInfo) -> list[Markup]:
-    """What frames the numbers of the first regime: the bound, copying, the real clips, noise."""
+    """What frames the numbers of the first regime: the oracle, copying, the real clips, noise."""
     if analysis.regimes.empty:
         return []
     first = analysis.regimes.iloc[0]
     found = lookup(analysis.by_regime, "system", "metric", "regime")
     digits, told = metric_decimals(analysis.base, metric), []
-    for row in records(analysis.systems[analysis.systems["role"].isin(("bound", "copy", "real", "noise"))]):
+    for row in records(analysis.systems[analysis.systems["role"].isin(("oracle", "copy", "real", "noise"))]):
         value = found.get((row.system, metric.name, first["regime"]))
         if value is not None and math.isfinite(value.value):
             told.append(f"{row.system} {number(value.value, digits)}")

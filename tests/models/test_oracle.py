@@ -1,4 +1,4 @@
-"""The oracle: each prompt's only neighbour is its own real clip; it is called a bound and is in no default."""
+"""The oracle: each prompt's only neighbour is its own real clip; it is called no system and is in no default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tiny_model import tiny_conditioner
 
 from reaudio_eval import registry
 from reaudio_eval.baselines import baseline_names
-from reaudio_eval.generate import is_bound, shown_name
+from reaudio_eval.generate import competes, shown_name
 from reaudio_eval.models import ClipRequest, Sampling, oracle
 from reaudio_eval.records import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
@@ -66,12 +66,12 @@ def test_the_users_weights(references: dict[str, Path], tmp_path: Path) -> None:
         oracle.clips(request(dataset, tmp_path / "out", variant="s"))
 
 
-def test_it_is_a_bound_by_name_and_never_a_baseline() -> None:
+def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None:
     names = [f"oracle-{variant}" for variant in oracle.VARIANTS]
     for name in names:
-        assert shown_name(name) == f"{name} (bound)"
-        assert is_bound(shown_name(name))
-        assert registry.find("models", name).description.startswith("Bound, not a system")
+        assert shown_name(name) == f"{name} (not a system)"
+        assert not competes(shown_name(name))
+        assert registry.find("models", name).description.startswith("Not a system")
         assert name.replace("oracle", "re-audioldm") in bundled.shipped()
     assert shown_name("re-audioldm-l") == "re-audioldm-l"
     miniature = Dataset("miniature", "test", (), {}, {})
