@@ -16,6 +16,7 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import Retrieval
+from reaudio_model.index_files import read_manifest
 from reaudio_model.index_search import Answer, Question, ask
 from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval import RetrievalIndex
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 RECORD = "generation.json"
-NOT_SETTINGS = ("prompts", "output", "question", "overwrite", "given")  # recorded elsewhere, or of no effect on the sound
+# Recorded elsewhere, or of no effect on the sound (stored features are those that the model's own encoders would make).
+NOT_SETTINGS = ("prompts", "output", "question", "overwrite", "given", "features", "index")
 PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "numpy")
 
 
@@ -252,6 +254,8 @@ def _record(
     from reaudio_model.common.inference import network_sha256
 
     settings = {name: value for name, value in asdict(request).items() if name not in NOT_SETTINGS}
+    if request.index is not None:  # by content: the same index may lie elsewhere, and another one at the same place
+        settings["index"] = read_manifest(request.index)["files"]
     question = None if request.index is None or retrieved is None else asdict(request.question)
     record = {
         "format": FORMAT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,21 @@ def test_retrieval_from_an_index_with_stored_features(
     assert (facts["leaks"]["k"], facts["question"]["used"], facts["question"]["pool"]) == (2, 2, "train")
     assert not (tmp_path / "c" / "retrieved.parquet").exists()
     assert contents(nothing) == contents(none) != contents(with_audio)
+
+
+def test_an_index_that_moved_is_the_same_and_another_in_its_place_is_not(
+    pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(index, here)
+    assert generate_to_files(request(tmp_path / "out", index=here), pipeline).made == len(PROMPTS)
+    here.rename(there)
+    build_features(pairs, pipeline.conditioner, tmp_path / "features")
+    assert generate_to_files(request(tmp_path / "out", index=there, features=tmp_path / "features"), pipeline).made == 0
+    shutil.rmtree(there)
+    build_index(PairTable(pairs[:-1], []), clap_embedders(pipeline.conditioner.clap), there)
+    with pytest.raises(ReaudioError, match="made otherwise"):
+        generate_to_files(request(tmp_path / "out", index=there), pipeline)
 
 
 def test_what_is_given_of_the_pairs_and_what_it_took(pipeline: ReAudioLDMPipeline, index: Path, tmp_path: Path) -> None:
