@@ -135,7 +135,7 @@ def test_an_index_that_moved_is_the_same_and_another_in_its_place_is_not(
     build_features(pairs, pipeline.conditioner, tmp_path / "features")
     assert generate_to_files(request(tmp_path / "out", index=there, features=tmp_path / "features"), pipeline).made == 0
     shutil.rmtree(there)
-    build_index(PairTable(pairs[:-1], []), clap_embedders(pipeline.conditioner.clap), there)
+    RetrievalIndex.build(pairs[:-1], clap_embedders(pipeline.conditioner.clap)).save(there)
     with pytest.raises(ReaudioError, match="made otherwise"):
         generate_to_files(request(tmp_path / "out", index=there), pipeline)
 
