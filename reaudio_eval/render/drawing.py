@@ -63,10 +63,13 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def settle(figure: Figure) -> Figure:
-    """Lay out once and keep that: each file drawn later would otherwise do it again."""
+    """Lay out once and keep that: each file drawn later would otherwise do it again.
+
+    The engine is taken away rather than set to "none", which matplotlib too takes for one, drawing everything twice.
+    """
     figure.set_layout_engine("constrained")
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return figure
 
 
