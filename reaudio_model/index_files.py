@@ -1,6 +1,6 @@
 """A retrieval index and the neighbours found in one, as files.
 
-An index is a folder with ``pairs.parquet``, ``embeddings.safetensors`` (float32 audio and text) and ``manifest.json``, which
+An index is a folder with ``pairs.parquet``, ``embeddings.safetensors`` (audio and text, float32 or float16) and ``manifest.json``, which
 names the hashes of the others and is written last: without it, or with files it does not know, there is no index.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from reaudio_model.records import Neighbour, Pair
 SCHEMA_VERSION = 1
 FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")
 MANIFEST, PAIRS, EMBEDDINGS = "manifest.json", "pairs.parquet", "embeddings.safetensors"
+StoredAs = Literal["float32", "float16"]
 QUERIES = b"queries"  # metadata of a neighbours table: all query ids, also those that retrieved nothing
 
 
@@ -36,8 +37,13 @@ class IndexContent(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def write_index(folder: Path, content: IndexContent) -> None:
+def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32") -> None:
     """Replaces what was there.
+
+    Args:
+        folder: for the files.
+        content: what they say.
+        dtype: of the vectors in them.
 
     Raises:
         ReaudioError: the folder cannot be written.
@@ -51,7 +57,9 @@ def write_index(folder: Path, content: IndexContent) -> None:
         raise explain_write_error(error, folder) from error
     _write_table(folder / PAIRS, _pair_columns(content.pairs, root))
     with atomic_path(folder / EMBEDDINGS) as temporary:
-        save_file({"audio": content.audio, "text": content.text}, temporary)
+        save_file(
+            {"audio": content.audio.astype(dtype, copy=False), "text": content.text.astype(dtype, copy=False)}, temporary
+        )
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "encoder_sha256": content.encoder_sha256,
@@ -80,8 +88,8 @@ def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
     root = audio_root or (Path(manifest["audio_root"]) if manifest["audio_root"] else None)
     return IndexContent(
         tuple(_pairs(_read_table(folder / PAIRS), root)),
-        embeddings["audio"],
-        embeddings["text"],
+        embeddings["audio"].astype(np.float32, copy=False),
+        embeddings["text"].astype(np.float32, copy=False),
         manifest["encoder_sha256"],
         tuple(manifest["left_out"]),
     )

@@ -22,7 +22,7 @@ from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 from reaudio_model.embedding import Embedders, embed_pairs
 from reaudio_model.exclusion import NOTHING_EXCLUDED, Exclusion, ExclusionRules, QueryBatch
-from reaudio_model.index_files import IndexContent, load_neighbours, read_index, save_neighbours, write_index
+from reaudio_model.index_files import IndexContent, StoredAs, load_neighbours, read_index, save_neighbours, write_index
 from reaudio_model.nearest import BlockSearcher, FaissSearcher, Rows, Searcher, Vectors, check_vectors, nearest
 from reaudio_model.records import Neighbour, Pair
 
@@ -117,19 +117,24 @@ class RetrievalIndex:
         done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=parts, progress=progress)
         return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, tuple(done.left_out))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, dtype: StoredAs = "float32") -> None:
         """Write the index; one that was there is replaced, and a half-written one is not taken for an index.
+
+        Args:
+            folder: for the files.
+            dtype: of the vectors on disk; "float16" halves them and rounds cosines at the fourth digit.
 
         Raises:
             ReaudioError: the folder cannot be written.
         """
-        write_index(folder, IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out))
+        content = IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out)
+        write_index(folder, content, dtype)
 
     @classmethod
     def load(
         cls, folder: Path, expected_encoder_sha256: str | None = None, *, audio_root: Path | None = None
     ) -> RetrievalIndex:
-        """Read an index, equal to the bit to what was saved.
+        """Read an index, equal to the bit to what was saved as float32.
 
         Args:
             folder: of :meth:`save`.

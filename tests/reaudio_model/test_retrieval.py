@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.nearest import Vectors, cosines
@@ -155,6 +156,18 @@ def test_a_query_does_not_depend_on_its_batch(index: RetrievalIndex) -> None:
     assert together == [index.search(query[None], k=5, pool="all")[0] for query in queries]
     assert together == index.search(queries, k=5, pool="all", backend="exact")
     assert together == [found[:5] for found in index.search(queries, k=9, pool="all")]
+
+
+def test_saved_as_float16_its_vectors_are_rounded_once(index: RetrievalIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "half", dtype="float16")
+    loaded = RetrievalIndex.load(tmp_path / "half", SHA)
+    assert loaded.audio.dtype == loaded.text.dtype == np.float32
+    for found, wanted in ((loaded.audio, index.audio), (loaded.text, index.text)):
+        np.testing.assert_array_equal(found, wanted.astype(np.float16))  # rounded once, by NumPy's rule
+        np.testing.assert_allclose(found, wanted, rtol=2**-11, atol=2**-24)  # half of float16's spacing
+    assert {vectors.dtype for vectors in load_file(tmp_path / "half" / "embeddings.safetensors").values()} == {
+        np.dtype("float16")
+    }
 
 
 def test_save_and_load_equal_to_the_bit(index: RetrievalIndex, tmp_path: Path) -> None:
