@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from reaudio_eval.cli import app
 from reaudio_eval.render import figure_files
+from reaudio_model.miniature import bundled
 
 runner = CliRunner()
 
@@ -45,7 +46,7 @@ def test_the_model_stands_beside_copy_oracle_real_audio_and_noise(done: Done) ->
 def test_zero_shot_clips_come_first_and_the_twin_of_other_sampling_is_left_out(done: Done) -> None:
     assert [r["regime"] for r in done.summary["regimes"]] == ["pool_only"]
     assert any(
-        a["message"].startswith("re-audioldm-s-none is left out: its bundled scores are of 12 steps")
+        a["message"].startswith(f"re-audioldm-s-none is left out: its bundled scores are of {bundled.STEPS} steps")
         for a in done.summary["alerts"]
     )
     own = [r for r in done.summary["by_regime"] if r["system"] == "re-audioldm-s"]

@@ -32,25 +32,45 @@ INDEX = "index"
 KEY: Literal["mean"] = "mean"
 STEPS, GUIDANCE = 12, 5.0  # with which bundled systems are evaluated
 REMEDY = "install the package again, or make the weights with `reaudio-model reproduce-miniature`"
-FOLLOW = "-follow"  # behind its name: the second part of the training of a denoiser that retrieves
+# Behind the name of a denoiser, later parts of its training: "-follow" teaches those that retrieve to follow what is retrieved,
+# "-more" goes on where a denoiser was still improving.
+FOLLOW, MORE = "-follow", "-more"
 
 
 class Denoiser(NamedTuple):
-    """A bundled denoiser. folder: below ``weights/``; preset: sizes; retrieval: what it looks at; what: a line for people."""
+    """A bundled denoiser.
+
+    Attributes:
+        folder: below ``weights/``.
+        preset: sizes.
+        retrieval: what it looks at.
+        what: a line for people.
+        later: parts of its training after the first, in order.
+    """
 
     folder: str
     preset: str
     retrieval: Retrieval
     what: str
+    later: tuple[str, ...] = ()
+
+    def runs(self, name: str) -> tuple[str, ...]:
+        """The training runs of the denoiser of this name, in order; each begins with the weights that the one before left."""
+        return (name, *(f"{name}{part}" for part in self.later))
 
 
-# Systems by the name they have everywhere; their training recipe is miniature-<name>.yaml, and for those that retrieve
-# miniature-<name>-follow.yaml after it.
+# Systems by the name they have everywhere; the recipe of each of their runs is miniature-<run>.yaml.
 DENOISERS: dict[str, Denoiser] = {
-    "re-audioldm-s-none": Denoiser("unet-s-none", "miniature-s", "none", "Re-AudioLDM-S without retrieval"),
-    "re-audioldm-s-audio": Denoiser("unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours"),
-    "re-audioldm-s": Denoiser("unet-s", "miniature-s", "audio+text", "Re-AudioLDM-S, audio and captions of 3 neighbours"),
-    "re-audioldm-l": Denoiser("unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours"),
+    "re-audioldm-s-none": Denoiser("unet-s-none", "miniature-s", "none", "Re-AudioLDM-S without retrieval", (MORE,)),
+    "re-audioldm-s-audio": Denoiser(
+        "unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours", (FOLLOW,)
+    ),
+    "re-audioldm-s": Denoiser(
+        "unet-s", "miniature-s", "audio+text", "Re-AudioLDM-S, audio and captions of 3 neighbours", (FOLLOW, MORE)
+    ),
+    "re-audioldm-l": Denoiser(
+        "unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours", (FOLLOW, MORE)
+    ),
     "audioldm": Denoiser(
         "unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"
     ),

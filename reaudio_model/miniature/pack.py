@@ -15,9 +15,8 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.weights import sha256_file
-from reaudio_model.config import retrieves
-from reaudio_model.miniature.bundled import DENOISERS, FOLLOW, FORMAT, INDEX, MANIFEST
-from reaudio_model.miniature.reproduce import stages
+from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
+from reaudio_model.miniature.reproduce import stages, trained_in
 from reaudio_model.miniature.world import WORLD_VERSION
 
 SHARED = {
@@ -35,7 +34,7 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
         CheckpointError: the run of a part that every system needs is not finished.
     """
     reporter = reporter or Reporter(quiet=True)
-    runs = {name: f"{name}{FOLLOW if retrieves(kind.retrieval) else ''}" for name, kind in DENOISERS.items()}
+    runs = {name: kind.runs(name)[-1] for name, kind in DENOISERS.items()}
     finished = {name: run for name, run in runs.items() if (folder / run / "unet").is_dir()}
     for name in DENOISERS.keys() - finished.keys():
         reporter.note(f"{name} is left out: {folder / runs[name]} is not finished")
@@ -44,7 +43,7 @@ def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, repo
     for name, source in parts.items():
         _pack_part(folder / source, target / name, UNUSED if name == "t5" else ())
     _pack_index(folder / "world" / "pool.csv", target, device, reporter)
-    kept = {stage.name for stage in stages() if stage.part != "diffusion" or stage.name.removesuffix(FOLLOW) in finished}
+    kept = {stage.name for stage in stages() if stage.part != "diffusion" or trained_in(stage.name) in finished}
     for stale in target.iterdir():
         if stale.is_dir() and stale.name not in {*parts, INDEX}:
             shutil.rmtree(stale)
@@ -95,7 +94,7 @@ def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> N
     found = embed_pairs(read_pairs(table).pairs, clap_embedders(clap), progress=reporter)
     pairs = tuple(pair._replace(audio=None) for pair in found.pairs)
     shutil.rmtree(target / INDEX, ignore_errors=True)
-    RetrievalIndex(pairs, found.audio, found.text, clap.sha256).save(target / INDEX)
+    RetrievalIndex(pairs, found.audio, found.text, clap.sha256).save(target / INDEX, dtype="float16")
 
 
 def summary(run: Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reaudio_model.common.progress import Reporter
-from reaudio_model.config import retrieves
 from reaudio_model.miniature import materials
 from reaudio_model.miniature.bundled import DENOISERS, FOLLOW
 
@@ -80,14 +79,23 @@ def stages() -> tuple[Stage, ...]:
         Stage("vae-decoder", "vae", "miniature-vae-decoder", _TRAIN, "val", begins="vae-texture/vae"),
         Stage("vocoder", "vocoder", "miniature-vocoder", _TRAIN, "val"),
     )
-    denoisers = tuple(Stage(name, "diffusion", f"miniature-{name}", _TRAIN, "val", _READ) for name in DENOISERS)
-    return first + denoisers + tuple(_follow(name) for name, kind in DENOISERS.items() if retrieves(kind.retrieval))
+    runs = [kind.runs(name) for name, kind in DENOISERS.items()]
+    return first + tuple(_denoiser(run, before) for each in runs for run, before in zip(each, (None, *each), strict=False))
 
 
-def _follow(name: str) -> Stage:
-    return Stage(
-        f"{name}{FOLLOW}", "diffusion", f"miniature-{name}{FOLLOW}", ("train",), "val", _READ, begins=f"{name}/unet"
-    )
+def _denoiser(run: str, before: str | None) -> Stage:
+    tables = ("train",) if run.endswith(FOLLOW) else _TRAIN
+    begins = "" if before is None else f"{before}/unet"
+    return Stage(run, "diffusion", f"miniature-{run}", tables, "val", _READ, begins)
+
+
+def trained_in(run: str) -> str:
+    """The denoiser that a run of :func:`stages` trains.
+
+    Raises:
+        KeyError: it trains none.
+    """
+    return {each: name for name, kind in DENOISERS.items() for each in kind.runs(name)}[run]
 
 
 def reproduce(
@@ -148,6 +156,6 @@ def stage_overrides(folder: Path, stage: Stage, scale: Scale) -> Sequence[str]:
     if stage.begins:
         found.append(f"parts.{Path(stage.begins).name}={folder / stage.begins}")
     if stage.part == "diffusion":
-        kind = DENOISERS[stage.name.removesuffix(FOLLOW)].retrieval.replace("+", "-")
+        kind = DENOISERS[trained_in(stage.name)].retrieval.replace("+", "-")
         found.append(f"data.cache={folder / f'cache-{kind}-{stage.tables[-1]}'}")  # other tables, another cache
     return [*found, *scale.overrides]
