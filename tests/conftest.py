@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -26,6 +27,16 @@ def shared() -> Path:
 def systems48(shared: Path) -> Path:
     """48 AudioCaps prompts: real clips and seven published systems' outputs."""
     return shared / "data" / "systems48"
+
+
+@pytest.fixture(scope="module")
+def no_figure_files() -> Iterator[None]:
+    """Figures stay in the page: their three files each take most of a report's time, and tests/render looks at them."""
+    from reaudio_eval.render import figure_files
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 import reaudio_eval
 from reaudio_eval.cli import app
 from reaudio_eval.published import published
-from reaudio_eval.render import compare_page, figure_files
+from reaudio_eval.render import compare_page
 from reaudio_eval.render.compare_tables import PUBLISHED_CAPTION
 from reaudio_eval.runs import read_run
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time: drawn where a test is about the page, written as files in none (see ``tests/render``)."""
-    monkeypatch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+    """Figures take most of the time: drawn where a test is about the page."""
     if "done" not in request.fixturenames:
         monkeypatch.setattr(compare_page, "dumbbell_figure", lambda *given: None)
 
@@ -67,9 +67,7 @@ def refuse(*arguments: Path | str) -> str:
 @pytest.fixture(scope="module")
 def done(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     output = tmp_path_factory.mktemp("compare")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        return compare(made / "first", made / "second", "--output", output, "--players", "24"), output
+    return compare(made / "first", made / "second", "--output", output, "--players", "24"), output
 
 
 def test_numbers_of_several_evaluations(done: tuple[dict[str, Any], Path]) -> None:

@@ -17,6 +17,7 @@ from reaudio_eval.runs import read_run
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 
 METRIC_PLUGIN = '''
 """Mean energy of a clip's bands: a plug-in metric."""

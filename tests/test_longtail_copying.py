@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from typer.testing import CliRunner
 from reaudio_eval.cli import app
 from reaudio_eval.evaluate import Options, prepare
 from reaudio_eval.longtail_run import applicable
-from reaudio_eval.render import figure_files
 from reaudio_eval.runs import read_run
 from reaudio_model.index_files import save_neighbours
 from reaudio_model.records import Neighbour, Pair
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 HOSTILE = "<script>alert('n')</script> {{ 7 * 7 }}"
 
 # Pastes the clip of the class's other take. The first prompt finds its own caption; of the last nothing was retrieved.
@@ -88,16 +87,8 @@ def run(world: Path, sounds: Path, output: str, *more: str, good: Path | None = 
     return found
 
 
-@pytest.fixture(scope="module", autouse=True)
-def figures_in_pages_only() -> Iterator[None]:
-    """Figures' files take most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        yield
-
-
 @pytest.fixture(scope="module")
-def done(world: Path, sounds: Path, figures_in_pages_only: None) -> dict[str, Any]:
+def done(world: Path, sounds: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REAUDIO_PLUGINS", str(world / "plugins"))
         patch.setenv("REAUDIO_CACHE", str(world / "cache"))

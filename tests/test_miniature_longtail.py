@@ -16,6 +16,7 @@ from reaudio_eval.runs import read_run
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 
 
 class Done(NamedTuple):

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from reaudio_eval.cli import app
-from reaudio_eval.render import figure_files
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 
 
 class Done(NamedTuple):
@@ -29,9 +29,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         "zeroshot", "--model", "re-audioldm-s", "--limit", "4", "--steps", "1", "--json", "--quiet",
         "--output", str(output), "--cache-dir", str(cache),
     ]  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        result = runner.invoke(app, arguments)
+    result = runner.invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return Done(json.loads(result.stdout), output, cache)
 
@@ -69,9 +67,7 @@ def test_every_clip_that_is_played_is_on_the_page(done: Done) -> None:
 def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path: Path) -> None:
     arguments = ["longtail", "--model", "oracle-s", "--limit", "2", "--steps", "1", "--media", "none", "--json", "--quiet"]
     where = ["--output", str(tmp_path), "--cache-dir", str(done.cache), "--metric", "clap_score_miniature"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        result = runner.invoke(app, [*arguments, *where])
+    result = runner.invoke(app, [*arguments, *where])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert "oracle-s (not a system)" in found["systems"]

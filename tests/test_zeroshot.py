@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from reaudio_eval.cli import app
 from reaudio_eval.commands import zeroshot as command
 from reaudio_eval.regimes import FEW_SHOT
-from reaudio_eval.render import figure_files
 from reaudio_eval.runs import read_run
 
 runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("no_figure_files")
 # rumble: no training clip; drone 1, chirp 3, buzz 9: few-shot
 RARE = {"rumble", "drone", "chirp", "buzz"}
 
@@ -46,12 +46,6 @@ def arguments(world: Path, sounds: Path, *more: str, verb: str = "zeroshot") -> 
 
 KNOWN = ("--trained-on", "good=dataset", "--trained-on", "poor=dataset")
 BARE = ("--json", "--quiet", "--media", "none", "--metric", "kl_bands", "--no-noise")
-
-
-@pytest.fixture(autouse=True)
-def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the figures' files, which take most of the time; tests/render has them."""
-    monkeypatch.setattr(figure_files, "save_figure", lambda figure, stem: [])
 
 
 def call(arguments: list[str]) -> dict[str, Any]:

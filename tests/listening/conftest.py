@@ -13,7 +13,6 @@ import worlds
 
 from reaudio_eval.listening.export import ListeningRequest, export_listening_test
 from reaudio_eval.listening.records import Key, read_key
-from reaudio_eval.render import figure_files
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +43,3 @@ def mos(mos_test: Path) -> Key:
 def pairs(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Key:
     """Pairs, two forms of all pairs of 12 prompts."""
     return _exported(runs, tmp_path_factory.mktemp("pairs"), design="pairs")
-
-
-@pytest.fixture
-def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the figures' files, which take most of the time, where only the page matters."""
-    monkeypatch.setattr(figure_files, "save_figure", lambda figure, stem: [])

@@ -72,7 +72,7 @@ def test_json_holds_the_numbers_of_the_tables(report: Path, mos: Key) -> None:
     assert all(r["reason"] for r in undefined)
 
 
-def test_command(mos_test: Path, answers: Path, runs: Path, tmp_path: Path, page_only: None) -> None:
+def test_command(mos_test: Path, answers: Path, runs: Path, tmp_path: Path, no_figure_files: None) -> None:
     arguments = ["listening", "analyse", str(mos_test), str(answers), "--output", str(tmp_path), "--seed", "1", "--quiet"]
     text = runner.invoke(app, [*arguments, "--max-failed", "2"]).stdout
     assert "9 participants gave" in text  # of whom one failed two checks
@@ -91,7 +91,7 @@ def test_command_without_a_key(answers: Path, tmp_path: Path) -> None:
     assert "There is no key.json" in done.stderr
 
 
-def test_pairs_without_metrics_or_strata(runs: Path, tmp_path: Path, page_only: None) -> None:
+def test_pairs_without_metrics_or_strata(runs: Path, tmp_path: Path, no_figure_files: None) -> None:
     """Everything that can be absent is absent: no metric, one stratum, two systems, no real audio."""
     parts = tuple(runs / "runs" / "tones" / s for s in ("ours", "weak"))
     export_listening_test(ListeningRequest(parts, tmp_path / "t", design="pairs", prompts=10, real=False, checks=1))
