@@ -30,7 +30,7 @@ INDEX = "index"
 # to nine training clips 60 % are of that class, by audio alone (the paper's key) 57 %, by text 61 %; elsewhere the keys agree
 # (benchmarks/miniature_retrieval.py).
 KEY: Literal["mean"] = "mean"
-STEPS, GUIDANCE = 12, 5.0  # with which bundled systems are evaluated
+STEPS, GUIDANCE = 8, 5.0  # with which bundled systems are evaluated
 REMEDY = "install the package again, or make the weights with `reaudio-model reproduce-miniature`"
 # Behind the name of a denoiser, later parts of its training: "-follow" teaches those that retrieve to follow what is retrieved,
 # "-more" goes on where a denoiser was still improving.
