@@ -51,9 +51,8 @@ def clap_accuracy(clap: Clap, asked: pd.DataFrame, waveforms: list[Samples]) -> 
 
 
 def clips_of(folder: Path, clip_ids: pd.Series) -> list[Samples]:
-    """The clips of a system, which lie in its folder or in one below it that is named after its settings."""
-    below = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    paths = find_clips(below[0] if below else folder)
+    """Clips of a folder, mono."""
+    paths = find_clips(folder)
     return [decode(paths[clip_id]).samples.mean(axis=1) for clip_id in clip_ids]
 
 
@@ -71,8 +70,10 @@ def main() -> None:
         scores = pd.read_csv(seed / "tables" / "clip_scores.csv")
         tables.append(scores[scores["metric"].isin(JUDGED)].assign(metric=lambda frame: frame["metric"].map(JUDGED)))
         tables.append(clap_accuracy(clap, asked, list(map(world.render, asked["clip_id"]))).assign(system="real"))
-        for folder in sorted((seed / "clips").iterdir()):
-            tables.append(clap_accuracy(clap, asked, clips_of(folder, asked["clip_id"])).assign(system=folder.name))
+        clips = seed / "clips"
+        for folder in sorted(path.parent for path in clips.rglob(f"{asked['clip_id'].iloc[0]}.wav")):
+            found = clap_accuracy(clap, asked, clips_of(folder, asked["clip_id"]))
+            tables.append(found.assign(system=folder.relative_to(clips).parts[0]))
     joined = pd.concat(tables).merge(asked, on="clip_id")
     shown = joined.pivot_table(index=["metric", "system"], columns="stratum", values="value", observed=True, sort=False)
     shown["all"] = joined.groupby(["metric", "system"])["value"].mean()
