@@ -95,14 +95,19 @@ def known_baselines(
     scores: list[SystemScores] = []
     notes: list[Alert] = []
     said = sampling or Sampling()
-    asked = (said.steps or bundled.STEPS, bundled.GUIDANCE if said.guidance is None else said.guidance)
+    asked = (
+        said.steps or bundled.STEPS,
+        bundled.GUIDANCE if said.guidance is None else said.guidance,
+        said.candidates or 1,
+    )
     for name in baseline_names(dataset, models):
         if name == COPY:
             continue
         found: SystemScores | str = (
-            f"{name} is left out: its bundled scores are of {bundled.STEPS} steps and guidance {bundled.GUIDANCE:g}; {REMEDY}."
+            f"{name} is left out: its bundled scores are of {bundled.STEPS} steps, guidance {bundled.GUIDANCE:g} "
+            f"and one candidate; {REMEDY}."
         )
-        if asked == (bundled.STEPS, bundled.GUIDANCE):
+        if asked == (bundled.STEPS, bundled.GUIDANCE, 1):
             found = read_baseline(
                 name,
                 clip_ids=clip_ids,

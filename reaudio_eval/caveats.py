@@ -95,6 +95,19 @@ def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> 
             )
 
 
+def chosen(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
+    """Systems whose clips a CLAP chose among candidates."""
+    names = [f"{name} (of {s.candidates})" for name, s in sorted(systems.items()) if s.candidates > 1]
+    if names:
+        titles = [m.title for m in metrics if m.name.startswith("clap_score")]
+        advice = f" That lifts {_listing(titles)} by itself: believe a metric of another network first." if titles else ""
+        yield Alert(
+            "warning" if titles else "note",
+            f"Chosen among candidates: each clip of {_listing(names)} is the one that the model's own CLAP found nearest to the prompt."
+            f"{advice}",
+        )
+
+
 def _listing(items: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
 

@@ -95,6 +95,14 @@ IndexOption = Annotated[
 StepsOption = Annotated[int | None, typer.Option("--steps", min=1, help="Denoising steps. Default: the model's.")]
 GuidanceOption = Annotated[float | None, typer.Option("--guidance", help="Guidance scale. Default: the model's.")]
 KOption = Annotated[int | None, typer.Option("--k", min=0, help="Retrieved pairs a model uses. Default: the model's.")]
+CandidatesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--candidates",
+        min=1,
+        help="Clips made of each prompt, of which the model's own CLAP keeps the best; lifts the CLAP score itself. Default: 1.",
+    ),
+]
 BaselinesOption = Annotated[
     BaselinesChoice,
     typer.Option(

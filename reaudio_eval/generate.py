@@ -64,6 +64,15 @@ def shown_name(model: str) -> str:
     return model + NOT_A_SYSTEM if hasattr(registry.load("models", model), "NOT_A_SYSTEM") else model
 
 
+def takes_candidates(model: str) -> bool:
+    """Whether a model can choose among several clips of each prompt.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    return bool(getattr(registry.load("models", model), "CANDIDATES", False))
+
+
 def competes(system: str) -> bool:
     """Whether what a report shows under this name is a system, and not something beside them."""
     return not system.endswith(NOT_A_SYSTEM)
@@ -135,7 +144,10 @@ def collect_one(
     reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
     retrieval: Retrieval | None = module.retrieved(asked, clips) if hasattr(module, "retrieved") else None
     description = getattr(module, "NOT_A_SYSTEM", "")
-    return SystemInfo(request.name, kind, len(clips), clips, description=description, retrieval=retrieval)
+    candidates = (asked.sampling.candidates or 1) if takes_candidates(request.model) else 1
+    return SystemInfo(
+        request.name, kind, len(clips), clips, description=description, retrieval=retrieval, candidates=candidates
+    )
 
 
 def _clip_request(

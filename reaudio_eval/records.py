@@ -203,6 +203,7 @@ class SystemInfo:
     Attributes:
         clips: clip_id -> audio file (for the players); may be empty.
         retrieval: what it retrieved; None for a system that retrieves nothing, or does not say.
+        candidates: of how many clips each was chosen, by the CLAP of the model.
     """
 
     name: str
@@ -212,6 +213,7 @@ class SystemInfo:
     run_dir: Path | None = None
     description: str = ""
     retrieval: Retrieval | None = None
+    candidates: int = 1
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[System
 def _sampling(run: Run) -> Sampling:
     """What was said of sampling when the run was made; runs of before that was kept say nothing."""
     said = run.manifest.get("sampling") or {}
-    return Sampling(steps=said.get("steps"), guidance=said.get("guidance"))
+    return Sampling(steps=said.get("steps"), guidance=said.get("guidance"), candidates=said.get("candidates"))
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:

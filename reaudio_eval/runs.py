@@ -117,7 +117,12 @@ def _described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ..
         "schema_version": SCHEMA_VERSION,
         "retrieval": None if retrieval is None else retrieval_json(retrieval),
         "neighbours_of": scores.neighbours_of,
-        "system": {"name": scores.system.name, "kind": scores.system.kind, "description": scores.system.description},
+        "system": {
+            "name": scores.system.name,
+            "kind": scores.system.kind,
+            "description": scores.system.description,
+            "candidates": scores.system.candidates,
+        },
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),
         "strata": [dataclasses.asdict(s) for s in strata],
@@ -269,7 +274,8 @@ def _read(path: Path, manifest: Json) -> Run:
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
     who = manifest["system"]
     retrieval = read_run_retrieval(path, manifest.get("retrieval"))
-    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"], retrieval)
+    candidates = int(who.get("candidates", 1))
+    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"], retrieval, candidates)
     scores = pd.read_parquet(path / "scores.parquet")[list(SCORE_COLUMNS)]
     set_values = pd.read_parquet(path / "set_values.parquet")[list(SET_COLUMNS)]
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]

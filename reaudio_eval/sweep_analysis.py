@@ -16,8 +16,8 @@ from reaudio_eval.sweep_cells import Axis, Cell, Design, show
 _NUMBER, _COUNT, _TEXT, _FLAG = "float64", "Int64", "object", "bool"
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "cells": {
-        "cell": _TEXT, "reference": _FLAG, "k": _COUNT, "steps": _COUNT, "guidance": _NUMBER, "retrieval": _TEXT, "seed": _COUNT,
-        "captions": _COUNT, "seconds_per_clip": _NUMBER, "run": _TEXT,
+        "cell": _TEXT, "reference": _FLAG, "k": _COUNT, "steps": _COUNT, "guidance": _NUMBER, "retrieval": _TEXT,
+        "candidates": _COUNT, "seed": _COUNT, "captions": _COUNT, "seconds_per_clip": _NUMBER, "run": _TEXT,
     },
     "numbers": {
         "cell": _TEXT, "metric": _TEXT, "stratum": _TEXT, "value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER,

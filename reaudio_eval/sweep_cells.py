@@ -47,15 +47,16 @@ class Settings:
     retrieval: Retrieval
     seed: int
     captions: int
+    candidates: int = 1
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(self.steps, self.guidance, self.k, self.retrieval)
+        return Sampling(self.steps, self.guidance, self.k, self.retrieval, self.candidates)
 
     @property
     def cost(self) -> float:
         """Calls of the denoiser for one clip: what its time goes with. Guidance 0 and 1 ask one question a step, others two."""
-        return self.steps * (1 if self.guidance in (0.0, 1.0) else 2)
+        return self.candidates * self.steps * (1 if self.guidance in (0.0, 1.0) else 2)
 
     def values(self) -> dict[str, Value]:
         """Factor -> value."""
@@ -116,6 +117,7 @@ FACTORS: Mapping[str, Factor] = {
         Factor("steps", "denoising steps", _steps),
         Factor("guidance", "guidance scale", _scale),
         Factor("retrieval", "what is given of the retrieved pairs", _retrieval, numeric=False),
+        Factor("candidates", "candidates of each clip", _whole(1)),
         Factor("seed", "seed", _whole(0), numeric=False, chance=True),
         Factor("captions", "caption of each clip", _whole(1), numeric=False, chance=True),
     )
@@ -243,11 +245,13 @@ def _name(model: str, settings: Settings, reference: Settings) -> str:
 
 
 def describe(settings: Settings) -> str:
-    """ "k 3, steps 12, guidance 5, retrieval audio+text, seed 0, captions 1"."""
+    """ "k 3, steps 12, guidance 5, retrieval audio+text, candidates 1, seed 0, captions 1"."""
     return ", ".join(f"{name} {show(value)}" for name, value in settings.values().items())
 
 
-def check_factors(model: str, over: Mapping[str, tuple[Value, ...]], defaults: Sampling, choices: Sequence[str]) -> None:
+def check_factors(
+    model: str, over: Mapping[str, tuple[Value, ...]], defaults: Sampling, choices: Sequence[str], candidates: bool
+) -> None:
     """Refuse factors and values that the model does not have.
 
     Args:
@@ -255,13 +259,16 @@ def check_factors(model: str, over: Mapping[str, tuple[Value, ...]], defaults: S
         over: of :func:`parse_over`.
         defaults: of the model.
         choices: what it can be given of retrieved pairs (``config.given_choices``).
+        candidates: whether it can choose among several clips of each prompt.
 
     Raises:
-        ReaudioError: it retrieves nothing, or was trained to read less than is to be given.
+        ReaudioError: it retrieves nothing, makes one clip of each prompt, or was trained to read less than is to be given.
     """
     for name in ("k", "retrieval"):
         if name in over and not choices:
             raise ReaudioError(f"{model} retrieves nothing, so --over {name} has no effect: leave it out.")
+    if "candidates" in over and not candidates:
+        raise ReaudioError(f"{model} makes one clip of each prompt, so candidates have no effect: leave them out.")
     for value in over.get("retrieval", ()):
         if value not in choices:
             raise ReaudioError(

@@ -14,7 +14,7 @@ from reaudio_eval import longtail_plan, longtail_run, registry, run_store
 from reaudio_eval.analysis import analyse
 from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
 from reaudio_eval.evaluate import Evaluation, Options, evaluate
-from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one
+from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one, takes_candidates
 from reaudio_eval.longtail_plan import LongtailRequest, Media, Overwrite, Plan
 from reaudio_eval.longtail_run import networks
 from reaudio_eval.models import Sampling, Spent
@@ -120,10 +120,14 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     """
     defaults = _defaults(request)
     choices = given_choices(defaults.retrieval or "none")
-    check_factors(request.model, request.over, defaults, choices)
+    candidates = takes_candidates(request.model)
+    check_factors(request.model, request.over, defaults, choices, candidates)
+    asked: dict[str, tuple[Value, ...]] = {}
     if request.sampling.retrieval is not None or request.sampling.k:
-        asked: dict[str, tuple[Value, ...]] = {"retrieval": (request.sampling.retrieval or "none",)}
-        check_factors(request.model, asked, defaults, choices)
+        asked["retrieval"] = (request.sampling.retrieval or "none",)
+    if request.sampling.candidates is not None:
+        asked["candidates"] = (request.sampling.candidates,)
+    check_factors(request.model, asked, defaults, choices, candidates)
     if request.class_prompts and "captions" in request.over:
         raise ReaudioError("--over captions varies the dataset's own captions: leave out --captions classes.")
     start = _start(request, options, defaults)
@@ -161,7 +165,8 @@ def _defaults(request: SweepRequest) -> Sampling:
 def _start(request: SweepRequest, options: Options, defaults: Sampling) -> Settings:
     """The model's settings, and in their place what the user said."""
     said = {name: value for name, value in dataclasses.asdict(request.sampling).items() if value is not None}
-    return Settings(**{**dataclasses.asdict(defaults), **said, "seed": options.seed, "captions": request.data.captions})
+    usual = {**dataclasses.asdict(defaults), "candidates": 1}
+    return Settings(**{**usual, **said, "seed": options.seed, "captions": request.data.captions})
 
 
 def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = None) -> SweepResult:

@@ -244,6 +244,11 @@ def _generate(
     return output.audios
 
 
+def versions() -> dict[str, str]:
+    """Of the packages on which the samples of a clip depend."""
+    return {name: version(name) for name in PACKAGES}
+
+
 def _record(
     request: GenerateRequest,
     pipeline: ReAudioLDMPipeline,
@@ -259,7 +264,7 @@ def _record(
     question = None if request.index is None or retrieved is None else asdict(request.question)
     record = {
         "format": FORMAT,
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": versions(),
         "model": {name: network_sha256(getattr(pipeline, name)) for name in ("unet", "vae", "vocoder")},
         "sizes": asdict(pipeline.model_config),
         "dtype": str(pipeline.unet.dtype).removeprefix("torch."),

@@ -178,10 +178,11 @@ def test_scores_of_other_sampling_are_left_out_with_a_note(shipped: Path, monkey
         return [s.system.name for s in scores], [n.message for n in notes]
 
     steps, guidance = baselines.bundled.STEPS, baselines.bundled.GUIDANCE
-    for same in (None, Sampling(), Sampling(steps, guidance), Sampling(k=1)):
+    for same in (None, Sampling(), Sampling(steps, guidance), Sampling(k=1), Sampling(candidates=1)):
         assert known(same) == ([NAME], [])
-    for other in (Sampling(steps=1), Sampling(guidance=0.0)):
+    for other in (Sampling(steps=1), Sampling(guidance=0.0), Sampling(candidates=2)):
         names, notes = known(other)
         assert names == []
-        assert f"its bundled scores are of {steps} steps and guidance {guidance:g}; give --baselines fresh" in notes[0]
+        made = f"its bundled scores are of {steps} steps, guidance {guidance:g} and one candidate"
+        assert f"{made}; give --baselines fresh" in notes[0]
     assert known(None, (NAME,)) == ([], [])

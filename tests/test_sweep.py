@@ -22,7 +22,7 @@ from reaudio_eval.stats import holm
 
 runner = CliRunner()
 
-# Noise on the real clip, less of it with more steps and more pairs; the seed and the caption change the noise alone.
+# Noise on the real clip, less of it with more steps, pairs and candidates; the seed and the caption change the noise alone.
 MODEL = '''
 """Noisy copies: a plug-in model that samples."""
 
@@ -36,6 +36,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.seeds import clip_seed
 
 KIND = "generated"
+CANDIDATES = True
 CALLS = []
 FAIL_AT = []
 
@@ -51,11 +52,12 @@ def clips(request):
         raise ReaudioError("killed")
     found = {}
     for prompt in request.prompts:
-        path = request.output / f"{s.steps}-{s.guidance}-{s.k}-{s.retrieval}-{request.seed}-{len(prompt.caption)}" / f"{prompt.clip_id}.wav"
+        settings = f"{s.steps}-{s.guidance}-{s.k}-{s.retrieval}-{s.candidates}-{request.seed}-{len(prompt.caption)}"
+        path = request.output / settings / f"{prompt.clip_id}.wav"
         if not path.exists():
             audio, rate = soundfile.read(request.dataset.references[prompt.clip_id], dtype="float32")
             rng = np.random.default_rng(clip_seed(request.seed, prompt.clip_id + prompt.caption))
-            level = 0.4 / s.steps + 0.2 / (1 + s.k)
+            level = (0.4 / s.steps + 0.2 / (1 + s.k)) / s.candidates
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, audio + level * rng.standard_normal(len(audio)).astype("float32"), rate)
             request.spent.clips += 1
@@ -176,7 +178,7 @@ def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: P
         assert more["cells"][name]["seconds_per_clip"] == pytest.approx(0.25)  # as measured when the clips were made
     manifest = json.loads(manifests["copies k=1"].read_text())
     assert manifest["settings"] == {
-        "k": 1, "steps": 8, "guidance": 2.0, "retrieval": "audio+text", "seed": 0, "captions": 1,
+        "k": 1, "steps": 8, "guidance": 2.0, "retrieval": "audio+text", "candidates": 1, "seed": 0, "captions": 1,
     }  # fmt: skip
     assert read_run(manifests["copies k=1"].parent).scores.system.name == "copies k=1"
 
@@ -228,13 +230,36 @@ def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
 
 @pytest.mark.usefixtures("page_only")
 def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
-    options = ("--steps", "4", "--guidance", "0", "--k", "1", "--retrieval", "audio", "--seed", "7", "--captions", "2")
+    options = ["--steps", "4", "--guidance", "0", "--k", "1", "--retrieval", "audio", "--seed", "7", "--captions", "2"]
+    options += ["--candidates", "2"]
     found = run(world, sounds, "--over", "k=2", *options, "--metric", "kl_bands", "--sample", "6")
     assert found["cells"]["copies"]["settings"] == {
-        "k": 1, "steps": 4, "guidance": 0.0, "retrieval": "audio", "seed": 7, "captions": 2,
+        "k": 1, "steps": 4, "guidance": 0.0, "retrieval": "audio", "candidates": 2, "seed": 7, "captions": 2,
     }  # fmt: skip
     assert calls()[-2][:5] == (4, 0.0, 1, "audio", 7)
     assert found["dataset"]["n_clips"] == 6
+
+
+@pytest.mark.usefixtures("page_only")
+def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run(world, sounds, "--over", "candidates=2,4", "--metric", "kl_bands")
+    kl = [
+        found["cells"][name]["metrics"]["kl_bands"]["value"]
+        for name in ("copies", "copies candidates=2", "copies candidates=4")
+    ]
+    assert kl[0] > kl[1] > kl[2]
+    messages = [alert["message"] for alert in found["alerts"]]
+    assert any(
+        m.startswith("Chosen among candidates: each clip of copies candidates=2 (of 2) and copies candidates=4 (of 4)")
+        for m in messages
+    )
+    read = read_run(Path(found["cells"]["copies candidates=4"]["run"])).scores.system
+    assert read.candidates == 4
+    monkeypatch.setattr(registry.load("models", "copies"), "CANDIDATES", False)
+    for option in (("--over", "candidates=2"), ("--over", "k=0", "--candidates", "2")):
+        assert "copies makes one clip of each prompt, so candidates have no effect: leave them out." in refuse(
+            world, sounds, *option
+        )
 
 
 def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
@@ -244,7 +269,7 @@ def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
     out = world / "out"
     page = (out / "sweep.html").read_text(encoding="utf-8")
     assert "<h1>Sweep of copies</h1>" in page
-    assert "reference: k 2, steps 8, guidance 2, retrieval audio+text, seed 0, captions 2" in page
+    assert "reference: k 2, steps 8, guidance 2, retrieval audio+text, candidates 1, seed 0, captions 2" in page
     for anchor in ("verdict", "cells", "by-k", "by-retrieval", "by-captions", "alerts", "listen", "audit", "provenance"):
         assert f'<section id="{anchor}"' in page
     assert "&lt;b&gt;again&lt;/b&gt;" in page

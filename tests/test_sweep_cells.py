@@ -38,6 +38,7 @@ def test_values_and_ranges_are_sorted_and_taken_once() -> None:
         (["captions=0..2"], "is not a whole number from 1"),
         (["guidance=nan"], "'nan' is not a number from 0 to 1000"),
         (["guidance=-2"], "'-2' is not a number from 0 to 1000"),
+        (["candidates=0"], "'0' is not a whole number from 1"),
         (["retrieval=audoi"], "Unknown retrieval 'audoi'. Did you mean 'audio'"),
         (["seed=3..1"], "'3..1' runs backwards"),
         (["seed=0..1000"], "has more than 100 values"),
@@ -88,18 +89,22 @@ def test_nothing_to_compare_is_refused() -> None:
 
 
 def test_settings_are_described_and_have_a_cost() -> None:
-    assert describe(START) == "k 3, steps 12, guidance 5, retrieval audio+text, seed 0, captions 1"
+    assert describe(START) == "k 3, steps 12, guidance 5, retrieval audio+text, candidates 1, seed 0, captions 1"
     assert START.cost == 24
     assert Settings(3, 12, 1.0, "audio", 0, 1).cost == 12  # guidance 1 asks the denoiser once a step
-    assert START.sampling == Sampling(12, 5.0, 3, "audio+text")
+    assert Settings(3, 12, 5.0, "audio", 0, 1, candidates=3).cost == 72
+    assert START.sampling == Sampling(12, 5.0, 3, "audio+text", 1)
     assert canonical(Settings(0, 6, 1.0, "audio", 0, 1)) == canonical(Settings(3, 6, 1.0, "none", 0, 1))
 
 
 def test_factors_that_a_model_does_not_have() -> None:
     with pytest.raises(ReaudioError, match="tango retrieves nothing, so --over k has no effect"):
-        check_factors("tango", parse_over(["k=0,1"]), Sampling(12, 5.0, 0, "none"), ())
+        check_factors("tango", parse_over(["k=0,1"]), Sampling(12, 5.0, 0, "none"), (), True)
     with pytest.raises(
         ReaudioError, match="m was trained to read audio of the retrieved pairs, so it cannot be given audio"
     ):
-        check_factors("m", parse_over(["retrieval=audio+text"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"))
-    check_factors("m", parse_over(["retrieval=none,audio", "k=1"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"))
+        check_factors("m", parse_over(["retrieval=audio+text"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"), True)
+    with pytest.raises(ReaudioError, match="m makes one clip of each prompt, so candidates have no effect"):
+        check_factors("m", parse_over(["candidates=1,3"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"), False)
+    over = parse_over(["retrieval=none,audio", "k=1", "candidates=3"])
+    check_factors("m", over, Sampling(12, 5.0, 3, "audio"), ("none", "audio"), True)

@@ -11,6 +11,7 @@ import typer
 from reaudio_eval.cli_options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
+    CandidatesOption,
     CaptionsOption,
     CheckpointOption,
     ClipManifestOption,
@@ -80,7 +81,7 @@ def sweep(
             "--over",
             metavar="NAME=V1,V2",
             help="A factor and its values, or a range 1..5; repeatable. Factors: k, steps, guidance, retrieval (none, audio, "
-            "audio+text), seed, captions.",
+            "audio+text), candidates, seed, captions.",
         ),
     ] = None,
     design: Annotated[
@@ -98,6 +99,7 @@ def sweep(
     index: IndexOption = None,
     steps: StepsOption = None,
     guidance: GuidanceOption = None,
+    candidates: CandidatesOption = None,
     k: KOption = None,
     retrieval: RetrievalOption = None,
     strata: StrataOption = None,
@@ -126,8 +128,8 @@ def sweep(
 ) -> None:
     """Vary how one checkpoint samples and write sweep.html: curves by stratum, and what each setting changes.
 
-    The options --steps, --guidance, --k, --retrieval, --seed and --captions set the reference. On the miniature a sample of
-    65 prompts, one of every class, is used unless --sample, --limit or --all-prompts says otherwise. A killed command goes on
+    The options --steps, --guidance, --candidates, --k, --retrieval, --seed and --captions set the reference. On the miniature a
+    sample of 65 prompts, one of every class, is used unless --sample, --limit or --all-prompts says otherwise. A killed command goes on
     where it was when it is given again, and a value added to --over computes its cells only.
     """
     from reaudio_eval.datasets import DatasetOptions
@@ -172,7 +174,7 @@ def sweep(
         design=design.value,
         weights=named.get(model),
         index=index,
-        sampling=Sampling(steps, guidance, k, retrieval.value if retrieval else None),
+        sampling=Sampling(steps, guidance, k, retrieval.value if retrieval else None, candidates),
         strata=strata or defaults.strata or DEFAULT_STRATA,
         class_prompts=chosen.class_prompts,
         limit=limit,

@@ -9,6 +9,8 @@ It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for
 competes, ``NOT_A_SYSTEM``, a sentence why: then it is shown as "NAME (not a system)" everywhere.
 A model that samples, and so can be swept, has ``defaults(variant: str, weights: Path | None) -> Sampling``: every setting that it uses
 unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
+One that can make several candidates of each clip and keep the one that its own CLAP finds nearest to the prompt
+(``Sampling.candidates``) says ``CANDIDATES = True``.
 A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after
 ``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.retrieval_records.Retrieval`), or None where
 nothing was. The run keeps it, and the report looks for leaks and copies in it.
@@ -32,12 +34,14 @@ class Sampling:
     Attributes:
         steps: denoising steps. guidance: scale. k: retrieved pairs.
         retrieval: what of the pairs the model is given: "none", "audio" or "audio+text".
+        candidates: of each clip; 1 where nothing is said, and of a model without ``CANDIDATES`` whatever is said.
     """
 
     steps: int | None = None
     guidance: float | None = None
     k: int | None = None
     retrieval: Retrieval | None = None
+    candidates: int | None = None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from reaudio_eval.retrieved import read_retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.config import ModelConfig, retrieves
-from reaudio_model.generation import GenerateRequest, generate_to_files
+from reaudio_model.generation import GenerateRequest, generate_to_files, versions
 from reaudio_model.index_search import RETRIEVED, Question
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
@@ -106,11 +106,13 @@ def oracle_clips(request: ClipRequest, name: str, training: str) -> dict[str, Pa
 def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     sampling, own = request.sampling, request.weights is not None
+    candidates = sampling.candidates or 1
     steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if own else (bundled.STEPS, bundled.GUIDANCE)
     steps = steps if sampling.steps is None else sampling.steps
     scale = scale if sampling.guidance is None else sampling.guidance
     settings = {
-        "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "seed": request.seed,
+        "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "candidates": candidates,
+        "seed": request.seed, "batch_size": request.batch_size, "versions": versions(),
         "source": source.identity, "prompts": [(p.clip_id, p.caption) for p in request.prompts],
     }  # fmt: skip
     done = generate_to_files(
@@ -125,10 +127,12 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
             question=Question() if own else Question(key=bundled.KEY),
             steps=steps,
             guidance_scale=scale,
+            candidates=candidates,
             seed=request.seed,
-            batch_size=request.batch_size,
+            batch_size=max(1, request.batch_size // candidates),  # candidates are made together
         ),
         source.pipeline,
+        reranker=source.pipeline.conditioner.clap if candidates > 1 else None,
         reporter=request.reporter,
     )
     request.spent.clips += done.computed

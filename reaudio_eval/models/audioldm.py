@@ -7,6 +7,7 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest, Sampling
 
 KIND = "generated"
+CANDIDATES = True
 TRAINING = "reaudio-model train diffusion --config re-audioldm-s-none --set data.told=sound"
 TRAINED_ON = "dataset"
 

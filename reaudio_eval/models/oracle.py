@@ -7,6 +7,7 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest
 
 KIND = "generated"
+CANDIDATES = True
 TRAINED_ON = "dataset"
 NOT_A_SYSTEM = (
     "It was given the real clip of every prompt as its only neighbour: what this generator makes of perfect retrieval, "

@@ -9,6 +9,7 @@ from reaudio_eval.models import ClipRequest, Sampling
 from reaudio_eval.retrieval_records import Retrieval
 
 KIND = "generated"
+CANDIDATES = True
 TRAINED_ON = "dataset"
 VARIANTS = {
     "s": "Re-AudioLDM-S (arXiv 2309.08051), audio and captions of 3 neighbours",

@@ -7,6 +7,7 @@ from pathlib import Path
 from reaudio_eval.models import ClipRequest, Sampling
 
 KIND = "generated"
+CANDIDATES = True
 TRAINING = "reaudio-model train diffusion --config re-audioldm-s-none --set model.retrieval=prompt"
 TRAINED_ON = "dataset"
 

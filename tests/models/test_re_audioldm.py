@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_model import tiny_conditioner, tiny_pairs
 
 from reaudio_eval import registry
+from reaudio_eval.generate import takes_candidates
 from reaudio_eval.models import ClipRequest, Sampling, Spent, audioldm, copy_retrieved, re_audioldm, tango
 from reaudio_eval.records import Dataset, Prompt
+from reaudio_model.assemble import load_pipeline
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.embedding import clap_embedders
 from reaudio_model.index_build import build_index
@@ -116,6 +120,33 @@ def test_what_is_given_of_the_pairs_guidance_0_and_what_it_took(weights: Path, t
     assert again.spent.seconds > 0
     without = replace(again, index=None, sampling=Sampling(steps=1, retrieval="none"))
     assert len(re_audioldm.clips(without)) == 2  # no index where nothing is retrieved
+
+
+def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
+    three = replace(asked, sampling=Sampling(steps=1, candidates=3))
+    clap, chosen, first = (
+        load_pipeline(weights / "pipeline", device=torch.device("cpu")).conditioner.clap,
+        re_audioldm.clips(three),
+        re_audioldm.clips(asked),
+    )
+    assert chosen["a"] != first["a"]  # one candidate and three do not share files
+    alone = decode(re_audioldm.clips(replace(three, batch_size=1))["b"]).samples
+    np.testing.assert_allclose(alone, decode(chosen["b"]).samples, atol=1e-3)  # rounding differs with the shape of a batch
+    changed = 0
+    for prompt in ELSEWHERE.prompts:
+        told = clap.embed_text([prompt.caption])[0]
+        near = [
+            float(
+                clap.embed_audio([resample(decode(found[prompt.clip_id]).samples[:, 0], 16_000, clap.sample_rate)])[0] @ told
+            )
+            for found in (first, chosen)
+        ]
+        assert near[1] >= near[0] - 1e-3  # the first is among the three; files have 16 bits
+        changed += chosen[prompt.clip_id].read_bytes() != first[prompt.clip_id].read_bytes()
+    assert changed  # 1 in 9 that neither is better than its first
+    assert not takes_candidates("noise")
+    assert all(map(takes_candidates, ("re-audioldm-l", "audioldm", "tango", "oracle-s")))
 
 
 def test_a_pipeline_is_kept_for_the_next_request(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_the_verdict_names_the_best_and_the_worse() -> None:
     found = sentences(build({"m guidance=3": 0.1, "m guidance=1": -0.22, "m k=1": 0.05}, "guidance=1,3", "k=1"))
     assert found[0].startswith("Over all clips, guidance=3 has the best CLAP score, 0.4")
     assert (
-        "of the reference (k 3, steps 12, guidance 5, retrieval audio+text, seed 0, captions 1): a difference of +0.1"
+        "of the reference (k 3, steps 12, guidance 5, retrieval audio+text, candidates 1, seed 0, captions 1): a difference of +0.1"
         in found[0]
     )
     assert found[1].startswith("Over all clips, better than the reference beyond chance are also k=1 (+0.05")
