@@ -171,19 +171,6 @@ def parse_captions(captions: str, per_class: int | None) -> Captions:
     return Captions(int(captions), 0)
 
 
-def dataset_defaults(dataset: str) -> DatasetDefaults:
-    """How a dataset is evaluated unless the user says otherwise.
-
-    Raises:
-        UnknownNameError: no such dataset.
-    """
-    from reaudio_eval import registry
-    from reaudio_eval.datasets import DatasetDefaults
-
-    found: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
-    return found
-
-
 def evaluation_options(
     protocol: str | None,
     embedder: list[str] | None,

@@ -9,20 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval import comparable, registry
+from reaudio_eval import comparable
 from reaudio_eval.analysis import analyse
 from reaudio_eval.class_differences import against_baseline, class_differences
-from reaudio_eval.datasets import DatasetDefaults
 from reaudio_eval.longtail_plan import Media
 from reaudio_eval.longtail_run import percent
 from reaudio_eval.published import published as published_rows
 from reaudio_eval.records import Alert, Comparison, Dataset, LongtailAnalysis, Stratum, SystemScores
 from reaudio_eval.render.compare_page import render_compare
 from reaudio_eval.render.html import RenderedReport
-from reaudio_eval.rerendering import SHARED_KEYS
+from reaudio_eval.rerendering import SHARED_KEYS, usual_primary
 from reaudio_eval.runs import Json, Run
 from reaudio_eval.strata import strata_scheme
-from reaudio_model.common.errors import ReaudioError, UnknownNameError, one_of
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 
 PLAYERS = 120
@@ -222,21 +221,11 @@ def _analysis(
         given.dataset,
         strata,
         seed=seed,
-        primary=primary or _default_primary(given.dataset.name, scores),
+        primary=primary or usual_primary(given.dataset.name, scores),
         provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
         alerts=given.alerts,
     )
-
-
-def _default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
-    """The metric that the dataset's own reports show first, if these runs have it."""
-    try:
-        defaults: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
-    except UnknownNameError:  # a plug-in that is not here
-        return None
-    known = {m.name for each in scores for m in each.metrics}
-    return defaults.primary if defaults.primary in known else None
 
 
 def _run_frame(runs: Sequence[Run]) -> pd.DataFrame:

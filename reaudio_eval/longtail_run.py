@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import registry
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import known_baselines
-from reaudio_eval.datasets import DatasetDefaults
+from reaudio_eval.datasets import dataset_defaults
 from reaudio_eval.evaluate import Evaluation, Options, Tools, evaluate
 from reaudio_eval.generate import Generation, collect, competes
 from reaudio_eval.longtail_plan import LongtailRequest, Media, Plan, plan
@@ -88,8 +87,9 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     )
     systems = with_judges(systems, networks(systems, todo.tools))
     neighbours = compared(systems, request.control)
-    usual: DatasetDefaults = getattr(registry.load("datasets", request.dataset), "DEFAULTS", DatasetDefaults())
-    todo = dataclasses.replace(todo, tools=applicable(todo.tools, bool(neighbours), options, usual.metrics))
+    todo = dataclasses.replace(
+        todo, tools=applicable(todo.tools, bool(neighbours), options, dataset_defaults(request.dataset).metrics)
+    )
     store = RunStore(request, options, todo, neighbours)
     evaluation = evaluate(systems, dataset, todo.strata, todo.tools, options, reporter, store.reuse, neighbours)
     known, left_out = _known_baselines(request, todo, evaluation, control_of(systems, request.control))

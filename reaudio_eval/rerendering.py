@@ -9,6 +9,7 @@ from pathlib import Path
 from reaudio_eval.analysis import analyse
 from reaudio_eval.baselines import known_baselines
 from reaudio_eval.classes import all_metrics
+from reaudio_eval.datasets import dataset_defaults
 from reaudio_eval.longtail_plan import Media
 from reaudio_eval.longtail_run import LongtailResult, render_stage
 from reaudio_eval.models import Sampling
@@ -87,7 +88,7 @@ def analyse_runs(
         first.dataset,
         scheme,
         seed=seed,
-        primary=primary,
+        primary=primary or usual_primary(first.dataset.name, scores),
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[*(Alert("note", note) for note in first.dataset.notes), *left_out],
@@ -118,6 +119,15 @@ def _sampling(run: Run) -> Sampling:
     return Sampling(steps=said.get("steps"), guidance=said.get("guidance"), candidates=said.get("candidates"))
 
 
+def usual_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
+    """The metric that the dataset's own reports show first, if these runs have it."""
+    try:
+        wanted = dataset_defaults(dataset).primary
+    except UnknownNameError:  # a plug-in that is not here
+        return None
+    return wanted if wanted in {m.name for each in scores for m in each.metrics} else None
+
+
 def one_metric(scores: SystemScores, name: str) -> SystemScores:
     """The scores of one metric; none if it is not there."""
     return dataclasses.replace(
@@ -146,7 +156,7 @@ def rerender(
     Args:
         paths: run directories, or folders that contain them.
         output: folder of the report.
-        primary: metric drawn first.
+        primary: metric shown first; by default the dataset's, else as in ``analysis.analyse``.
         strata: another scheme for per-clip and per-label metrics; set metrics are then shown over all clips only.
         media: players inside the page, in a folder, or none.
         players: clips to listen to, at most.

@@ -12,7 +12,7 @@ from typing import Any
 
 from reaudio_eval import longtail_plan, longtail_run, registry, run_store
 from reaudio_eval.analysis import analyse
-from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
+from reaudio_eval.datasets import DatasetOptions, dataset_defaults
 from reaudio_eval.evaluate import Evaluation, Options, evaluate
 from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one, takes_candidates
 from reaudio_eval.longtail_plan import LongtailRequest, Media, Overwrite, Plan
@@ -82,8 +82,7 @@ class SweepRequest:
     def _sample(self) -> int:
         if self.sample is not None or self.limit is not None:
             return self.sample or 0
-        defaults: DatasetDefaults = getattr(registry.load("datasets", self.dataset), "DEFAULTS", DatasetDefaults())
-        return defaults.sweep_sample or 0
+        return dataset_defaults(self.dataset).sweep_sample or 0
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,9 @@ def test_without_public_weights_that_is_said_before_anything_is_asked_for(tmp_pa
         assert "There are no public weights of re-audioldm-l for audiocaps: train it (reaudio-model train" in result.stderr
 
 
-def test_the_report_made_again_says_the_same_of_the_bundled_twin(done: Done, tmp_path: Path) -> None:
+def test_the_report_made_again_says_the_same_of_metric_and_bundled_twin(done: Done, tmp_path: Path) -> None:
     again = rerender([done.output], tmp_path, media="none")
+    assert again.analysis.primary == done.summary["primary"]
     first = [a["message"] for a in done.summary["alerts"] if "is left out" in a["message"]]
     assert first
     assert [a.message for a in again.analysis.alerts if "is left out" in a.message] == first

@@ -16,7 +16,7 @@ EXAMPLE = "Example: [bold]reaudio-eval report reports/test --output reports/agai
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders that contain them.")],
     output: Annotated[Path, typer.Option("--output", help="Folder for the report.")] = Path("reports/longtail"),
-    primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first.")] = None,
+    primary: Annotated[str | None, typer.Option("--primary", help="Metric shown first. Default: as in `longtail`.")] = None,
     strata: Annotated[
         str | None,
         typer.Option("--strata", help="Other strata for per-clip metrics (set metrics keep those they were scored with)."),

@@ -43,7 +43,6 @@ from reaudio_eval.cli_options import (
     StrataOption,
     StrictOption,
     WeightsOption,
-    dataset_defaults,
     evaluation_options,
     parse_captions,
 )
@@ -132,7 +131,7 @@ def sweep(
     sample of 65 prompts, one of every class, is used unless --sample, --limit or --all-prompts says otherwise. A killed command goes on
     where it was when it is given again, and a value added to --over computes its cells only.
     """
-    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.datasets import DatasetOptions, dataset_defaults
     from reaudio_eval.generate import parse_named_paths
     from reaudio_eval.models import Sampling
     from reaudio_eval.sweep_cells import parse_over

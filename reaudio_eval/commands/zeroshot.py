@@ -46,7 +46,6 @@ from reaudio_eval.cli_options import (
     StrataOption,
     StrictOption,
     WeightsOption,
-    dataset_defaults,
     evaluation_options,
     parse_captions,
 )
@@ -157,7 +156,7 @@ def zeroshot(
 
     A killed command goes on where it was when it is given again.
     """
-    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.datasets import DatasetOptions, dataset_defaults
     from reaudio_eval.generate import parse_named_paths
     from reaudio_eval.longtail_plan import LongtailRequest
     from reaudio_eval.models import Sampling

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from reaudio_eval import registry
 from reaudio_model.common.progress import Reporter
 
 
@@ -55,6 +56,16 @@ class DatasetDefaults:
     strata: str | None = None
     metrics: tuple[str, ...] | None = None
     sweep_sample: int | None = None
+
+
+def dataset_defaults(dataset: str) -> DatasetDefaults:
+    """How a dataset is evaluated unless the user says otherwise.
+
+    Raises:
+        UnknownNameError: no such dataset.
+    """
+    found: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
+    return found
 
 
 class SplitLabels(NamedTuple):

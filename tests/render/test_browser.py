@@ -136,6 +136,16 @@ def test_only_containers_scroll_sideways(wide_page: Path, tmp_path: Path, width:
     assert wide <= client <= inner
 
 
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_the_verdicts_table_shows_its_numbers(page: Path, tmp_path: Path, width: int) -> None:
+    script = """
+    const table = document.querySelector('.verdict table');
+    return [table.offsetWidth, table.parentElement.clientWidth];
+    """
+    table, room = in_browser(page, script, tmp_path / "profile", width)
+    assert 0 < table <= room
+
+
 @pytest.mark.parametrize("media", ["inline", "folder"])
 def test_media_load_under_the_policy(small: LongtailAnalysis, tmp_path: Path, media: Literal["inline", "folder"]) -> None:
     script = """
