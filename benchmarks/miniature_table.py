@@ -1,6 +1,6 @@
 """Table 1 of the paper on the miniature: every bundled system, several sampling seeds, each with the report of that seed.
 
-    python benchmarks/miniature_table.py OUTPUT [SEED ...]      (default: seeds 0, 1, 2)
+    python benchmarks/miniature_table.py OUTPUT [SEED ...] [--models NAME,NAME] [--candidates N]      (default: seeds 0, 1, 2)
 
 Writes ``OUTPUT/seed-N/longtail.html`` and, over the seeds, ``OUTPUT/table1.csv`` (system, metric, mean, standard deviation over seeds),
 ``OUTPUT/strata.csv`` and ``OUTPUT/regimes.csv`` (the same within strata and within zero-shot regimes), and ``OUTPUT/paired.csv``: each
@@ -9,7 +9,8 @@ system against the one without retrieval, class by class, the class scores avera
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from reaudio_eval.datasets.miniature import DEFAULTS
 from reaudio_eval.evaluate import Options
 from reaudio_eval.longtail_plan import LongtailRequest
 from reaudio_eval.longtail_run import longtail
+from reaudio_eval.models import Sampling
 from reaudio_eval.records import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped
 from reaudio_model.miniature.world import regime, train_counts
 
 
-def run(output: Path, seed: int) -> LongtailAnalysis:
-    """One seed of all systems."""
+def run(output: Path, seed: int, models: Sequence[str], candidates: int | None) -> LongtailAnalysis:
+    """One seed of the systems."""
     assert DEFAULTS.embedders
     assert DEFAULTS.protocol
     assert DEFAULTS.strata
@@ -38,7 +40,8 @@ def run(output: Path, seed: int) -> LongtailAnalysis:
         "miniature",
         DatasetOptions(reporter=Reporter()),
         output,
-        models=(*shipped(), "copy-retrieved"),
+        models=(*models, "copy-retrieved"),
+        sampling=Sampling(candidates=candidates),
         baselines="none",
         strata=DEFAULTS.strata,
         primary=DEFAULTS.primary,
@@ -95,9 +98,20 @@ def _tested(difference: npt.NDArray[np.float64]) -> dict[str, float]:
     return {"difference": difference.mean(), "ci_low": interval.low, "ci_high": interval.high, "p_value": test.pvalue}
 
 
+def arguments() -> argparse.Namespace:
+    """output: Path; seeds: list of int; models: names with commas; candidates: int or None."""
+    parser = argparse.ArgumentParser(description="Table 1 of the paper on the miniature.")
+    parser.add_argument("output", type=Path, nargs="?", default=Path("reports/miniature"))
+    parser.add_argument("seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--models", default=",".join(shipped()), help="re-audioldm-s-none among them")
+    parser.add_argument("--candidates", type=int)
+    return parser.parse_args()
+
+
 def main() -> None:
-    output, *seeds = sys.argv[1:] or ["reports/miniature"]
-    done = [run(Path(output) / f"seed-{seed}", int(seed)) for seed in seeds or ("0", "1", "2")]
+    given = arguments()
+    output, models = given.output, given.models.split(",")
+    done = [run(output / f"seed-{seed}", seed, models, given.candidates) for seed in given.seeds]
     tables = {
         "table1": over_seeds([a.overall for a in done], ["system", "metric"]),
         "strata": over_seeds([a.by_stratum for a in done], ["system", "metric", "stratum"]),
@@ -105,10 +119,10 @@ def main() -> None:
     }
     of_clips = [name for name in DEFAULTS.metrics or () if name in set(done[0].per_class["metric"])]
     paired = pd.concat(against_no_retrieval([a.per_class for a in done], metric) for metric in of_clips)
-    paired.to_csv(Path(output) / "paired.csv", index=False)
+    paired.to_csv(output / "paired.csv", index=False)
     print(paired.round(3).to_string())
     for name, table in tables.items():
-        table.to_csv(Path(output) / f"{name}.csv", index=False)
+        table.to_csv(output / f"{name}.csv", index=False)
         print(name)
         print(
             table.pivot_table(index="system", columns=list(table.columns[1:-3]), values="mean", sort=False)

@@ -103,6 +103,9 @@ CandidatesOption = Annotated[
         help="Clips made of each prompt, of which the model's own CLAP keeps the best; lifts the CLAP score itself. Default: 1.",
     ),
 ]
+GenerationBatchOption = Annotated[
+    int | None, typer.Option("--batch-size", help="Clips in a batch. Default: 16 to generate, 8 to listen.")
+]
 BaselinesOption = Annotated[
     BaselinesChoice,
     typer.Option(
@@ -178,7 +181,7 @@ def evaluation_options(
     metric: list[str] | None,
     require: list[str] | None,
     seed: int,
-    batch_size: int,
+    batch_size: int | None,
     device: str,
     jobs: int,
     cache_dir: Path | None,

@@ -28,6 +28,7 @@ REFERENCE = "reference"
 Reuse = Callable[[SystemInfo, Sequence[str], Mapping[str, Mapping[str, str]]], SystemScores | None]
 DEFAULT_EMBEDDERS = ("vggish", "panns", "clap")
 EXAMPLES = 3  # names shown in a message
+LISTEN_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Options:
         metrics: metric names ("kl_panns") or families ("kl"); None means all that the embedders allow.
         require: metrics whose absence is an error.
         seed: of jackknife groups, size-matched draws and bootstrap; and of models that generate.
-        batch_size: clips in a batch. It changes results by less than 1e-5 relative.
+        batch_size: clips in a batch; None takes ``LISTEN_BATCH``, and in generation ``generate.GENERATE_BATCH``. It changes results by less
+            than 1e-5 relative.
         device: "auto", "cpu", "cuda", "cuda:1", ...
         jobs: threads that decode.
         cache_dir: features and converted checkpoints; content-addressed.
@@ -55,7 +57,7 @@ class Options:
     metrics: tuple[str, ...] | None = None
     require: tuple[str, ...] = ()
     seed: int = 0
-    batch_size: int = 8
+    batch_size: int | None = None
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path = field(default_factory=default_cache_dir)
@@ -64,7 +66,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, value in (("--batch-size", self.batch_size), ("--jobs", self.jobs)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ReaudioError(f"{name} must be 1 or more, not {value}.")
         if self.seed < 0:
             raise ReaudioError(f"--seed must be 0 or more, not {self.seed}.")
@@ -228,7 +230,9 @@ def evaluate(
     near = NeighbourFeatures(neighbours or {}, tools.metrics)
     if near.files:
         files[NEIGHBOURS] = near.files
-    clips = embed_clips(files, list(tools.embedders.values()), options.cache_dir, options.batch_size, options.jobs, reporter)
+    clips = embed_clips(
+        files, list(tools.embedders.values()), options.cache_dir, options.batch_size or LISTEN_BATCH, options.jobs, reporter
+    )
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     prompts = _common(dataset.prompts, audits, options.strict)
     ids = tuple(p.clip_id for p in prompts)

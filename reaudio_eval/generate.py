@@ -16,15 +16,17 @@ from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
 
 RESERVED = ("reference", "neighbours")
+GENERATE_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Generation:
-    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`. kept: shared by the systems of one command."""
+    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`. batch_size: None takes ``GENERATE_BATCH``;
+    kept: shared by the systems of one command."""
 
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
-    batch_size: int = 16
+    batch_size: int | None = None
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path | None = None
@@ -171,7 +173,7 @@ def _clip_request(
         sampling=how.sampling if request.sampling is None else request.sampling,
         spent=spent,
         kept=how.kept,
-        batch_size=how.batch_size,
+        batch_size=how.batch_size or GENERATE_BATCH,
         device=how.device,
         jobs=how.jobs,
         cache_dir=how.cache_dir,

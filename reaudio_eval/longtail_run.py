@@ -140,7 +140,14 @@ def applicable(tools: Tools, retrieves: bool, options: Options, usual: Sequence[
 
 
 def _generation(request: LongtailRequest, options: Options) -> Generation:
-    return Generation(options.seed, request.sampling, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir)
+    return Generation(
+        options.seed,
+        request.sampling,
+        batch_size=options.batch_size,
+        device=options.device,
+        jobs=options.jobs,
+        cache_dir=options.cache_dir,
+    )
 
 
 def _known_baselines(

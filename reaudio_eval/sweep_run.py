@@ -222,7 +222,9 @@ def _generate(
     request: SweepRequest, options: Options, todo: SweepPlan, reporter: Reporter
 ) -> tuple[dict[str, SystemInfo], dict[str, Spent]]:
     """The clips of every cell, and what those made now took."""
-    how = Generation(options.seed, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir)
+    how = Generation(
+        options.seed, batch_size=options.batch_size, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir
+    )
     systems: dict[str, SystemInfo] = {}
     spent: dict[str, Spent] = {}
     estimated = False

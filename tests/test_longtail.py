@@ -12,6 +12,7 @@ from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
+from reaudio_eval import registry
 from reaudio_eval.cli import app
 from reaudio_eval.runs import read_run
 from reaudio_model.common.errors import ReaudioError
@@ -30,9 +31,11 @@ MODEL_PLUGIN = '''
 """The real clips again, under another name: a plug-in model."""
 
 KIND = "generated"
+BATCHES = []
 
 
 def clips(request):
+    BATCHES.append(request.batch_size)
     return {p.clip_id: request.dataset.references[p.clip_id] for p in request.prompts}
 '''
 DATASET_PLUGIN = '''
@@ -300,7 +303,8 @@ def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, s
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
     for kind, name in (("metrics", "energy"), ("models", "echo"), ("datasets", "tiny"), ("embedders", "bands")):
         assert name in runner.invoke(app, ["list", kind]).stdout
-    found = run(world, sounds, "--model", "echo", dataset="tiny")
+    found = run(world, sounds, "--model", "echo", "--batch-size", "3", dataset="tiny")
+    assert registry.load("models", "echo").BATCHES == [3]
     assert found["systems"]["echo"]["energy_bands"]["value"] is not None
     assert Path(found["runs"][0]).parts[-3] == "tiny"
     page = (world / "out" / "longtail.html").read_text(encoding="utf-8")

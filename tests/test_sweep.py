@@ -47,7 +47,7 @@ def defaults(variant, weights):
 
 def clips(request):
     s = request.sampling
-    CALLS.append((s.steps, s.guidance, s.k, s.retrieval, request.seed, request.prompts[0].caption))
+    CALLS.append((s.steps, s.guidance, s.k, s.retrieval, request.seed, request.prompts[0].caption, request.batch_size))
     if len(CALLS) in FAIL_AT:
         raise ReaudioError("killed")
     found = {}
@@ -214,7 +214,7 @@ def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds:
     assert found["verdict"][0].startswith("Between 3 seeds")
     assert found["verdict"][1].startswith("Between 2 captions")
     assert any("another caption of each clip are scored against that caption" in a["message"] for a in found["alerts"])
-    captions = {c[-1] for c in calls()}
+    captions = {c[5] for c in calls()}
     assert any(text.endswith("<b>again</b>") for text in captions)
     again = read_run(Path(found["cells"]["copies captions=2"]["run"]))
     assert all(p.caption.endswith("again</b>") for p in again.dataset.prompts)
@@ -231,12 +231,13 @@ def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
 @pytest.mark.usefixtures("page_only")
 def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
     options = ["--steps", "4", "--guidance", "0", "--k", "1", "--retrieval", "audio", "--seed", "7", "--captions", "2"]
-    options += ["--candidates", "2"]
+    options += ["--candidates", "2", "--batch-size", "3"]
     found = run(world, sounds, "--over", "k=2", *options, "--metric", "kl_bands", "--sample", "6")
     assert found["cells"]["copies"]["settings"] == {
         "k": 1, "steps": 4, "guidance": 0.0, "retrieval": "audio", "candidates": 2, "seed": 7, "captions": 2,
     }  # fmt: skip
     assert calls()[-2][:5] == (4, 0.0, 1, "audio", 7)
+    assert calls()[-1][-1] == 3
     assert found["dataset"]["n_clips"] == 6
 
 

@@ -20,6 +20,7 @@ from reaudio_eval.cli_options import (
     DatasetProtocolOption,
     DownloadOption,
     EmbedderOption,
+    GenerationBatchOption,
     GuidanceOption,
     IndexOption,
     KOption,
@@ -48,7 +49,6 @@ from reaudio_eval.cli_options import (
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
-    BatchOption,
     CacheOption,
     DeviceOption,
     DryRunOption,
@@ -115,7 +115,7 @@ def sweep(
     metric: MetricOption = None,
     require: RequireOption = None,
     seed: SeedOption = 0,
-    batch_size: BatchOption = 8,
+    batch_size: GenerationBatchOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = DEFAULT_JOBS,
     cache_dir: CacheOption = None,

@@ -22,6 +22,7 @@ from reaudio_eval.cli_options import (
     DatasetProtocolOption,
     DownloadOption,
     EmbedderOption,
+    GenerationBatchOption,
     GuidanceOption,
     IndexOption,
     KOption,
@@ -51,7 +52,6 @@ from reaudio_eval.cli_options import (
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
-    BatchOption,
     CacheOption,
     DeviceOption,
     DryRunOption,
@@ -142,7 +142,7 @@ def zeroshot(
     metric: MetricOption = None,
     require: RequireOption = None,
     seed: SeedOption = 0,
-    batch_size: BatchOption = 8,
+    batch_size: GenerationBatchOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = DEFAULT_JOBS,
     cache_dir: CacheOption = None,
