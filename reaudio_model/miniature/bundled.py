@@ -63,7 +63,7 @@ class Denoiser(NamedTuple):
 DENOISERS: dict[str, Denoiser] = {
     "re-audioldm-s-none": Denoiser("unet-s-none", "miniature-s", "none", "Re-AudioLDM-S without retrieval", (MORE,)),
     "re-audioldm-s-audio": Denoiser(
-        "unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours", (FOLLOW,)
+        "unet-s-audio", "miniature-s", "audio", "Re-AudioLDM-S, audio of 3 neighbours", (FOLLOW, MORE)
     ),
     "re-audioldm-s": Denoiser(
         "unet-s", "miniature-s", "audio+text", "Re-AudioLDM-S, audio and captions of 3 neighbours", (FOLLOW, MORE)
@@ -71,10 +71,11 @@ DENOISERS: dict[str, Denoiser] = {
     "re-audioldm-l": Denoiser(
         "unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours", (FOLLOW, MORE)
     ),
+    # More training made its loss on validation clips rise, so it has no later part.
     "audioldm": Denoiser(
         "unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"
     ),
-    "tango": Denoiser("unet-tango", "miniature-s", "prompt", "Tango's conditioning: T5 tokens of the prompt"),
+    "tango": Denoiser("unet-tango", "miniature-s", "prompt", "Tango's conditioning: T5 tokens of the prompt", (MORE,)),
 }
 
 
