@@ -120,7 +120,7 @@ def analyse(
             *alerts,
             *caveats.leaks(copying.leaks, infos),
             *caveats.judges(infos, metrics),
-            *caveats.chosen(infos, metrics),
+            *caveats.reranked(infos, metrics),
             *caveats.unheard(audit or {}),
             *_alerts(frames, chosen, infos, dataset, table),
         ),

@@ -95,7 +95,7 @@ def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> 
             )
 
 
-def chosen(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
+def reranked(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
     """Systems whose clips a CLAP chose among candidates."""
     names = [f"{name} (of {s.candidates})" for name, s in sorted(systems.items()) if s.candidates > 1]
     if names:

@@ -1,0 +1,18 @@
+"""Warnings that no end-to-end report of the tests shows in every form."""
+
+from __future__ import annotations
+
+from analysis_worlds import CLAP, KL
+
+from reaudio_eval.caveats import reranked
+from reaudio_eval.records import Alert, SystemInfo
+
+CHOSEN = "Chosen among candidates: each clip of a (of 3) is the one that the model's own CLAP found nearest to the prompt."
+
+
+def test_choosing_among_candidates_is_a_warning_beside_a_clap_score() -> None:
+    systems = {"a": SystemInfo("a", "generated", 2, candidates=3), "b": SystemInfo("b", "generated", 2)}
+    advice = " That lifts CLAP score by itself: believe a metric of another network first."
+    assert list(reranked(systems, [KL, CLAP])) == [Alert("warning", CHOSEN + advice)]
+    assert list(reranked(systems, [KL])) == [Alert("note", CHOSEN)]
+    assert list(reranked({"b": systems["b"]}, [CLAP])) == []
