@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.classes import class_table, score_arrays
-from reaudio_eval.estimates import Context
-from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
-from reaudio_eval.stats import Draws
-from reaudio_eval.strata import strata_scheme
-from reaudio_eval.summaries import block
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.class_table import class_table, score_arrays
+from reaudio_eval.statistics.estimates import Context
+from reaudio_eval.statistics.intervals import Draws
+from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.rows import block
 
 LABELS_PER_CLIP = 2.7
 REPEATS = 3

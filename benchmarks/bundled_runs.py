@@ -2,7 +2,8 @@
 
     python benchmarks/bundled_runs.py [SEED]
 
-Generates each system of ``baselines.BASELINES`` on the miniature's test split, scores it, and writes ``reaudio_eval/bundled_runs/``.
+Generates each system of ``runs.bundled.BASELINES`` on the miniature's test split, scores it, and writes it to
+``reaudio_eval/runs/bundled_runs/``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from reaudio_eval.baselines import BASELINES, FOLDER, export_baseline, pool_control
-from reaudio_eval.datasets import DatasetOptions, miniature
-from reaudio_eval.datasets.miniature import DEFAULTS
-from reaudio_eval.evaluate import Options
-from reaudio_eval.longtail_plan import LongtailRequest
-from reaudio_eval.longtail_run import longtail
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest
+from reaudio_eval.evaluations.longtail.run import longtail
+from reaudio_eval.prompts.datasets import DatasetOptions, miniature
+from reaudio_eval.prompts.datasets.miniature import DEFAULTS
+from reaudio_eval.runs.bundled import BASELINES, FOLDER, export_baseline, pool_control
+from reaudio_eval.scores.evaluate import Options
 from reaudio_model.common.progress import Reporter
 
 

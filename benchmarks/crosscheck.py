@@ -140,7 +140,7 @@ def noise_clips(sample_rate: int) -> list[npt.NDArray[np.float32]]:
 def check_panns(sample_rate: int, n_fft: int, f_max: int, folder: Path) -> Iterator[Check]:
     from panns_inference.models import Cnn14
 
-    from reaudio_eval.embedders import panns
+    from reaudio_eval.features.embedders import panns
 
     torch.manual_seed(0)
     theirs = Cnn14(sample_rate, n_fft, sample_rate // 100, 64, 50, f_max, 527).eval()
@@ -160,7 +160,7 @@ def check_clap(architecture: str, folder: Path) -> Iterator[Check]:
     """Through both public interfaces; the last clip is short, so that it is repeated and padded."""
     import laion_clap
 
-    from reaudio_eval.embedders import clap
+    from reaudio_eval.features.embedders import clap
 
     torch.manual_seed(0)
     theirs = laion_clap.CLAP_Module(enable_fusion=False, device="cpu", amodel=architecture)
@@ -184,7 +184,7 @@ def check_clap(architecture: str, folder: Path) -> Iterator[Check]:
 def check_frechet(n: int, tolerance: float, width: int = 128) -> Check:
     from frechet_audio_distance import FrechetAudioDistance as Theirs
 
-    from reaudio_eval.metrics.fad import frechet_distance
+    from reaudio_eval.scores.metrics.fad import frechet_distance
 
     def reference(*samples: Array) -> float:  # these methods use nothing of their object
         statistics = [part for sample in samples for part in Theirs.calculate_embd_statistics(None, sample)]

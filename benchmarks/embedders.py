@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from transformers import ClapConfig, ClapModel
 
-from reaudio_eval.embedders import _clap, _efficientat, _panns, _vggish
-from reaudio_eval.embedders._base import TorchEmbedder
-from reaudio_model.clap import Clap
+from reaudio_eval.features.embedders import _clap, _efficientat, _panns, _vggish
+from reaudio_eval.features.embedders._base import TorchEmbedder
 from reaudio_model.common.inference import Network
+from reaudio_model.encoders.clap import Clap
 
 SECONDS = 10
 BATCHES = (1, 8)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import Subset
-from reaudio_eval.metrics.fad import frechet_distance, frechet_distance_infinity
-from reaudio_eval.records import FeatureSet
+from reaudio_eval.features.feature_set import FeatureSet
+from reaudio_eval.scores.metrics import Subset
+from reaudio_eval.scores.metrics.fad import frechet_distance, frechet_distance_infinity
 
 SCALE, SHIFT = 0.8, 0.1  # of the second set, in standard deviations of the first
 SAMPLES = 4

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import sqrtm
 
-from reaudio_eval.metrics.fad import frechet_distance
+from reaudio_eval.scores.metrics.fad import frechet_distance
 
 Float64 = npt.NDArray[np.float64]
 

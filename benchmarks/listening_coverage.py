@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.listening.crossed import crossed_mean, crossed_p
-from reaudio_eval.stats import Draws
+from reaudio_eval.evaluations.listening.crossed import crossed_mean, crossed_p
+from reaudio_eval.statistics.intervals import Draws
 
 
 class Scenario(NamedTuple):

@@ -14,7 +14,7 @@ if [ -d "$REAL_DATA/systems48" ]; then
     --output "$OUTPUT" "$@"
 fi
 echo "No real data at $REAL_DATA: using synthesised clips and a network with random weights. The numbers mean nothing." >&2
-"$BIN/python" tests/synthesise.py "$OUTPUT/synthetic"
+"$BIN/python" tests/helpers/synthesise.py "$OUTPUT/synthetic"
 exec "$BIN/reaudio-eval" longtail --dataset folder --data-root "$OUTPUT/synthetic" \
   --references "$OUTPUT/synthetic/reference" --clips "good=$OUTPUT/synthetic/good" --clips "poor=$OUTPUT/synthetic/poor" \
   --embedder efficientat --checkpoint "efficientat=$OUTPUT/synthetic/random_mn04.safetensors" --output "$OUTPUT" "$@"

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from reaudio_model.clap import Clap, load_clap
 from reaudio_model.common.audio import decode, find_clips
 from reaudio_model.common.resample import Samples
+from reaudio_model.encoders.clap import Clap, load_clap
 from reaudio_model.miniature import bundled, world
 from reaudio_model.miniature.captions import class_caption
 

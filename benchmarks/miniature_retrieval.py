@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from reaudio_model.clap import load_clap
-from reaudio_model.index_search import Question, ask
+from reaudio_model.encoders.clap import load_clap
 from reaudio_model.miniature import bundled, world
 from reaudio_model.records import Pair
+from reaudio_model.retrieval.index_search import Question, ask
 
 K = 3
 

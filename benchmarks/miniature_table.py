@@ -19,13 +19,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets.miniature import DEFAULTS
-from reaudio_eval.evaluate import Options
-from reaudio_eval.longtail_plan import LongtailRequest
-from reaudio_eval.longtail_run import longtail
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import LongtailAnalysis
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest
+from reaudio_eval.evaluations.longtail.run import longtail
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets.miniature import DEFAULTS
+from reaudio_eval.scores.evaluate import Options
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped
 from reaudio_model.miniature.world import regime, train_counts

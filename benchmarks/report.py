@@ -1,6 +1,6 @@
 """Size and build time of the report: 48 prompts, 7 systems and the real audio, 10 s clips, 6 metrics, 100 classes.
 
-Run with ``python benchmarks/report.py [--jobs N]``. Clips and numbers are synthetic (tests/render/synthetic_report.py).
+Run with ``python benchmarks/report.py [--jobs N]``. Clips and numbers are synthetic (tests/helpers/synthetic_report.py).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "render"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 import synthetic_report
 
-from reaudio_eval.records import LongtailAnalysis
-from reaudio_eval.render import render_longtail
+from reaudio_eval.evaluations.longtail.page import render_longtail
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 
 def measure(

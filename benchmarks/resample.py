@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from reaudio_eval.protocols import Resampler, WaveformRule
-from reaudio_eval.waveform import apply_rule
+from reaudio_eval.features.protocols import Resampler, WaveformRule
+from reaudio_eval.features.waveform import apply_rule
 from reaudio_model.common.audio import decode
 
 SECONDS = 10

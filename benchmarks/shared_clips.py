@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.classes import class_table, summarise
-from reaudio_eval.comparisons import quantities
-from reaudio_eval.estimates import Context
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.stats import Draws, sign_flip_p
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.statistics.class_table import class_table, summarise
+from reaudio_eval.statistics.estimates import Context
+from reaudio_eval.statistics.intervals import Draws, sign_flip_p
+from reaudio_eval.statistics.paired import quantities
 
 N_FLIPS = 999
 CLIP_SD = 0.12

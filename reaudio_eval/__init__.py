@@ -14,58 +14,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reaudio_eval.compare_runs import ComparisonResult as ComparisonResult
-    from reaudio_eval.compare_runs import compare as compare
-    from reaudio_eval.datasets import DatasetOptions as DatasetOptions
-    from reaudio_eval.evaluate import Options as Options
-    from reaudio_eval.listening.analyse import ListeningResult as ListeningResult
-    from reaudio_eval.listening.analyse import analyse_listening_test as analyse_listening_test
-    from reaudio_eval.listening.export import ListeningRequest as ListeningRequest
-    from reaudio_eval.listening.export import export_listening_test as export_listening_test
-    from reaudio_eval.longtail_plan import LongtailRequest as LongtailRequest
-    from reaudio_eval.longtail_run import LongtailResult as LongtailResult
-    from reaudio_eval.longtail_run import longtail as longtail
-    from reaudio_eval.plots import plot_per_class as plot_per_class
-    from reaudio_eval.rerendering import rerender as rerender
-    from reaudio_eval.runs import read_run as read_run
-    from reaudio_eval.score_folders import FolderScores as FolderScores
-    from reaudio_eval.score_folders import score_folders as score  # noqa: F401
-    from reaudio_eval.sweep_cells import parse_over as parse_over
-    from reaudio_eval.sweep_run import SweepRequest as SweepRequest
-    from reaudio_eval.sweep_run import SweepResult as SweepResult
-    from reaudio_eval.sweep_run import sweep as sweep
-    from reaudio_eval.zeroshot_run import ZeroshotRequest as ZeroshotRequest
-    from reaudio_eval.zeroshot_run import ZeroshotResult as ZeroshotResult
-    from reaudio_eval.zeroshot_run import zeroshot as zeroshot
+    from reaudio_eval.evaluations.compare.run import ComparisonResult as ComparisonResult
+    from reaudio_eval.evaluations.compare.run import compare as compare
+    from reaudio_eval.evaluations.folders.run import FolderScores as FolderScores
+    from reaudio_eval.evaluations.folders.run import score_folders as score  # noqa: F401
+    from reaudio_eval.evaluations.listening.analyse import ListeningResult as ListeningResult
+    from reaudio_eval.evaluations.listening.analyse import analyse_listening_test as analyse_listening_test
+    from reaudio_eval.evaluations.listening.export import ListeningRequest as ListeningRequest
+    from reaudio_eval.evaluations.listening.export import export_listening_test as export_listening_test
+    from reaudio_eval.evaluations.longtail.plan import LongtailRequest as LongtailRequest
+    from reaudio_eval.evaluations.longtail.plots import plot_per_class as plot_per_class
+    from reaudio_eval.evaluations.longtail.rerender import rerender as rerender
+    from reaudio_eval.evaluations.longtail.run import LongtailResult as LongtailResult
+    from reaudio_eval.evaluations.longtail.run import longtail as longtail
+    from reaudio_eval.evaluations.sweep.cells import parse_over as parse_over
+    from reaudio_eval.evaluations.sweep.run import SweepRequest as SweepRequest
+    from reaudio_eval.evaluations.sweep.run import SweepResult as SweepResult
+    from reaudio_eval.evaluations.sweep.run import sweep as sweep
+    from reaudio_eval.evaluations.zeroshot.run import ZeroshotRequest as ZeroshotRequest
+    from reaudio_eval.evaluations.zeroshot.run import ZeroshotResult as ZeroshotResult
+    from reaudio_eval.evaluations.zeroshot.run import zeroshot as zeroshot
+    from reaudio_eval.prompts.datasets import DatasetOptions as DatasetOptions
+    from reaudio_eval.runs.directory import read_run as read_run
+    from reaudio_eval.scores.evaluate import Options as Options
     from reaudio_model.common.errors import ReaudioError as ReaudioError
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "ComparisonResult": ("compare_runs", "ComparisonResult"),
-    "DatasetOptions": ("datasets", "DatasetOptions"),
-    "FolderScores": ("score_folders", "FolderScores"),
-    "ListeningRequest": ("listening.export", "ListeningRequest"),
-    "ListeningResult": ("listening.analyse", "ListeningResult"),
-    "LongtailRequest": ("longtail_plan", "LongtailRequest"),
-    "LongtailResult": ("longtail_run", "LongtailResult"),
-    "Options": ("evaluate", "Options"),
-    "ZeroshotRequest": ("zeroshot_run", "ZeroshotRequest"),
-    "ZeroshotResult": ("zeroshot_run", "ZeroshotResult"),
-    "ReaudioError": ("evaluate", "ReaudioError"),
-    "compare": ("compare_runs", "compare"),
-    "analyse_listening_test": ("listening.analyse", "analyse_listening_test"),
-    "export_listening_test": ("listening.export", "export_listening_test"),
-    "longtail": ("longtail_run", "longtail"),
-    "parse_over": ("sweep_cells", "parse_over"),
-    "plot_per_class": ("plots", "plot_per_class"),
-    "read_run": ("runs", "read_run"),
-    "rerender": ("rerendering", "rerender"),
-    "score": ("score_folders", "score_folders"),
-    "sweep": ("sweep_run", "sweep"),
-    "SweepRequest": ("sweep_run", "SweepRequest"),
-    "SweepResult": ("sweep_run", "SweepResult"),
-    "zeroshot": ("zeroshot_run", "zeroshot"),
+    "ComparisonResult": ("evaluations.compare.run", "ComparisonResult"),
+    "DatasetOptions": ("prompts.datasets", "DatasetOptions"),
+    "FolderScores": ("evaluations.folders.run", "FolderScores"),
+    "ListeningRequest": ("evaluations.listening.export", "ListeningRequest"),
+    "ListeningResult": ("evaluations.listening.analyse", "ListeningResult"),
+    "LongtailRequest": ("evaluations.longtail.plan", "LongtailRequest"),
+    "LongtailResult": ("evaluations.longtail.run", "LongtailResult"),
+    "Options": ("scores.evaluate", "Options"),
+    "ZeroshotRequest": ("evaluations.zeroshot.run", "ZeroshotRequest"),
+    "ZeroshotResult": ("evaluations.zeroshot.run", "ZeroshotResult"),
+    "ReaudioError": ("scores.evaluate", "ReaudioError"),
+    "compare": ("evaluations.compare.run", "compare"),
+    "analyse_listening_test": ("evaluations.listening.analyse", "analyse_listening_test"),
+    "export_listening_test": ("evaluations.listening.export", "export_listening_test"),
+    "longtail": ("evaluations.longtail.run", "longtail"),
+    "parse_over": ("evaluations.sweep.cells", "parse_over"),
+    "plot_per_class": ("evaluations.longtail.plots", "plot_per_class"),
+    "read_run": ("runs.directory", "read_run"),
+    "rerender": ("evaluations.longtail.rerender", "rerender"),
+    "score": ("evaluations.folders.run", "score_folders"),
+    "sweep": ("evaluations.sweep.run", "sweep"),
+    "SweepRequest": ("evaluations.sweep.run", "SweepRequest"),
+    "SweepResult": ("evaluations.sweep.run", "SweepResult"),
+    "zeroshot": ("evaluations.zeroshot.run", "zeroshot"),
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

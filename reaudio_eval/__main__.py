@@ -1,5 +1,5 @@
 """``python -m reaudio_eval`` is the command ``reaudio-eval``."""
 
-from reaudio_eval.cli import main
+from reaudio_eval.cli.app import main
 
 main()

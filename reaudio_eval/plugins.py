@@ -5,7 +5,7 @@ description, makes ``re_audioldm.py`` with ``{"s": ..., "l": ...}`` the models `
 
 Three places are searched: this package's folders, the folders named in ``REAUDIO_PLUGINS`` (separated like ``PATH``; each
 holds ``metrics/``, ``embedders/``, ``datasets/``, ``models/``), and entry points of installed packages in the groups
-``reaudio_eval.metrics`` and so on. Listing reads names and the first line of docstrings and imports nothing.
+``reaudio_eval.scores.metrics`` and so on. Listing reads names and the first line of docstrings and imports nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ from types import ModuleType
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 KINDS = ("datasets", "models", "embedders", "metrics")
+# Kind -> the package whose files are the plug-ins that come with reaudio-eval.
+HOMES = {
+    "datasets": "prompts.datasets",
+    "models": "clips.models",
+    "embedders": "features.embedders",
+    "metrics": "scores.metrics",
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -76,7 +83,7 @@ def entries(kind: str) -> dict[str, Entry]:
     """
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
-    found = _files(Path(__file__).parent / kind, "reaudio-eval")
+    found = _files(Path(__file__).parent.joinpath(*HOMES[kind].split(".")), "reaudio-eval")
     for folder in plugin_folders():
         found += _files(folder / kind, str(folder))
     for point in entry_points(group=f"reaudio_eval.{kind}"):
@@ -127,7 +134,7 @@ def _import(kind: str, entry: Entry) -> ModuleType:
         return loaded
     if entry.origin == "reaudio-eval":
         assert entry.path is not None
-        return importlib.import_module(f"reaudio_eval.{kind}.{entry.path.stem}")
+        return importlib.import_module(f"reaudio_eval.{HOMES[kind]}.{entry.path.stem}")
     assert entry.path is not None
     return _import_file(kind, entry.path)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from reaudio_model.codec_checkpoints import load_vae, load_vocoder
+from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.config import ModelConfig
-from reaudio_model.encoder_checkpoints import load_conditioner
+from reaudio_model.denoiser.unet import RetrievalUNet
+from reaudio_model.encoders.encoder_checkpoints import load_conditioner
 from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
-from reaudio_model.unet import RetrievalUNet
 
 if TYPE_CHECKING:
-    from reaudio_model.conditioning import Conditioner
+    from reaudio_model.conditioning.conditioner import Conditioner
 
 DType = Literal["float32", "bfloat16", "float16"]
 INDEX_FILE = "model_index.json"

@@ -64,7 +64,7 @@ class CodecConfig:
         vocoder_rates, vocoder_kernels: upsampling; the rates multiply to the hop length.
         vocoder_resblock_kernels: of the multi-receptive-field blocks (dilations 1, 3, 5).
         vocoder_refinement: iterations in which the vocoder's sound is made to agree with its log-mel
-            (:func:`reaudio_model.refinement.match_mel`); 0, as in the paper, leaves it alone.
+            (:func:`reaudio_model.codec.refinement.match_mel`); 0, as in the paper, leaves it alone.
     """
 
     mel: MelConfig = MelConfig()

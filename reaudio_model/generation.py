@@ -16,14 +16,14 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import Retrieval
-from reaudio_model.index_files import read_manifest
-from reaudio_model.index_search import Answer, Question, ask
 from reaudio_model.records import Neighbour, Pair
-from reaudio_model.retrieval import RetrievalIndex
+from reaudio_model.retrieval.index import RetrievalIndex
+from reaudio_model.retrieval.index_files import read_manifest
+from reaudio_model.retrieval.index_search import Answer, Question, ask
 
 if TYPE_CHECKING:
-    from reaudio_model.clap import Clap
-    from reaudio_model.features import FeatureStore
+    from reaudio_model.conditioning.features import FeatureStore
+    from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline import ReAudioLDMPipeline
 
 FORMAT = 1
@@ -210,7 +210,7 @@ def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> Answer 
 def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> FeatureStore | None:
     if request.features is None:
         return None
-    from reaudio_model.features import open_features
+    from reaudio_model.conditioning.features import open_features
 
     return open_features(request.features, pipeline.conditioner)
 

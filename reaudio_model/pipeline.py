@@ -13,15 +13,14 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 from transformers import ClapModel, PreTrainedTokenizerBase, SpeechT5HifiGan, T5EncoderModel, ViTModel
 
-from reaudio_model.clap import Clap
-from reaudio_model.codec import Codec, build_vae, build_vocoder
+from reaudio_model.codec.codec import Codec, build_vae, build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.resample import resample
 from reaudio_model.common.seeds import clip_seed
-from reaudio_model.conditioning import Conditioner, withhold_captions
+from reaudio_model.common.settings import from_mapping
+from reaudio_model.conditioning.conditioner import Conditioner, withhold_captions
 from reaudio_model.config import ModelConfig, Retrieval, given_choices, reads_text, retrieves
-from reaudio_model.records import Conditioning, Neighbour
-from reaudio_model.sampling import (
+from reaudio_model.denoiser.sampling import (
     Branch,
     Scheduler,
     clip_generators,
@@ -30,11 +29,12 @@ from reaudio_model.sampling import (
     needs_null,
     sample_latents,
 )
-from reaudio_model.settings import from_mapping
-from reaudio_model.unet import RetrievalUNet, build_unet
+from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
+from reaudio_model.encoders.clap import Clap
+from reaudio_model.records import Conditioning, Neighbour
 
 if TYPE_CHECKING:
-    from reaudio_model.features import FeatureStore
+    from reaudio_model.conditioning.features import FeatureStore
 
 OutputType = Literal["np", "pt", "latent"]
 
@@ -46,9 +46,9 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
     pipeline of diffusers. The encoders may be left out where conditioning is computed elsewhere.
 
     Args:
-        vae, vocoder: of :mod:`reaudio_model.codec`.
+        vae, vocoder: of :mod:`reaudio_model.codec.codec`.
         unet: the denoiser.
-        scheduler: of :func:`reaudio_model.sampling.make_scheduler`; :meth:`set_scheduler` exchanges it.
+        scheduler: of :func:`reaudio_model.denoiser.sampling.make_scheduler`; :meth:`set_scheduler` exchanges it.
         clap, clap_tokenizer: of the text condition.
         audio_mae: encoder of retrieved audio; needed by a model with retrieval "audio" or "audio+text".
         t5, t5_tokenizer: encoder of retrieved captions, or of the prompt; needed by retrieval "audio+text" and "prompt".
@@ -160,7 +160,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Args:
             prompt: descriptions of sounds; may be left out with ``conditioning``.
-            retrieved: for each prompt what :meth:`reaudio_model.retrieval.RetrievalIndex.search` found; None or empty lists for
+            retrieved: for each prompt what :meth:`reaudio_model.retrieval.index.RetrievalIndex.search` found; None or empty lists for
                 nothing, the target itself as the only neighbour for the oracle.
             k: how many of them are used; None takes the model's own k.
             retrieval: what of them the denoiser is given: "audio+text", "audio" (captions masked out, as in training with dropout) or

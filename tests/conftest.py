@@ -32,7 +32,7 @@ def systems48(shared: Path) -> Path:
 @pytest.fixture(scope="module")
 def no_figure_files() -> Iterator[None]:
     """Figures stay in the page: their three files each take most of a report's time, and tests/render looks at them."""
-    from reaudio_eval.render import figure_files
+    from reaudio_eval.reports import figure_files
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_files, "save_figure", lambda figure, stem: [])

@@ -22,7 +22,7 @@ def test_file_tree_is_up_to_date() -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    from reaudio_eval.cli import app
+    from reaudio_eval.cli.app import app
 
     known = {c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands if c.callback}
     for group in app.registered_groups:

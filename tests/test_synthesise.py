@@ -10,7 +10,7 @@ import pytest
 import synthesise
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
+from reaudio_eval.cli.app import app
 
 
 def test_sounds_are_the_same_every_time_and_differ_by_take() -> None:

@@ -10,19 +10,7 @@ from typing import Annotated
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.commands import (
-    compare,
-    data,
-    doctor,
-    listening,
-    longtail,
-    names,
-    plot,
-    report,
-    score,
-    sweep,
-    zeroshot,
-)
+from reaudio_eval.cli.commands import compare, data, doctor, listening, longtail, names, plot, report, score, sweep, zeroshot
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
 
 app = typer.Typer(

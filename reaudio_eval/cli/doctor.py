@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import soundfile
 
-from reaudio_eval import registry
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.embedders import CheckpointFile
-from reaudio_eval.provenance import package_versions
+from reaudio_eval import plugins
+from reaudio_eval.features.embedders import CheckpointFile
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.runs.provenance import package_versions
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.miniature import bundled
@@ -34,8 +34,8 @@ class Check(NamedTuple):
 def examine(cache_dir: Path, data_root: Path | None) -> list[Check]:
     """All checks; takes seconds, changes nothing, uses no network."""
     checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), _miniature(), *_plugins()]
-    for name in registry.entries("embedders"):
-        for file in registry.load("embedders", name).SPEC.checkpoints:
+    for name in plugins.entries("embedders"):
+        for file in plugins.load("embedders", name).SPEC.checkpoints:
             checks.append(_checkpoint(name, file, cache_dir))
     if data_root is not None:
         checks.append(_dataset(data_root))
@@ -92,9 +92,9 @@ def _miniature() -> Check:
 
 def _plugins() -> list[Check]:
     checks = []
-    for kind in registry.KINDS:
+    for kind in plugins.KINDS:
         try:
-            checks.append(Check(kind, "ok", ", ".join(registry.entries(kind)) or "none"))
+            checks.append(Check(kind, "ok", ", ".join(plugins.entries(kind)) or "none"))
         except ReaudioError as error:
             checks.append(Check(kind, "fail", str(error), "rename one of them"))
     return checks
@@ -114,7 +114,7 @@ def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:
 
 def _dataset(data_root: Path) -> Check:
     try:
-        dataset = registry.load("datasets", "audiocaps").load(DatasetOptions(data_root=data_root))
+        dataset = plugins.load("datasets", "audiocaps").load(DatasetOptions(data_root=data_root))
     except ReaudioError as error:
         return Check("audiocaps", "fail", str(error), "see `reaudio-eval longtail --help`")
     return Check("audiocaps", "ok", f"{len(dataset.prompts)} test prompts, {len(dataset.train_counts)} training labels")

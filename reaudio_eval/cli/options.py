@@ -1,4 +1,4 @@
-"""Options that several commands of ``reaudio-eval`` share, and the :class:`reaudio_eval.evaluate.Options` made of them."""
+"""Options that several commands of ``reaudio-eval`` share, and the :class:`reaudio_eval.scores.evaluate.Options` made of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import typer
 from reaudio_model.common.errors import ReaudioError
 
 if TYPE_CHECKING:
-    from reaudio_eval.datasets import DatasetDefaults
-    from reaudio_eval.evaluate import Options
+    from reaudio_eval.prompts.datasets import DatasetDefaults
+    from reaudio_eval.scores.evaluate import Options
 
 
 class OverwriteChoice(StrEnum):
@@ -163,7 +163,7 @@ def parse_captions(captions: str, per_class: int | None) -> Captions:
     Raises:
         ReaudioError: neither a whole number from 1 nor "classes"; or a number of prompts a class without "classes".
     """
-    from reaudio_eval.class_prompts import PER_CLASS
+    from reaudio_eval.prompts.class_prompts import PER_CLASS
 
     if captions == "classes":
         return Captions(1, per_class or PER_CLASS)
@@ -194,8 +194,8 @@ def evaluation_options(
     Raises:
         ReaudioError: malformed or out of range.
     """
-    from reaudio_eval.evaluate import DEFAULT_EMBEDDERS, Options
-    from reaudio_eval.generate import parse_named_paths
+    from reaudio_eval.clips.collect import parse_named_paths
+    from reaudio_eval.scores.evaluate import DEFAULT_EMBEDDERS, Options
     from reaudio_model.common.files import default_cache_dir
 
     return Options(

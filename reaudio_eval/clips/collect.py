@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import registry
-from reaudio_eval.models import ClipRequest, Sampling, Spent
-from reaudio_eval.records import Dataset, Prompt, SystemInfo, SystemKind
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval import plugins
+from reaudio_eval.clips.models import ClipRequest, Sampling, Spent
+from reaudio_eval.clips.system import Retrieval, SystemInfo, SystemKind
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import folder_name
 from reaudio_model.common.progress import Reporter
@@ -21,7 +21,7 @@ GENERATE_BATCH = 16
 
 @dataclass(frozen=True)
 class Generation:
-    """How models that generate run; see :class:`reaudio_eval.models.ClipRequest`. batch_size: None takes ``GENERATE_BATCH``;
+    """How models that generate run; see :class:`reaudio_eval.clips.models.ClipRequest`. batch_size: None takes ``GENERATE_BATCH``;
     kept: shared by the systems of one command."""
 
     seed: int = 0
@@ -63,7 +63,7 @@ def shown_name(model: str) -> str:
     Raises:
         UnknownNameError: no such model.
     """
-    return model + NOT_A_SYSTEM if hasattr(registry.load("models", model), "NOT_A_SYSTEM") else model
+    return model + NOT_A_SYSTEM if hasattr(plugins.load("models", model), "NOT_A_SYSTEM") else model
 
 
 def takes_candidates(model: str) -> bool:
@@ -72,7 +72,7 @@ def takes_candidates(model: str) -> bool:
     Raises:
         UnknownNameError: no such model.
     """
-    return bool(getattr(registry.load("models", model), "CANDIDATES", False))
+    return bool(getattr(plugins.load("models", model), "CANDIDATES", False))
 
 
 def competes(system: str) -> bool:
@@ -136,7 +136,7 @@ def collect_one(
     Raises:
         ReaudioError: a folder that shares no name with the prompts, or what the model says.
     """
-    module = registry.load("models", request.model)
+    module = plugins.load("models", request.model)
     kind: SystemKind = module.KIND
     folder = output / folder_name(request.name)
     asked = _clip_request(request, prompts, dataset, folder, how, reporter, spent or Spent())
@@ -167,7 +167,7 @@ def _clip_request(
         folder,
         request.source,
         how.seed if request.seed is None else request.seed,
-        variant=registry.find("models", request.model).variant,
+        variant=plugins.find("models", request.model).variant,
         weights=request.weights,
         index=request.index,
         sampling=how.sampling if request.sampling is None else request.sampling,

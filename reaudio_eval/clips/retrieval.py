@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reaudio_eval.records import Prompt, SystemInfo
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval.clips.system import Retrieval, SystemInfo
+from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
-from reaudio_model.index_files import load_neighbours, save_neighbours
-from reaudio_model.leakage import LeakReport, leak_report
 from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.index_files import load_neighbours, save_neighbours
+from reaudio_model.retrieval.leakage import LeakReport, leak_report
 
 RETRIEVED, LEAKAGE = "retrieved.parquet", "leakage.json"
 ASKED = "leak_report.json"  # beside the table that ``reaudio-model`` writes

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.protocols import WaveformRule
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.protocols import WaveformRule
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
 
 CACHE_VERSION = 1  # raise when the waveform path or a cached layout changes

@@ -6,9 +6,9 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from reaudio_eval._download import about, download, hub_snapshot, verify
-from reaudio_eval.embedders import EmbedderSpec
-from reaudio_eval.metrics import Undefined
+from reaudio_eval.features.download import about, download, hub_snapshot, verify
+from reaudio_eval.features.embedders import EmbedderSpec
+from reaudio_eval.features.feature_set import Undefined
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file
 from reaudio_model.miniature import bundled

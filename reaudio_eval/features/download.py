@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reaudio_eval.embedders import CheckpointFile
+from reaudio_eval.features.embedders import CheckpointFile
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import atomic_path, explain_write_error
 

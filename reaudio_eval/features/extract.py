@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval import registry
-from reaudio_eval.audit import ClipAudit, audit_clip, missing_clip
-from reaudio_eval.checkpoints import resolve
-from reaudio_eval.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
-from reaudio_eval.metrics import Undefined
-from reaudio_eval.protocols import Protocol, WaveformRule
-from reaudio_eval.records import FeatureSet
-from reaudio_eval.store import FeatureCache, JsonCache, rule_key
-from reaudio_eval.waveform import apply_rule
+from reaudio_eval import plugins
+from reaudio_eval.features.audit import ClipAudit, audit_clip, missing_clip
+from reaudio_eval.features.cache import FeatureCache, JsonCache, rule_key
+from reaudio_eval.features.checkpoints import resolve
+from reaudio_eval.features.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
+from reaudio_eval.features.feature_set import FeatureSet, Undefined
+from reaudio_eval.features.protocols import Protocol, WaveformRule
+from reaudio_eval.features.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.files import canonical_sha256
@@ -55,7 +54,7 @@ class ActiveEmbedder:
     def network(self) -> Embedder:
         from reaudio_model.common.inference import open_device
 
-        module = registry.load("embedders", self.name)
+        module = plugins.load("embedders", self.name)
         device = str(open_device(self.device))
         loaded: Embedder = module.load(
             self.checkpoint, sample_rate=self.sample_rate, device=device, cache_dir=self.cache_dir

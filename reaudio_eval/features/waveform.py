@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reaudio_eval.protocols import WaveformRule
+from reaudio_eval.features.protocols import WaveformRule
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.resample import Samples, resample
 

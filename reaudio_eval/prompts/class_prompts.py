@@ -9,8 +9,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from reaudio_eval import registry
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval import plugins
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
 
 SPLIT = "classes"
@@ -38,7 +38,7 @@ def class_prompts(dataset: Dataset, per_class: int = PER_CLASS) -> Dataset:
         raise ReaudioError(f"--per-class must be 1 or more, not {per_class}.")
     if not dataset.label_names:
         raise ReaudioError(f"The dataset {dataset.name} names no class, so --captions classes has nothing to ask for.")
-    own: Captions | None = getattr(registry.load("datasets", dataset.name), "class_captions", None)
+    own: Captions | None = getattr(plugins.load("datasets", dataset.name), "class_captions", None)
     captions = own or (lambda label: [t.format(name=spoken(dataset.label_names[label])) for t in TEMPLATES])
     stems = _stems(dataset)
     prompts = []

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from reaudio_eval import registry
-from reaudio_eval.datasets import DatasetOptions, SplitLabels
-from reaudio_eval.records import Dataset, Stratum
-from reaudio_eval.strata import PAPER_BINS, rarest_label, stratum_of
+from reaudio_eval import plugins
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.prompts.strata import PAPER_BINS, Stratum, rarest_label, stratum_of
 from reaudio_model.common.errors import UnknownNameError
 
 Counts = Mapping[str, int]  # label -> clips
@@ -62,7 +62,7 @@ def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
         UnknownNameError: no such dataset.
         ReaudioError: whatever keeps the dataset from loading.
     """
-    found, train = _read(registry.load("datasets", dataset), options)
+    found, train = _read(plugins.load("datasets", dataset), options)
     counts = {TRAIN: train} | {split: _count(clips) for split, clips in found.clips.items() if split != TRAIN}
     return LabelStatistics(
         dataset,

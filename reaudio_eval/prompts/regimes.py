@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
 
 FEW_SHOT = 19  # training clips; "few" in the ImageNet-LT cut of Kang et al. (fewer than 20)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.strata import rarest_label
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import rarest_label
 from reaudio_model.common.errors import ReaudioError
 
 

@@ -7,12 +7,35 @@ Classes that training never saw are a stratum of their own in every scheme.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from reaudio_eval.records import IntArray, Prompt, Stratum
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Classes whose training count lies in [low, high): half-open, in clips; high None means no upper end."""
+
+    name: str
+    low: int
+    high: int | None
+
+    def contains(self, n_train: int) -> bool:
+        return n_train >= self.low and (self.high is None or n_train < self.high)
+
+    @property
+    def range_text(self) -> str:
+        if self.high is None:
+            return f"{self.low:,} or more"
+        if self.high == self.low + 1:
+            return f"{self.low:,}"
+        return f"{self.low:,} to {self.high - 1:,}"
+
 
 ZERO_SHOT = Stratum("zero-shot", 0, 1)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reaudio_eval.datasets._tables import AUDIOSET, LabelSet
-from reaudio_eval.records import Dataset
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets._tables import AUDIOSET, LabelSet
 from reaudio_model.common.errors import ReaudioError
 
 DATASET, ALL = "dataset", "all"

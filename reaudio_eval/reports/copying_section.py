@@ -10,13 +10,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.copying import DIGITS, copy_tables, copying_metrics, leak_sentences, leak_tables
-from reaudio_eval.render.copying_figures import copying_figure
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.listen import REFERENCE, Item, LabelTag, Player
-from reaudio_eval.render.text import listing, number
-from reaudio_eval.render.views import TableView, lookup, records
+from reaudio_eval.reports.copying_figures import copying_figure
+from reaudio_eval.reports.copying_tables import DIGITS, copy_tables, copying_metrics, leak_sentences, leak_tables
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.listen import REFERENCE, Item, LabelTag, Player
+from reaudio_eval.reports.text import listing, number
+from reaudio_eval.reports.views import TableView, lookup, records
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 SHOWN = 3  # clips of a system that are played
 REM_PER_INCH = 7.4  # so that a wide figure fills the page

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo, SystemInfo
-from reaudio_eval.render.sections import methods
-from reaudio_eval.render.text import count, listing, number
-from reaudio_eval.render.views import (
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.reports.shared_tables import methods
+from reaudio_eval.reports.text import count, listing, number
+from reaudio_eval.reports.views import (
     Cell,
     Column,
     Notes,
@@ -22,6 +22,8 @@ from reaudio_eval.render.views import (
     primary_first,
     records,
 )
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 KINDS = {
     "target": "the target clip",

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reaudio_eval.records import SystemInfo
-from reaudio_eval.render.palette import INK, MUTED, RULE, SURFACE, system_styles
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, system_styles
 
 DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other

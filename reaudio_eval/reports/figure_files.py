@@ -8,10 +8,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reaudio_eval.records import SystemInfo
-from reaudio_eval.render.drawing import Chart, add_legend
-from reaudio_eval.render.svg import inline, save_figure
-from reaudio_eval.render.tables import file_stem
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.reports.drawing import Chart, add_legend
+from reaudio_eval.reports.files import file_stem
+from reaudio_eval.reports.svg import inline, save_figure
 
 
 @dataclass

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.records import SCHEMA_VERSION, LongtailAnalysis
-from reaudio_eval.render import comparisons, copying, sections
-from reaudio_eval.render.views import Cell, Row, TableView
+from reaudio_eval.evaluations.longtail import tables
+from reaudio_eval.reports import copying_tables, shared_tables
+from reaudio_eval.reports.views import Cell, Row, TableView
+from reaudio_eval.runs.directory import SCHEMA_VERSION
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.files import atomic_write
 
 FRAMES = (
@@ -79,12 +81,12 @@ def _latex_cell(cell: Cell) -> str:
 
 def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
     """The tables that go to LaTeX: main, and for every metric strata, gap and slope, paired differences, classes."""
-    views: list[TableView | None] = [sections.main_table(analysis)]
+    views: list[TableView | None] = [shared_tables.main_table(analysis)]
     for metric in analysis.metrics:
-        views += [sections.strata_table(analysis, metric), comparisons.trend_table(analysis, metric)]
-        views += comparisons.paired_tables(analysis, metric)
-        views.append(sections.class_table(analysis, metric, {}))
-    views += [*copying.leak_tables(analysis), *copying.copy_tables(analysis)]
+        views += [shared_tables.strata_table(analysis, metric), tables.trend_table(analysis, metric)]
+        views += tables.paired_tables(analysis, metric)
+        views.append(shared_tables.class_table(analysis, metric, {}))
+    views += [*copying_tables.leak_tables(analysis), *copying_tables.copy_tables(analysis)]
     return [view for view in views if view is not None]
 
 

@@ -5,36 +5,37 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reaudio_eval import __version__
-from reaudio_eval.records import SystemInfo
-from reaudio_eval.render.palette import css_variables, dash_lengths, marker_path, system_styles
-from reaudio_eval.render.tables import file_stem
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.reports.files import file_stem
+from reaudio_eval.reports.palette import css_variables, dash_lengths, marker_path, system_styles
 
 Sections = Sequence[tuple[str, str]]
 
 
 def render_page(
-    template: str, *, name: str, title: str, sections: Sections, systems: Sequence[SystemInfo], content: Mapping[str, Any]
+    template: Path, *, name: str, title: str, sections: Sections, systems: Sequence[SystemInfo], content: Mapping[str, Any]
 ) -> str:
     """The page as HTML. All of ``content`` is escaped unless it is ``Markup``.
 
     Args:
-        template: file in ``templates/`` that extends ``base.html.j2`` and fills its block "main".
+        template: file that extends ``base.html.j2`` and fills its block "main"; it lies with its evaluation.
         name: stem of the files beside the page, named in its footer.
         title: of the window.
         sections: (id, title) of each section, for the navigation; at least one.
         systems: in the order of colours and markers; position i is ``data-s="i"`` in figures, tables and players.
         content: what the template shows.
     """
-    environment = page_environment()
+    environment = page_environment(template.parent)
     environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
     script = own_text(environment, "report.js")
-    return environment.get_template(template).render(
+    return environment.get_template(template.name).render(
         name=name,
         title=title,
         sections=sections,
@@ -48,12 +49,15 @@ def render_page(
     )
 
 
-def page_environment() -> Environment:
-    """Templates of the package; all that a page shows is escaped."""
+def page_environment(folder: Path) -> Environment:
+    """Templates in ``folder`` and the shared ones; all that a page shows is escaped."""
     return Environment(
-        loader=PackageLoader("reaudio_eval.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=ChoiceLoader([FileSystemLoader(folder), PackageLoader("reaudio_eval.reports")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
 
 
 def own_text(environment: Environment, name: str) -> Markup:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.markers import MarkerStyle
 
-from reaudio_eval.records import SystemInfo
+from reaudio_eval.clips.system import SystemInfo
 
 
 class Colour(NamedTuple):

@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.text import count, number
-from reaudio_eval.render.verdict import ALPHA, Separation, generated, overall_separation, separate
-from reaudio_eval.render.views import (
+from reaudio_eval.evaluations.longtail.verdict import ALPHA, Separation, generated, overall_separation, separate
+from reaudio_eval.reports.text import count, number
+from reaudio_eval.reports.views import (
     Cell,
     Column,
     Notes,
@@ -26,6 +25,8 @@ from reaudio_eval.render.views import (
     primary_first,
     records,
 )
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 MIN_CLASSES, MIN_CLIPS = 5, 30  # below either, a stratum's number is greyed out
 

@@ -14,7 +14,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from reaudio_eval.render.palette import css_colour
+from reaudio_eval.reports.palette import css_colour
 from reaudio_model.common.files import atomic_write
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.text import DASH, decimals, interval, number
+from reaudio_eval.reports.text import DASH, decimals, interval, number
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 NOT_COMPUTED = "Not computed for this system."
 

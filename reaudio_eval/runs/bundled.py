@@ -1,7 +1,7 @@
 """Systems shown beside a bundled model: their scores come with the package, or are made anew.
 
-``bundled_runs/<system>/`` is a run directory (:mod:`reaudio_eval.runs`) of a bundled system on the miniature's test split, with its clips
-as MP3 in ``clips/``. Its manifest names what the scores rest on; where anything of it has changed they are refused.
+``bundled_runs/<system>/`` is a run directory (:mod:`reaudio_eval.runs.directory`) of a bundled system on the miniature's test split,
+with its clips as MP3 in ``clips/``. Its manifest names what the scores rest on; where anything of it has changed they are refused.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import Alert, Dataset, MetricInfo, Stratum, SystemScores
-from reaudio_eval.retrieved import Compared, neighbours_sha256
-from reaudio_eval.runs import Run, read_run, write_run
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.runs.directory import Run, read_run, write_run
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
@@ -47,8 +50,8 @@ def pool_control(dataset: Dataset, cache_dir: Path | None = None, reporter: Repo
         cache_dir: where synthesised clips are kept; None is the user's cache.
         reporter: of progress.
     """
-    from reaudio_model.clap import load_clap
     from reaudio_model.common.inference import open_device
+    from reaudio_model.encoders.clap import load_clap
     from reaudio_model.miniature.neighbours import ask_pool
 
     prompts = [Pair(p.clip_id, p.caption, None, p.source_id) for p in dataset.prompts]
@@ -242,7 +245,7 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
     Raises:
         ReaudioError: no such run, or its clips are gone.
     """
-    from reaudio_eval.render.media import decode, mp3
+    from reaudio_eval.reports.media import decode, mp3
 
     run = read_run(run_path)
     name, seed = run.scores.system.name, int(run.manifest["seed"])

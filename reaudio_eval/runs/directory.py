@@ -19,21 +19,12 @@ from typing import Any
 import filelock
 import pandas as pd
 
-from reaudio_eval.records import (
-    SCHEMA_VERSION,
-    SCORE_COLUMNS,
-    SET_COLUMNS,
-    Dataset,
-    LongtailAnalysis,
-    MetricInfo,
-    Prompt,
-    Stratum,
-    SystemInfo,
-    SystemScores,
-)
-from reaudio_eval.retrieval_records import COPY_COLUMNS
-from reaudio_eval.retrieved import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
-from reaudio_eval.strata import rarest_label, stratum_of
+from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
+from reaudio_eval.scores.system_scores import COPY_COLUMNS, SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
     atomic_path,
@@ -304,3 +295,6 @@ def _pool_counts(labels: pd.DataFrame) -> dict[str, int] | None:
     if "n_pool" not in labels.columns:
         return None
     return {k: int(n) for k, n in zip(labels["label"], labels["n_pool"], strict=True) if n > 0}
+
+
+SCHEMA_VERSION = 1

@@ -12,13 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import __version__, registry
+from reaudio_eval import __version__, plugins
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
 # Modules whose text decides a number; a change to one of them makes finished runs out of date.
 SCORING_FILES = (
-    "waveform.py", "embed.py", "scoring.py", "evaluate.py", "stats.py", "strata.py", "protocols.py",
-    "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
+    "features/waveform.py", "features/extract.py", "features/protocols.py", "scores/score.py", "scores/evaluate.py",
+    "statistics/intervals.py", "prompts/strata.py", "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _git(*arguments: str) -> str | None:
 def git_state() -> dict[str, Any]:
     """Commit and dirty flag of the checkout this package runs from; nulls when it is not a checkout of this project."""
     root = _git("rev-parse", "--show-toplevel")
-    if root is None or Path(root) != Path(__file__).parents[1]:
+    if root is None or Path(root) != Path(__file__).parents[2]:
         return {"commit": None, "dirty": None}
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
 
@@ -59,14 +59,14 @@ def hardware(device: str) -> dict[str, Any]:
 @cache
 def code_sha256() -> str:
     """Hash of the scoring code, plug-ins included: part of a run's identity."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     paths = (
         [here / name for name in SCORING_FILES]
-        + sorted((here / "embedders").glob("*.py"))
-        + sorted(here.glob("metrics/*.py"))
+        + sorted((here / "features" / "embedders").glob("*.py"))
+        + sorted(here.glob("scores/metrics/*.py"))
     )
     for kind in ("embedders", "metrics"):
-        paths += [e.path for e in registry.entries(kind).values() if e.path is not None and e.origin != "reaudio-eval"]
+        paths += [e.path for e in plugins.entries(kind).values() if e.path is not None and e.origin != "reaudio-eval"]
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import provenance
-from reaudio_eval.evaluate import REFERENCE, Evaluation, Options
-from reaudio_eval.longtail_plan import LongtailRequest, Plan
-from reaudio_eval.neighbours import NEIGHBOURS
-from reaudio_eval.protocols import get_protocol
-from reaudio_eval.records import SCHEMA_VERSION, Dataset, LongtailAnalysis, SystemInfo, SystemScores
-from reaudio_eval.retrieved import Compared, neighbours_sha256, retrieval_sha256
-from reaudio_eval.runs import Json, is_finished, overall_json, read_run, run_path, write_run
+from reaudio_eval.clips.retrieval import Compared, neighbours_sha256, retrieval_sha256
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Plan
+from reaudio_eval.features.protocols import get_protocol
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.runs import provenance
+from reaudio_eval.runs.directory import SCHEMA_VERSION, Json, is_finished, overall_json, read_run, run_path, write_run
+from reaudio_eval.scores.evaluate import REFERENCE, Evaluation, Options
+from reaudio_eval.scores.retrieved_features import NEIGHBOURS
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
 

@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from reaudio_eval import registry
-from reaudio_eval.audit import ClipAudit, summarise
-from reaudio_eval.embed import ActiveEmbedder, EmbeddedClips, activate, embed_captions, embed_clips, feature_set
-from reaudio_eval.embedders import EmbedderSpec
-from reaudio_eval.metrics import Metric, MetricInput, Undefined
-from reaudio_eval.neighbours import NEIGHBOURS, NeighbourFeatures
-from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
-from reaudio_eval.records import Dataset, FeatureSet, MetricInfo, Prompt, Stratum, SystemInfo, SystemScores
-from reaudio_eval.retrieved import Compared
-from reaudio_eval.scoring import Floors, NamedMetric, Partition, score_system
-from reaudio_eval.strata import partition_by_rarest
+from reaudio_eval import plugins
+from reaudio_eval.clips.retrieval import Compared
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.audit import ClipAudit, summarise
+from reaudio_eval.features.embedders import EmbedderSpec
+from reaudio_eval.features.extract import ActiveEmbedder, EmbeddedClips, activate, embed_captions, embed_clips, feature_set
+from reaudio_eval.features.feature_set import FeatureSet, Undefined
+from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
+from reaudio_eval.scores.metrics import Metric, MetricInput
+from reaudio_eval.scores.retrieved_features import NEIGHBOURS, NeighbourFeatures
+from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_system
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.files import default_cache_dir
 from reaudio_model.common.progress import Reporter
@@ -110,9 +113,9 @@ def prepare(options: Options) -> Tools:
     protocol = get_protocol(options.protocol)
     unused = sorted(set(options.checkpoints) - set(options.embedders))
     for name in unused:
-        registry.load("embedders", name)  # did you mean?
+        plugins.load("embedders", name)  # did you mean?
     names = dict.fromkeys((*options.embedders, *unused))
-    specs: dict[str, EmbedderSpec] = {name: registry.load("embedders", name).SPEC for name in names}
+    specs: dict[str, EmbedderSpec] = {name: plugins.load("embedders", name).SPEC for name in names}
     found = {
         name: activate(
             name,
@@ -142,8 +145,8 @@ def bind_metrics(
         ReaudioError: two metrics of one name (a plug-in's, say).
     """
     bound: dict[str, NamedMetric] = {}
-    for family in registry.entries("metrics"):
-        for definition in registry.load("metrics", family).METRICS:
+    for family in plugins.entries("metrics"):
+        for definition in plugins.load("metrics", family).METRICS:
             for name, spec in specs.items():
                 if _fits(definition, name, spec):
                     metric = NamedMetric(definition, _info(definition, name, spec, found[name]), absent.get(name))
@@ -162,7 +165,7 @@ def _fits(definition: Metric, name: str, spec: EmbedderSpec) -> bool:
 
 
 def _info(definition: Metric, name: str, spec: EmbedderSpec, embedder: object) -> MetricInfo:
-    from reaudio_eval.metrics import ClipMetric, LabelMetric
+    from reaudio_eval.scores.metrics import ClipMetric, LabelMetric
 
     level = "clip" if isinstance(definition, ClipMetric) else "label" if isinstance(definition, LabelMetric) else "set"
     return MetricInfo(
@@ -186,7 +189,7 @@ def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tupl
     """
     if wanted is None:
         return tuple(metrics)
-    families = {f: {d.name for d in registry.load("metrics", f).METRICS} for f in registry.entries("metrics")}
+    families = {f: {d.name for d in plugins.load("metrics", f).METRICS} for f in plugins.entries("metrics")}
     known = {m.info.name for m in metrics} | set(families)
     for name in wanted:
         if name not in known:

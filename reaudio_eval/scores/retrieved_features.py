@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.audit import ClipAudit, missing_clip
-from reaudio_eval.embed import EmbeddedClips
-from reaudio_eval.metrics import MetricInput
-from reaudio_eval.metrics.copying import nearest
-from reaudio_eval.records import FloatArray, SystemScores
-from reaudio_eval.retrieval_records import COPY_COLUMNS
-from reaudio_eval.retrieved import Compared
-from reaudio_eval.scoring import NamedMetric
+from reaudio_eval.clips.retrieval import Compared
+from reaudio_eval.features.audit import ClipAudit, missing_clip
+from reaudio_eval.features.extract import EmbeddedClips
+from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.scores.metrics import MetricInput
+from reaudio_eval.scores.metrics.copying import nearest
+from reaudio_eval.scores.score import NamedMetric
+from reaudio_eval.scores.system_scores import COPY_COLUMNS, SystemScores
 from reaudio_model.records import Neighbour
 
 NEIGHBOURS = "neighbours"  # where the features of retrieved clips lie, beside those of systems and of the reference

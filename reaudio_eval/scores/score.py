@@ -15,16 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset, Undefined
-from reaudio_eval.records import (
-    SCORE_COLUMNS,
-    SET_COLUMNS,
-    IntArray,
-    MetricInfo,
-    SystemInfo,
-    SystemScores,
-)
-from reaudio_eval.stats import jackknife_interval
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.feature_set import IntArray, Undefined
+from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.intervals import jackknife_interval
 
 JACKKNIFE_GROUPS = 20
 MATCHED_DRAWS = 20

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.classes import UBIQUITOUS_SHARE, ClassTable
-from reaudio_eval.estimates import head_and_tail
-from reaudio_eval.neighbours import NEIGHBOURS
-from reaudio_eval.records import Alert, Dataset, MetricInfo, SystemInfo
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.retrieved_features import NEIGHBOURS
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import Alert
+from reaudio_eval.statistics.class_table import UBIQUITOUS_SHARE, ClassTable
+from reaudio_eval.statistics.estimates import head_and_tail
 
 MIN_CLASSES = 5
 MIN_CLIPS = 30

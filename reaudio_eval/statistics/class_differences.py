@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
-from reaudio_eval.records import Dataset, Stratum, SystemScores
-from reaudio_eval.stats import Draws, Floats, holm, mean_interval
-from reaudio_eval.summaries import Row, frame
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
+from reaudio_eval.statistics.intervals import Draws, Floats, holm, mean_interval
+from reaudio_eval.statistics.rows import Row, frame
 
 MIN_CLIPS = 5  # of a class; with fewer, Student's t gives intervals wider than the scale of most scores
 

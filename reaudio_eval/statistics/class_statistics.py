@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reaudio_eval.stats import (
+from reaudio_eval.statistics.intervals import (
     MIN_BOOTSTRAP,
     Draws,
     Estimate,

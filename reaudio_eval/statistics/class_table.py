@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reaudio_eval.records import Dataset, IntArray, MetricInfo, Stratum, SystemScores
-from reaudio_eval.stats import Floats
-from reaudio_eval.strata import stratum_of
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum, stratum_of
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.intervals import Floats
 from reaudio_model.common.errors import ReaudioError
 
 UBIQUITOUS_SHARE = 0.25

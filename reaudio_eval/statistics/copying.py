@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from reaudio_eval.classes import Bools, ClassTable, summarise
-from reaudio_eval.estimates import Context, micro
-from reaudio_eval.records import Dataset, MetricInfo, SystemScores
-from reaudio_eval.retrieval_records import COPY_COLUMNS, CopyingAnalysis
-from reaudio_eval.retrieved import leaks
-from reaudio_eval.stats import LEVEL, Estimate, Floats, Interval, no_interval, undefined
-from reaudio_eval.summaries import Row, frame
-from reaudio_model.leakage import LeakReport
+from reaudio_eval.clips.retrieval import leaks
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.system_scores import COPY_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import CopyingAnalysis
+from reaudio_eval.statistics.class_table import Bools, ClassTable, summarise
+from reaudio_eval.statistics.estimates import Context, micro
+from reaudio_eval.statistics.intervals import LEVEL, Estimate, Floats, Interval, no_interval, undefined
+from reaudio_eval.statistics.rows import Row, frame
+from reaudio_model.retrieval.leakage import LeakReport
 
 NEAR_COPY = 0.99  # quantile of the real clips' similarities above which a clip is a near copy
 MIN_NEAR_COPY = 20  # clips below which that quantile is only the largest of a few

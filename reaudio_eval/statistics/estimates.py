@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reaudio_eval import trends
-from reaudio_eval.classes import Bools, ClassTable, Summary
-from reaudio_eval.stats import (
+from reaudio_eval.statistics import class_statistics
+from reaudio_eval.statistics.class_table import Bools, ClassTable, Summary
+from reaudio_eval.statistics.intervals import (
     MIN_BOOTSTRAP,
     Draws,
     Estimate,
@@ -100,7 +100,7 @@ def weighted(summary: Summary, weights: Floats, context: Context) -> Estimate:
     chosen = summary.defined
     w, y = weights[chosen], summary.class_means[chosen]
     names = context.table.names(chosen)
-    estimate = trends.class_estimate(lambda c: trends.weighted_mean(c, y, w), names, context.class_draws)
+    estimate = class_statistics.class_estimate(lambda c: class_statistics.weighted_mean(c, y, w), names, context.class_draws)
     if estimate.interval.reason is not None:
         return estimate
     coefficients = np.where(chosen, weights, 0.0) / w.sum()
@@ -124,7 +124,9 @@ def slope(summary: Summary, context: Context) -> Estimate:
     x, y = context.table.log_count[chosen], summary.class_means[chosen]
     weights = summary.class_counts[chosen].astype(np.float64)
     names = context.table.names(chosen)
-    estimate = trends.class_estimate(lambda c: trends.slope(c, x, y, weights), names, context.class_draws)
+    estimate = class_statistics.class_estimate(
+        lambda c: class_statistics.slope(c, x, y, weights), names, context.class_draws
+    )
     return _widened(estimate, summary, line(summary, context.table))
 
 
@@ -134,13 +136,13 @@ def ranked(summary: Summary, higher_is_better: bool, context: Context) -> dict[s
     Their intervals take classes as independent; shared clips hardly touch contrasts over the whole range of counts."""
     chosen = summary.defined
     x, y = context.table.log_count[chosen], summary.class_means[chosen]
-    statistics: dict[str, trends.Statistic] = {
-        "spearman": lambda c: trends.spearman(c, x, y),
-        "kendall": lambda c: trends.kendall(c, x, y),
-        "worst_10pct": lambda c: trends.worst_mean(c, y, higher_is_better),
+    statistics: dict[str, class_statistics.Statistic] = {
+        "spearman": lambda c: class_statistics.spearman(c, x, y),
+        "kendall": lambda c: class_statistics.kendall(c, x, y),
+        "worst_10pct": lambda c: class_statistics.worst_mean(c, y, higher_is_better),
     }
     names = context.table.names(chosen)
-    return {n: trends.class_estimate(s, names, context.class_draws, smooth=False) for n, s in statistics.items()}
+    return {n: class_statistics.class_estimate(s, names, context.class_draws, smooth=False) for n, s in statistics.items()}
 
 
 def _over_strata(

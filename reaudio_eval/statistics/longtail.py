@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reaudio_eval import caveats
-from reaudio_eval.classes import ClassTable, all_metrics, class_table, score_arrays
-from reaudio_eval.comparisons import paired_rows
-from reaudio_eval.copying import copying_analysis
-from reaudio_eval.estimates import Context
-from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, Stratum, SystemInfo, SystemScores
-from reaudio_eval.stats import Draws, Floats, gini, imbalance_ratio
-from reaudio_eval.strata import check_strata, partition_by_rarest, stratum_of
-from reaudio_eval.summaries import Row, block, frame
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum, check_strata, partition_by_rarest, stratum_of
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics import caveats
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
+from reaudio_eval.statistics.copying import copying_analysis
+from reaudio_eval.statistics.estimates import Context
+from reaudio_eval.statistics.intervals import Draws, Floats, gini, imbalance_ratio
+from reaudio_eval.statistics.paired import paired_rows
+from reaudio_eval.statistics.rows import Row, block, frame
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself

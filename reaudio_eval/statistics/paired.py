@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.classes import Bools, Summary, summarise
-from reaudio_eval.estimates import Context, gap, head_and_tail, line, macro, micro, slope
-from reaudio_eval.records import IntArray, MetricInfo, SystemScores
-from reaudio_eval.stats import (
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.class_table import Bools, Summary, summarise
+from reaudio_eval.statistics.estimates import Context, gap, head_and_tail, line, macro, micro, slope
+from reaudio_eval.statistics.intervals import (
     Estimate,
     Floats,
     Interval,
@@ -28,7 +29,7 @@ from reaudio_eval.stats import (
     sign_flip_p,
     t_test_p,
 )
-from reaudio_eval.summaries import ALL, Row
+from reaudio_eval.statistics.rows import ALL, Row
 
 
 class Quantity(NamedTuple):

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from reaudio_eval import trends
-from reaudio_eval.classes import ClassTable, Summary, summarise
-from reaudio_eval.estimates import (
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics import class_statistics
+from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
+from reaudio_eval.statistics.estimates import (
     Context,
     gap,
     harmonic,
@@ -23,8 +25,7 @@ from reaudio_eval.estimates import (
     slope,
     weighted,
 )
-from reaudio_eval.records import Dataset, MetricInfo, SystemScores
-from reaudio_eval.stats import MIN_BOOTSTRAP, Estimate, Floats, widened_limits
+from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Estimate, Floats, widened_limits
 
 Row = dict[str, Any]
 ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons
@@ -76,11 +77,11 @@ def curve_rows(summary: Summary, context: Context) -> list[Row]:
         return []
     grid = np.linspace(table.log_count.min(), table.log_count.max(), GRID_POINTS)
     weights = np.zeros((len(chosen), GRID_POINTS))
-    weights[chosen] = trends.smoother_weights(x, grid)
+    weights[chosen] = class_statistics.smoother_weights(x, grid)
     value = y @ weights[chosen]
     band = np.full((2, GRID_POINTS), np.nan)
     if len(x) >= MIN_BOOTSTRAP:
-        drawn = trends.local_linear(context.class_draws.counts(table.names(chosen)), x, y, grid)
+        drawn = class_statistics.local_linear(context.class_draws.counts(table.names(chosen)), x, y, grid)
         factor = summary.shared_clip_factor(weights, np.interp(table.log_count, grid, value)[:, None])
         band = value + factor * (np.nanquantile(drawn, sps.norm.cdf(widened_limits(len(x) - 1)), axis=0) - value)
     return [

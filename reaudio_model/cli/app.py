@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from reaudio_model.commands import index
-from reaudio_model.commands.generate import generate
-from reaudio_model.commands.train import train
+from reaudio_model.cli.commands import index
+from reaudio_model.cli.commands.generate import generate
+from reaudio_model.cli.commands.train import train
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
     HELP_OPTIONS,
@@ -84,8 +84,8 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Parameters, operations and memory of a preset and its parts, counted without weights."""
+    from reaudio_model.cli.info import describe, to_text
     from reaudio_model.config import get_preset
-    from reaudio_model.info import describe, to_text
 
     config = get_preset(
         preset,
@@ -114,9 +114,9 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a published checkpoint into a folder of diffusers' or transformers' layout, checked key by key."""
+    from reaudio_model.cli.convert import convert as run
     from reaudio_model.common.files import default_cache_dir
     from reaudio_model.config import get_preset
-    from reaudio_model.convert import convert as run
 
     config = get_preset(preset, retrieval=None if retrieval is None else retrieval.value, base_channels=base_channels)
     done = run(source, target, kind.value, config, ema=ema, cache_dir=cache_dir or default_cache_dir())

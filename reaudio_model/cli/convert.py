@@ -59,24 +59,24 @@ def _load(source: Path, kind: Kind, config: ModelConfig, ema: bool, cache_dir: P
 
     cpu = torch.device("cpu")
     if kind == "clap":
-        from reaudio_model.clap import load_clap
+        from reaudio_model.encoders.clap import load_clap
 
         clap = load_clap(source, device=cpu, cache_dir=cache_dir)
         return [clap.network, clap.tokenizer]
     if kind == "audiomae":
-        from reaudio_model.encoder_checkpoints import load_audio_mae
+        from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
 
         return [load_audio_mae(source, config.condition, device=cpu, cache_dir=cache_dir)]
     if kind == "unet":
         return [_load_unet(source, config, ema)]
-    from reaudio_model.codec_checkpoints import load_vae, load_vocoder
+    from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 
     return [(load_vae if kind == "vae" else load_vocoder)(source, config.codec)]
 
 
 def _load_unet(source: Path, config: ModelConfig, ema: bool) -> nn.Module:
-    from reaudio_model.unet import build_unet
-    from reaudio_model.unet_checkpoints import load_unet
+    from reaudio_model.denoiser.unet import build_unet
+    from reaudio_model.denoiser.unet_checkpoints import load_unet
 
     unet = build_unet(config)
     load_unet(unet, source, ema=ema)

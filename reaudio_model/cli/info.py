@@ -85,9 +85,9 @@ def to_text(info: dict[str, Any]) -> str:
 
 def _networks(config: ModelConfig) -> dict[str, Any]:
     """The parts that this model uses; None where the size is not known."""
-    from reaudio_model.audio_mae import build_audio_mae
-    from reaudio_model.codec import build_vae, build_vocoder
-    from reaudio_model.unet import build_unet
+    from reaudio_model.codec.codec import build_vae, build_vocoder
+    from reaudio_model.denoiser.unet import build_unet
+    from reaudio_model.encoders.audio_mae import build_audio_mae
 
     networks = {
         "unet": build_unet(config),

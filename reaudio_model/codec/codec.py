@@ -13,10 +13,10 @@ from diffusers import AutoencoderKL
 from torch import Generator, Tensor, nn
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
+from reaudio_model.codec.mel import log_mel
+from reaudio_model.codec.refinement import match_mel
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import CodecConfig, MelConfig
-from reaudio_model.mel import log_mel
-from reaudio_model.refinement import match_mel
 
 MIN_SECONDS = 0.1
 MAX_SECONDS = 30.0  # three times what the model is trained on; attention costs the square of it
@@ -120,7 +120,7 @@ class Codec:
             vae: its ``config.scaling_factor`` multiplies latents.
             vocoder: of the same ``mel``.
             mel: the front end; None is AudioLDM's.
-            refinement: iterations of :func:`reaudio_model.refinement.match_mel` after the vocoder.
+            refinement: iterations of :func:`reaudio_model.codec.refinement.match_mel` after the vocoder.
         """
         self.vae = vae
         self.vocoder = vocoder
@@ -152,7 +152,7 @@ class Codec:
         """Waveforms -> scaled latents.
 
         Args:
-            waveform: float (B, samples), mono, as :func:`reaudio_model.mel.normalise_waveform` leaves it; padded at the end with
+            waveform: float (B, samples), mono, as :func:`reaudio_model.codec.mel.normalise_waveform` leaves it; padded at the end with
                 silence to whole latent steps (640 samples).
             generator: one for the batch or one for each clip, to draw from the posterior; None takes its mean.
 

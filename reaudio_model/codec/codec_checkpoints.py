@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from reaudio_model.codec import build_vae, build_vocoder, remove_weight_norm
+from reaudio_model.codec.codec import build_vae, build_vocoder, remove_weight_norm
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.config import CodecConfig

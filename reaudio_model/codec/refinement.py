@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from reaudio_model.codec.mel import MEL_FLOOR, mel_constants
 from reaudio_model.config import MelConfig
-from reaudio_model.mel import MEL_FLOOR, mel_constants
 
 MAX_GAIN = 30.0  # of a band in one iteration
 
@@ -19,7 +19,7 @@ def match_mel(waveform: Tensor, mel: Tensor, config: MelConfig, iterations: int)
 
     Args:
         waveform: float (B, samples), ``mel`` frames times the hop long.
-        mel: float (B, frames, n_mels), natural logarithm, as :func:`reaudio_model.mel.log_mel` has it.
+        mel: float (B, frames, n_mels), natural logarithm, as :func:`reaudio_model.codec.mel.log_mel` has it.
         config: the front end.
         iterations: 0 returns the waveform as it is.
 

@@ -11,20 +11,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from reaudio_model.audio_mae import audio_mae_input, audio_mae_tokens, prepare_clip
-from reaudio_model.clap import Clap
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import exact_inference, network_sha256
+from reaudio_model.conditioning.slots import PairTokens, concatenate_tokens, in_slots
 from reaudio_model.config import ConditionConfig, Retrieval
+from reaudio_model.encoders.audio_mae import audio_mae_input, audio_mae_tokens, prepare_clip
+from reaudio_model.encoders.clap import Clap
 from reaudio_model.records import Conditioning, Neighbour, Pair
-from reaudio_model.slots import PairTokens, concatenate_tokens, in_slots
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
 
-    from reaudio_model.features import FeatureStore
+    from reaudio_model.conditioning.features import FeatureStore
 
 ENCODE_BATCH = 16  # retrieved pairs encoded at a time
 
@@ -36,7 +36,7 @@ class Conditioner:
     Args:
         config: sizes; the encoders must agree with them.
         clap: the text encoder of E^t (and of retrieval).
-        audio_mae: :func:`reaudio_model.audio_mae.build_audio_mae`, or None.
+        audio_mae: :func:`reaudio_model.encoders.audio_mae.build_audio_mae`, or None.
         t5: a T5 encoder, or None.
         t5_tokenizer: of ``t5``.
 

@@ -26,9 +26,9 @@ from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
 from reaudio_model.common.progress import Reporter
-from reaudio_model.conditioning import Conditioner
+from reaudio_model.conditioning.conditioner import Conditioner
+from reaudio_model.conditioning.slots import PairTokens
 from reaudio_model.records import Pair
-from reaudio_model.slots import PairTokens
 
 FORMAT = 1
 QUIET = Reporter(quiet=True)

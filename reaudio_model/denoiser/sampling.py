@@ -24,7 +24,7 @@ TRAIN_TIMESTEPS = 1000
 
 
 class Denoiser(Protocol):
-    """What predicts the noise, e.g. :class:`reaudio_model.unet.RetrievalUNet`."""
+    """What predicts the noise, e.g. :class:`reaudio_model.denoiser.unet.RetrievalUNet`."""
 
     def __call__(self, latents: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor: ...
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import check_keys, load_state_dict
-from reaudio_model.unet import RetrievalUNet
+from reaudio_model.denoiser.unet import RetrievalUNet
 
 ORIGINAL_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema.diffusion_model"  # the names after it have lost their dots

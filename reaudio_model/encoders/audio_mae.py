@@ -17,9 +17,9 @@ from torch import Tensor
 from transformers import ViTConfig, ViTModel
 from transformers.audio_utils import mel_filter_bank
 
+from reaudio_model.codec.mel import normalise_waveform
 from reaudio_model.common.resample import Samples, resample
 from reaudio_model.config import ConditionConfig
-from reaudio_model.mel import normalise_waveform
 
 SAMPLE_RATE = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms

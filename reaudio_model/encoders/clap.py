@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, ClapConfig, ClapModel
 
-from reaudio_model import clap_keys
-from reaudio_model.clap_front_end import LogMel, front_end_of
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import build, equal_length_batches, exact_inference, network_sha256
 from reaudio_model.common.resample import Samples
 from reaudio_model.common.weights import load_state_dict, weights_file
+from reaudio_model.encoders import clap_keys
+from reaudio_model.encoders.clap_front_end import LogMel, front_end_of
 
 _LOG = logging.getLogger(__name__)
 MAX_TOKENS = 77

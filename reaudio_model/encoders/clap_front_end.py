@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
+from reaudio_model.codec.mel import normalise_waveform
 from reaudio_model.common.resample import Samples
-from reaudio_model.mel import normalise_waveform
-from reaudio_model.settings import from_mapping
+from reaudio_model.common.settings import from_mapping
 
 MIN_POWER = 1e-10
 CONFIG_KEY = "front_end"  # of a ClapConfig whose model does not hear as LAION's do

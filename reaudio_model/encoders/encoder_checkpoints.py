@@ -1,6 +1,6 @@
 """The encoders from files: original AudioMAE, timm's and transformers' layouts, T5 by name, and all of them together.
 
-CLAP's two layouts are read by :func:`reaudio_model.clap.load_clap`.
+CLAP's two layouts are read by :func:`reaudio_model.encoders.clap.load_clap`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from reaudio_model.audio_mae import build_audio_mae
-from reaudio_model.clap import load_clap
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build
 from reaudio_model.common.weights import load_state_dict, weights_file
-from reaudio_model.conditioning import Conditioner
+from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.config import ConditionConfig, Retrieval, retrieves
+from reaudio_model.encoders.audio_mae import build_audio_mae
+from reaudio_model.encoders.clap import load_clap
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel

@@ -20,7 +20,7 @@ from reaudio_model.miniature.world import WORLD_VERSION
 
 if TYPE_CHECKING:
     from reaudio_model.pipeline import ReAudioLDMPipeline
-    from reaudio_model.retrieval import RetrievalIndex
+    from reaudio_model.retrieval.index import RetrievalIndex
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "weights"
@@ -149,7 +149,7 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
     import torch
 
     from reaudio_model.assemble import Parts, assemble_pipeline, load_unet_folder
-    from reaudio_model.sampling import make_scheduler
+    from reaudio_model.denoiser.sampling import make_scheduler
 
     config = sizes(name)
     if name not in shipped():
@@ -178,7 +178,7 @@ def bundled_index(cache_dir: Path | None = None) -> RetrievalIndex:
     Raises:
         CheckpointError: missing or altered.
     """
-    from reaudio_model.retrieval import RetrievalIndex
+    from reaudio_model.retrieval.index import RetrievalIndex
 
     found, folder = RetrievalIndex.load(part(INDEX)), audio_folder(cache_dir)
     pairs = tuple(pair._replace(audio=folder / f"{pair.clip_id}.wav") for pair in found.pairs)

@@ -55,7 +55,7 @@ def write_tables(
         progress: is told of every clip.
 
     Returns:
-        Name -> table, in the layout of :func:`reaudio_model.pairs.read_pairs` with a column "labels" (";" between them).
+        Name -> table, in the layout of :func:`reaudio_model.retrieval.pairs.read_pairs` with a column "labels" (";" between them).
 
     Raises:
         ReaudioError: ``folder`` holds another version of the world, or cannot be written.

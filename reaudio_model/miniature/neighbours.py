@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import retrieves
-from reaudio_model.index_search import Answer, Question, ask
 from reaudio_model.miniature import bundled, materials
 from reaudio_model.records import Pair
+from reaudio_model.retrieval.index_search import Answer, Question, ask
 
 if TYPE_CHECKING:
-    from reaudio_model.clap import Clap
+    from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline import ReAudioLDMPipeline
 
 QUIET = Reporter(quiet=True)
@@ -65,7 +65,7 @@ def store_neighbours(
         k: pairs used; None takes the model's own, 0 retrieves nothing.
         cache_dir, jobs, progress: see :func:`ask_pool`.
     """
-    from reaudio_model.features import build_features
+    from reaudio_model.conditioning.features import build_features
 
     used = pipeline.model_config.k if k is None else k
     if not retrieves(pipeline.unet.config.retrieval) or used == 0:

@@ -84,11 +84,11 @@ def _half(value: Tensor) -> Tensor:
 
 def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> None:
     """The pool's vectors by the packed CLAP. No audio paths are kept: the clips are synthesised where they are needed."""
-    from reaudio_model.clap import load_clap
     from reaudio_model.common.inference import open_device
-    from reaudio_model.embedding import clap_embedders, embed_pairs
-    from reaudio_model.pairs import read_pairs
-    from reaudio_model.retrieval import RetrievalIndex
+    from reaudio_model.encoders.clap import load_clap
+    from reaudio_model.retrieval.embedding import clap_embedders, embed_pairs
+    from reaudio_model.retrieval.index import RetrievalIndex
+    from reaudio_model.retrieval.pairs import read_pairs
 
     clap = load_clap(target / "clap", device=open_device(device))
     found = embed_pairs(read_pairs(table).pairs, clap_embedders(clap), progress=reporter)

@@ -13,8 +13,8 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import ClapConfig, ClapModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from reaudio_model.clap_front_end import CONFIG_KEY, ClapFrontEnd
 from reaudio_model.config import MINIATURE_CONDITION
+from reaudio_model.encoders.clap_front_end import CONFIG_KEY, ClapFrontEnd
 from reaudio_model.miniature.captions import vocabulary
 
 N_SENTINELS = 10

@@ -16,11 +16,11 @@ from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.files import atomic_path, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
-from reaudio_model.nearest import Vectors, check_vectors
 from reaudio_model.records import Pair
+from reaudio_model.retrieval.nearest import Vectors, check_vectors
 
 if TYPE_CHECKING:
-    from reaudio_model.clap import Clap
+    from reaudio_model.encoders.clap import Clap
 
 _LOG = logging.getLogger(__name__)
 PARTS_VERSION = 1  # raise when what is kept of a batch changes

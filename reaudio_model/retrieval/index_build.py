@@ -9,9 +9,9 @@ from typing import Any
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
-from reaudio_model.embedding import Embedders
-from reaudio_model.pairs import PairTable, caption_key
-from reaudio_model.retrieval import POOLS, RetrievalIndex
+from reaudio_model.retrieval.embedding import Embedders
+from reaudio_model.retrieval.index import POOLS, RetrievalIndex
+from reaudio_model.retrieval.pairs import PairTable, caption_key
 
 PARTS = ".parts"
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, json_bytes
-from reaudio_model.leakage import LeakReport, leak_report
 from reaudio_model.records import Neighbour, Pair
-from reaudio_model.retrieval import (
+from reaudio_model.retrieval.index import (
     TOP,
     Backend,
     Exclusion,
@@ -23,6 +22,7 @@ from reaudio_model.retrieval import (
     RetrievalIndex,
     save_neighbours,
 )
+from reaudio_model.retrieval.leakage import LeakReport, leak_report
 
 RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
 

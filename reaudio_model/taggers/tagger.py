@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_model.audio_mae import fbank
+from reaudio_model.encoders.audio_mae import fbank
 
 
 @dataclass(frozen=True)

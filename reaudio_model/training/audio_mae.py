@@ -8,8 +8,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from reaudio_model.audio_mae import audio_mae_input
 from reaudio_model.config import ConditionConfig
+from reaudio_model.encoders.audio_mae import audio_mae_input
 from reaudio_model.training.task import Batch, descend
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class MaeDecoder(nn.Module):
 class AudioMaeTask:
     """A :class:`reaudio_model.training.task.Task`; what is used later is the encoder alone.
 
-    Batches: "waveform" float (B, clip_samples) at 16 kHz (:func:`reaudio_model.audio_mae.prepare_clip`).
+    Batches: "waveform" float (B, clip_samples) at 16 kHz (:func:`reaudio_model.encoders.audio_mae.prepare_clip`).
 
     Args:
-        encoder: :func:`reaudio_model.audio_mae.build_audio_mae`.
+        encoder: :func:`reaudio_model.encoders.audio_mae.build_audio_mae`.
         config: its sizes.
         decoder_dim, decoder_layers, decoder_heads: of the decoder that is thrown away.
     """

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from reaudio_model.clap_front_end import LogMel, front_end_of
+from reaudio_model.encoders.clap_front_end import LogMel, front_end_of
 from reaudio_model.training.task import Batch, descend
 
 if TYPE_CHECKING:

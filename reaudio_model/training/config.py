@@ -12,9 +12,9 @@ import yaml
 
 from reaudio_model.assemble import Parts
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
-from reaudio_model.settings import from_mapping
-from reaudio_model.tagger_files import Architecture
+from reaudio_model.taggers.tagger_files import Architecture
 from reaudio_model.training.data import Choice
 from reaudio_model.training.diffusion import Dropout
 from reaudio_model.training.loop import LoopConfig
@@ -46,7 +46,7 @@ class DataChoice:
     """The clips.
 
     Attributes:
-        pairs: tables of the training clips (:func:`reaudio_model.pairs.read_pairs`); with retrieval also the retrieval set.
+        pairs: tables of the training clips (:func:`reaudio_model.retrieval.pairs.read_pairs`); with retrieval also the retrieval set.
         validation: tables of clips to validate on; none skips validation, and then no checkpoint is the best.
         audio_root: folder of their audio, where the tables do not say.
         split, validation_split: rows of the tables to keep.
@@ -84,7 +84,7 @@ class DiffusionChoice:
     Attributes:
         dropout, prediction, weight_decay, max_norm: of the task.
         gradient_checkpointing: less memory, a third more time.
-        warm_start: an AudioLDM or AudioLDM2 UNet to begin with (:func:`reaudio_model.unet_checkpoints.load_unet`).
+        warm_start: an AudioLDM or AudioLDM2 UNet to begin with (:func:`reaudio_model.denoiser.unet_checkpoints.load_unet`).
         cuda_graph: launch the denoiser's kernels as one graph, which makes small denoisers faster on a GPU; nothing on a CPU.
     """
 
@@ -108,7 +108,8 @@ class MaeDecoderChoice:
 
 @dataclass(frozen=True)
 class TaggerChoice:
-    """architecture: of :func:`reaudio_model.tagger_files.new_tagger`; loss: of :class:`reaudio_model.training.tagger.TaggerTask`."""
+    """architecture: of :func:`reaudio_model.taggers.tagger_files.new_tagger`; loss: of
+    :class:`reaudio_model.training.tagger.TaggerTask`."""
 
     architecture: Architecture = "cnn"
     loss: TaggerLoss = "sigmoid"

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reaudio_model.audio_mae import prepare_clip
-from reaudio_model.clap_front_end import LAION, ClapFrontEnd
+from reaudio_model.codec.mel import normalise_waveform
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.resample import Samples, resample
+from reaudio_model.conditioning.features import FeatureStore
+from reaudio_model.conditioning.slots import in_slots
 from reaudio_model.config import ConditionConfig
-from reaudio_model.features import FeatureStore
-from reaudio_model.mel import normalise_waveform
-from reaudio_model.slots import in_slots
+from reaudio_model.encoders.audio_mae import prepare_clip
+from reaudio_model.encoders.clap_front_end import LAION, ClapFrontEnd
 from reaudio_model.training.latents import LatentStore
 from reaudio_model.training.order import Clips, Draw, draw_rng
 
@@ -55,7 +55,7 @@ class ClapClip:
 
 @dataclass(frozen=True)
 class MaeClip:
-    """What AudioMAE hears of a clip (:func:`reaudio_model.audio_mae.prepare_clip`); the same at every draw."""
+    """What AudioMAE hears of a clip (:func:`reaudio_model.encoders.audio_mae.prepare_clip`); the same at every draw."""
 
     config: ConditionConfig
 

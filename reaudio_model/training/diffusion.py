@@ -11,12 +11,12 @@ from torch import Generator, Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.conditioning import drop
+from reaudio_model.conditioning.conditioner import drop
+from reaudio_model.denoiser.sampling import TRAIN_TIMESTEPS, make_scheduler
+from reaudio_model.denoiser.unet import RetrievalUNet
 from reaudio_model.records import Conditioning
-from reaudio_model.sampling import TRAIN_TIMESTEPS, make_scheduler
 from reaudio_model.training.graphs import GraphedDenoiser
 from reaudio_model.training.task import Batch, descend
-from reaudio_model.unet import RetrievalUNet
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -62,7 +62,7 @@ class DiffusionTask:
 
     Args:
         unet: the denoiser; with ``enable_gradient_checkpointing()`` where memory is short.
-        null: of one row and as many slots, :meth:`reaudio_model.conditioning.Conditioner.null`.
+        null: of one row and as many slots, :meth:`reaudio_model.conditioning.conditioner.Conditioner.null`.
         k: slots.
         dropout: see there.
         prediction: what the network predicts: "epsilon", the paper's, or "v_prediction" (Salimans and Ho 2022).

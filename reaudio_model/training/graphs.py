@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from reaudio_model.records import Conditioning
 
 if TYPE_CHECKING:
-    from reaudio_model.unet import RetrievalUNet
+    from reaudio_model.denoiser.unet import RetrievalUNet
 
 
 class GraphedDenoiser:
@@ -31,7 +31,7 @@ class GraphedDenoiser:
         self._shapes: list[torch.Size] = []
 
     def __call__(self, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """See :meth:`reaudio_model.unet.RetrievalUNet.forward`.
+        """See :meth:`reaudio_model.denoiser.unet.RetrievalUNet.forward`.
 
         Raises:
             ValueError: shapes other than those of the first call, or groups of conditions that were not there.

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from reaudio_model.codec.mel import log_mel, normalise_waveform
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
@@ -22,7 +23,6 @@ from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import CodecConfig
-from reaudio_model.mel import log_mel, normalise_waveform
 from reaudio_model.records import Pair
 
 FORMAT = 1

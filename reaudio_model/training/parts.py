@@ -12,19 +12,21 @@ import torch
 from torch import Tensor
 
 from reaudio_model.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
-from reaudio_model.audio_mae import build_audio_mae
-from reaudio_model.clap import MAX_TOKENS, load_clap
-from reaudio_model.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
-from reaudio_model.codec_checkpoints import load_vae, load_vocoder
+from reaudio_model.codec.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
+from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table
-from reaudio_model.encoder_checkpoints import load_audio_mae
-from reaudio_model.mel import log_mel
-from reaudio_model.pairs import PairTable, read_pair_tables
+from reaudio_model.denoiser.sampling import make_scheduler
+from reaudio_model.denoiser.unet import build_unet
+from reaudio_model.denoiser.unet_checkpoints import load_unet
+from reaudio_model.encoders.audio_mae import build_audio_mae
+from reaudio_model.encoders.clap import MAX_TOKENS, load_clap
+from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
 from reaudio_model.records import Pair
-from reaudio_model.sampling import make_scheduler
-from reaudio_model.tagger_files import new_tagger, save_tagger
+from reaudio_model.retrieval.pairs import PairTable, read_pair_tables
+from reaudio_model.taggers.tagger_files import new_tagger, save_tagger
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
 from reaudio_model.training.conditions import denoiser_clips
@@ -38,8 +40,6 @@ from reaudio_model.training.tagger import TaggerTask
 from reaudio_model.training.task import Task
 from reaudio_model.training.vae import VaeTask
 from reaudio_model.training.vocoder import SEGMENT, VocoderTask
-from reaudio_model.unet import build_unet
-from reaudio_model.unet_checkpoints import load_unet
 
 N_SENTINELS = 100  # of T5's vocabulary
 SCALE_BATCHES = 16  # that the latents' scale is measured on

@@ -12,8 +12,8 @@ from diffusers import AutoencoderKL
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import MelConfig
-from reaudio_model.mel import log_mel
 from reaudio_model.training.discriminators import PatchDiscriminator
 from reaudio_model.training.task import Batch, descend
 

@@ -11,8 +11,8 @@ from torch import Generator, Tensor, nn
 from torch.optim import AdamW, Optimizer
 from transformers import SpeechT5HifiGan
 
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import MelConfig
-from reaudio_model.mel import log_mel
 from reaudio_model.training.discriminators import Judgement, WaveformDiscriminator
 from reaudio_model.training.task import Batch, descend
 
@@ -44,8 +44,8 @@ class VocoderTask:
     Batches: "waveform" float32 (B, samples), segments of :data:`SEGMENT`. HiFi-GAN: learning rate 2e-4 times 0.999 after each
     epoch, batches of 16. The discriminators step first.
 
-    Weight norm stays on the vocoder while it trains; :func:`reaudio_model.codec.remove_weight_norm` folds it into plain weights,
-    and :func:`reaudio_model.codec_checkpoints.load_vocoder` reads checkpoints with it.
+    Weight norm stays on the vocoder while it trains; :func:`reaudio_model.codec.codec.remove_weight_norm` folds it into plain weights,
+    and :func:`reaudio_model.codec.codec_checkpoints.load_vocoder` reads checkpoints with it.
 
     Args:
         vocoder: trained in place; weight norm is put on it.

@@ -10,21 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reaudio_eval.analysis import COLUMNS
-from reaudio_eval.analysis import analyse as analyse_by_default
-from reaudio_eval.records import (
-    SCORE_COLUMNS,
-    SET_COLUMNS,
-    Alert,
-    Dataset,
-    LongtailAnalysis,
-    MetricInfo,
-    Prompt,
-    SystemInfo,
-    SystemKind,
-    SystemScores,
-)
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.longtail import COLUMNS
+from reaudio_eval.statistics.longtail import analyse as analyse_by_default
 
 # The hand-computed examples have few classes.
 analyse = partial(analyse_by_default, min_classes=2)

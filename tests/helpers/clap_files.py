@@ -13,7 +13,7 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 from transformers import ClapConfig, ClapModel
 
-from reaudio_model.clap import SELF_TEST_TEXTS
+from reaudio_model.encoders.clap import SELF_TEST_TEXTS
 
 SENTENCES = (
     "a dog barks at the rain",

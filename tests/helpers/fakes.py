@@ -17,7 +17,7 @@ EMBEDDER = '''
 import numpy as np
 
 from reaudio_model.common.weights import sha256_file
-from reaudio_eval.embedders import ClipFeatures, EmbedderSpec
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
 
 SPEC = EmbedderSpec("Bands", (16000,), False, True, True, "eight", 0.0, (), "tests")
 CALLS = []

@@ -10,9 +10,11 @@ import pandas as pd
 import soundfile
 from fakes import SAMPLE_RATE, tone
 
-from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
-from reaudio_eval.runs import write_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs.directory import write_run
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
 
 QUALITY = {"ours": 0.6, "plain": -0.2, "weak": -0.8}
 CLASSES = {"dog": 5000, "bell": 400, "owl": 12, "gong": 0}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.listening.answers import COLUMNS
-from reaudio_eval.listening.records import QUESTIONS, Clip, Form, Item, Key
+from reaudio_eval.evaluations.listening.answers import COLUMNS
+from reaudio_eval.evaluations.listening.records import QUESTIONS, Clip, Form, Item, Key
 
 BAD = -4.0  # quality of noise, and of a clip of another prompt
 

@@ -11,19 +11,11 @@ import numpy as np
 import pandas as pd
 from fakes import tone, write_clips
 
-from reaudio_eval.records import (
-    SCORE_COLUMNS,
-    SET_COLUMNS,
-    Dataset,
-    MetricInfo,
-    Prompt,
-    Stratum,
-    SystemInfo,
-    SystemKind,
-    SystemScores,
-)
-from reaudio_eval.runs import write_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.runs.directory import write_run
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
 from reaudio_model.common.files import canonical_sha256
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "tests")

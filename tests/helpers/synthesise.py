@@ -70,7 +70,7 @@ def write_random_tagger(path: Path) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from reaudio_eval.embedders._efficientat import MobileNetV3
+    from reaudio_eval.features.embedders._efficientat import MobileNetV3
 
     torch.manual_seed(0)
     save_file(MobileNetV3(0.4).state_dict(), path)

@@ -12,7 +12,11 @@ import pandas as pd
 import soundfile
 from scipy import stats
 
-from reaudio_eval.records import Alert, LongtailAnalysis, MetricInfo, Prompt, Stratum, SystemInfo, SystemKind
+from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 
 STRATA = (Stratum("head", 1000, None), Stratum("medium", 100, 1000), Stratum("tail", 1, 100), Stratum("zero-shot", 0, 1))
 METRICS = (

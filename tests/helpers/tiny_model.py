@@ -14,11 +14,11 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import ClapConfig, ClapModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from reaudio_model.audio_mae import build_audio_mae
-from reaudio_model.clap import Clap
 from reaudio_model.common.audio import wav_bytes
-from reaudio_model.conditioning import Conditioner
+from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.config import TINY_CONDITION, ConditionConfig, Retrieval
+from reaudio_model.encoders.audio_mae import build_audio_mae
+from reaudio_model.encoders.clap import Clap
 from reaudio_model.records import Neighbour, Pair
 
 VOCABULARY = (

@@ -11,14 +11,14 @@ import pytest
 import torch
 from tiny_model import CAPTIONS, ranked, tiny_clap, tiny_conditioner, tiny_pairs
 
-from reaudio_model.codec import build_vocoder
+from reaudio_model.codec.codec import build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.resample import resample
+from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS, Retrieval, get_preset
-from reaudio_model.features import build_features
+from reaudio_model.denoiser.sampling import SCHEDULERS
 from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
 from reaudio_model.records import Neighbour, Pair
-from reaudio_model.sampling import SCHEDULERS
 
 TINY = PRESETS["tiny"]
 PROMPTS = list(CAPTIONS[:3])

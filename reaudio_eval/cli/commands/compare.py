@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import MediaChoice, SeedOption
+from reaudio_eval.cli.options import MediaChoice, SeedOption
 from reaudio_model.common.cli import DEFAULT_JOBS, DryRunOption, JobsOption, JsonOption, QuietOption, print_json, reporter
 
 EXAMPLE = "Example: [bold]reaudio-eval compare reports/tango reports/ours --baseline tango --output reports/compare[/bold]"
@@ -50,9 +50,9 @@ def compare(
 
     Needs neither networks nor embeddings. Runs with other protocols, checkpoints, captions or training counts are refused.
     """
-    from reaudio_eval.compare_runs import compare as run
-    from reaudio_eval.compare_runs import gather
-    from reaudio_eval.printing import compare_json, compare_text
+    from reaudio_eval.evaluations.compare.run import compare as run
+    from reaudio_eval.evaluations.compare.run import gather
+    from reaudio_eval.evaluations.longtail.text import compare_json, compare_text
 
     systems = tuple(system or ())
     if dry_run:

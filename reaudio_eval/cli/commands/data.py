@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reaudio_eval.cli_options import (
+from reaudio_eval.cli.options import (
     DEFAULT_DATASET,
     CaptionsOption,
     ClipManifestOption,
@@ -33,7 +33,7 @@ def data_stats(
     as_json: JsonOption = False,
 ) -> None:
     """How often each label occurs: the histogram of the paper's Figures 1 and 4, as table, JSON and figure."""
-    from reaudio_eval.printing import statistics_text, write_statistics
+    from reaudio_eval.evaluations.longtail.text import statistics_text, write_statistics
 
     statistics = _statistics(dataset, data_root)
     if output is not None:
@@ -45,8 +45,8 @@ def data_stats(
 
 
 def _statistics(dataset: str, data_root: Path | None) -> Any:
-    from reaudio_eval.data_stats import label_statistics
-    from reaudio_eval.datasets import DatasetOptions
+    from reaudio_eval.prompts.datasets import DatasetOptions
+    from reaudio_eval.prompts.label_counts import label_statistics
 
     return label_statistics(dataset, DatasetOptions(data_root=data_root))
 
@@ -67,9 +67,9 @@ def data_prompts(
     as_json: JsonOption = False,
 ) -> None:
     """The prompts of an evaluation as CSV (clip_id, caption, labels), for a system that runs elsewhere."""
-    from reaudio_eval.data_stats import prompts_csv
-    from reaudio_eval.datasets import DatasetOptions
-    from reaudio_eval.longtail_plan import LongtailRequest, load_dataset
+    from reaudio_eval.evaluations.longtail.plan import LongtailRequest, load_dataset
+    from reaudio_eval.prompts.datasets import DatasetOptions
+    from reaudio_eval.prompts.label_counts import prompts_csv
     from reaudio_model.common.files import atomic_write
 
     chosen = parse_captions(captions, per_class)

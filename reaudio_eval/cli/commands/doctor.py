@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from reaudio_eval.cli_options import DataRootOption
+from reaudio_eval.cli.options import DataRootOption
 from reaudio_model.common.cli import CacheOption, JsonOption, print_json
 
 EXAMPLE = "Example: [bold]reaudio-eval doctor --data-root audiocaps/[/bold]"
@@ -16,7 +16,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check the installation: versions, disk, checkpoints, dataset, audio formats. Exit code 1 if something needs repair."""
-    from reaudio_eval.doctor import examine, to_text
+    from reaudio_eval.cli.doctor import examine, to_text
     from reaudio_model.common.files import default_cache_dir
 
     checks = examine(cache_dir or default_cache_dir(), data_root)

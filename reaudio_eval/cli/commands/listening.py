@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import SeedOption
+from reaudio_eval.cli.options import SeedOption
 from reaudio_model.common.cli import DEFAULT_JOBS, DryRunOption, JobsOption, JsonOption, QuietOption, print_json, reporter
 
 EXPORT_EXAMPLE = "Example: [bold]reaudio-eval listening export reports/longtail --output test --prompts 20 --forms 4 --per-prompt 2[/bold]"
@@ -62,8 +62,8 @@ def listening_export(
     quiet: QuietOption = False,
 ) -> None:
     """Make a blind listening test from runs: forms/listener-N.html to give away, key.json to keep."""
-    from reaudio_eval.listening.export import ListeningRequest, export_listening_test, plan_listening_test
-    from reaudio_eval.listening.printing import export_json, export_text, plan_json
+    from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test, plan_listening_test
+    from reaudio_eval.evaluations.listening.text import export_json, export_text, plan_json
 
     request = ListeningRequest(
         tuple(runs), output, design.value, scale, prompts, per_stratum, real, forms, per_prompt, repeats, checks, normalise,
@@ -97,8 +97,8 @@ def listening_analyse(
     quiet: QuietOption = False,
 ) -> None:
     """Analyse the answers: means and differences of systems, agreement of listeners, and which metrics follow them."""
-    from reaudio_eval.listening.analyse import analyse_listening_test
-    from reaudio_eval.listening.printing import analysis_summary, analysis_text
+    from reaudio_eval.evaluations.listening.analyse import analyse_listening_test
+    from reaudio_eval.evaluations.listening.text import analysis_summary, analysis_text
 
     result = analyse_listening_test(
         test, answers, output, runs=runs or (), keep_all=keep_all, max_failed=max_failed, seed=seed, reporter=reporter(quiet)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from reaudio_eval.cli_options import (
+from reaudio_eval.cli.options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
     BaselinesChoice,
@@ -119,12 +119,12 @@ def longtail(
 
     A killed command goes on where it was when it is given again.
     """
-    from reaudio_eval.datasets import DatasetOptions, dataset_defaults
-    from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.longtail_plan import LongtailRequest, plan
-    from reaudio_eval.longtail_run import longtail as run
-    from reaudio_eval.models import Sampling
-    from reaudio_eval.printing import longtail_json, longtail_text, plan_json
+    from reaudio_eval.clips.collect import parse_named_paths
+    from reaudio_eval.clips.models import Sampling
+    from reaudio_eval.evaluations.longtail.plan import LongtailRequest, plan
+    from reaudio_eval.evaluations.longtail.run import longtail as run
+    from reaudio_eval.evaluations.longtail.text import longtail_json, longtail_text, plan_json
+    from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
 
     hush_libraries()
     defaults = dataset_defaults(dataset)

@@ -17,15 +17,15 @@ def list_names(
     as_json: JsonOption = False,
 ) -> None:
     """Registered names with one line each; nothing is imported."""
-    from reaudio_eval import registry
-    from reaudio_eval.protocols import PROTOCOLS
+    from reaudio_eval import plugins
+    from reaudio_eval.features.protocols import PROTOCOLS
 
     if what == "protocols":
         rows = {name: p.description for name, p in PROTOCOLS.items()}
-    elif what in registry.KINDS:
-        rows = {registry.public_name(what, name): entry.description for name, entry in registry.entries(what).items()}
+    elif what in plugins.KINDS:
+        rows = {plugins.public_name(what, name): entry.description for name, entry in plugins.entries(what).items()}
     else:
-        raise UnknownNameError("list", what, (*registry.KINDS, "protocols"))
+        raise UnknownNameError("list", what, (*plugins.KINDS, "protocols"))
     if as_json:
         print_json([{"name": name, "description": text} for name, text in rows.items()])
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import SeedOption
+from reaudio_eval.cli.options import SeedOption
 from reaudio_model.common.cli import JsonOption, print_json
 
 app = typer.Typer(no_args_is_help=True, help="One figure alone, from finished runs.")
@@ -41,7 +41,7 @@ def per_class(
     as_json: JsonOption = False,
 ) -> None:
     """Class scores against training frequency: a point a class, binned means, and a smooth with its band, for every system."""
-    from reaudio_eval.plots import plot_per_class
+    from reaudio_eval.evaluations.longtail.plots import plot_per_class
 
     made = plot_per_class(
         runs,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import MediaChoice, PlayersOption, SeedOption
+from reaudio_eval.cli.options import MediaChoice, PlayersOption, SeedOption
 from reaudio_model.common.cli import DEFAULT_JOBS, JobsOption, JsonOption, QuietOption, print_json, reporter
 
 EXAMPLE = "Example: [bold]reaudio-eval report reports/test --output reports/again[/bold]"
@@ -35,8 +35,8 @@ def report(
     quiet: QuietOption = False,
 ) -> None:
     """Make the report again from run directories; needs neither networks nor the embeddings."""
-    from reaudio_eval.printing import longtail_json, longtail_text
-    from reaudio_eval.rerendering import rerender
+    from reaudio_eval.evaluations.longtail.rerender import rerender
+    from reaudio_eval.evaluations.longtail.text import longtail_json, longtail_text
 
     result = rerender(
         runs,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import (
+from reaudio_eval.cli.options import (
     DEFAULT_PROTOCOL,
     CheckpointOption,
     DownloadOption,
@@ -59,7 +59,7 @@ def score(
     dry_run: DryRunOption = False,
 ) -> None:
     """Every metric for two folders: FAD, FD, KL, IS, KAD, CLAP score, with intervals and an audit of the files."""
-    from reaudio_eval.score_folders import folder_plan, score_folders
+    from reaudio_eval.evaluations.folders.run import folder_plan, score_folders
 
     options = evaluation_options(
         protocol, embedder, checkpoint, metric, require, seed, batch_size, device, jobs, cache_dir, allow_download, strict

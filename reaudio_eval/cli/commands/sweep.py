@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import (
+from reaudio_eval.cli.options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
     CandidatesOption,
@@ -131,13 +131,13 @@ def sweep(
     sample of 65 prompts, one of every class, is used unless --sample, --limit or --all-prompts says otherwise. A killed command goes on
     where it was when it is given again, and a value added to --over computes its cells only.
     """
-    from reaudio_eval.datasets import DatasetOptions, dataset_defaults
-    from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.models import Sampling
-    from reaudio_eval.sweep_cells import parse_over
-    from reaudio_eval.sweep_printing import plan_json, result_json, result_text
-    from reaudio_eval.sweep_run import SweepRequest, plan_sweep
-    from reaudio_eval.sweep_run import sweep as run
+    from reaudio_eval.clips.collect import parse_named_paths
+    from reaudio_eval.clips.models import Sampling
+    from reaudio_eval.evaluations.sweep.cells import parse_over
+    from reaudio_eval.evaluations.sweep.run import SweepRequest, plan_sweep
+    from reaudio_eval.evaluations.sweep.run import sweep as run
+    from reaudio_eval.evaluations.sweep.text import plan_json, result_json, result_text
+    from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
 
     factors = parse_over(over or [])
     if all_prompts and (sample or limit is not None):

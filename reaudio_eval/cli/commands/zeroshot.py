@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_eval.cli_options import (
+from reaudio_eval.cli.options import (
     DEFAULT_DATASET,
     DEFAULT_STRATA,
     BaselinesChoice,
@@ -63,7 +63,7 @@ from reaudio_model.common.cli import (
     reporter,
 )
 
-FEW_SHOT = 19  # as in reaudio_eval.regimes, which is not imported for --help
+FEW_SHOT = 19  # as in reaudio_eval.prompts.regimes, which is not imported for --help
 EXAMPLE = (
     "Example: [bold]reaudio-eval zeroshot --model re-audioldm-l[/bold] (the bundled miniature, nothing needed), or "
     "[bold]reaudio-eval zeroshot --dataset audiocaps --data-root audiocaps/ --references audio/test --clips Mine=out/ "
@@ -156,13 +156,13 @@ def zeroshot(
 
     A killed command goes on where it was when it is given again.
     """
-    from reaudio_eval.datasets import DatasetOptions, dataset_defaults
-    from reaudio_eval.generate import parse_named_paths
-    from reaudio_eval.longtail_plan import LongtailRequest
-    from reaudio_eval.models import Sampling
-    from reaudio_eval.zeroshot_printing import zeroshot_json, zeroshot_plan_json, zeroshot_text
-    from reaudio_eval.zeroshot_run import ZeroshotRequest, plan_zeroshot
-    from reaudio_eval.zeroshot_run import zeroshot as run
+    from reaudio_eval.clips.collect import parse_named_paths
+    from reaudio_eval.clips.models import Sampling
+    from reaudio_eval.evaluations.longtail.plan import LongtailRequest
+    from reaudio_eval.evaluations.zeroshot.run import ZeroshotRequest, plan_zeroshot
+    from reaudio_eval.evaluations.zeroshot.run import zeroshot as run
+    from reaudio_eval.evaluations.zeroshot.text import zeroshot_json, zeroshot_plan_json, zeroshot_text
+    from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
 
     hush_libraries()
     defaults = dataset_defaults(dataset)

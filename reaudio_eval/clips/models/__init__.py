@@ -12,8 +12,8 @@ unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
 One that can make several candidates of each clip and keep the one that its own CLAP finds nearest to the prompt
 (``Sampling.candidates``) says ``CANDIDATES = True``.
 A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after
-``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.retrieval_records.Retrieval`), or None where
-nothing was. The run keeps it, and the report looks for leaks and copies in it.
+``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.clips.system.Retrieval`), or
+None where nothing was. The run keeps it, and the report looks for leaks and copies in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import Retrieval
 

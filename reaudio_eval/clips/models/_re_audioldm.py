@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.models import ClipRequest, Sampling
-from reaudio_eval.retrieval_records import Retrieval
-from reaudio_eval.retrieved import read_retrieval
+from reaudio_eval.clips.models import ClipRequest, Sampling
+from reaudio_eval.clips.retrieval import read_retrieval
+from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.generation import GenerateRequest, generate_to_files, versions
-from reaudio_model.index_search import RETRIEVED, Question
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
 from reaudio_model.pipeline import ReAudioLDMPipeline
 from reaudio_model.records import Pair
-from reaudio_model.settings import from_mapping
+from reaudio_model.retrieval.index_search import RETRIEVED, Question
 
 MINIATURE = "miniature"
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
@@ -177,8 +177,8 @@ def pool_audio(request: ClipRequest) -> Path | None:
 
 def copied_clips(request: ClipRequest) -> dict[str, Path]:
     """The nearest clip of the miniature's pool for each prompt."""
-    from reaudio_model.clap import load_clap
     from reaudio_model.common.inference import open_device
+    from reaudio_model.encoders.clap import load_clap
 
     clap = load_clap(bundled.part("clap"), device=open_device(request.device))
     answer = ask_pool(_asked(request), 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, match_names
@@ -33,7 +33,7 @@ def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | No
     Raises:
         ReaudioError: not such a table.
     """
-    from reaudio_eval.retrieved import RETRIEVED, read_retrieval
+    from reaudio_eval.clips.retrieval import RETRIEVED, read_retrieval
 
     if request.source is None or not (request.source / RETRIEVED).is_file():
         return None

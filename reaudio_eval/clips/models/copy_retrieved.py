@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import ReaudioError
 
 KIND = "generated"
@@ -19,7 +19,7 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     Raises:
         ReaudioError: another dataset: its neighbours are written by ``reaudio-model index search``.
     """
-    from reaudio_eval.models._re_audioldm import MINIATURE, copied_clips
+    from reaudio_eval.clips.models._re_audioldm import MINIATURE, copied_clips
 
     if request.dataset.name != MINIATURE:
         raise ReaudioError(
@@ -31,6 +31,6 @@ def clips(request: ClipRequest) -> dict[str, Path]:
 
 def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval:
     """The neighbours that were copied, as ``clips`` has just written them down."""
-    from reaudio_eval.retrieved import read_retrieval
+    from reaudio_eval.clips.retrieval import read_retrieval
 
     return read_retrieval(request.output)

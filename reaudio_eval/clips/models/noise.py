@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest
 from reaudio_model.common.audio import decode, wav_bytes
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.files import atomic_write

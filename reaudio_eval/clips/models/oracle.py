@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest
 
 KIND = "generated"
 CANDIDATES = True
@@ -26,8 +26,8 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     Raises:
         ReaudioError: no real clips, no weights, or bad ones; see ``_re_audioldm.oracle_clips``.
     """
-    from reaudio_eval.models._re_audioldm import oracle_clips
-    from reaudio_eval.models.re_audioldm import training
+    from reaudio_eval.clips.models._re_audioldm import oracle_clips
+    from reaudio_eval.clips.models.re_audioldm import training
 
     return oracle_clips(request, f"re-audioldm-{request.variant}", training(request.variant))
 
@@ -38,7 +38,7 @@ def check(dataset: str, weights: Path | None, variant: str) -> None:
     Raises:
         ReaudioError: neither bundled weights for the dataset nor the user's.
     """
-    from reaudio_eval.models._re_audioldm import check_weights
-    from reaudio_eval.models.re_audioldm import training
+    from reaudio_eval.clips.models._re_audioldm import check_weights
+    from reaudio_eval.clips.models.re_audioldm import training
 
     check_weights(dataset, weights, f"oracle-{variant}", training(variant))

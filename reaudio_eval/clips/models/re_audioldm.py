@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest, Sampling
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval.clips.models import ClipRequest, Sampling
+from reaudio_eval.clips.system import Retrieval
 
 KIND = "generated"
 CANDIDATES = True
@@ -31,7 +31,7 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     Raises:
         ReaudioError: no weights, or bad ones; see ``_re_audioldm.generated_clips``.
     """
-    from reaudio_eval.models._re_audioldm import generated_clips
+    from reaudio_eval.clips.models._re_audioldm import generated_clips
 
     return generated_clips(request, f"re-audioldm-{request.variant}", training(request.variant))
 
@@ -42,7 +42,7 @@ def check(dataset: str, weights: Path | None, variant: str) -> None:
     Raises:
         ReaudioError: neither bundled weights for the dataset nor the user's.
     """
-    from reaudio_eval.models._re_audioldm import check_weights
+    from reaudio_eval.clips.models._re_audioldm import check_weights
 
     check_weights(dataset, weights, f"re-audioldm-{variant}", training(variant))
 
@@ -53,13 +53,13 @@ def defaults(variant: str, weights: Path | None) -> Sampling:
     Raises:
         CheckpointError: ``weights`` is no saved pipeline.
     """
-    from reaudio_eval.models import _re_audioldm
+    from reaudio_eval.clips.models import _re_audioldm
 
     return _re_audioldm.defaults(f"re-audioldm-{variant}", weights)
 
 
 def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
     """What was retrieved for the clips; None without retrieval."""
-    from reaudio_eval.models._re_audioldm import retrieved_pairs
+    from reaudio_eval.clips.models._re_audioldm import retrieved_pairs
 
     return retrieved_pairs(request, clips)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest
 
 KIND = "real"
 

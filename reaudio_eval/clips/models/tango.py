@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.models import ClipRequest, Sampling
+from reaudio_eval.clips.models import ClipRequest, Sampling
 
 KIND = "generated"
 CANDIDATES = True
@@ -18,7 +18,7 @@ def clips(request: ClipRequest) -> dict[str, Path]:
     Raises:
         ReaudioError: no weights, or bad ones; see ``_re_audioldm.generated_clips``.
     """
-    from reaudio_eval.models._re_audioldm import generated_clips
+    from reaudio_eval.clips.models._re_audioldm import generated_clips
 
     return generated_clips(request, "tango", TRAINING)
 
@@ -29,7 +29,7 @@ def check(dataset: str, weights: Path | None, variant: str) -> None:
     Raises:
         ReaudioError: neither bundled weights for the dataset nor the user's.
     """
-    from reaudio_eval.models._re_audioldm import check_weights
+    from reaudio_eval.clips.models._re_audioldm import check_weights
 
     check_weights(dataset, weights, "tango", TRAINING)
 
@@ -40,6 +40,6 @@ def defaults(variant: str, weights: Path | None) -> Sampling:
     Raises:
         CheckpointError: ``weights`` is no saved pipeline.
     """
-    from reaudio_eval.models import _re_audioldm
+    from reaudio_eval.clips.models import _re_audioldm
 
     return _re_audioldm.defaults("tango", weights)

@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.records import Comparison, MetricInfo
-from reaudio_eval.render.compare_tables import gain, position
-from reaudio_eval.render.drawing import Chart, figure_style, new_figure, settle
-from reaudio_eval.render.figures import axis_title
-from reaudio_eval.render.palette import MUTED, RULE, SystemStyle, system_styles
-from reaudio_eval.render.text import count, number, p_value
-from reaudio_eval.render.views import lookup, metric_decimals, records
+from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.evaluations.compare.tables import gain, position
+from reaudio_eval.evaluations.longtail.figures import axis_title
+from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle
+from reaudio_eval.reports.palette import MUTED, RULE, SystemStyle, system_styles
+from reaudio_eval.reports.text import count, number, p_value
+from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.scores.system_scores import MetricInfo
 
 MOST = 40  # classes in one figure; beyond, the largest gains and losses
 EXTREMES = 15  # gains, and losses, shown then

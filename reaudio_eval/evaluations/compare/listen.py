@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.records import Comparison, MetricInfo
-from reaudio_eval.render.compare_tables import gain, position
-from reaudio_eval.render.listen import Items, Listening, clips_by_system, ranking_metric
-from reaudio_eval.render.text import number
-from reaudio_eval.render.views import metric_decimals
+from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.evaluations.compare.tables import gain, position
+from reaudio_eval.reports.listen import Items, Listening, clips_by_system, ranking_metric
+from reaudio_eval.reports.text import number
+from reaudio_eval.reports.views import metric_decimals
+from reaudio_eval.scores.system_scores import MetricInfo
 
 Sources = dict[tuple[str, int | None], Mapping[str, Path]]
 

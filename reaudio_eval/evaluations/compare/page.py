@@ -8,20 +8,22 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reaudio_eval.records import Comparison, MetricInfo
-from reaudio_eval.render import compare_tables as tables
-from reaudio_eval.render import findings, sections
-from reaudio_eval.render.compare_listen import select_pairs
-from reaudio_eval.render.dumbbell import dumbbell_figure, finding
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.html import KINDS, Progress, RenderedReport
-from reaudio_eval.render.listen import Listening, anchors_by_label, ranking_metric
-from reaudio_eval.render.media import Media, MediaMode, media_for
-from reaudio_eval.render.page import render_page
-from reaudio_eval.render.paper_table import paper_latex
-from reaudio_eval.render.tables import FRAMES, analysis_fields, csv_bytes, file_stem, latex, record_json
-from reaudio_eval.render.text import count
-from reaudio_eval.render.views import TableView, primary_first
+from reaudio_eval.evaluations.compare import tables
+from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.evaluations.compare.dumbbell import dumbbell_figure, finding
+from reaudio_eval.evaluations.compare.listen import select_pairs
+from reaudio_eval.evaluations.compare.paper_table import paper_latex
+from reaudio_eval.evaluations.longtail import findings
+from reaudio_eval.evaluations.longtail.page import KINDS, Progress, RenderedReport
+from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.files import FRAMES, analysis_fields, csv_bytes, file_stem, latex, record_json
+from reaudio_eval.reports.listen import Listening, anchors_by_label, ranking_metric
+from reaudio_eval.reports.media import Media, MediaMode, media_for
+from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.text import count
+from reaudio_eval.reports.views import TableView, primary_first
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -83,7 +85,7 @@ def render_compare(
         gains += _gains(comparison, system, figures)
         advance("figures")
     panels = [_panel(comparison, metric, _anchors(listening)) for metric in primary_first(comparison.analysis)]
-    main, published = sections.main_table(comparison.analysis), tables.published_table(comparison)
+    main, published = shared_tables.main_table(comparison.analysis), tables.published_table(comparison)
     written = _write_tables(comparison, main, published, panels, output / "tables")
     atomic_write(output / "compare.json", comparison_json(comparison))
     advance("tables")
@@ -144,7 +146,7 @@ def _write_tables(
         **({} if published is None else {"published": comparison.published}),
     }
     views = [view for panel in panels for view in (panel.differences, panel.classes) if view is not None]
-    views += [sections.strata_table(comparison.analysis, panel.metric) for panel in panels]
+    views += [shared_tables.strata_table(comparison.analysis, panel.metric) for panel in panels]
     views += [] if published is None else [published]
     files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items()}
     files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views}
@@ -184,13 +186,13 @@ def _page(
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
         "runs": tables.runs_table(comparison),
-        "metrics_table": sections.metrics_table(analysis),
+        "metrics_table": shared_tables.metrics_table(analysis),
         "audit_table": findings.audit_table(analysis),
         "positions": {s.name: i for i, s in enumerate(analysis.systems)},
     }
     shown = tuple(s for s in SECTIONS if s[0] != "published" or published is not None)
     return render_page(
-        "compare.html.j2",
+        Path(__file__).with_name("compare.html.j2"),
         name="compare",
         title=f"Comparison: {analysis.dataset_name}/{analysis.split}",
         sections=shown,

@@ -8,12 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.published import METRICS
-from reaudio_eval.records import Comparison, MetricInfo
-from reaudio_eval.render.comparisons import QUANTITIES
-from reaudio_eval.render.text import count, interval, listing, number, p_value
-from reaudio_eval.render.verdict import ALPHA, sentences
-from reaudio_eval.render.views import (
+from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.evaluations.longtail.tables import QUANTITIES
+from reaudio_eval.evaluations.longtail.verdict import ALPHA, sentences
+from reaudio_eval.reports.text import count, interval, listing, number, p_value
+from reaudio_eval.reports.views import (
     Cell,
     Column,
     Notes,
@@ -27,6 +26,8 @@ from reaudio_eval.render.views import (
     records,
     scale,
 )
+from reaudio_eval.runs.published import METRICS
+from reaudio_eval.scores.system_scores import MetricInfo
 
 HOLM = (
     f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "

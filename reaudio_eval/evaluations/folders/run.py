@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.datasets._tables import read_captions
-from reaudio_eval.evaluate import EXAMPLES, Evaluation, Options, Tools, evaluate, prepare
-from reaudio_eval.records import Dataset, Prompt, SystemInfo
-from reaudio_eval.runs import Json, overall_json
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.datasets._tables import read_captions
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs.directory import Json, overall_json
+from reaudio_eval.scores.evaluate import EXAMPLES, Evaluation, Options, Tools, evaluate, prepare
+from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter

@@ -1,1 +1,1 @@
-"""Listening tests: forms that participants fill in, and what their answers say about systems and metrics."""
+"""Listening test: export of a blind test, analysis of its answers."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reaudio_eval.listening.analysis import ListeningAnalysis, analyse_answers
-from reaudio_eval.listening.material import metrics_of, scores_of
-from reaudio_eval.listening.records import Key, read_key
-from reaudio_eval.render.listening_report import render_listening
-from reaudio_eval.rerendering import find_runs, newest
-from reaudio_eval.runs import read_run
+from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis, analyse_answers
+from reaudio_eval.evaluations.listening.material import metrics_of, scores_of
+from reaudio_eval.evaluations.listening.page import render_listening
+from reaudio_eval.evaluations.listening.records import Key, read_key
+from reaudio_eval.evaluations.longtail.rerender import find_runs, newest
+from reaudio_eval.runs.directory import read_run
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.listening.agreement import alpha_estimate, consistency, split_half
-from reaudio_eval.listening.answers import read_answers
-from reaudio_eval.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
-from reaudio_eval.listening.metric_agreement import metric_rows
-from reaudio_eval.listening.preferences import bradley_terry
-from reaudio_eval.listening.records import QUESTIONS, Key
-from reaudio_eval.listening.screening import Screened, screen
-from reaudio_eval.render.text import count
-from reaudio_eval.stats import Draws, detectable_difference, holm, percentile_interval
-from reaudio_eval.summaries import ALL, frame
+from reaudio_eval.evaluations.listening.agreement import alpha_estimate, consistency, split_half
+from reaudio_eval.evaluations.listening.answers import read_answers
+from reaudio_eval.evaluations.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
+from reaudio_eval.evaluations.listening.metric_agreement import metric_rows
+from reaudio_eval.evaluations.listening.preferences import bradley_terry
+from reaudio_eval.evaluations.listening.records import QUESTIONS, Key
+from reaudio_eval.evaluations.listening.screening import Screened, screen
+from reaudio_eval.reports.text import count
+from reaudio_eval.statistics.intervals import Draws, detectable_difference, holm, percentile_interval
+from reaudio_eval.statistics.rows import ALL, frame
 from reaudio_model.common.errors import ReaudioError
 
 N_DRAWS = 2_000
@@ -94,7 +94,7 @@ def analyse_answers(
         seed: of the bootstrap.
 
     Raises:
-        ReaudioError: see :func:`reaudio_eval.listening.answers.read_answers`; or nobody's answers are left.
+        ReaudioError: see :func:`reaudio_eval.evaluations.listening.answers.read_answers`; or nobody's answers are left.
     """
     answers = read_answers(key, paths)
     screened = screen(key, answers.rows, keep_all=keep_all, max_failed=max_failed)

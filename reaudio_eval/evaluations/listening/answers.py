@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.listening.records import FIRST, NEITHER, QUESTIONS, SECOND, Item, Key
-from reaudio_eval.render.text import count
+from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, QUESTIONS, SECOND, Item, Key
+from reaudio_eval.reports.text import count
 from reaudio_model.common.errors import ReaudioError
 
 ANSWER_SCHEMA = 1

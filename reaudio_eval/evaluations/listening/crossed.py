@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from reaudio_eval.records import IntArray
-from reaudio_eval.stats import (
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.statistics.intervals import (
     LEVEL,
     Draws,
     Estimate,

@@ -9,11 +9,12 @@ from typing import Any
 
 import soundfile
 
-from reaudio_eval.listening import stimuli
-from reaudio_eval.listening.assignment import Layout, make_forms, uneven
-from reaudio_eval.listening.crossed import prompts_needed
-from reaudio_eval.listening.material import Material, choose_prompts, gather
-from reaudio_eval.listening.records import (
+from reaudio_eval.evaluations.listening import stimuli
+from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
+from reaudio_eval.evaluations.listening.crossed import prompts_needed
+from reaudio_eval.evaluations.listening.form import PageItem, form_minutes, render_form
+from reaudio_eval.evaluations.listening.material import Material, choose_prompts, gather
+from reaudio_eval.evaluations.listening.records import (
     DESIGNS,
     FORMS_FOLDER,
     KEY_NAME,
@@ -27,9 +28,8 @@ from reaudio_eval.listening.records import (
     TestPrompt,
     read_key,
 )
-from reaudio_eval.listening.stimuli import NOISE_SECONDS, Stimulus
-from reaudio_eval.render.listening_form import PageItem, form_minutes, render_form
-from reaudio_eval.render.text import count
+from reaudio_eval.evaluations.listening.stimuli import NOISE_SECONDS, Stimulus
+from reaudio_eval.reports.text import count
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.files import atomic_write, canonical_sha256

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from reaudio_eval.listening.records import FIRST, NEITHER, OVL, REL, SECOND, Design
-from reaudio_eval.render.page import own_text, page_environment, policy
-from reaudio_eval.render.palette import css_variables
+from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, OVL, REL, SECOND, Design
+from reaudio_eval.reports.page import own_text, page_environment, policy
+from reaudio_eval.reports.palette import css_variables
 
 ANSWER_SECONDS = 8.0  # thinking and answering, an item
 
@@ -60,7 +61,7 @@ def render_form(
         calibration: position of the noise for setting the volume.
         seconds: of audio in all items, for the estimate of how long the form takes.
     """  # fmt: skip
-    environment = page_environment()
+    environment = page_environment(Path(__file__).parent)
     script = own_text(environment, "listening.js")
     questions = [_question(design, scale, q) for q in (OVL, REL)]
     data = {

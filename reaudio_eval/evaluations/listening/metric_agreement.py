@@ -15,10 +15,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from reaudio_eval import trends
-from reaudio_eval.listening.resampling import pigeonhole, unit_counts
-from reaudio_eval.records import MetricInfo
-from reaudio_eval.stats import MIN_BOOTSTRAP, Draws, Estimate, Floats, no_interval, percentile_interval, undefined
+from reaudio_eval.evaluations.listening.resampling import pigeonhole, unit_counts
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics import class_statistics
+from reaudio_eval.statistics.intervals import (
+    MIN_BOOTSTRAP,
+    Draws,
+    Estimate,
+    Floats,
+    no_interval,
+    percentile_interval,
+    undefined,
+)
 
 MIN_CLIPS = 5
 MIN_SYSTEMS = 3
@@ -58,7 +66,7 @@ def _row(level: str, statistic: str, estimate: Estimate, n: int) -> Row:
 
 def _clip_rows(clips: pd.DataFrame, draws: Draws) -> Iterator[Row]:
     x, y = clips["score"].to_numpy(dtype=np.float64), clips["value"].to_numpy(dtype=np.float64)
-    for name, statistic in (("spearman", trends.spearman), ("kendall", trends.kendall)):
+    for name, statistic in (("spearman", class_statistics.spearman), ("kendall", class_statistics.kendall)):
         if len(clips) < MIN_CLIPS:
             yield _row("clip", name, undefined(f"{len(clips)} clips have both: a correlation needs {MIN_CLIPS}"), len(clips))
             continue
@@ -95,7 +103,7 @@ def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:
     right = (np.sign(x) * np.sign(y) + 1) / 2
 
     def share(counts: Floats) -> Floats:
-        return trends.weighted_mean(counts, right, np.ones(len(right)))
+        return class_statistics.weighted_mean(counts, right, np.ones(len(right)))
 
     return _row("choice", "accuracy", _over_prompts(float(right.mean()), pairs, share, draws), len(pairs))
 

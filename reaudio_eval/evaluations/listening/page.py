@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval import __version__
-from reaudio_eval.listening.analysis import ListeningAnalysis
-from reaudio_eval.listening.records import QUESTIONS, REL
-from reaudio_eval.listening.screening import MIN_ANSWERED
-from reaudio_eval.listening.stimuli import LEVEL_DB
-from reaudio_eval.records import SCHEMA_VERSION, MetricInfo
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.listening_figures import (
+from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
+from reaudio_eval.evaluations.listening.figures import (
     forest_figure,
     forest_finding,
     means_figure,
     means_finding,
     scatter_figure,
 )
-from reaudio_eval.render.listening_tables import (
+from reaudio_eval.evaluations.listening.records import QUESTIONS, REL
+from reaudio_eval.evaluations.listening.screening import MIN_ANSWERED
+from reaudio_eval.evaluations.listening.stimuli import LEVEL_DB
+from reaudio_eval.evaluations.listening.tables import (
     agreement_table,
     means_table,
     metrics_table,
@@ -34,11 +32,14 @@ from reaudio_eval.render.listening_tables import (
     system_infos,
     value_digits,
 )
-from reaudio_eval.render.page import render_page
-from reaudio_eval.render.tables import csv_bytes, file_stem, latex, record_json
-from reaudio_eval.render.text import count, interval, listing, number
-from reaudio_eval.render.views import TableView, lookup
-from reaudio_eval.summaries import ALL
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.files import csv_bytes, file_stem, latex, record_json
+from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.text import count, interval, listing, number
+from reaudio_eval.reports.views import TableView, lookup
+from reaudio_eval.runs.directory import SCHEMA_VERSION
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -80,7 +81,7 @@ def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
     _write_tables(analysis, content, output / "tables")
     atomic_write(output / "listening.json", listening_json(analysis))
     page = render_page(
-        "listening_report.html.j2",
+        Path(__file__).with_name("listening_report.html.j2"),
         name="listening",
         title=f"Listening test {analysis.key.test_id}",
         sections=SECTIONS,

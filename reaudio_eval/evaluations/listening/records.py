@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reaudio_eval.records import MetricInfo, SystemKind
+from reaudio_eval.clips.system import SystemKind
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import json_bytes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reaudio_eval.listening.records import FIRST, OVL, QUESTIONS, REL, SECOND, Clip, Item, Key
+from reaudio_eval.evaluations.listening.records import FIRST, OVL, QUESTIONS, REL, SECOND, Clip, Item, Key
 
 MIN_ANSWERED = 0.5  # of a form's questions; a participant with fewer is left out
 MIN_UNIFORM = 6  # answers of one question, all equal, that show that nobody listened

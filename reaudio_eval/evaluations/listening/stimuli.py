@@ -19,8 +19,8 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from reaudio_eval.listening.records import AudioFormat
-from reaudio_eval.render.media import data_uri, mp3
+from reaudio_eval.evaluations.listening.records import AudioFormat
+from reaudio_eval.reports.media import data_uri, mp3
 from reaudio_model.common.audio import decode
 
 Floats = npt.NDArray[np.float32]

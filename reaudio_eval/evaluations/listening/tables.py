@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from reaudio_eval.listening.analysis import ListeningAnalysis
-from reaudio_eval.listening.records import QUESTIONS
-from reaudio_eval.records import MetricInfo, SystemInfo
-from reaudio_eval.render.text import DASH, count, interval, number, p_value
-from reaudio_eval.render.verdict import ALPHA, Separation, separate
-from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, arrow, bar, lookup, records, scale
-from reaudio_eval.summaries import ALL
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
+from reaudio_eval.evaluations.listening.records import QUESTIONS
+from reaudio_eval.evaluations.longtail.verdict import ALPHA, Separation, separate
+from reaudio_eval.reports.text import DASH, count, interval, number, p_value
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, lookup, records, scale
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.rows import ALL
 
 RHO, TAU = "Spearman ρ", "Kendall τ"
 

@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from typing import Any
 
-from reaudio_eval.listening.analyse import ListeningResult
-from reaudio_eval.listening.export import ListeningPlan, ListeningTest
-from reaudio_eval.render.listening_report import sentences
-from reaudio_eval.render.listening_tables import value_digits, value_name
-from reaudio_eval.render.tables import record_json
-from reaudio_eval.render.text import count, listing
-from reaudio_eval.summaries import ALL
+from reaudio_eval.evaluations.listening.analyse import ListeningResult
+from reaudio_eval.evaluations.listening.export import ListeningPlan, ListeningTest
+from reaudio_eval.evaluations.listening.page import sentences
+from reaudio_eval.evaluations.listening.tables import value_digits, value_name
+from reaudio_eval.reports.files import record_json
+from reaudio_eval.reports.text import count, listing
+from reaudio_eval.statistics.rows import ALL
 
 
 def plan_json(plan: ListeningPlan) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.drawing import (
+from reaudio_eval.reports.drawing import (
     DECADES,
     Chart,
     axis_limits,
@@ -28,7 +27,9 @@ from reaudio_eval.render.drawing import (
     new_figure,
     settle,
 )
-from reaudio_eval.render.palette import MUTED, STRATA, SURFACE, SystemStyle, system_styles
+from reaudio_eval.reports.palette import MUTED, STRATA, SURFACE, SystemStyle, system_styles
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 LAYERS = ("points", "bins", "smooth")  # of the frequency figure
 

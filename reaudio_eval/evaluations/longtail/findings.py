@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.text import count, decimals, interval, listing, number
-from reaudio_eval.render.views import Cell, Column, Row, TableView, metric_decimals, records
+from reaudio_eval.reports.text import count, decimals, interval, listing, number
+from reaudio_eval.reports.views import Cell, Column, Row, TableView, metric_decimals, records
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 SHAPES = {
     "gini": "Gini coefficient of the training counts",

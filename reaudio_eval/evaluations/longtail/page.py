@@ -8,21 +8,24 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render import comparisons, copying_section, findings, sections, verdict
-from reaudio_eval.render.drawing import CROWDED, Chart
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.figures import (
+from reaudio_eval.evaluations.longtail import findings, verdict
+from reaudio_eval.evaluations.longtail import tables as comparisons
+from reaudio_eval.evaluations.longtail.figures import (
     frequency_figure,
     label_histogram_figure,
     strata_figure,
     trend_figure,
 )
-from reaudio_eval.render.listen import Listening, anchors_by_label, n_players, select
-from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
-from reaudio_eval.render.page import render_page
-from reaudio_eval.render.tables import analysis_json, write_tables
-from reaudio_eval.render.views import TableView, primary_first
+from reaudio_eval.reports import copying_section, shared_tables
+from reaudio_eval.reports.drawing import CROWDED, Chart
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.files import analysis_json, write_tables
+from reaudio_eval.reports.listen import Listening, anchors_by_label, n_players, select
+from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
+from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.views import TableView, primary_first
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -133,13 +136,13 @@ def _panel(
         metric,
         figures.add(f"frequency-{name}", frequency_figure(analysis, metric), findings.frequency(analysis, metric)),
         figures.add(f"strata-{name}", strata_figure(analysis, metric), findings.strata(analysis, metric)),
-        sections.strata_table(analysis, metric),
-        sections.normalised_table(analysis, metric),
-        sections.bins_table(analysis, metric),
+        shared_tables.strata_table(analysis, metric),
+        shared_tables.normalised_table(analysis, metric),
+        shared_tables.bins_table(analysis, metric),
         comparisons.trend_table(analysis, metric),
         comparisons.summary_table(analysis, metric),
         comparisons.paired_tables(analysis, metric),
-        sections.class_table(analysis, metric, listen),
+        shared_tables.class_table(analysis, metric, listen),
     )
 
 
@@ -156,9 +159,9 @@ def _page(
         "analysis": analysis,
         "sentences": verdict.sentences(analysis),
         "losses": comparisons.loss_table(analysis),
-        "main": sections.main_table(analysis),
-        "sizes": sections.sizes_table(analysis),
-        "metrics_table": sections.metrics_table(analysis),
+        "main": shared_tables.main_table(analysis),
+        "sizes": shared_tables.sizes_table(analysis),
+        "metrics_table": shared_tables.metrics_table(analysis),
         "tail_shape": findings.tail_shape(analysis),
         "histogram": histogram,
         "panels": panels,
@@ -173,7 +176,7 @@ def _page(
         "untrusted": [p for p in analysis.prompts if not p.labels_known],
     }
     return render_page(
-        "longtail.html.j2",
+        Path(__file__).with_name("longtail.html.j2"),
         name="longtail",
         title=f"Long-tail report: {analysis.dataset_name}/{analysis.split}",
         sections=SECTIONS,

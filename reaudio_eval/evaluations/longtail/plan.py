@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from reaudio_eval import registry
-from reaudio_eval.baselines import COPY, baseline_names
-from reaudio_eval.class_prompts import class_prompts
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.evaluate import Options, Tools, prepare
-from reaudio_eval.generate import SystemRequest, shown_name
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import Dataset, Stratum
-from reaudio_eval.retrieved import Compared
-from reaudio_eval.samples import covering_sample
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import SystemRequest, shown_name
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.retrieval import Compared
+from reaudio_eval.prompts.class_prompts import class_prompts
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.samples import covering_sample
+from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.runs.bundled import COPY, baseline_names
+from reaudio_eval.scores.evaluate import Options, Tools, prepare
 from reaudio_model.common.errors import ReaudioError
 
 Overwrite = Literal["never", "only-missing", "always"]
@@ -45,7 +45,7 @@ class LongtailRequest:
         output: report and run directories.
         class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
         limit: only the first so many prompts.
-        sample: only so many prompts, chosen over all classes (:func:`reaudio_eval.samples.covering_sample`); 0 takes all.
+        sample: only so many prompts, chosen over all classes (:func:`reaudio_eval.prompts.samples.covering_sample`); 0 takes all.
         primary: metric drawn first; None chooses CLAP score, else label recall.
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or their presence is an error ("never").
         media: players in the page, in a folder beside it, or none.
@@ -110,7 +110,7 @@ def plan(request: LongtailRequest, options: Options) -> Plan:
         if wanted and name not in request.models:
             requests.append(SystemRequest(name, name))
     for each in requests:
-        registry.load("models", each.model)
+        plugins.load("models", each.model)
     return Plan(
         dataset, strata_scheme(request.strata, dataset.train_counts), prepare(options), tuple(requests), options.protocol
     )
@@ -120,7 +120,8 @@ def load_dataset(request: LongtailRequest) -> Dataset:
     """The dataset with the prompts asked for.
 
     Raises:
-        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.class_prompts.class_prompts`; options that do not go together.
+        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.prompts.class_prompts.class_prompts`;
+            options that do not go together.
     """
     if request.limit is not None and request.sample:
         raise ReaudioError("--limit takes the first prompts and --sample some of every class: give one of them.")
@@ -128,7 +129,7 @@ def load_dataset(request: LongtailRequest) -> Dataset:
         for option, value in (("--references", request.data.references), ("--clip-manifest", request.data.clip_manifest)):
             if value is not None:
                 raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
-    dataset: Dataset = registry.load("datasets", request.dataset).load(request.data)
+    dataset: Dataset = plugins.load("datasets", request.dataset).load(request.data)
     if request.class_prompts:
         dataset = class_prompts(dataset, request.class_prompts)
     if request.limit is not None:
@@ -141,6 +142,6 @@ def _check_weights(request: LongtailRequest) -> None:
         if name not in request.models:
             raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
     for name in request.models:
-        check = getattr(registry.load("models", name), "check", None)
+        check = getattr(plugins.load("models", name), "check", None)
         if check is not None:
-            check(request.dataset, request.weights.get(name), registry.find("models", name).variant)
+            check(request.dataset, request.weights.get(name), plugins.find("models", name).variant)

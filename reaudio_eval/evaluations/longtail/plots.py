@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.analysis import choose_primary
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.drawing import add_legend
-from reaudio_eval.render.figures import LAYERS, frequency_figure
-from reaudio_eval.render.svg import figure_bytes, name_points
-from reaudio_eval.rerendering import analyse_runs, find_runs
-from reaudio_eval.runs import read_run
+from reaudio_eval.evaluations.longtail.figures import LAYERS, frequency_figure
+from reaudio_eval.evaluations.longtail.rerender import analyse_runs, find_runs
+from reaudio_eval.reports.drawing import add_legend
+from reaudio_eval.reports.svg import figure_bytes, name_points
+from reaudio_eval.runs.directory import read_run
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.longtail import choose_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError, one_of
 from reaudio_model.common.files import atomic_path, atomic_write
 
@@ -54,7 +55,7 @@ def plot_per_class(
         output: a file (``.svg``, ``.pdf`` or ``.png``), or a stem of all three. ``<stem>.csv`` beside it holds the classes.
         metric: name; None takes the runs' primary by default: CLAP score, else label recall, else the first with a value a clip.
         systems: those drawn, in this order; () draws all.
-        layers: of :data:`reaudio_eval.render.figures.LAYERS`.
+        layers: of :data:`reaudio_eval.evaluations.longtail.figures.LAYERS`.
         strata: a scheme for the marks along the top; None takes the runs'.
         width, height: inches, 2 to 30.
         seed: of the bootstrap.
@@ -63,7 +64,8 @@ def plot_per_class(
         Paths and numbers.
 
     Raises:
-        ReaudioError: see :func:`reaudio_eval.rerendering.analyse_runs`; a size out of range, no layer, a metric without class scores.
+        ReaudioError: see :func:`reaudio_eval.evaluations.longtail.rerender.analyse_runs`; a size out of range, no
+            layer, a metric without class scores.
         UnknownNameError: metric, system or layer.
     """
     _check(layers, width, height)

@@ -6,17 +6,18 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.baselines import known_baselines
-from reaudio_eval.classes import all_metrics
-from reaudio_eval.datasets import dataset_defaults
-from reaudio_eval.longtail_plan import Media
-from reaudio_eval.longtail_run import LongtailResult, render_stage
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import Alert, LongtailAnalysis, Stratum, SystemScores
-from reaudio_eval.retrieved import control_of
-from reaudio_eval.runs import MANIFEST, Run, read_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.retrieval import control_of
+from reaudio_eval.evaluations.longtail.plan import Media
+from reaudio_eval.evaluations.longtail.run import LongtailResult, render_stage
+from reaudio_eval.prompts.datasets import dataset_defaults
+from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.runs.bundled import known_baselines
+from reaudio_eval.runs.directory import MANIFEST, Run, read_run
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.class_table import all_metrics
+from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 

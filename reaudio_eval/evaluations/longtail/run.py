@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.baselines import known_baselines
-from reaudio_eval.datasets import dataset_defaults
-from reaudio_eval.evaluate import Evaluation, Options, Tools, evaluate
-from reaudio_eval.generate import Generation, collect, competes
-from reaudio_eval.longtail_plan import LongtailRequest, Media, Plan, plan
-from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, SystemInfo, SystemScores
-from reaudio_eval.render.html import RenderedReport, render_longtail
-from reaudio_eval.render.media import INLINE_PLAYERS
-from reaudio_eval.retrieved import Compared, compared, control_of, with_judges
-from reaudio_eval.run_store import RunStore, run_provenance, scored_only
-from reaudio_eval.runs import Json
+from reaudio_eval.clips.collect import Generation, collect, competes
+from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.longtail.page import RenderedReport, render_longtail
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Media, Plan, plan
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets import dataset_defaults
+from reaudio_eval.reports.media import INLINE_PLAYERS
+from reaudio_eval.runs.bundled import known_baselines
+from reaudio_eval.runs.directory import Json
+from reaudio_eval.runs.store import RunStore, run_provenance, scored_only
+from reaudio_eval.scores.evaluate import Evaluation, Options, Tools, evaluate
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.progress import Reporter
 
 
@@ -65,7 +68,7 @@ def longtail(request: LongtailRequest, options: Options, reporter: Reporter | No
     """Evaluate systems by label frequency and write run directories and the report.
 
     Raises:
-        ReaudioError: see :func:`plan` and :func:`reaudio_eval.evaluate.evaluate`.
+        ReaudioError: see :func:`plan` and :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
     reporter = reporter or Reporter(quiet=True)
     todo = plan(request, options)
@@ -79,7 +82,7 @@ def score_plan(request: LongtailRequest, options: Options, todo: Plan, reporter:
     """Collect the clips of a plan and score them; finished clips, embeddings and runs are kept.
 
     Raises:
-        ReaudioError: see :func:`reaudio_eval.generate.collect` and :func:`reaudio_eval.evaluate.evaluate`.
+        ReaudioError: see :func:`reaudio_eval.clips.collect.collect` and :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
     dataset = todo.dataset
     systems = collect(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.text import DASH, count, interval, number, p_value
-from reaudio_eval.render.verdict import ALPHA, ends, generated, losses
-from reaudio_eval.render.views import (
+from reaudio_eval.evaluations.longtail.verdict import ALPHA, ends, generated, losses
+from reaudio_eval.reports.text import DASH, count, interval, number, p_value
+from reaudio_eval.reports.views import (
     Cell,
     Column,
     Notes,
@@ -22,6 +21,8 @@ from reaudio_eval.render.views import (
     records,
     scale,
 )
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 STATISTICS = {
     "gap_head_tail": "head minus tail",

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reaudio_eval.data_stats import LabelStatistics
-from reaudio_eval.render.figures import label_histogram_figure
-from reaudio_eval.render.svg import save_figure
-from reaudio_eval.render.views import arrow
-from reaudio_eval.runs import number, overall_json
+from reaudio_eval.evaluations.longtail.figures import label_histogram_figure
+from reaudio_eval.prompts.label_counts import LabelStatistics
+from reaudio_eval.reports.svg import save_figure
+from reaudio_eval.reports.views import arrow
+from reaudio_eval.runs.directory import number, overall_json
 from reaudio_model.common.files import atomic_path
 
 if TYPE_CHECKING:
-    from reaudio_eval.compare_runs import ComparisonResult
-    from reaudio_eval.longtail_plan import LongtailRequest, Plan
-    from reaudio_eval.longtail_run import LongtailResult
+    from reaudio_eval.evaluations.compare.run import ComparisonResult
+    from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Plan
+    from reaudio_eval.evaluations.longtail.run import LongtailResult
 
 
 def plan_json(request: LongtailRequest, plan: Plan) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo, Stratum
-from reaudio_eval.render.text import count, interval, listing, number
-from reaudio_eval.render.views import lookup, metric_decimals, records
+from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.reports.text import count, interval, listing, number
+from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 ALPHA = 0.05
 

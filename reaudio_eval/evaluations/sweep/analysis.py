@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import Alert, LongtailAnalysis, MetricInfo
-from reaudio_eval.summaries import ALL, Row, frame
-from reaudio_eval.sweep_cells import Axis, Cell, Design, show
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, show
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.rows import ALL, Row, frame
 
 _NUMBER, _COUNT, _TEXT, _FLAG = "float64", "Int64", "object", "bool"
 COLUMNS: Mapping[str, Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from reaudio_eval.models import Sampling
+from reaudio_eval.clips.models import Sampling
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.config import Retrieval
 

@@ -10,13 +10,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.records import MetricInfo
-from reaudio_eval.render.drawing import Chart, axis_limits, figure_style, new_figure, settle
-from reaudio_eval.render.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
-from reaudio_eval.render.sweep_tables import strata_of
-from reaudio_eval.summaries import ALL
-from reaudio_eval.sweep_analysis import SEPARATED, Sweep
-from reaudio_eval.sweep_cells import Axis, show
+from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
+from reaudio_eval.evaluations.sweep.cells import Axis, show
+from reaudio_eval.evaluations.sweep.tables import strata_of
+from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle
+from reaudio_eval.reports.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.rows import ALL
 
 
 def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:

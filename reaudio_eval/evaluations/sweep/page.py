@@ -10,18 +10,22 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.records import SCHEMA_VERSION, MetricInfo
-from reaudio_eval.render import findings, sections, sweep_tables, sweep_verdict
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.html import RenderedReport
-from reaudio_eval.render.listen import Listening, select
-from reaudio_eval.render.media import Media, MediaMode, media_for
-from reaudio_eval.render.page import render_page
-from reaudio_eval.render.sweep_figures import factor_figure
-from reaudio_eval.render.tables import csv_bytes, file_stem, latex, plain
-from reaudio_eval.render.views import TableView, primary_first
-from reaudio_eval.sweep_analysis import Sweep
-from reaudio_eval.sweep_cells import Axis, describe, show
+from reaudio_eval.evaluations.longtail import findings
+from reaudio_eval.evaluations.longtail.page import RenderedReport
+from reaudio_eval.evaluations.sweep import tables as sweep_tables
+from reaudio_eval.evaluations.sweep import verdict
+from reaudio_eval.evaluations.sweep.analysis import Sweep
+from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
+from reaudio_eval.evaluations.sweep.figures import factor_figure
+from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.files import csv_bytes, file_stem, latex, plain
+from reaudio_eval.reports.listen import Listening, select
+from reaudio_eval.reports.media import Media, MediaMode, media_for
+from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.views import TableView, primary_first
+from reaudio_eval.runs.directory import SCHEMA_VERSION
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.files import atomic_write
 
 SECTIONS_BEFORE = (("verdict", "Verdict"), ("cells", "Settings"))
@@ -95,7 +99,7 @@ def render_sweep(
 
 def _panel(sweep: Sweep, axis: Axis, metric: MetricInfo, figures: FigureFiles) -> Panel:
     name = f"sweep-{axis.factor.name}-{metric.name}"
-    shown = sweep_verdict.finding(sweep, axis, metric)
+    shown = verdict.finding(sweep, axis, metric)
     return Panel(
         metric,
         figures.add(name, factor_figure(sweep, axis, metric), shown, legend=False),
@@ -128,7 +132,7 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
                 for axis in sweep.axes
             },
             "primary": analysis.primary,
-            "verdict": sweep_verdict.sentences(sweep),
+            "verdict": verdict.sentences(sweep),
             "metrics": analysis.metrics,
             "strata": analysis.strata,
             "strata_sizes": analysis.strata_sizes,
@@ -156,11 +160,11 @@ def _page(
         "sweep": sweep,
         "analysis": analysis,
         "reference": describe(sweep.reference.settings),
-        "sentences": sweep_verdict.sentences(sweep),
+        "sentences": verdict.sentences(sweep),
         "cells_table": cells,
         "metrics": primary_first(analysis),
         "panels": panels,
-        "metrics_table": sections.metrics_table(analysis),
+        "metrics_table": shared_tables.metrics_table(analysis),
         "listening": listening,
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
@@ -168,7 +172,7 @@ def _page(
         "audit_table": findings.audit_table(analysis),
     }
     return render_page(
-        "sweep.html.j2",
+        Path(__file__).with_name("sweep.html.j2"),
         name="sweep",
         title=f"Sweep of {sweep.reference.name}: {analysis.dataset_name}/{analysis.split}",
         sections=(*SECTIONS_BEFORE, *factors, *SECTIONS_AFTER),

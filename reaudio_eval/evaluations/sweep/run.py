@@ -10,21 +10,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import longtail_plan, longtail_run, registry, run_store
-from reaudio_eval.analysis import analyse
-from reaudio_eval.datasets import DatasetOptions, dataset_defaults
-from reaudio_eval.evaluate import Evaluation, Options, evaluate
-from reaudio_eval.generate import Generation, SystemRequest, check_names, collect_one, takes_candidates
-from reaudio_eval.longtail_plan import LongtailRequest, Media, Overwrite, Plan
-from reaudio_eval.longtail_run import networks
-from reaudio_eval.models import Sampling, Spent
-from reaudio_eval.records import Dataset, LongtailAnalysis, SystemInfo, SystemScores
-from reaudio_eval.render.html import RenderedReport
-from reaudio_eval.retrieved import compared, with_judges
-from reaudio_eval.run_store import RunStore
-from reaudio_eval.runs import MANIFEST, is_finished
-from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
-from reaudio_eval.sweep_cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import Generation, SystemRequest, check_names, collect_one, takes_candidates
+from reaudio_eval.clips.models import Sampling, Spent
+from reaudio_eval.clips.retrieval import compared, with_judges
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.longtail import plan
+from reaudio_eval.evaluations.longtail import run as longtail_run
+from reaudio_eval.evaluations.longtail.page import RenderedReport
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Media, Overwrite, Plan
+from reaudio_eval.evaluations.longtail.run import networks
+from reaudio_eval.evaluations.sweep.analysis import Sweep, summarise_sweep, sweep_alerts
+from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
+from reaudio_eval.runs import store as run_store
+from reaudio_eval.runs.directory import MANIFEST, is_finished
+from reaudio_eval.runs.store import RunStore
+from reaudio_eval.scores.evaluate import Evaluation, Options, evaluate
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import given_choices
@@ -39,7 +45,7 @@ class SweepRequest:
         data: its files; ``data.captions`` is the caption of the reference.
         output: report, clips and run directories.
         model: registered model that samples.
-        over: factor -> values, of :func:`reaudio_eval.sweep_cells.parse_over`.
+        over: factor -> values, of :func:`reaudio_eval.evaluations.sweep.cells.parse_over`.
         design: "star" varies each factor alone, "grid" makes all combinations.
         weights: the user's weights, or None for those that come with the package.
         index: the user's retrieval index.
@@ -49,7 +55,7 @@ class SweepRequest:
         limit: only the first so many prompts.
         sample: prompts chosen over all classes; 0 takes all, None what the dataset says (``DatasetDefaults.sweep_sample``).
         primary: metric shown first.
-        overwrite: see :class:`reaudio_eval.longtail_plan.LongtailRequest`.
+        overwrite: see :class:`reaudio_eval.evaluations.longtail.plan.LongtailRequest`.
         media: players in the page, in a folder beside it, or none.
         players: clips to listen to, at most, but two prompts; None takes the report's own number.
     """
@@ -134,14 +140,12 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     longtail = request.as_longtail()
     first = cells[0].settings.captions
-    base = longtail_plan.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
+    base = plan.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
     if request.primary is not None:
         one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
     datasets = {first: base.dataset}
     for number in sorted({cell.settings.captions for cell in cells} - {first}):
-        datasets[number] = longtail_plan.load_dataset(
-            dataclasses.replace(longtail, data=_with_caption(request.data, number))
-        )
+        datasets[number] = plan.load_dataset(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
     return SweepPlan(base, cells, axes, datasets)
 
 
@@ -150,8 +154,8 @@ def _with_caption(data: DatasetOptions, number: int) -> DatasetOptions:
 
 
 def _defaults(request: SweepRequest) -> Sampling:
-    entry = registry.find("models", request.model)
-    module = registry.load("models", request.model)
+    entry = plugins.find("models", request.model)
+    module = plugins.load("models", request.model)
     if not hasattr(module, "defaults"):
         raise ReaudioError(
             f"{request.model} does not sample, so there is nothing to vary: name a model that generates, such as re-audioldm-l "
@@ -174,9 +178,9 @@ def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = N
     A call that was cut off goes on where it was; cells that are there are neither generated nor scored again.
 
     Raises:
-        ReaudioError: see :func:`plan_sweep` and :func:`reaudio_eval.evaluate.evaluate`.
+        ReaudioError: see :func:`plan_sweep` and :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
-    from reaudio_eval.render.sweep import PLAYERS, render_sweep
+    from reaudio_eval.evaluations.sweep.page import PLAYERS, render_sweep
 
     reporter = reporter or Reporter(quiet=True)
     todo = plan_sweep(request, options)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reaudio_eval.records import MetricInfo
-from reaudio_eval.render.text import DASH, interval, number
-from reaudio_eval.render.views import Cell, Column, Notes, Row, TableView, arrow, lookup, metric_decimals, primary_first
-from reaudio_eval.summaries import ALL
-from reaudio_eval.sweep_analysis import SEPARATED, Sweep
-from reaudio_eval.sweep_cells import Axis, show
+from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
+from reaudio_eval.evaluations.sweep.cells import Axis, show
+from reaudio_eval.reports.text import DASH, interval, number
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, lookup, metric_decimals, primary_first
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.rows import ALL
 
 REFERENCE = "reference"
 BOLD = "Bold: a paired test tells it apart from the reference (p < 0.05, corrected over the settings by Holm)."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reaudio_eval.render import sweep_verdict
-from reaudio_eval.render.sweep_tables import short_name, strata_of
-from reaudio_eval.render.tables import plain
-from reaudio_eval.runs import overall_json
+from reaudio_eval.evaluations.sweep import verdict
+from reaudio_eval.evaluations.sweep.tables import short_name, strata_of
+from reaudio_eval.reports.files import plain
+from reaudio_eval.runs.directory import overall_json
 
 if TYPE_CHECKING:
-    from reaudio_eval.sweep_run import SweepPlan, SweepRequest, SweepResult
+    from reaudio_eval.evaluations.sweep.run import SweepPlan, SweepRequest, SweepResult
 
 
 def plan_json(request: SweepRequest, plan: SweepPlan) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def result_json(result: SweepResult) -> dict[str, Any]:
         },
         "primary": analysis.primary,
         "reference": sweep.reference.name,
-        "verdict": sweep_verdict.sentences(sweep),
+        "verdict": verdict.sentences(sweep),
         "cells": {
             cell.name: {
                 "settings": cell.settings.values(),
@@ -73,7 +73,7 @@ def result_json(result: SweepResult) -> dict[str, Any]:
 def result_text(result: SweepResult) -> str:
     """The verdict, the primary metric of every cell by stratum, the warnings, and the way to the report."""
     sweep, analysis = result.sweep, result.sweep.analysis
-    lines = [*sweep_verdict.sentences(sweep), ""]
+    lines = [*verdict.sentences(sweep), ""]
     if analysis.primary is not None:
         metric = analysis.metric(analysis.primary)
         lines += [f"{metric.title} ({'higher' if metric.higher_is_better else 'lower'} is better)", ""]

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from reaudio_eval.records import MetricInfo
-from reaudio_eval.render.sweep_tables import REFERENCE, short_name
-from reaudio_eval.render.text import interval, listing, number, p_value
-from reaudio_eval.render.views import lookup, metric_decimals, records
-from reaudio_eval.summaries import ALL
-from reaudio_eval.sweep_analysis import SEPARATED, Sweep, chance_cells, numbers_of
-from reaudio_eval.sweep_cells import Axis, describe, show
+from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep, chance_cells, numbers_of
+from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
+from reaudio_eval.evaluations.sweep.tables import REFERENCE, short_name
+from reaudio_eval.reports.text import interval, listing, number, p_value
+from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.rows import ALL
 
 NAMED = 4  # settings in one sentence
 

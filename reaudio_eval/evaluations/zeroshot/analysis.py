@@ -8,18 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.classes import ClassTable, Summary, class_table, score_arrays, summarise
-from reaudio_eval.estimates import Context, macro
-from reaudio_eval.records import Alert, Dataset, LongtailAnalysis, MetricInfo, SystemScores
-from reaudio_eval.regimes import RARE, REGIMES, Regime, described, label_regime, present
-from reaudio_eval.stats import (
+from reaudio_eval.evaluations.zeroshot.caveats import zeroshot_alerts
+from reaudio_eval.evaluations.zeroshot.comparisons import Role, World, compared_pairs, paired_rows
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime, described, label_regime, present
+from reaudio_eval.prompts.training_labels import Training
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.class_table import ClassTable, Summary, class_table, score_arrays, summarise
+from reaudio_eval.statistics.estimates import Context, macro
+from reaudio_eval.statistics.intervals import (
     Draws,
     undefined,
 )
-from reaudio_eval.summaries import Row, frame
-from reaudio_eval.training_labels import Training
-from reaudio_eval.zeroshot_caveats import zeroshot_alerts
-from reaudio_eval.zeroshot_comparisons import Role, World, compared_pairs, paired_rows
+from reaudio_eval.statistics.rows import Row, frame
 
 MIN_INTERVAL_CLASSES = 5
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reaudio_eval.records import Alert
-from reaudio_eval.regimes import RARE, ZERO_SHOT, Regime
-from reaudio_eval.training_labels import UNKNOWN, Training
-from reaudio_eval.zeroshot_comparisons import Role, World
+from reaudio_eval.evaluations.zeroshot.comparisons import Role, World
+from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT, Regime
+from reaudio_eval.prompts.training_labels import UNKNOWN, Training
+from reaudio_eval.statistics.analysis import Alert
 
 
 def zeroshot_alerts(

@@ -7,11 +7,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from reaudio_eval.classes import Bools, Summary, summarise
-from reaudio_eval.estimates import Context, macro
-from reaudio_eval.records import IntArray
-from reaudio_eval.regimes import RARE, REGIMES, Regime
-from reaudio_eval.stats import (
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime
+from reaudio_eval.prompts.training_labels import Training
+from reaudio_eval.statistics.class_table import Bools, Summary, summarise
+from reaudio_eval.statistics.estimates import Context, macro
+from reaudio_eval.statistics.intervals import (
     MAX_ENUMERATED,
     N_FLIPS,
     Estimate,
@@ -21,8 +22,7 @@ from reaudio_eval.stats import (
     sign_flip_p,
     undefined,
 )
-from reaudio_eval.summaries import Row
-from reaudio_eval.training_labels import Training
+from reaudio_eval.statistics.rows import Row
 
 Role = Literal["system", "twin", "copy", "oracle", "real", "noise"]
 

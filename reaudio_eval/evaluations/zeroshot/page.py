@@ -10,20 +10,23 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.regimes import RARE, ZERO_SHOT
-from reaudio_eval.render import findings, sections, zeroshot_tables
-from reaudio_eval.render.figure_files import FigureFiles
-from reaudio_eval.render.html import RenderedReport
-from reaudio_eval.render.listen import Item, Items, Listening, anchors_by_label, clips_by_system
-from reaudio_eval.render.media import INLINE_PLAYERS, Media, MediaMode, media_for
-from reaudio_eval.render.page import render_page
-from reaudio_eval.render.tables import record_json, write_frames
-from reaudio_eval.render.text import count
-from reaudio_eval.render.views import TableView, records
-from reaudio_eval.render.zeroshot_figure import regime_figure
-from reaudio_eval.render.zeroshot_verdict import finding, sentences
-from reaudio_eval.zeroshot_analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.longtail import findings
+from reaudio_eval.evaluations.longtail.page import RenderedReport
+from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
+from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.zeroshot.figure import regime_figure
+from reaudio_eval.evaluations.zeroshot.verdict import finding, sentences
+from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
+from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports.figure_files import FigureFiles
+from reaudio_eval.reports.files import record_json, write_frames
+from reaudio_eval.reports.listen import Item, Items, Listening, anchors_by_label, clips_by_system
+from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
+from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.text import count
+from reaudio_eval.reports.views import TableView, records
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -167,7 +170,7 @@ def _page(analysis: ZeroshotAnalysis, panels: Sequence[Panel], listening: Listen
         "gains": zeroshot_tables.gains_table(analysis),
         "regimes": zeroshot_tables.regimes_table(analysis),
         "systems": zeroshot_tables.systems_table(analysis),
-        "metrics_table": sections.metrics_table(shown),
+        "metrics_table": shared_tables.metrics_table(shown),
         "panels": panels,
         "listening": listening,
         "clips": clips,
@@ -176,7 +179,7 @@ def _page(analysis: ZeroshotAnalysis, panels: Sequence[Panel], listening: Listen
         "audit_table": findings.audit_table(base),
     }
     return render_page(
-        "zeroshot.html.j2",
+        Path(__file__).with_name("zeroshot.html.j2"),
         name="zeroshot",
         title=f"Zero-shot report: {base.dataset_name}/{base.split}",
         sections=SECTIONS,

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval import registry
-from reaudio_eval.baselines import BASELINES, COPY, baseline_names
-from reaudio_eval.evaluate import Options, Tools
-from reaudio_eval.generate import SystemRequest, competes, shown_name
-from reaudio_eval.longtail_plan import LongtailRequest, Plan, plan
-from reaudio_eval.longtail_run import analyse_and_store, score_plan
-from reaudio_eval.records import Dataset, Prompt, SystemInfo
-from reaudio_eval.regimes import FEW_SHOT, check_few_shot, rare_prompts
-from reaudio_eval.render.html import RenderedReport
-from reaudio_eval.render.media import INLINE_PLAYERS
-from reaudio_eval.render.zeroshot import render_zeroshot
-from reaudio_eval.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
-from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
-from reaudio_eval.zeroshot_comparisons import Role
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import SystemRequest, competes, shown_name
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.longtail.page import RenderedReport
+from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Plan, plan
+from reaudio_eval.evaluations.longtail.run import analyse_and_store, score_plan
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.evaluations.zeroshot.comparisons import Role
+from reaudio_eval.evaluations.zeroshot.page import render_zeroshot
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.regimes import FEW_SHOT, check_few_shot, rare_prompts
+from reaudio_eval.prompts.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
+from reaudio_eval.reports.media import INLINE_PLAYERS
+from reaudio_eval.runs.bundled import BASELINES, COPY, baseline_names
+from reaudio_eval.scores.evaluate import Options, Tools
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table, require_unique, require_values
@@ -154,7 +155,7 @@ def _training(request: ZeroshotRequest, todo: Plan) -> dict[str, Training]:
         if name not in models:
             raise UnknownNameError("system of --trained-on", name, models)
     for name, (model, users) in models.items():
-        module = registry.load("models", model)
+        module = plugins.load("models", model)
         if name in request.trained_on:
             found[name] = from_option(name, request.trained_on[name], dataset)
         elif module.KIND != "generated":
@@ -196,7 +197,7 @@ def zeroshot(request: ZeroshotRequest, options: Options, reporter: Reporter | No
     """Evaluate systems on classes the generator never saw, or hardly, and write run directories and the report.
 
     Raises:
-        ReaudioError: see :func:`plan_zeroshot` and :func:`reaudio_eval.longtail_run.score_plan`.
+        ReaudioError: see :func:`plan_zeroshot` and :func:`reaudio_eval.evaluations.longtail.run.score_plan`.
     """
     reporter = reporter or Reporter(quiet=True)
     evaluation = request.evaluation

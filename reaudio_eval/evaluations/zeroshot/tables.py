@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from reaudio_eval.records import MetricInfo
-from reaudio_eval.regimes import RARE, ZERO_SHOT
-from reaudio_eval.regimes import SEEN as SEEN_REGIME
-from reaudio_eval.render.sections import MIN_CLASSES, methods
-from reaudio_eval.render.text import DASH, count, number, p_value
-from reaudio_eval.render.verdict import ALPHA
-from reaudio_eval.render.views import (
+from reaudio_eval.evaluations.longtail.verdict import ALPHA
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
+from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
+from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
+from reaudio_eval.reports.shared_tables import MIN_CLASSES, methods
+from reaudio_eval.reports.text import DASH, count, number, p_value
+from reaudio_eval.reports.views import (
     Cell,
     Column,
     Notes,
@@ -28,7 +28,7 @@ from reaudio_eval.render.views import (
     records,
     scale,
 )
-from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis
+from reaudio_eval.scores.system_scores import MetricInfo
 
 ROLES: Mapping[str, str] = {
     "system": "",

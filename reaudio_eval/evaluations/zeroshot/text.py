@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reaudio_eval.printing import plan_json
-from reaudio_eval.regimes import REGIMES, label_regime
-from reaudio_eval.runs import number
+from reaudio_eval.evaluations.longtail.text import plan_json
+from reaudio_eval.prompts.regimes import REGIMES, label_regime
+from reaudio_eval.runs.directory import number
 
 if TYPE_CHECKING:
-    from reaudio_eval.longtail_plan import Plan
-    from reaudio_eval.training_labels import Training
-    from reaudio_eval.zeroshot_run import ZeroshotRequest, ZeroshotResult
+    from reaudio_eval.evaluations.longtail.plan import Plan
+    from reaudio_eval.evaluations.zeroshot.run import ZeroshotRequest, ZeroshotResult
+    from reaudio_eval.prompts.training_labels import Training
 
 
 def zeroshot_plan_json(request: ZeroshotRequest, plan: Plan, training: Mapping[str, Training]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 def zeroshot_text(result: ZeroshotResult) -> str:
     """The primary metric by regime, the verdict, the warnings, and the way to the report."""
-    from reaudio_eval.render.zeroshot_verdict import sentences
+    from reaudio_eval.evaluations.zeroshot.verdict import sentences
 
     analysis = result.analysis
     lines: list[str] = []

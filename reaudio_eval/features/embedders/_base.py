@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reaudio_eval.embedders import ClipFeatures
+from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.inference import equal_length_batches, exact_inference
 
@@ -21,7 +21,7 @@ MAX_BATCH_SECONDS = 640.0
 
 
 class TorchEmbedder(ABC):
-    """An :class:`reaudio_eval.embedders.Embedder` on torch: always fp32 (no autocast, no TF32), inference mode.
+    """An :class:`reaudio_eval.features.embedders.Embedder` on torch: always fp32 (no autocast, no TF32), inference mode.
 
     Args:
         sha256: of the checkpoint file as given.

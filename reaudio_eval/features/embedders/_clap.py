@@ -1,4 +1,4 @@
-"""The CLAP of :mod:`reaudio_model.clap` as an embedder."""
+"""The CLAP of :mod:`reaudio_model.encoders.clap` as an embedder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reaudio_eval.embedders import ClipFeatures, EmbedderSpec
-from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
-from reaudio_eval.embedders.clap import SPEC
-from reaudio_model.clap import Clap, load_clap
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
+from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
+from reaudio_eval.features.embedders.clap import SPEC
 from reaudio_model.common.inference import open_device
 from reaudio_model.common.weights import checkpoint_sha256
+from reaudio_model.encoders.clap import Clap, load_clap
 
 
 class ClapEmbedder(TorchEmbedder):
@@ -42,7 +42,7 @@ class ClapEmbedder(TorchEmbedder):
 
 
 def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, spec: EmbedderSpec = SPEC) -> ClapEmbedder:
-    """See :func:`reaudio_eval.embedders.clap.load`."""
+    """See :func:`reaudio_eval.features.embedders.clap.load`."""
     check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     clap = load_clap(path, device=where, cache_dir=cache_dir)

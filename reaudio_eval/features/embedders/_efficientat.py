@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.embedders._base import (
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders._base import (
     TorchEmbedder,
     check_finite,
     check_rate,
     clip_features,
     sweep,
 )
-from reaudio_eval.embedders._frontend import mel_filters
-from reaudio_eval.embedders.efficientat import SPEC
+from reaudio_eval.features.embedders._frontend import mel_filters
+from reaudio_eval.features.embedders.efficientat import SPEC
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
@@ -206,7 +206,7 @@ class EfficientAtEmbedder(TorchEmbedder):
 
 
 def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None) -> EfficientAtEmbedder:
-    """See :func:`reaudio_eval.embedders.efficientat.load`."""
+    """See :func:`reaudio_eval.features.embedders.efficientat.load`."""
     check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, cache_dir=cache_dir)

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import open_device
 from reaudio_model.common.weights import checkpoint_sha256
 from reaudio_model.miniature.world import train_counts
-from reaudio_model.tagger_files import load_tagger
+from reaudio_model.taggers.tagger_files import load_tagger
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.32
@@ -21,7 +21,7 @@ VOCABULARY = "miniature-classes"
 
 
 class TaggerEmbedder(TorchEmbedder):
-    """A tagger of :mod:`reaudio_model.tagger_files`."""
+    """A tagger of :mod:`reaudio_model.taggers.tagger_files`."""
 
     def __init__(self, folder: Path, *, sample_rate: int, device: str) -> None:
         check_rate("The miniature's tagger", sample_rate, (SAMPLE_RATE,))

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
-from reaudio_eval.embedders.panns import SPEC
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
+from reaudio_eval.features.embedders.panns import SPEC
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
@@ -129,7 +129,7 @@ class PannsEmbedder(TorchEmbedder):
 def load(
     path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, channels: tuple[int, ...] = PUBLISHED
 ) -> PannsEmbedder:
-    """See :func:`reaudio_eval.embedders.panns.load`; other ``channels`` than the published ones are for tests."""
+    """See :func:`reaudio_eval.features.embedders.panns.load`; other ``channels`` than the published ones are for tests."""
     check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, wrapper="model", cache_dir=cache_dir)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
-from reaudio_eval.embedders._frontend import mel_filters
-from reaudio_eval.embedders.vggish import SPEC
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
+from reaudio_eval.features.embedders._frontend import mel_filters
+from reaudio_eval.features.embedders.vggish import SPEC
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
 
@@ -99,7 +99,7 @@ class VggishEmbedder(TorchEmbedder):
 
 
 def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths = PUBLISHED) -> VggishEmbedder:
-    """See :func:`reaudio_eval.embedders.vggish.load`; other ``widths`` than the published ones are for tests."""
+    """See :func:`reaudio_eval.features.embedders.vggish.load`; other ``widths`` than the published ones are for tests."""
     check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, cache_dir=cache_dir)

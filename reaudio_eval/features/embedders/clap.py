@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import CheckpointFile, EmbedderSpec, TextEmbedder
+from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec, TextEmbedder
 
 _HOME = "https://huggingface.co/lukewys/laion_clap/resolve/main"
 
@@ -60,6 +60,6 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
             encoder that gives two unrelated sentences the same embedding.
         ReaudioError: a rate other than 48 kHz, or a device that is not there.
     """
-    from reaudio_eval.embedders import _clap
+    from reaudio_eval.features.embedders import _clap
 
     return _clap.load(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import CheckpointFile, Embedder, EmbedderSpec
+from reaudio_eval.features.embedders import CheckpointFile, Embedder, EmbedderSpec
 
 _RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
 
@@ -48,6 +48,6 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
         CheckpointError: missing, damaged, unsafe, another network's file, or wrong numbers in the self-test.
         ReaudioError: a rate other than 32 kHz, or a device that is not there.
     """
-    from reaudio_eval.embedders import _efficientat
+    from reaudio_eval.features.embedders import _efficientat
 
     return _efficientat.load(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)

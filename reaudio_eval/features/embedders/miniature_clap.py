@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import EmbedderSpec, TextEmbedder
+from reaudio_eval.features.embedders import EmbedderSpec, TextEmbedder
 
 SPEC = EmbedderSpec(
     title="miniature CLAP",
@@ -25,9 +25,9 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
     """The CLAP in a folder of transformers' ``ClapModel``, with a front end of its own.
 
     Raises:
-        CheckpointError: see :func:`reaudio_model.clap.load_clap`.
+        CheckpointError: see :func:`reaudio_model.encoders.clap.load_clap`.
         ReaudioError: a CLAP of another rate than ``sample_rate``.
     """
-    from reaudio_eval.embedders._clap import load as load_embedder
+    from reaudio_eval.features.embedders._clap import load as load_embedder
 
     return load_embedder(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir, spec=SPEC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import Embedder, EmbedderSpec
+from reaudio_eval.features.embedders import Embedder, EmbedderSpec
 
 SPEC = EmbedderSpec(
     title="miniature tagger",
@@ -22,11 +22,11 @@ SPEC = EmbedderSpec(
 
 
 def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder:
-    """The tagger in a folder of :func:`reaudio_model.tagger_files.save_tagger`.
+    """The tagger in a folder of :func:`reaudio_model.taggers.tagger_files.save_tagger`.
 
     Raises:
         CheckpointError: missing, damaged, or of other classes.
     """
-    from reaudio_eval.embedders._miniature import TaggerEmbedder
+    from reaudio_eval.features.embedders._miniature import TaggerEmbedder
 
     return TaggerEmbedder(checkpoint, sample_rate=sample_rate, device=device)

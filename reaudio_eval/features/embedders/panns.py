@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import CheckpointFile, Embedder, EmbedderSpec
+from reaudio_eval.features.embedders import CheckpointFile, Embedder, EmbedderSpec
 
 SPEC = EmbedderSpec(
     title="PANNs Cnn14",
@@ -45,6 +45,6 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
         CheckpointError: missing, damaged, unsafe, another network's file, or the file of the other sample rate.
         ReaudioError: a rate other than 16 or 32 kHz, or a device that is not there.
     """
-    from reaudio_eval.embedders import _panns
+    from reaudio_eval.features.embedders import _panns
 
     return _panns.load(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)

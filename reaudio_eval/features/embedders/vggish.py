@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.embedders import CheckpointFile, Embedder, EmbedderSpec
+from reaudio_eval.features.embedders import CheckpointFile, Embedder, EmbedderSpec
 
 SPEC = EmbedderSpec(
     title="VGGish",
@@ -39,6 +39,6 @@ def load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | N
         CheckpointError: missing, damaged, unsafe or another network's file.
         ReaudioError: a rate other than 16 kHz, or a device that is not there.
     """
-    from reaudio_eval.embedders import _vggish
+    from reaudio_eval.features.embedders import _vggish
 
     return _vggish.load(checkpoint, sample_rate=sample_rate, device=device, cache_dir=cache_dir)

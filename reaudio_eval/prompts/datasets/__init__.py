@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from reaudio_eval import registry
+from reaudio_eval import plugins
 from reaudio_model.common.progress import Reporter
 
 
@@ -64,7 +64,7 @@ def dataset_defaults(dataset: str) -> DatasetDefaults:
     Raises:
         UnknownNameError: no such dataset.
     """
-    found: DatasetDefaults = getattr(registry.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
+    found: DatasetDefaults = getattr(plugins.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.datasets._tables import LabelSet, read_class_list
+from reaudio_eval.prompts.datasets._tables import LabelSet, read_class_list
 from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, with_clip
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.tables import read_table

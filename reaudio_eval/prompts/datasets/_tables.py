@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.records import Prompt
+from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.tables import quoted, read_table, require_ids, require_unique, require_values
 

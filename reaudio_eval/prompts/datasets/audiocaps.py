@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.datasets import DatasetOptions, SplitLabels
-from reaudio_eval.datasets._audiocaps_tables import AudioCapsTables, read_tables
-from reaudio_eval.datasets._tables import AUDIOSET
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables, read_tables
+from reaudio_eval.prompts.datasets._tables import AUDIOSET
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.audiocaps import clip_ids, file_names, whole_seconds
 from reaudio_model.common.errors import ReaudioError, one_of

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, require_match

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from reaudio_eval.datasets import DatasetDefaults, DatasetOptions, SplitLabels
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions, SplitLabels
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature import bundled, captions, materials, world

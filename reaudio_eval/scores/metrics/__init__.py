@@ -11,16 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from reaudio_eval.protocols import Protocol
-from reaudio_eval.records import FeatureSet, FloatArray, IntArray, Prompt
+from reaudio_eval.features.feature_set import FeatureSet, FloatArray, IntArray, Undefined
+from reaudio_eval.features.protocols import Protocol
+from reaudio_eval.prompts.dataset import Prompt
 
 Need = Literal["reference", "logits", "text", "labels", "neighbours"]
-
-
-class Undefined(NamedTuple):
-    """A value that does not exist, and why, in one sentence for the reader of the report."""
-
-    reason: str
 
 
 class Subset(NamedTuple):

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh, svdvals
 
-from reaudio_eval.metrics import Subset
-from reaudio_eval.metrics._subsets import membership
-from reaudio_eval.records import FeatureSet, FloatArray, IntArray
+from reaudio_eval.features.feature_set import FeatureSet, FloatArray, IntArray
+from reaudio_eval.scores.metrics import Subset
+from reaudio_eval.scores.metrics._subsets import membership
 from reaudio_model.common.errors import ReaudioError
 
 _BLOCK_BYTES = 1 << 26  # of second moments held at once, of clips and of subsets each: 64 MiB, 512 of VGGish

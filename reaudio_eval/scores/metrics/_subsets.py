@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import Subset, Undefined
-from reaudio_eval.records import FeatureSet, IntArray
+from reaudio_eval.features.feature_set import FeatureSet, IntArray, Undefined
+from reaudio_eval.scores.metrics import Subset
 
 NO_REFERENCE = Undefined("needs reference audio")
 

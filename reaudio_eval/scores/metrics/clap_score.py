@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import ClipMetric, MetricInput
-from reaudio_eval.records import FloatArray
+from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.scores.metrics import ClipMetric, MetricInput
 
 
 def cosine(audio: FloatArray, text: FloatArray) -> npt.NDArray[np.float64]:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import ClipMetric, MetricInput
-from reaudio_eval.records import FloatArray, IntArray
+from reaudio_eval.features.feature_set import FloatArray, IntArray
+from reaudio_eval.scores.metrics import ClipMetric, MetricInput
 
 Float64 = npt.NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import MetricInput, SetMetric, Subset, Undefined
-from reaudio_eval.metrics._frechet import frechet_distance, frechet_distance_subsets
-from reaudio_eval.metrics._subsets import NO_REFERENCE, evaluate, not_finite, too_small
-from reaudio_eval.records import FeatureSet
+from reaudio_eval.features.feature_set import FeatureSet, Undefined
+from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
+from reaudio_eval.scores.metrics._frechet import frechet_distance, frechet_distance_subsets
+from reaudio_eval.scores.metrics._subsets import NO_REFERENCE, evaluate, not_finite, too_small
 
 __all__ = ["METRICS", "frechet_distance", "frechet_distance_infinity", "frechet_distance_subsets"]
 

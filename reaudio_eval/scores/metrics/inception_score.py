@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, softmax, xlogy
 
-from reaudio_eval.metrics import MetricInput, SetMetric, Subset, Undefined
-from reaudio_eval.metrics._subsets import evaluate, not_finite
-from reaudio_eval.records import FloatArray
+from reaudio_eval.features.feature_set import FloatArray, Undefined
+from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
+from reaudio_eval.scores.metrics._subsets import evaluate, not_finite
 
 
 class InceptionScore(NamedTuple):

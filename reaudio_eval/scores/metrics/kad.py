@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.metrics import MetricInput, SetMetric, Subset, Undefined
-from reaudio_eval.metrics._subsets import NO_REFERENCE, evaluate, membership, not_finite, too_small
-from reaudio_eval.records import FloatArray
+from reaudio_eval.features.feature_set import FloatArray, Undefined
+from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
+from reaudio_eval.scores.metrics._subsets import NO_REFERENCE, evaluate, membership, not_finite, too_small
 
 SCALE = 100.0  # the convention of kadtk, so that numbers can be compared
 

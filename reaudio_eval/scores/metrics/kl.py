@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from reaudio_eval.metrics import ClipMetric, MetricInput
-from reaudio_eval.records import FloatArray
+from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.scores.metrics import ClipMetric, MetricInput
 
 Float64 = npt.NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reaudio_eval.metrics import LabelMetric, LabelValue, MetricInput
-from reaudio_eval.metrics.label_recall import label_ranks
+from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
+from reaudio_eval.scores.metrics.label_recall import label_ranks
 
 
 def _accuracy(data: MetricInput) -> list[LabelValue]:

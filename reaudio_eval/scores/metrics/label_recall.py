@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from reaudio_eval.metrics import LabelMetric, LabelValue, MetricInput
-from reaudio_eval.records import FloatArray
+from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
 from reaudio_model.common.errors import ReaudioError
 
 TOP_K = 10  # AudioCaps clips carry 2.7 labels on average, and taggers add the parents of what they hear

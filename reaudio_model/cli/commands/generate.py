@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_model.commands.options import (
+from reaudio_model.cli.commands.options import (
     ExcludeOption,
     ExcludeTextOption,
     KeyChoice,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_model.commands.options import (
+from reaudio_model.cli.commands.options import (
     ClapOption,
     ExcludeOption,
     ExcludeTextOption,
@@ -83,10 +83,10 @@ def build(
     dry_run: DryRunOption = False,
 ) -> None:
     """Embed every pair with CLAP and write the index. A killed command goes on where it was when it is given again."""
-    from reaudio_model.embedding import clap_embedders
-    from reaudio_model.index_build import build_index, index_stats, stats_text
-    from reaudio_model.index_files import MANIFEST
-    from reaudio_model.pairs import read_pair_tables
+    from reaudio_model.retrieval.embedding import clap_embedders
+    from reaudio_model.retrieval.index_build import build_index, index_stats, stats_text
+    from reaudio_model.retrieval.index_files import MANIFEST
+    from reaudio_model.retrieval.pairs import read_pair_tables
 
     if (output / MANIFEST).exists() and not overwrite:
         raise ReaudioError(f"{output} holds an index already: give --overwrite or another --output.")
@@ -138,8 +138,8 @@ def search(
     quiet: QuietOption = False,
 ) -> None:
     """The nearest pairs of prompts, what they give away of the answer, and a table of them for a run."""
-    from reaudio_model.index_search import ask, own_prompts
-    from reaudio_model.retrieval import RetrievalIndex
+    from reaudio_model.retrieval.index import RetrievalIndex
+    from reaudio_model.retrieval.index_search import ask, own_prompts
 
     question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if split is not None:
@@ -167,8 +167,8 @@ def search(
 @app.command(epilog="Example: [bold]reaudio-model index stats audiocaps-index/[/bold]")
 def stats(index: IndexArgument, as_json: JsonOption = False) -> None:
     """How many pairs, recordings and captions an index holds, from which CLAP, and what was left out."""
-    from reaudio_model.index_build import index_stats, stats_text
-    from reaudio_model.retrieval import RetrievalIndex
+    from reaudio_model.retrieval.index import RetrievalIndex
+    from reaudio_model.retrieval.index_build import index_stats, stats_text
 
     found = index_stats(RetrievalIndex.load(index))
     if as_json:

@@ -11,10 +11,10 @@ import typer
 from reaudio_model.common.errors import ReaudioError
 
 if TYPE_CHECKING:
-    from reaudio_model.clap import Clap
     from reaudio_model.common.progress import Reporter
-    from reaudio_model.index_search import Question
+    from reaudio_model.encoders.clap import Clap
     from reaudio_model.records import Pair
+    from reaudio_model.retrieval.index_search import Question
 
 
 class KeyChoice(StrEnum):
@@ -64,8 +64,8 @@ def read_asked(texts: list[str] | None, table: Path | None) -> list[Pair]:
     Raises:
         ReaudioError: neither or both; an empty prompt; a bad table.
     """
-    from reaudio_model.index_search import free_prompts
-    from reaudio_model.pairs import read_prompts
+    from reaudio_model.retrieval.index_search import free_prompts
+    from reaudio_model.retrieval.pairs import read_prompts
 
     if bool(texts) == (table is not None):
         raise ReaudioError("Give prompts as words, or --prompts with a table of them, and not both.")
@@ -85,8 +85,8 @@ def make_question(
     Raises:
         ReaudioError: options that contradict each other.
     """
-    from reaudio_model.index_search import Question
-    from reaudio_model.retrieval import NOTHING_EXCLUDED, Exclusion
+    from reaudio_model.retrieval.index import NOTHING_EXCLUDED, Exclusion
+    from reaudio_model.retrieval.index_search import Question
 
     if paper_protocol:
         if pool or exclude or text_from is not None:
@@ -113,8 +113,8 @@ def open_clap(path: Path | None, device: str, cache_dir: Path | None) -> Clap:
     """
     if path is None:
         raise ReaudioError("CLAP is needed: give --clap with LAION's .pt file or a folder of transformers' ClapModel.")
-    from reaudio_model.clap import load_clap
     from reaudio_model.common.files import default_cache_dir
     from reaudio_model.common.inference import open_device
+    from reaudio_model.encoders.clap import load_clap
 
     return load_clap(path, device=open_device(device), cache_dir=cache_dir or default_cache_dir())

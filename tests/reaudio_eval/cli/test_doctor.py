@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reaudio_eval import doctor, registry
-from reaudio_eval.cli import app
+from reaudio_eval import plugins
+from reaudio_eval.cli import doctor
+from reaudio_eval.cli.app import app
 
 runner = CliRunner()
 
@@ -46,7 +47,7 @@ def test_an_altered_checkpoint_fails(tmp_path: Path) -> None:
 
 
 def test_the_published_checkpoint_passes(tmp_path: Path) -> None:
-    file = registry.load("embedders", "panns").SPEC.checkpoints[0]
+    file = plugins.load("embedders", "panns").SPEC.checkpoints[0]
     path = tmp_path / "checkpoints" / file.filename
     path.parent.mkdir()
     path.write_bytes(b"weights")

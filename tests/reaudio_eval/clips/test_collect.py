@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.generate import Generation, SystemRequest, collect, parse_named_paths
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.clips.collect import Generation, SystemRequest, collect, parse_named_paths
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, Prompt, SystemInfo, SystemScores
-from reaudio_eval.retrieval_records import Retrieval
-from reaudio_eval.retrieved import (
+from reaudio_eval.clips.retrieval import (
     Compared,
     compared,
     control_of,
@@ -21,11 +19,14 @@ from reaudio_eval.retrieved import (
     retrieval_sha256,
     with_judges,
 )
-from reaudio_eval.runs import read_run, write_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import Retrieval, SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs.directory import read_run, write_run
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, SystemScores
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.index_files import save_neighbours
 from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.index_files import save_neighbours
 
 HOSTILE = """<script>alert('x')</script> "a", 'b'\n; ={{ 7 * 7 }} 🐕"""
 PROMPTS = (Prompt("p1", "a dog barks", source_id="v1"), Prompt("p2", "rain", source_id="v2"), Prompt("p3", "wind"))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not add it
-
 import synthetic_report
 
-from reaudio_eval.records import LongtailAnalysis
-from reaudio_eval.render import figure_files, html
+from reaudio_eval.evaluations.longtail import page
+from reaudio_eval.reports import figure_files
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +31,7 @@ def wide_page(analysis: LongtailAnalysis, tmp_path_factory: pytest.TempPathFacto
     """The page of ``analysis``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        return html.render_longtail(analysis, tmp_path_factory.mktemp("wide"), media="none").html
+        return page.render_longtail(analysis, tmp_path_factory.mktemp("wide"), media="none").html
 
 
 @pytest.fixture

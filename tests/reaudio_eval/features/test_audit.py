@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reaudio_eval.audit import FLAGS, ClipAudit, audit_clip, compare_clips, missing_clip, summarise
+from reaudio_eval.features.audit import FLAGS, ClipAudit, audit_clip, compare_clips, missing_clip, summarise
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.errors import AudioError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.embedders import ClipFeatures
-from reaudio_eval.protocols import WaveformRule
-from reaudio_eval.store import FeatureCache, JsonCache, rule_key
+from reaudio_eval.features.cache import FeatureCache, JsonCache, rule_key
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.protocols import WaveformRule
 
 FEATURES = ClipFeatures(np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1.5, -2.5], dtype=np.float32))
 

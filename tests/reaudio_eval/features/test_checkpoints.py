@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval import _download
-from reaudio_eval.checkpoints import resolve
-from reaudio_eval.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, vggish
-from reaudio_eval.metrics import Undefined
+from reaudio_eval.features import download as _download
+from reaudio_eval.features.checkpoints import resolve
+from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, vggish
+from reaudio_eval.features.feature_set import Undefined
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 CONTENT = b"weights" * 1000
@@ -212,8 +212,8 @@ def test_a_full_disk_is_one_sentence(server: str, tmp_path: Path, monkeypatch: p
 
 def test_nothing_imports_torch_before_a_network_is_loaded() -> None:
     code = (
-        "import sys, reaudio_eval.checkpoints\n"
-        "from reaudio_eval.embedders import clap, efficientat, panns, vggish\n"
+        "import sys, reaudio_eval.features.checkpoints\n"
+        "from reaudio_eval.features.embedders import clap, efficientat, panns, vggish\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

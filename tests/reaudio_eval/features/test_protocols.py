@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from reaudio_eval.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
-from reaudio_eval.waveform import apply_rule
+from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
+from reaudio_eval.features.waveform import apply_rule
+from reaudio_model.codec.mel import normalise_waveform
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.errors import UnknownNameError
-from reaudio_model.mel import normalise_waveform
 
 # name -> (mono, DC removed, resampler, peak, 16-bit, KL epsilon, KL direction, CLAP checkpoint)
 EXPECTED = {

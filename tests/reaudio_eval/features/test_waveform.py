@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from reaudio_eval.protocols import WaveformRule, get_protocol
-from reaudio_eval.waveform import apply_rule
+from reaudio_eval.features.protocols import WaveformRule, get_protocol
+from reaudio_eval.features.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.resample import resample
 

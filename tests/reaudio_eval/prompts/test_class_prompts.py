@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from reaudio_eval import registry
-from reaudio_eval.class_prompts import TEMPLATES, class_prompts, spoken
-from reaudio_eval.cli import app
-from reaudio_eval.cli_options import Captions, parse_captions
-from reaudio_eval.data_stats import prompts_csv
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval import plugins
+from reaudio_eval.cli.app import app
+from reaudio_eval.cli.options import Captions, parse_captions
+from reaudio_eval.prompts.class_prompts import TEMPLATES, class_prompts, spoken
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.label_counts import prompts_csv
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature import captions, world
 
@@ -96,7 +96,7 @@ def test_prompts_csv_can_be_read_again(tmp_path: Path) -> None:
     made = class_prompts(dataset({"d": 'Dog, "big"', "u": "Ünseen\nsound"}), 2)
     (tmp_path / "captions.csv").write_text(prompts_csv(made), encoding="utf-8")
     (tmp_path / "counts.csv").write_text("label,n_train\nd,3\nu,0\n", encoding="utf-8")
-    read = registry.load("datasets", "folder").load(DatasetOptions(tmp_path))
+    read = plugins.load("datasets", "folder").load(DatasetOptions(tmp_path))
     assert [dataclasses.astuple(p) for p in read.prompts] == [dataclasses.astuple(p) for p in made.prompts]
     assert read.list_sha256 == made.list_sha256
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.data_stats import label_statistics
-from reaudio_eval.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.label_counts import label_statistics
 from reaudio_model.common.errors import UnknownNameError
 
 # Provenance: the table of the joined AudioCaps / AudioSet labels, recomputed here from the rows.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.regimes import (
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.regimes import (
     FEW,
     FEW_SHOT,
     NEITHER,

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.samples import covering_sample
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.samples import covering_sample
 from reaudio_model.common.errors import ReaudioError
 
 COUNTS = {f"c{i:02d}": 2**i for i in range(16)}

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.records import Prompt, Stratum
-from reaudio_eval.strata import (
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.strata import (
     PAPER_BINS,
     SCHEMES,
     ZERO_SHOT,
+    Stratum,
     check_strata,
     histogram,
     partition_by_rarest,

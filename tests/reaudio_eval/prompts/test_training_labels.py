@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval import registry
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, declared, from_option
+from reaudio_eval import plugins
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, declared, from_option
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 DATASET = Dataset("d", "test", (Prompt("a", "x", ("m2",)),), {"m1": 5}, {"m1": "Dog", "m2": "Owl, barn"})
@@ -76,8 +76,8 @@ def test_bad_words() -> None:
 
 
 def test_every_model_that_generates_says_what_it_was_trained_on() -> None:
-    names = [n for n in registry.entries("models") if n not in ("clips", "real", "noise")]
+    names = [n for n in plugins.entries("models") if n not in ("clips", "real", "noise")]
     for name in names:
-        assert declared(registry.load("models", name).TRAINED_ON, DATASET).known, name
+        assert declared(plugins.load("models", name).TRAINED_ON, DATASET).known, name
     with pytest.raises(UnknownNameError):
-        registry.load("models", "oracle")  # only its variants are models
+        plugins.load("models", "oracle")  # only its variants are models

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from reaudio_eval.render.media import HEIGHT, INLINE_PLAYERS, MAX_SECONDS, WIDTH, decode, media_for, mp3, spectrogram
+from reaudio_eval.reports.media import HEIGHT, INLINE_PLAYERS, MAX_SECONDS, WIDTH, decode, media_for, mp3, spectrogram
 
 RATE = 16_000
 MEL_ROWS_OFF = 2  # WebP blurs edges by a pixel
@@ -91,7 +91,7 @@ def test_no_samples_and_no_audio() -> None:
 
 def test_beyond_the_inline_limit_clips_go_to_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert INLINE_PLAYERS == 200
-    monkeypatch.setattr("reaudio_eval.render.media.INLINE_PLAYERS", 1)
+    monkeypatch.setattr("reaudio_eval.reports.media.INLINE_PLAYERS", 1)
     paths = []
     for i in range(3):
         paths.append(tmp_path / f"{i}.wav")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.render.text import count, decimals, interval, listing, number, p_value
+from reaudio_eval.reports.text import count, decimals, interval, listing, number, p_value
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reaudio_eval import baselines
-from reaudio_eval.baselines import baseline_names, export_baseline, known_baselines, read_baseline
-from reaudio_eval.models import Sampling
-from reaudio_eval.records import SCORE_COLUMNS, SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
-from reaudio_eval.retrieved import Compared, neighbours_sha256
-from reaudio_eval.runs import write_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs import bundled
+from reaudio_eval.runs.bundled import baseline_names, export_baseline, known_baselines, read_baseline
+from reaudio_eval.runs.directory import write_run
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature import world
@@ -31,7 +33,7 @@ STRATA = strata_scheme("log10", world.train_counts())
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundled run of four clips; returns the folder of the bundled runs."""
-    monkeypatch.setattr(baselines.bundled, "identity", lambda _name: {"unet/x.safetensors": "1"})
+    monkeypatch.setattr(bundled.bundled, "identity", lambda _name: {"unet/x.safetensors": "1"})
     clips = {clip_id: tmp_path / "wav" / f"{clip_id}.wav" for clip_id in IDS}
     (tmp_path / "wav").mkdir()
     for path in clips.values():
@@ -92,10 +94,10 @@ def test_scores_of_other_weights_judges_or_worlds_are_refused(shipped: Path, mon
     manifest["bundled"]["world_version"] = world.WORLD_VERSION
     path.write_text(json.dumps(manifest))
     with monkeypatch.context() as other:
-        other.setattr(baselines.bundled, "STEPS", baselines.bundled.STEPS + 1)
+        other.setattr(bundled.bundled, "STEPS", bundled.bundled.STEPS + 1)
         with pytest.raises(ReaudioError, match=r"\(sampling differ\)"):
             read(shipped)
-    monkeypatch.setattr(baselines.bundled, "identity", lambda _name: {"unet/x.safetensors": "2"})
+    monkeypatch.setattr(bundled.bundled, "identity", lambda _name: {"unet/x.safetensors": "2"})
     with pytest.raises(ReaudioError, match=r"\(weights differ\)"):
         read(shipped)
 
@@ -123,12 +125,12 @@ def test_copying_counts_only_against_the_same_neighbours(shipped: Path) -> None:
 def test_metrics_that_were_not_bundled_say_so(shipped: Path) -> None:
     found = read(shipped, metrics=[METRIC, replace(METRIC, name="new_net")])
     assert isinstance(found, SystemScores)
-    assert found.undefined == {"new_net": f"not among its bundled scores; {baselines.REMEDY}"}
+    assert found.undefined == {"new_net": f"not among its bundled scores; {bundled.REMEDY}"}
 
 
 def test_the_control_is_what_bundled_systems_retrieve(tmp_path: Path) -> None:
     prompts = tuple(Prompt(i, world.describe(i).caption, source_id=i) for i in IDS)
-    found = baselines.pool_control(Dataset("miniature", "test", prompts, {}, {}), tmp_path)
+    found = bundled.pool_control(Dataset("miniature", "test", prompts, {}, {}), tmp_path)
     assert {len(own) for own in found.neighbours.values()} == {3}
     assert all(n.pair.audio is not None and n.pair.audio.is_file() for own in found.neighbours.values() for n in own)
 
@@ -154,21 +156,19 @@ def test_a_selection_of_the_clips_gets_their_scores(shipped: Path) -> None:
 def test_runs_written_before_pools_were_kept_are_read(shipped: Path) -> None:
     path = shipped / NAME / "labels.parquet"
     pd.read_parquet(path).drop(columns="n_pool", errors="ignore").to_parquet(path)
-    run = baselines.read_run(shipped / NAME)
+    run = bundled.read_run(shipped / NAME)
     assert run.dataset.pool_counts is None
     assert run.dataset.n_pool("owl") is None
 
 
 def test_the_shipped_scores_know_the_pool() -> None:
-    dataset = baselines.read_run(baselines.FOLDER / NAME).dataset
+    dataset = bundled.read_run(bundled.FOLDER / NAME).dataset
     assert dataset.n_pool("owl") == 16  # only in the pool: world.POOL_SINGLES + POOL_IN_SCENES
 
 
 def test_scores_of_other_sampling_are_left_out_with_a_note(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "FOLDER", shipped)
-    monkeypatch.setattr(
-        baselines.read_baseline, "__kwdefaults__", {**baselines.read_baseline.__kwdefaults__, "folder": shipped}
-    )
+    monkeypatch.setattr(bundled, "FOLDER", shipped)
+    monkeypatch.setattr(bundled.read_baseline, "__kwdefaults__", {**bundled.read_baseline.__kwdefaults__, "folder": shipped})
     dataset = Dataset("miniature", "test", (), {}, {})
 
     def known(sampling: Sampling | None, models: tuple[str, ...] = ("re-audioldm-l",)) -> tuple[list[str], list[str]]:
@@ -177,7 +177,7 @@ def test_scores_of_other_sampling_are_left_out_with_a_note(shipped: Path, monkey
         )
         return [s.system.name for s in scores], [n.message for n in notes]
 
-    steps, guidance = baselines.bundled.STEPS, baselines.bundled.GUIDANCE
+    steps, guidance = bundled.bundled.STEPS, bundled.bundled.GUIDANCE
     for same in (None, Sampling(), Sampling(steps, guidance), Sampling(k=1), Sampling(candidates=1)):
         assert known(same) == ([NAME], [])
     for other in (Sampling(steps=1), Sampling(guidance=0.0), Sampling(candidates=2)):

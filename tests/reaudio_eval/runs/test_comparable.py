@@ -10,9 +10,9 @@ import pytest
 import run_folders
 from run_folders import CLAP, KAD, make_dataset, make_scores, write
 
-from reaudio_eval.comparable import check, common_clips, distinct, notes, read_runs, reference_alerts, restricted_scores
-from reaudio_eval.runs import Run, read_run
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs.comparable import check, common_clips, distinct, notes, read_runs, reference_alerts, restricted_scores
+from reaudio_eval.runs.directory import Run, read_run
 from reaudio_model.common.errors import ReaudioError
 
 
@@ -173,7 +173,7 @@ def test_other_real_recordings_are_noticed(tmp_path: Path) -> None:
 
 
 def test_sets_of_other_seeds_are_not_paired(tmp_path: Path) -> None:
-    from reaudio_eval.analysis import analyse
+    from reaudio_eval.statistics.longtail import analyse
 
     found = runs(write(tmp_path, "a", 0.4), write(tmp_path, "b", 0.45), write(tmp_path, "c", 0.4, seed=1))
     data = run_folders.make_dataset()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval import provenance
+from reaudio_eval.runs import provenance
 
 
 def test_versions_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_versions_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_scoring_file_exists() -> None:
     for name in provenance.SCORING_FILES:
-        assert (Path(provenance.__file__).parent / name).is_file(), name
+        assert (Path(provenance.__file__).parents[1] / name).is_file(), name
 
 
 def test_code_hash_covers_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_code_hash_covers_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_git_state_of_another_checkout_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "site" / "reaudio_eval").mkdir(parents=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site" / "reaudio_eval" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "site" / "reaudio_eval" / "runs" / "provenance.py"))
     assert provenance.git_state() == {"commit": None, "dirty": None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reaudio_eval.published import COLUMNS, METRICS, published
+from reaudio_eval.runs.published import COLUMNS, METRICS, published
 
 
 def test_every_row_is_complete() -> None:

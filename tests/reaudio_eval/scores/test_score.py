@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from reaudio_eval.metrics import ClipMetric, LabelMetric, LabelValue, MetricInput, SetMetric, Subset, Undefined
-from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
-from reaudio_eval.records import FeatureSet, MetricInfo, Prompt, SystemInfo
-from reaudio_eval.scoring import (
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.feature_set import FeatureSet, Undefined
+from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, LabelValue, MetricInput, SetMetric, Subset
+from reaudio_eval.scores.score import (
     JACKKNIFE_GROUPS,
     MATCHED_DRAWS,
     Floors,
@@ -23,6 +25,7 @@ from reaudio_eval.scoring import (
     score_system,
     why_not,
 )
+from reaudio_eval.scores.system_scores import MetricInfo
 
 N = 40
 EXACT = 1e-12  # the same sums in another order

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from analysis_worlds import CLAP, KL
 
-from reaudio_eval.caveats import reranked
-from reaudio_eval.records import Alert, SystemInfo
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.statistics.analysis import Alert
+from reaudio_eval.statistics.caveats import reranked
 
 CHOSEN = "Chosen among candidates: each clip of a (of 3) is the one that the model's own CLAP found nearest to the prompt."
 

@@ -12,11 +12,11 @@ from analysis_worlds import CLAP, KAD, RECALL, TINY, TINY_STRATA, pick, system
 from run_folders import KL, make_dataset, make_scores
 from scipy import stats as sps
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.class_differences import CLASS_COLUMNS, MIN_CLIPS, against_baseline, class_differences
-from reaudio_eval.records import SystemScores
-from reaudio_eval.stats import holm
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.class_differences import CLASS_COLUMNS, MIN_CLIPS, against_baseline, class_differences
+from reaudio_eval.statistics.intervals import holm
+from reaudio_eval.statistics.longtail import analyse
 
 DATA = make_dataset()
 STRATA = strata_scheme("log10", DATA.train_counts)

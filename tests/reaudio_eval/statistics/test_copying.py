@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from analysis_worlds import CLAP, RECALL, analyse, pick, system
 
-from reaudio_eval.copying import COLUMNS, near_copies
-from reaudio_eval.records import Dataset, LongtailAnalysis, MetricInfo, Prompt, SystemScores
-from reaudio_eval.retrieval_records import Retrieval
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.copying import COLUMNS, near_copies
 from reaudio_model.records import Neighbour, Pair
 
 IDS = [f"c{i:02d}" for i in range(24)]

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reaudio_eval.classes import ClassTable, class_table, summarise
-from reaudio_eval.estimates import Context, line, macro, slope
-from reaudio_eval.records import Dataset, Prompt
-from reaudio_eval.stats import Draws, Floats
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.statistics.class_table import ClassTable, class_table, summarise
+from reaudio_eval.statistics.estimates import Context, line, macro, slope
+from reaudio_eval.statistics.intervals import Draws, Floats
 
 
 def table_of(labels: list[tuple[str, ...]], counts: dict[str, int]) -> ClassTable:

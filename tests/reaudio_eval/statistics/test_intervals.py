@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as sps
 
-from reaudio_eval.stats import (
+from reaudio_eval.statistics.intervals import (
     MAX_ENUMERATED,
     Draws,
     Floats,

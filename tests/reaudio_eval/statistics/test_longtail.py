@@ -27,17 +27,12 @@ from analysis_worlds import (
 )
 from scipy import stats as sps
 
-from reaudio_eval.analysis import COLUMNS
-from reaudio_eval.analysis import analyse as analyse_by_default
-from reaudio_eval.records import (
-    Alert,
-    Dataset,
-    LongtailAnalysis,
-    MetricInfo,
-    Prompt,
-    SystemScores,
-)
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.longtail import COLUMNS
+from reaudio_eval.statistics.longtail import analyse as analyse_by_default
 from reaudio_model.common.errors import ReaudioError
 
 

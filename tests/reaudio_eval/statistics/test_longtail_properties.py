@@ -26,13 +26,10 @@ from analysis_worlds import (
 )
 from scipy import stats as sps
 
-from reaudio_eval.records import (
-    LongtailAnalysis,
-    SystemInfo,
-    SystemKind,
-    SystemScores,
-)
-from reaudio_eval.strata import strata_scheme
+from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 
 def assert_same(frame: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:

@@ -16,18 +16,18 @@ from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_pairs
 from typer.testing import CliRunner
 
 from reaudio_model.assemble import DType
-from reaudio_model.cli import FusionChoice, KindChoice, RetrievalChoice, app
-from reaudio_model.commands.generate import DTypeChoice
-from reaudio_model.commands.index import BackendChoice
-from reaudio_model.commands.options import KeyChoice, PoolChoice
-from reaudio_model.commands.train import PartChoice
+from reaudio_model.cli.app import FusionChoice, KindChoice, RetrievalChoice, app
+from reaudio_model.cli.commands.generate import DTypeChoice
+from reaudio_model.cli.commands.index import BackendChoice
+from reaudio_model.cli.commands.options import KeyChoice, PoolChoice
+from reaudio_model.cli.commands.train import PartChoice
+from reaudio_model.cli.convert import Kind
 from reaudio_model.config import Fusion, Retrieval, get_preset
-from reaudio_model.convert import Kind
 from reaudio_model.generation import Generated, GenerateRequest
-from reaudio_model.index_search import Question
 from reaudio_model.pipeline import build_pipeline
 from reaudio_model.records import Pair
-from reaudio_model.retrieval import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
+from reaudio_model.retrieval.index import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
+from reaudio_model.retrieval.index_search import Question
 from reaudio_model.training.config import Part
 from reaudio_model.training.loop import FitResult
 
@@ -108,7 +108,7 @@ def test_unknown_option_is_a_usage_error(command: list[str]) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom typer.testing import CliRunner\nfrom reaudio_model.cli import app\n"
+        "import sys\nfrom typer.testing import CliRunner\nfrom reaudio_model.cli.app import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "assert CliRunner().invoke(app, ['index', 'search', '--help']).exit_code == 0\n"
         "assert not {'torch', 'pandas', 'numpy', 'scipy', 'diffusers', 'transformers', 'yaml'} & set(sys.modules)"

@@ -11,16 +11,16 @@ from safetensors.torch import save_file
 from tiny_model import tiny_clap
 from typer.testing import CliRunner
 
-from reaudio_model.audio_mae import build_audio_mae
-from reaudio_model.clap import load_clap
-from reaudio_model.cli import app
-from reaudio_model.codec import build_vae, build_vocoder
-from reaudio_model.codec_checkpoints import original_vae_names
+from reaudio_model.cli.app import app
+from reaudio_model.cli.convert import Kind, convert
+from reaudio_model.codec.codec import build_vae, build_vocoder
+from reaudio_model.codec.codec_checkpoints import original_vae_names
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.config import get_preset
-from reaudio_model.convert import Kind, convert
-from reaudio_model.unet import RetrievalUNet, build_unet
-from reaudio_model.unet_checkpoints import original_names
+from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
+from reaudio_model.denoiser.unet_checkpoints import original_names
+from reaudio_model.encoders.audio_mae import build_audio_mae
+from reaudio_model.encoders.clap import load_clap
 
 TINY = get_preset("tiny")
 

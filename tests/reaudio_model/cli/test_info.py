@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from reaudio_model.cli.info import describe, empty_conditioning, to_text
 from reaudio_model.config import get_preset
-from reaudio_model.info import describe, empty_conditioning, to_text
-from reaudio_model.unet import build_unet
+from reaudio_model.denoiser.unet import build_unet
 
 ROUNDING = 5e4  # counts known to 0.1 M
 GFLOP_ROUNDING = 0.51  # operations known to 1 GFLOP

@@ -12,10 +12,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from reaudio_model.codec import Codec, build_vae, build_vocoder, latent_scale, remove_weight_norm
+from reaudio_model.codec.codec import Codec, build_vae, build_vocoder, latent_scale, remove_weight_norm
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import TINY_CODEC, CodecConfig, get_preset
-from reaudio_model.mel import log_mel
 
 FULL = get_preset("re-audioldm-s").codec
 BATCH_TOLERANCE = 1e-5  # a batch may use another convolution kernel: float32 rounding of values near 1

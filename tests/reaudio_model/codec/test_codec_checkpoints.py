@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import SpeechT5HifiGan
 
-from reaudio_model.codec import build_vae, build_vocoder
-from reaudio_model.codec_checkpoints import load_vae, load_vocoder, original_vae_names
+from reaudio_model.codec.codec import build_vae, build_vocoder
+from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder, original_vae_names
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.config import TINY_CODEC
 

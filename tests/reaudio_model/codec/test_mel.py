@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from reaudio_model.codec.mel import log_mel, normalise_waveform
 from reaudio_model.config import MelConfig
-from reaudio_model.mel import log_mel, normalise_waveform
 
 LIBROSA_TOLERANCE = 1e-5  # the output is float32, about -12 to 4; both sides compute in float64
 CONFIG = MelConfig()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from reaudio_model.codec.mel import log_mel
+from reaudio_model.codec.refinement import match_mel
 from reaudio_model.config import MelConfig
-from reaudio_model.mel import log_mel
 from reaudio_model.miniature import world
-from reaudio_model.refinement import match_mel
 
 MEL = MelConfig()
 SETTLED = 0.03  # nepers: what overlapping frames of a sound that needs no correction still move in four iterations

@@ -12,11 +12,11 @@ from tiny_model import CAPTIONS, ranked, tiny_clap, tiny_conditioner, tiny_pairs
 from torch import Tensor
 from transformers import T5EncoderModel
 
-from reaudio_model.audio_mae import build_audio_mae
 from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError
-from reaudio_model.conditioning import Conditioner, drop
+from reaudio_model.conditioning.conditioner import Conditioner, drop
+from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import TINY_CONDITION, Retrieval
-from reaudio_model.features import build_features
+from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.records import Conditioning, Pair
 
 CFG = TINY_CONDITION

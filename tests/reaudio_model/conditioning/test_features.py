@@ -10,12 +10,12 @@ import pytest
 import torch
 from tiny_model import tiny_conditioner, tiny_pairs, tone
 
-from reaudio_model import features
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.conditioning import Conditioner
+from reaudio_model.conditioning import features
+from reaudio_model.conditioning.conditioner import Conditioner
+from reaudio_model.conditioning.features import build_features, open_features
 from reaudio_model.config import TINY_CONDITION
-from reaudio_model.features import build_features, open_features
 from reaudio_model.records import Pair
 
 CFG = TINY_CONDITION

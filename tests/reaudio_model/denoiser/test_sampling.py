@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.records import Conditioning
-from reaudio_model.sampling import (
+from reaudio_model.denoiser.sampling import (
     PAPER_ETA,
     PAPER_STEPS,
     SCHEDULERS,
@@ -22,6 +21,7 @@ from reaudio_model.sampling import (
     needs_null,
     sample_latents,
 )
+from reaudio_model.records import Conditioning
 
 SHAPE = (2, 4, 8, 4)
 # float32 arithmetic over 200 steps against float64

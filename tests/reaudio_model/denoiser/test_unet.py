@@ -10,11 +10,11 @@ import torch
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
+from reaudio_model.cli.info import empty_conditioning
 from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.config import Fusion, ModelConfig, get_preset
-from reaudio_model.info import empty_conditioning
+from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.records import Conditioning
-from reaudio_model.unet import RetrievalUNet, build_unet
 
 FUSIONS: tuple[Fusion, ...] = ("serial", "joint")
 BATCH_TOLERANCE = 1e-5  # float32 sums of another batch size run in another order

@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reaudio_model.cli.info import empty_conditioning
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.config import ModelConfig, get_preset
-from reaudio_model.info import empty_conditioning
+from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
+from reaudio_model.denoiser.unet_checkpoints import Source, load_unet, original_names
 from reaudio_model.records import Conditioning
-from reaudio_model.unet import RetrievalUNet, build_unet
-from reaudio_model.unet_checkpoints import Source, load_unet, original_names
 
 PORT_TOLERANCE = 1e-5  # another implementation, float32 (the published one agrees with the library to 9e-6)
 FILM_TOLERANCE = 1e-6  # the same implementation; sums with zeros added run in another order

@@ -11,7 +11,8 @@ from tiny_model import enlarged, tone
 from torch import Tensor
 from transformers import ASTFeatureExtractor
 
-from reaudio_model.audio_mae import (
+from reaudio_model.config import TINY_CONDITION, ConditionConfig
+from reaudio_model.encoders.audio_mae import (
     MEAN,
     STD,
     audio_mae_input,
@@ -22,7 +23,6 @@ from reaudio_model.audio_mae import (
     pool_tokens,
     prepare_clip,
 )
-from reaudio_model.config import TINY_CONDITION, ConditionConfig
 
 FULL = ConditionConfig()
 RATE = 16_000

@@ -12,11 +12,11 @@ from clap_files import SENTENCES, laion_state, save_laion, small_clap, write_fol
 from tiny_model import tiny_clap, tiny_tokenizer
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel
 
-from reaudio_model import clap as clap_module
-from reaudio_model import clap_keys
-from reaudio_model.clap import SELF_TEST_COSINE, Clap, load_clap
-from reaudio_model.clap_front_end import LAION, ClapFrontEnd, LogMel, front_end_of
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.encoders import clap as clap_module
+from reaudio_model.encoders import clap_keys
+from reaudio_model.encoders.clap import SELF_TEST_COSINE, Clap, load_clap
+from reaudio_model.encoders.clap_front_end import LAION, ClapFrontEnd, LogMel, front_end_of
 
 RATE = 48_000
 CPU = torch.device("cpu")

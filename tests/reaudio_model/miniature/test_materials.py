@@ -12,7 +12,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature.materials import ENCODER_CLIPS, tables, write_clips, write_tables
 from reaudio_model.miniature.varied import original
 from reaudio_model.miniature.world import clip_ids, describe, render
-from reaudio_model.pairs import read_pairs
+from reaudio_model.retrieval.pairs import read_pairs
 
 
 def test_no_table_that_is_trained_on_or_retrieved_from_holds_a_test_clip() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.reproduce import MICRO, reproduce, stages
-from reaudio_model.retrieval import RetrievalIndex
+from reaudio_model.retrieval.index import RetrievalIndex
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from reaudio_model.clap import load_clap
 from reaudio_model.config import MINIATURE_CODEC, MINIATURE_CONDITION
-from reaudio_model.encoder_checkpoints import load_t5
+from reaudio_model.encoders.clap import load_clap
+from reaudio_model.encoders.encoder_checkpoints import load_t5
 from reaudio_model.miniature.captions import vocabulary
 from reaudio_model.miniature.materials import tables
 from reaudio_model.miniature.skeletons import FRONT_END, clap_tokenizer, t5_tokenizer, write_clap, write_t5

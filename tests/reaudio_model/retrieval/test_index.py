@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.nearest import Vectors, cosines
-from reaudio_model.pairs import caption_key
 from reaudio_model.records import Neighbour, Pair
-from reaudio_model.retrieval import (
+from reaudio_model.retrieval.index import (
     NOTHING_EXCLUDED,
     Exclusion,
     QueryBatch,
@@ -25,6 +23,8 @@ from reaudio_model.retrieval import (
     load_neighbours,
     save_neighbours,
 )
+from reaudio_model.retrieval.nearest import Vectors, cosines
+from reaudio_model.retrieval.pairs import caption_key
 
 DIM = 8
 SHA = "ab" * 32

@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaudio_model import nearest as module
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.nearest import BlockSearcher, FaissSearcher, Rows, Vectors, check_vectors, cosines, nearest, rounding
+from reaudio_model.retrieval import nearest as module
+from reaudio_model.retrieval.nearest import (
+    BlockSearcher,
+    FaissSearcher,
+    Rows,
+    Vectors,
+    check_vectors,
+    cosines,
+    nearest,
+    rounding,
+)
 
 
 def unit(rng: np.random.Generator, n: int, dim: int) -> Vectors:

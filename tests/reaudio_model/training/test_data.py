@@ -11,13 +11,13 @@ import torch
 from diffusers import AutoencoderKL
 from tiny_model import RATE, tiny_conditioner, tiny_pairs, tone
 
-from reaudio_model.clap_front_end import LAION
-from reaudio_model.codec import Codec, build_vae, build_vocoder
+from reaudio_model.codec.codec import Codec, build_vae, build_vocoder
+from reaudio_model.codec.mel import PEAK
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.conditioning.features import FeatureStore, build_features
 from reaudio_model.config import TINY_CODEC, TINY_CONDITION
-from reaudio_model.features import FeatureStore, build_features
-from reaudio_model.mel import PEAK
+from reaudio_model.encoders.clap_front_end import LAION
 from reaudio_model.records import Neighbour, Pair
 from reaudio_model.training.data import AudioClips, ClapClip, DiffusionClips, MaeClip, RandomCrop, TensorClips
 from reaudio_model.training.latents import LatentStore, build_latents

@@ -185,7 +185,7 @@ def test_two_micro_batches_are_one_batch_of_twice_the_size(tmp_path: Path, accel
 @pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
     """Under torch's launcher, over gloo: gradients, figures and the order of the clips are those of the whole batch."""
-    script = Path(__file__).with_name("two_processes.py")
+    script = Path(__file__).parents[2] / "helpers" / "two_processes.py"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     for name, processes, batch_size in (("one", "1", "4"), ("two", "2", "2")):
         subprocess.run([*launcher, processes, script, tmp_path / name, batch_size], check=True, capture_output=True)

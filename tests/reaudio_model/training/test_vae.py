@@ -9,9 +9,9 @@ import torch
 from task_run import TaskRun, same_weights
 from torch import Tensor
 
-from reaudio_model.codec import build_vae
+from reaudio_model.codec.codec import build_vae
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import TINY_CODEC
-from reaudio_model.mel import log_mel
 from reaudio_model.training.discriminators import PatchDiscriminator
 from reaudio_model.training.vae import VaeLoss, VaeTask, adaptive_weight, hinge_loss
 

@@ -7,9 +7,9 @@ import torch
 from task_run import TaskRun, same_weights
 from torch import Tensor
 
-from reaudio_model.codec import Codec, build_vae, build_vocoder, remove_weight_norm
+from reaudio_model.codec.codec import Codec, build_vae, build_vocoder, remove_weight_norm
+from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import TINY_CODEC
-from reaudio_model.mel import log_mel
 from reaudio_model.training.discriminators import (
     Judgement,
     PeriodDiscriminator,

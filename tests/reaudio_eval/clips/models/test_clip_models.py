@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from reaudio_eval.models import ClipRequest, clips, noise, real
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval.clips.models import ClipRequest, clips, noise, real
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.seeds import clip_seed

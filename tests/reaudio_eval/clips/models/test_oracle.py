@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_conditioner
 
-from reaudio_eval import registry
-from reaudio_eval.baselines import baseline_names
-from reaudio_eval.generate import competes, shown_name
-from reaudio_eval.models import ClipRequest, Sampling, oracle
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import competes, shown_name
+from reaudio_eval.clips.models import ClipRequest, Sampling, oracle
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.runs.bundled import baseline_names
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import PRESETS
 from reaudio_model.miniature import bundled, materials, world
@@ -71,7 +71,7 @@ def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None
     for name in names:
         assert shown_name(name) == f"{name} (not a system)"
         assert not competes(shown_name(name))
-        assert registry.find("models", name).description.startswith("Not a system")
+        assert plugins.find("models", name).description.startswith("Not a system")
         assert name.replace("oracle", "re-audioldm") in bundled.shipped()
     assert shown_name("re-audioldm-l") == "re-audioldm-l"
     miniature = Dataset("miniature", "test", (), {}, {})

@@ -10,21 +10,21 @@ import pytest
 import torch
 from tiny_model import tiny_conditioner, tiny_pairs
 
-from reaudio_eval import registry
-from reaudio_eval.generate import takes_candidates
-from reaudio_eval.models import ClipRequest, Sampling, Spent, audioldm, copy_retrieved, re_audioldm, tango
-from reaudio_eval.records import Dataset, Prompt
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import takes_candidates
+from reaudio_eval.clips.models import ClipRequest, Sampling, Spent, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.assemble import load_pipeline
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
-from reaudio_model.embedding import clap_embedders
-from reaudio_model.index_build import build_index
 from reaudio_model.miniature import bundled, world
-from reaudio_model.pairs import PairTable
 from reaudio_model.pipeline import build_pipeline
-from reaudio_model.retrieval import RetrievalIndex
+from reaudio_model.retrieval.embedding import clap_embedders
+from reaudio_model.retrieval.index import RetrievalIndex
+from reaudio_model.retrieval.index_build import build_index
+from reaudio_model.retrieval.pairs import PairTable
 
 PROMPTS = tuple(Prompt(clip_id, world.describe(clip_id).caption) for clip_id in world.clip_ids("test")[:3])
 ELSEWHERE = Dataset("audiocaps", "test", (Prompt("a", "a dog barks"), Prompt("b", "rain")), {}, {})
@@ -182,8 +182,8 @@ def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", bundled.shipped())
 def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path) -> None:
-    entry = registry.find("models", name)
-    model = registry.load("models", name)
+    entry = plugins.find("models", name)
+    model = plugins.load("models", name)
     asked = request(MINIATURE, tmp_path, variant=entry.variant, cache_dir=tmp_path / "cache")
     clips = model.clips(asked)
     assert set(clips) == {p.clip_id for p in PROMPTS}

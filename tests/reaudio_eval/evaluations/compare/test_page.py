@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, in_browser
 from run_folders import CLAP, KAD, KL, METRICS, RECALL, make_dataset, write, write_audio
-from test_browser import CHROMIUM, in_browser
 
-from reaudio_eval.compare_runs import compare
-from reaudio_eval.records import Comparison
-from reaudio_eval.render import compare_page, figure_files, sections
-from reaudio_eval.render.compare_listen import clip_gains, select_pairs
-from reaudio_eval.render.compare_tables import (
+from reaudio_eval.evaluations.compare import page as compare_page
+from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.evaluations.compare.dumbbell import EXTREMES, MOST, class_blocks, dumbbell_figure, finding
+from reaudio_eval.evaluations.compare.listen import clip_gains, select_pairs
+from reaudio_eval.evaluations.compare.paper_table import paper_latex
+from reaudio_eval.evaluations.compare.run import compare
+from reaudio_eval.evaluations.compare.tables import (
     class_table,
     differences_table,
     gain,
@@ -23,9 +25,8 @@ from reaudio_eval.render.compare_tables import (
     runs_table,
     verdict_sentences,
 )
-from reaudio_eval.render.dumbbell import EXTREMES, MOST, class_blocks, dumbbell_figure, finding
-from reaudio_eval.render.paper_table import paper_latex
-from reaudio_eval.render.views import Cell, Column, Row, TableView
+from reaudio_eval.reports import figure_files, shared_tables
+from reaudio_eval.reports.views import Cell, Column, Row, TableView
 
 LEVELS = {"base": 0.40, "better": 0.45, "worse": 0.35, "same": 0.401}
 
@@ -202,7 +203,7 @@ def test_paper_table_leaves_out_empty_columns() -> None:
 
 
 def test_wide_paper_table_is_scaled(comparison: Comparison) -> None:
-    view = sections.main_table(comparison.analysis)
+    view = shared_tables.main_table(comparison.analysis)
     wide = replace(
         view,
         columns=(view.columns[0], *view.columns[1:] * 2),

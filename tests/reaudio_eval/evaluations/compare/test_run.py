@@ -15,11 +15,11 @@ from synthesise import write_dataset
 from typer.testing import CliRunner
 
 import reaudio_eval
-from reaudio_eval.cli import app
-from reaudio_eval.published import published
-from reaudio_eval.render import compare_page
-from reaudio_eval.render.compare_tables import PUBLISHED_CAPTION
-from reaudio_eval.runs import read_run
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.compare import page as compare_page
+from reaudio_eval.evaluations.compare.tables import PUBLISHED_CAPTION
+from reaudio_eval.runs.directory import read_run
+from reaudio_eval.runs.published import published
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()

@@ -18,8 +18,8 @@ import soundfile
 from fakes import SAMPLE_RATE, tone, write_clips, write_embedder, write_pair
 from typer.testing import CliRunner
 
-from reaudio_eval import registry
-from reaudio_eval.cli import app
+from reaudio_eval import plugins
+from reaudio_eval.cli.app import app
 
 runner = CliRunner()
 BATCH_TOLERANCE = 1e-5  # relative; the contract for another batch size
@@ -278,7 +278,7 @@ def test_bad_caption_files(world: Path, text: bytes, words: str) -> None:
 
 
 def _calls(world: Path) -> list[int]:
-    return registry.load("embedders", "bands").CALLS
+    return plugins.load("embedders", "bands").CALLS
 
 
 def test_a_second_run_computes_nothing(world: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_changed_file_is_computed_again(world: Path) -> None:
 
 
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = registry.load("embedders", "bands")
+    module = plugins.load("embedders", "bands")
     honest = module.Bands.embed
 
     def interrupted(self: Any, waveforms: list[Any]) -> Any:

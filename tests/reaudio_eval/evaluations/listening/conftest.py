@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import listening_worlds
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not add it
-
-import worlds
-
-from reaudio_eval.listening.export import ListeningRequest, export_listening_test
-from reaudio_eval.listening.records import Key, read_key
+from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
+from reaudio_eval.evaluations.listening.records import Key, read_key
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three generated systems and the real audio, 24 prompts over four strata."""
-    return worlds.write_runs(tmp_path_factory.mktemp("world"))
+    return listening_worlds.write_runs(tmp_path_factory.mktemp("world"))
 
 
 def _exported(runs: Path, folder: Path, **options: object) -> Key:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import listening_worlds
 import numpy as np
 import pandas as pd
 import pytest
-import worlds
 from raters import Careless, ask, write_answers
 
-from reaudio_eval.listening.analyse import with_scores_of
-from reaudio_eval.listening.analysis import ListeningAnalysis, analyse_answers
-from reaudio_eval.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
-from reaudio_eval.listening.preferences import PRIOR_SD, fit_scores
-from reaudio_eval.listening.records import Key
-from reaudio_eval.stats import Draws
+from reaudio_eval.evaluations.listening.analyse import with_scores_of
+from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis, analyse_answers
+from reaudio_eval.evaluations.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
+from reaudio_eval.evaluations.listening.preferences import PRIOR_SD, fit_scores
+from reaudio_eval.evaluations.listening.records import Key
+from reaudio_eval.statistics.intervals import Draws
 from reaudio_model.common.errors import ReaudioError
 
-QUALITY = {**worlds.QUALITY, "real": 1.2}
+QUALITY = {**listening_worlds.QUALITY, "real": 1.2}
 
 
 @pytest.fixture(scope="module")

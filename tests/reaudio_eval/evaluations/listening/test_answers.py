@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import listening_worlds
 import numpy as np
 import pytest
-import worlds
 from raters import Careless, Rater, ask, write_answers
 
-from reaudio_eval.listening.answers import read_answers
-from reaudio_eval.listening.records import Key
-from reaudio_eval.listening.screening import screen
+from reaudio_eval.evaluations.listening.answers import read_answers
+from reaudio_eval.evaluations.listening.records import Key
+from reaudio_eval.evaluations.listening.screening import screen
 from reaudio_model.common.errors import ReaudioError
 
-QUALITY = {**worlds.QUALITY, "real": 1.2}
+QUALITY = {**listening_worlds.QUALITY, "real": 1.2}
 
 
 def rater(key: Key, name: str = "anna", seed: int = 0) -> Rater:

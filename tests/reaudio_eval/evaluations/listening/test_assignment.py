@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from reaudio_eval.listening.assignment import Layout, make_forms, uneven
-from reaudio_eval.listening.records import Design, Form, TestPrompt
+from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
+from reaudio_eval.evaluations.listening.records import Design, Form, TestPrompt
 
 CAPTIONS = ("a dog barks", "a bell rings", "an owl hoots", "a gong is struck", "a cat purrs", "a duck quacks")
 

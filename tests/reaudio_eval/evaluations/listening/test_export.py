@@ -11,16 +11,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import listening_worlds
 import numpy as np
 import pytest
 import soundfile
-import worlds
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.listening import stimuli
-from reaudio_eval.listening.export import ListeningRequest, export_listening_test, plan_listening_test
-from reaudio_eval.listening.records import Key, read_key
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.listening import stimuli
+from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test, plan_listening_test
+from reaudio_eval.evaluations.listening.records import Key, read_key
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
@@ -145,7 +145,7 @@ def test_key_reads_back(mos_test: Path, mos: Key, tmp_path: Path) -> None:
     assert mos.to_json() == (mos_test / "key.json").read_bytes()
     scores = {(s.system, s.metric, s.clip_id): s.value for s in mos.scores}
     clip = mos.prompts[0].clip_id
-    assert scores["ours", "clap_score_tests", clip] == pytest.approx(worlds.clip_quality("ours", clip))
+    assert scores["ours", "clap_score_tests", clip] == pytest.approx(listening_worlds.clip_quality("ours", clip))
     assert scores["weak", "fad_tests", None] == pytest.approx(3.8)
     with pytest.raises(ReaudioError, match=r"There is no key\.json"):
         read_key(tmp_path)
@@ -158,11 +158,11 @@ def test_key_reads_back(mos_test: Path, mos: Key, tmp_path: Path) -> None:
 
 
 def test_only_shared_prompts_are_used(tmp_path: Path) -> None:
-    world = worlds.write_runs(tmp_path / "w", n_prompts=8)
-    data = worlds.dataset(6, {})
+    world = listening_worlds.write_runs(tmp_path / "w", n_prompts=8)
+    data = listening_worlds.dataset(6, {})
     clips = {f"clip{i:02d}": tmp_path / "w" / "clips" / "ours" / f"clip{i:02d}.wav" for i in range(6)}
     shutil.rmtree(world / "runs" / "tones" / "ours")
-    worlds.write_one(world / "runs" / "tones" / "ours" / "abc", data, "ours", clips)
+    listening_worlds.write_one(world / "runs" / "tones" / "ours" / "abc", data, "ours", clips)
     (tmp_path / "w" / "clips" / "weak" / "clip01.wav").unlink()
     key = plan_listening_test(request(world, tmp_path / "t", prompts=24)).key
     assert [p.clip_id for p in key.prompts] == ["clip00", "clip02", "clip03", "clip04", "clip05"]
@@ -171,18 +171,18 @@ def test_only_shared_prompts_are_used(tmp_path: Path) -> None:
 
 
 def test_runs_that_share_nothing(tmp_path: Path) -> None:
-    world = worlds.write_runs(tmp_path / "w", n_prompts=4)
-    data = worlds.dataset(4, {})
+    world = listening_worlds.write_runs(tmp_path / "w", n_prompts=4)
+    data = listening_worlds.dataset(4, {})
     other = dataclasses.replace(data, prompts=tuple(dataclasses.replace(p, caption="else") for p in data.prompts))
     shutil.rmtree(world / "runs" / "tones" / "ours")
     clips = {p.clip_id: tmp_path / "w" / "clips" / "ours" / f"{p.clip_id}.wav" for p in data.prompts}
-    worlds.write_one(world / "runs" / "tones" / "ours" / "abc", other, "ours", clips)
+    listening_worlds.write_one(world / "runs" / "tones" / "ours" / "abc", other, "ours", clips)
     with pytest.raises(ReaudioError, match="share no prompt"):
         plan_listening_test(request(world, tmp_path / "t"))
 
 
 def test_missing_clips_are_named(tmp_path: Path) -> None:
-    world = worlds.write_runs(tmp_path / "w", n_prompts=4)
+    world = listening_worlds.write_runs(tmp_path / "w", n_prompts=4)
     shutil.rmtree(tmp_path / "w" / "clips" / "plain")
     with pytest.raises(ReaudioError, match="files of plain are missing"):
         plan_listening_test(request(world, tmp_path / "t"))
@@ -251,7 +251,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
 
 
 def test_unreadable_clip_is_one_sentence(tmp_path: Path) -> None:
-    world = worlds.write_runs(tmp_path / "w", n_prompts=4)
+    world = listening_worlds.write_runs(tmp_path / "w", n_prompts=4)
     (tmp_path / "w" / "clips" / "ours" / "clip00.wav").write_bytes(b"not audio")
     done = runner.invoke(app, ["listening", "export", str(world), "--output", str(tmp_path / "t"), "--quiet"])
     assert done.exit_code == 2

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CHROMIUM, in_browser
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "render"))
-
-from test_browser import CHROMIUM, in_browser
-
-from reaudio_eval.listening.analysis import analyse_answers
-from reaudio_eval.listening.answers import read_answers
-from reaudio_eval.listening.export import ListeningRequest, export_listening_test
-from reaudio_eval.listening.records import read_key
+from reaudio_eval.evaluations.listening.analysis import analyse_answers
+from reaudio_eval.evaluations.listening.answers import read_answers
+from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
+from reaudio_eval.evaluations.listening.records import read_key
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 

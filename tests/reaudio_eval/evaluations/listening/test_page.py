@@ -7,18 +7,18 @@ import json
 import re
 from pathlib import Path
 
+import listening_worlds
 import pytest
-import worlds
 from raters import Careless, ask, write_answers
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.listening.analyse import analyse_listening_test
-from reaudio_eval.listening.export import ListeningRequest, export_listening_test
-from reaudio_eval.listening.records import Key, read_key
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.listening.analyse import analyse_listening_test
+from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
+from reaudio_eval.evaluations.listening.records import Key, read_key
 
 runner = CliRunner()
-QUALITY = {**worlds.QUALITY, "real": 1.2}
+QUALITY = {**listening_worlds.QUALITY, "real": 1.2}
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from fakes import write_embedder
 from synthesise import write_dataset
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.evaluate import Options, prepare
-from reaudio_eval.longtail_run import applicable
-from reaudio_eval.runs import read_run
-from reaudio_model.index_files import save_neighbours
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.longtail.run import applicable
+from reaudio_eval.runs.directory import read_run
+from reaudio_eval.scores.evaluate import Options, prepare
 from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.index_files import save_neighbours
 
 runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("no_figure_files")
@@ -30,7 +30,7 @@ PASTER = '''
 
 import re
 
-from reaudio_eval.retrieval_records import Retrieval
+from reaudio_eval.clips.system import Retrieval
 from reaudio_model.records import Neighbour, Pair
 
 KIND = "generated"

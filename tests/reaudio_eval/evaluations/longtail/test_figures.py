@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from reaudio_eval.records import LongtailAnalysis, SystemInfo
-from reaudio_eval.render.figures import frequency_figure, label_histogram_figure, strata_figure, trend_figure
-from reaudio_eval.render.palette import COLOURS, INK, MUTED, SURFACE, css_colour, marker_path, system_styles
-from reaudio_eval.render.svg import figure_bytes, inline, save_figure
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.longtail.figures import frequency_figure, label_histogram_figure, strata_figure, trend_figure
+from reaudio_eval.reports.palette import COLOURS, INK, MUTED, SURFACE, css_colour, marker_path, system_styles
+from reaudio_eval.reports.svg import figure_bytes, inline, save_figure
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 TEXT_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 MARK_CONTRAST = 3.0  # WCAG 2.2, 1.4.11

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.datasets.miniature import BANNER
-from reaudio_eval.rerendering import rerender
-from reaudio_eval.runs import read_run
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.longtail.rerender import rerender
+from reaudio_eval.prompts.datasets.miniature import BANNER
+from reaudio_eval.runs.directory import read_run
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()

@@ -12,8 +12,8 @@ from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.plots import plot_per_class
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.longtail.plots import plot_per_class
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()

@@ -12,9 +12,9 @@ from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
-from reaudio_eval import registry
-from reaudio_eval.cli import app
-from reaudio_eval.runs import read_run
+from reaudio_eval import plugins
+from reaudio_eval.cli.app import app
+from reaudio_eval.runs.directory import read_run
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_figure_files")
 METRIC_PLUGIN = '''
 """Mean energy of a clip's bands: a plug-in metric."""
 
-from reaudio_eval.metrics import ClipMetric
+from reaudio_eval.scores.metrics import ClipMetric
 
 METRICS = (ClipMetric("energy_{embedder}", "Energy", True, "", "tests", compute=lambda given: given.generated.clip_means.mean(axis=1)),)
 '''
@@ -43,7 +43,7 @@ DATASET_PLUGIN = '''
 
 import dataclasses
 
-from reaudio_eval.datasets import folder
+from reaudio_eval.prompts.datasets import folder
 
 
 def load(options):
@@ -304,7 +304,7 @@ def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, s
     for kind, name in (("metrics", "energy"), ("models", "echo"), ("datasets", "tiny"), ("embedders", "bands")):
         assert name in runner.invoke(app, ["list", kind]).stdout
     found = run(world, sounds, "--model", "echo", "--batch-size", "3", dataset="tiny")
-    assert registry.load("models", "echo").BATCHES == [3]
+    assert plugins.load("models", "echo").BATCHES == [3]
     assert found["systems"]["echo"]["energy_bands"]["value"] is not None
     assert Path(found["runs"][0]).parts[-3] == "tiny"
     page = (world / "out" / "longtail.html").read_text(encoding="utf-8")

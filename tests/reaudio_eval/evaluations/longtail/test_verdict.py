@@ -8,8 +8,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.verdict import losses, overall_separation, sentences, separate
+from reaudio_eval.evaluations.longtail.verdict import losses, overall_separation, sentences, separate
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 UP = MetricInfo("m", "M", "clip", True, "", "e")
 DOWN = replace(UP, higher_is_better=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reaudio_eval.models import Sampling
-from reaudio_eval.sweep_cells import Settings, canonical, check_factors, describe, parse_over, plan_cells, show
+from reaudio_eval.clips.models import Sampling
+from reaudio_eval.evaluations.sweep.cells import Settings, canonical, check_factors, describe, parse_over, plan_cells, show
 from reaudio_model.common.errors import ReaudioError
 
 START = Settings(3, 12, 5.0, "audio+text", 0, 1)

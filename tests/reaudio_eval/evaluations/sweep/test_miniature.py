@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.render import sweep as sweep_page
-from reaudio_model.conditioning import Conditioner
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.sweep import page as sweep_page
+from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_browser import CHROMIUM, in_browser
+from browser import CHROMIUM, in_browser
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.records import SET_COLUMNS, Dataset, MetricInfo, Prompt, SystemInfo, SystemScores
-from reaudio_eval.render.sweep import render_sweep, sweep_json
-from reaudio_eval.render.sweep_figures import factor_figure
-from reaudio_eval.render.sweep_tables import cells_table, factor_table, spread_table
-from reaudio_eval.render.sweep_verdict import finding, sentences
-from reaudio_eval.strata import strata_scheme
-from reaudio_eval.sweep_analysis import Sweep, summarise_sweep, sweep_alerts
-from reaudio_eval.sweep_cells import Settings, parse_over, plan_cells
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.sweep.analysis import Sweep, summarise_sweep, sweep_alerts
+from reaudio_eval.evaluations.sweep.cells import Settings, parse_over, plan_cells
+from reaudio_eval.evaluations.sweep.figures import factor_figure
+from reaudio_eval.evaluations.sweep.page import render_sweep, sweep_json
+from reaudio_eval.evaluations.sweep.tables import cells_table, factor_table, spread_table
+from reaudio_eval.evaluations.sweep.verdict import finding, sentences
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.system_scores import SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.longtail import analyse
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns")

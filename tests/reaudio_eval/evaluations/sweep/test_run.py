@@ -14,11 +14,11 @@ from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
 import reaudio_eval
-from reaudio_eval import registry
-from reaudio_eval.cli import app
-from reaudio_eval.render import sweep as sweep_page
-from reaudio_eval.runs import read_run
-from reaudio_eval.stats import holm
+from reaudio_eval import plugins as registry
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.sweep import page as sweep_page
+from reaudio_eval.runs.directory import read_run
+from reaudio_eval.statistics.intervals import holm
 
 runner = CliRunner()
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from reaudio_eval.models import Sampling
+from reaudio_eval.clips.models import Sampling
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.seeds import clip_seed
 
@@ -70,7 +70,7 @@ DATASET = '''
 
 import dataclasses
 
-from reaudio_eval.datasets import folder
+from reaudio_eval.prompts.datasets import folder
 
 
 def load(options):

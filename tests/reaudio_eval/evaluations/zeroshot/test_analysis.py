@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from analysis_worlds import CLAP, RECALL, pick, system
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.records import Dataset, Prompt, SystemScores
-from reaudio_eval.strata import strata_scheme
-from reaudio_eval.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
-from reaudio_eval.zeroshot_comparisons import Role, smallest_p
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.evaluations.zeroshot.comparisons import Role, smallest_p
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.prompts.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, Training
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.longtail import analyse
 
 POOL = {f"p{i}": 16 for i in range(8)}
 CLASSES = [*POOL, *(f"n{i}" for i in range(4)), *(f"f{i}" for i in range(12)), "s0", "s1"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
+from reaudio_eval.cli.app import app
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()

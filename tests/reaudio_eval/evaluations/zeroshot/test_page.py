@@ -10,27 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM, in_browser
 from markupsafe import Markup
-from test_browser import CHROMIUM, in_browser
 
-from reaudio_eval.analysis import analyse
-from reaudio_eval.records import (
-    SCORE_COLUMNS,
-    SET_COLUMNS,
-    Dataset,
-    MetricInfo,
-    Prompt,
-    SystemInfo,
-    SystemKind,
-    SystemScores,
-)
-from reaudio_eval.render import zeroshot_tables
-from reaudio_eval.render.zeroshot import choose_prompts, render_zeroshot
-from reaudio_eval.render.zeroshot_verdict import sentences
-from reaudio_eval.strata import strata_scheme
-from reaudio_eval.training_labels import NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.zeroshot_analysis import ZeroshotAnalysis, analyse_zeroshot
-from reaudio_eval.zeroshot_comparisons import Role
+from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.evaluations.zeroshot.comparisons import Role
+from reaudio_eval.evaluations.zeroshot.page import choose_prompts, render_zeroshot
+from reaudio_eval.evaluations.zeroshot.verdict import sentences
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.prompts.training_labels import NOTHING, OWN, UNKNOWN, Training
+from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import wav_bytes
 
 EVIL = "<script>alert(1)</script>"

@@ -12,10 +12,10 @@ from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
-from reaudio_eval.cli import app
-from reaudio_eval.commands import zeroshot as command
-from reaudio_eval.regimes import FEW_SHOT
-from reaudio_eval.runs import read_run
+from reaudio_eval.cli.app import app
+from reaudio_eval.cli.commands import zeroshot as command
+from reaudio_eval.prompts.regimes import FEW_SHOT
+from reaudio_eval.runs.directory import read_run
 
 runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("no_figure_files")

@@ -13,10 +13,10 @@ import torch
 from clap_files import SENTENCES, laion_state, save_laion, small_clap, write_folder, write_laion, write_tokenizer
 from transformers import ClapModel
 
-from reaudio_eval.embedders import TextEmbedder, clap
-from reaudio_model.clap import EXAMPLE, HUB_TOKENIZERS, load_clap
+from reaudio_eval.features.embedders import TextEmbedder, clap
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.weights import sha256_file
+from reaudio_model.encoders.clap import EXAMPLE, HUB_TOKENIZERS, load_clap
 
 RATE = 48_000
 BATCH_TOLERANCE = 1e-5

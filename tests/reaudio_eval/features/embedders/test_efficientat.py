@@ -14,7 +14,7 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import Embedder, _efficientat, efficientat
+from reaudio_eval.features.embedders import Embedder, _efficientat, efficientat
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 RATE = 32_000

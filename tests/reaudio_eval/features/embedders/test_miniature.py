@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from reaudio_eval import registry
-from reaudio_eval.checkpoints import resolve
-from reaudio_eval.embedders import Embedder, TextEmbedder
+from reaudio_eval import plugins
+from reaudio_eval.features.checkpoints import resolve
+from reaudio_eval.features.embedders import Embedder, TextEmbedder
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.miniature import world
-from reaudio_model.tagger_files import new_tagger, save_tagger
+from reaudio_model.taggers.tagger_files import new_tagger, save_tagger
 
 NAMES = ("miniature_tagger", "miniature_judge", "miniature_clap")
 CLASSES = sorted(world.train_counts())
@@ -21,7 +21,7 @@ BATCH_TOLERANCE = 1e-4  # float32 sums in another order, through a recurrent lay
 
 
 def load(name: str, tmp_path: Path) -> Embedder:
-    module = registry.load("embedders", name)
+    module = plugins.load("embedders", name)
     path = resolve(name, module.SPEC, explicit=None, sample_rate=16_000, cache_dir=tmp_path, allow_download=False)
     found: Embedder = module.load(path, sample_rate=16_000, device="cpu", cache_dir=tmp_path)
     return found
@@ -67,7 +67,7 @@ def test_clap_puts_captions_beside_their_sounds(tmp_path: Path) -> None:
 def test_a_tagger_of_other_classes_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_tagger(new_tagger("cnn", 2), ("a", "b"), tmp_path)
-    module = registry.load("embedders", "miniature_tagger")
+    module = plugins.load("embedders", "miniature_tagger")
     with pytest.raises(CheckpointError, match="is a tagger of other classes than the miniature's"):
         module.load(tmp_path, sample_rate=16_000, device="cpu")
     with pytest.raises(ReaudioError, match="works at 16000 Hz, not at 32000 Hz"):

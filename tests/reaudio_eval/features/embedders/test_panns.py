@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import Embedder, _panns, panns
+from reaudio_eval.features.embedders import Embedder, _panns, panns
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 CHANNELS = (2, 4, 4, 6, 6, 8)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_eval.embedders import Embedder, _vggish, vggish
+from reaudio_eval.features.embedders import Embedder, _vggish, vggish
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.weights import sha256_file
 

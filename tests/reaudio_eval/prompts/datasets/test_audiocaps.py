@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets.audiocaps import load, split_labels
-from reaudio_eval.records import Prompt
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets.audiocaps import load, split_labels
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 CLASSES = 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Male speech, man speaking"\n2,/m/3,Dog\n3,/m/4,Yodeling\n'

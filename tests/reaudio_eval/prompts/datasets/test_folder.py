@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from reaudio_eval.datasets import DatasetOptions
-from reaudio_eval.datasets.folder import load
-from reaudio_eval.records import Prompt
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets.folder import load
 from reaudio_model.common.errors import ReaudioError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval import registry
-from reaudio_eval.datasets import DatasetDefaults, DatasetOptions
-from reaudio_eval.datasets.miniature import BANNER, DEFAULTS, load, split_labels
+from reaudio_eval import plugins
+from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions
+from reaudio_eval.prompts.datasets.miniature import BANNER, DEFAULTS, load, split_labels
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.miniature import world
@@ -29,8 +29,8 @@ def test_prompts_counts_and_references(tmp_path: Path) -> None:
 def test_defaults_are_registered_names() -> None:
     assert DEFAULTS.embedders
     for name in DEFAULTS.embedders:
-        assert registry.load("embedders", name).SPEC.bundled
-    assert not isinstance(getattr(registry.load("datasets", "audiocaps"), "DEFAULTS", None), DatasetDefaults)
+        assert plugins.load("embedders", name).SPEC.bundled
+    assert not isinstance(getattr(plugins.load("datasets", "audiocaps"), "DEFAULTS", None), DatasetDefaults)
 
 
 def test_every_split_is_counted() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.datasets._tables import LabelSet, read_captions, read_class_list
-from reaudio_eval.records import Prompt
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.datasets._tables import LabelSet, read_captions, read_class_list
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 LABELS = LabelSet(("/m/1", "/m/2"), {"/m/1": "Male speech, man speaking", "/m/2": "Dog"})

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reaudio_eval.metrics import MetricInput
-from reaudio_eval.protocols import DEFAULT_PROTOCOL, get_protocol
-from reaudio_eval.records import FeatureSet, Prompt
+from reaudio_eval.features.feature_set import FeatureSet
+from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.scores.metrics import MetricInput
 
 MakeFeatures = Callable[..., FeatureSet]
 MakeInput = Callable[..., MetricInput]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from reaudio_eval.metrics.clap_score import METRICS, cosine
+from reaudio_eval.scores.metrics.clap_score import METRICS, cosine
 
 FLOAT32 = 1e-6
 CLAP_SCORE, OF_THE_MINIATURE = METRICS

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reaudio_eval.metrics.copying import METRICS, nearest
+from reaudio_eval.scores.metrics.copying import METRICS, nearest
 
 (COPYING,) = METRICS
 CLIPS = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]])

@@ -10,9 +10,10 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reaudio_eval.metrics import Subset, Undefined, fad
-from reaudio_eval.metrics._frechet import frame_rows
-from reaudio_eval.metrics.fad import frechet_distance, frechet_distance_infinity, frechet_distance_subsets
+from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.scores.metrics import Subset, fad
+from reaudio_eval.scores.metrics._frechet import frame_rows
+from reaudio_eval.scores.metrics.fad import frechet_distance, frechet_distance_infinity, frechet_distance_subsets
 from reaudio_model.common.errors import ReaudioError
 
 SQRTM_TOLERANCE = 1e-6  # relative; sqrtm's own error on well-conditioned input is of this order
@@ -115,7 +116,7 @@ def test_errors_name_the_shapes():
 @pytest.mark.parametrize("blocks", [False, True])
 def test_subsets_equal_one_by_one(make_features, monkeypatch, counts, d, blocks):
     if blocks:  # three subsets and three clips at a time
-        monkeypatch.setattr("reaudio_eval.metrics._frechet._BLOCK_BYTES", 3 * 8 * d * d)
+        monkeypatch.setattr("reaudio_eval.scores.metrics._frechet._BLOCK_BYTES", 3 * 8 * d * d)
     rng = np.random.default_rng(7)
     a, b = (make_features(5 + rng.standard_normal((sum(c), d)), c) for c in (counts, counts[::-1]))
     rows = [rng.permutation(40)[:size] for size in (40, 39, 20, 5, 2, 30, 7)]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from reaudio_eval.metrics import Subset, Undefined
-from reaudio_eval.metrics.inception_score import METRICS, inception_score
+from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.scores.metrics import Subset
+from reaudio_eval.scores.metrics.inception_score import METRICS, inception_score
 
 FLOAT64 = 1e-10
 IS, IS_STD = METRICS

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
-from reaudio_eval.metrics import Subset, Undefined
-from reaudio_eval.metrics.kad import METRICS, kernel_audio_distance, median_distance
+from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.scores.metrics import Subset
+from reaudio_eval.scores.metrics.kad import METRICS, kernel_audio_distance, median_distance
 
 FLOAT64 = 1e-9  # float64 sums in another order; absolute where the value is a difference of numbers near 100
 (KAD,) = METRICS

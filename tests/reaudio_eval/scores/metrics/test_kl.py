@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from reaudio_eval.metrics.kl import METRICS, kl_sigmoid, kl_softmax
+from reaudio_eval.scores.metrics.kl import METRICS, kl_sigmoid, kl_softmax
 
 TORCH_FLOAT32 = 1e-6  # relative; the source computes in float32
 FLOAT64 = 1e-12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reaudio_eval.metrics.label_accuracy import METRICS
+from reaudio_eval.scores.metrics.label_accuracy import METRICS
 
 (ACCURACY,) = METRICS
 VOCABULARY = ("bell", "dog", "rain", "wind")

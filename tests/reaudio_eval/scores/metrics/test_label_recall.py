@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reaudio_eval.metrics.label_recall import METRICS, TOP_K, in_top_k, probability
+from reaudio_eval.scores.metrics.label_recall import METRICS, TOP_K, in_top_k, probability
 from reaudio_model.common.errors import ReaudioError
 
 RECALL, PROBABILITY = METRICS

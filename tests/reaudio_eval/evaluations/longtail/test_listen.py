@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reaudio_eval.records import LongtailAnalysis
-from reaudio_eval.render.listen import anchors_by_label, ranking_metric, select
+from reaudio_eval.reports.listen import anchors_by_label, ranking_metric, select
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 
 def scores(analysis: LongtailAnalysis, metric: str) -> dict[str, list[float]]:

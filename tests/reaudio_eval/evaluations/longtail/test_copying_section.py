@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic_report
-from test_html import HOSTILE, render
+from pages import HOSTILE, render
 
-from reaudio_eval.copying import COLUMNS
-from reaudio_eval.records import LongtailAnalysis, MetricInfo
-from reaudio_eval.render.copying import copy_tables, leak_sentences, leak_tables
-from reaudio_eval.render.copying_figures import copying_figure
-from reaudio_eval.render.copying_section import most_copied
-from reaudio_eval.render.listen import PLAYED, retrieved_for, select
-from reaudio_eval.render.sections import main_table, metrics_table
-from reaudio_eval.render.tables import latex
-from reaudio_eval.render.verdict import overall_separation, sentences
-from reaudio_eval.render.views import arrow
-from reaudio_eval.retrieval_records import CopyingAnalysis, Retrieval
+from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.evaluations.longtail.verdict import overall_separation, sentences
+from reaudio_eval.reports.copying_figures import copying_figure
+from reaudio_eval.reports.copying_section import most_copied
+from reaudio_eval.reports.copying_tables import copy_tables, leak_sentences, leak_tables
+from reaudio_eval.reports.files import latex
+from reaudio_eval.reports.listen import PLAYED, retrieved_for, select
+from reaudio_eval.reports.shared_tables import main_table, metrics_table
+from reaudio_eval.reports.views import arrow
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import CopyingAnalysis, LongtailAnalysis
+from reaudio_eval.statistics.copying import COLUMNS
 from reaudio_model.records import Neighbour, Pair
 
 COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0)

@@ -14,9 +14,10 @@ import synthetic_report
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.records import LongtailAnalysis
-from reaudio_eval.render import comparisons, sections
-from reaudio_eval.render.tables import csv_bytes, escape_latex, file_stem, latex, write_tables
+from reaudio_eval.evaluations.longtail import tables
+from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports.files import csv_bytes, escape_latex, file_stem, latex, write_tables
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 ONE_ULP = 2.3e-16  # pandas before 3 reads a decimal to the nearest but one float
 
@@ -41,7 +42,7 @@ def test_latex_has_no_live_characters(text: str) -> None:
 
 
 def test_latex_table(analysis: LongtailAnalysis) -> None:
-    text = latex(sections.main_table(analysis))
+    text = latex(shared_tables.main_table(analysis))
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(body) == 1 + 9 + 1  # head, nine systems, floor
@@ -51,7 +52,7 @@ def test_latex_table(analysis: LongtailAnalysis) -> None:
 
 
 def test_long_tables_run_over_pages(analysis: LongtailAnalysis) -> None:
-    view = sections.class_table(analysis, analysis.metrics[0], {})
+    view = shared_tables.class_table(analysis, analysis.metrics[0], {})
     assert view is not None
     text = latex(view)
     assert r"\begin{longtable}" in text
@@ -60,22 +61,22 @@ def test_long_tables_run_over_pages(analysis: LongtailAnalysis) -> None:
 
 def test_bold_only_where_a_test_says_so(analysis: LongtailAnalysis) -> None:
     nothing = replace(analysis, paired=analysis.paired.assign(p_holm=1.0))
-    assert r"\textbf" not in latex(sections.main_table(nothing))
+    assert r"\textbf" not in latex(shared_tables.main_table(nothing))
     values = analysis.overall.set_index(["system", "metric"])["value"]
     paired = analysis.paired.assign(p_holm=0.001)
     paired["difference"] = [values[r.system_a, r.metric] - values[r.system_b, r.metric] for r in paired.itertuples()]
-    clear = latex(sections.main_table(replace(analysis, paired=paired)))
+    clear = latex(shared_tables.main_table(replace(analysis, paired=paired)))
     assert clear.count(r"\textbf") == 3  # one leader for each metric that has paired tests
 
 
 def test_every_view_has_cells_for_its_columns(analysis: LongtailAnalysis) -> None:
     metric = analysis.metrics[0]
     views = [
-        sections.main_table(analysis), sections.sizes_table(analysis), sections.metrics_table(analysis),
-        sections.strata_table(analysis, metric), sections.normalised_table(analysis, metric),
-        sections.bins_table(analysis, metric), sections.class_table(analysis, metric, {}),
-        comparisons.trend_table(analysis, metric), comparisons.summary_table(analysis, metric),
-        comparisons.loss_table(analysis), *comparisons.paired_tables(analysis, metric),
+        shared_tables.main_table(analysis), shared_tables.sizes_table(analysis), shared_tables.metrics_table(analysis),
+        shared_tables.strata_table(analysis, metric), shared_tables.normalised_table(analysis, metric),
+        shared_tables.bins_table(analysis, metric), shared_tables.class_table(analysis, metric, {}),
+        tables.trend_table(analysis, metric), tables.summary_table(analysis, metric),
+        tables.loss_table(analysis), *tables.paired_tables(analysis, metric),
     ]  # fmt: skip
     for view in views:
         assert view is not None
@@ -86,7 +87,7 @@ def test_every_view_has_cells_for_its_columns(analysis: LongtailAnalysis) -> Non
 
 
 def test_thin_strata_are_grey(analysis: LongtailAnalysis) -> None:
-    view = sections.strata_table(analysis, analysis.metrics[0])
+    view = shared_tables.strata_table(analysis, analysis.metrics[0])
     zero_shot = [row.cells[-1] for row in view.groups[0]]
     assert all(cell.css == "thin" for cell in zero_shot)
 

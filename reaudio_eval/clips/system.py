@@ -1,0 +1,54 @@
+"""Core data types: system and what it retrieved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from reaudio_model.records import Neighbour
+
+SystemKind = Literal["generated", "real", "noise"]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """One row of the report.
+
+    Attributes:
+        clips: clip_id -> audio file (for the players); may be empty.
+        retrieval: what it retrieved; None for a system that retrieves nothing, or does not say.
+        candidates: of how many clips each was chosen, by the CLAP of the model.
+    """
+
+    name: str
+    kind: SystemKind
+    n_clips: int
+    clips: Mapping[str, Path] = field(default_factory=dict)
+    run_dir: Path | None = None
+    description: str = ""
+    retrieval: Retrieval | None = None
+    candidates: int = 1
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What a system retrieved for its prompts, and how.
+
+    Attributes:
+        neighbours: clip_id -> the pairs it used, nearest first; a prompt without any has () or is absent.
+        encoder_sha256: of the network that retrieved, as ``RetrievalIndex`` names it, or "" when unknown.
+        about: how it asked, JSON-able: k, key, pool, exclusion rule.
+        judges: embedders of the evaluation that are that very network; filled in by the evaluation.
+    """
+
+    neighbours: Mapping[str, Sequence[Neighbour]]
+    encoder_sha256: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
+
+    @property
+    def k(self) -> int:
+        """The most neighbours that a prompt used."""
+        return max((len(found) for found in self.neighbours.values()), default=0)

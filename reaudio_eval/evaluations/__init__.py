@@ -1,0 +1,1 @@
+"""Evaluations: one folder for each command that produces a report."""

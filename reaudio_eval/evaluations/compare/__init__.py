@@ -1,0 +1,1 @@
+"""Comparison of systems from several runs."""

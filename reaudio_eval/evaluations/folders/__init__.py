@@ -1,0 +1,1 @@
+"""Scores of one folder of clips against another."""

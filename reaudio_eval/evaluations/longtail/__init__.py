@@ -1,0 +1,1 @@
+"""Long-tail evaluation: scores by label frequency."""

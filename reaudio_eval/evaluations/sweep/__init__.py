@@ -1,0 +1,1 @@
+"""Sweep: one model at many sampling settings."""

@@ -1,0 +1,1 @@
+"""Zero-shot evaluation: classes without training clips."""

@@ -1,0 +1,1 @@
+"""Features of clips: waveforms, embedders, audit and cache."""

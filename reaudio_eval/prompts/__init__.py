@@ -1,0 +1,1 @@
+"""Prompts: datasets, strata and training counts."""

@@ -1,0 +1,1 @@
+"""Run directories: writing, finding, reading and comparing them."""

@@ -1,0 +1,1 @@
+"""Scores: metrics bound to embedders and computed for systems."""

@@ -1,0 +1,87 @@
+"""Scores of one system, and how a metric is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from reaudio_eval.clips.system import SystemInfo
+
+Level = Literal["clip", "label", "set"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """How a column is called and read.
+
+    Attributes:
+        name: key in every file, carries the embedder: "kl_panns".
+        title: for people: "KL divergence (PANNs)".
+        level: "clip" (a value a clip), "label" (a value a clip and label) or "set" (a value a set of clips).
+        higher_is_better: direction.
+        unit: "nats", "cosine", "probability", ... or "".
+        embedder: registered name of the network behind it.
+        embedder_sha256: its checkpoint, or "".
+        source: paper and equation, or the implementation matched.
+        target: the ideal value of a metric of which neither more nor less is better, else None; ``higher_is_better`` then only
+            says on which side a reader should worry.
+    """
+
+    name: str
+    title: str
+    level: Level
+    higher_is_better: bool
+    unit: str
+    embedder: str
+    embedder_sha256: str = ""
+    source: str = ""
+    target: float | None = None
+
+
+@dataclass(frozen=True)
+class SystemScores:
+    """What the score stage knows of one system.
+
+    Attributes:
+        system: who.
+        metrics: every metric attempted, in display order.
+        scores: a row per clip-level or label-level value, columns ``SCORE_COLUMNS``.
+        set_values: a row per set metric and subset, columns ``SET_COLUMNS``.
+        undefined: metric name -> why it has no value for this system at all.
+        copies: how near each clip is to what was retrieved for its prompt, columns ``COPY_COLUMNS``; empty without neighbours.
+        neighbours_of: whose neighbours these are: the system's own name, another's for a system that retrieves nothing, or "".
+        seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
+    """
+
+    system: SystemInfo
+    metrics: tuple[MetricInfo, ...]
+    scores: pd.DataFrame
+    set_values: pd.DataFrame
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COPY_COLUMNS)))
+    neighbours_of: str = ""
+    seed: int = 0
+
+
+# clip_id str | metric str | label str or None (clip level) | value float64, NaN where undefined
+SCORE_COLUMNS: Sequence[str] = ("clip_id", "metric", "label", "value")
+
+
+# metric str | stratum str ("all" for every clip; else clips by their rarest label) | value float64 or NaN
+# replicates list[float]: delete-a-group jackknife values, same groups for every system ([] if not available)
+# ci_low, ci_high float64 or NaN | ci_method str | n_clips int
+# floor float64 or NaN: the metric between two disjoint halves of the real clips, floor_n clips each
+# matched float64 or NaN: between generated clips of one half and real clips of the other, floor_n each: the number to
+#   read beside the floor | floor_n int | reason str or None: why value is NaN
+SET_COLUMNS: Sequence[str] = (
+    "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips",
+    "floor", "matched", "floor_n", "reason",
+)  # fmt: skip
+
+
+# clip_id str | embedder str | neighbour_id str, the nearest neighbour | similarity float64, its cosine with the clip
+# real_similarity float64: the largest cosine of the real clip with any of the same neighbours
+COPY_COLUMNS: Sequence[str] = ("clip_id", "embedder", "neighbour_id", "similarity", "real_similarity")

@@ -1,0 +1,1 @@
+"""Statistics of scores: class means, intervals, tests, trends."""

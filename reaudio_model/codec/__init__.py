@@ -1,0 +1,1 @@
+"""The codec: mel spectrogram, VAE and vocoder."""

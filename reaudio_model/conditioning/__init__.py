@@ -1,0 +1,1 @@
+"""Conditioning of the denoiser on text and retrieved pairs."""

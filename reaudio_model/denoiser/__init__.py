@@ -1,0 +1,1 @@
+"""The denoiser: U-Net, its checkpoints, and sampling."""

@@ -1,0 +1,1 @@
+"""Pretrained encoders: CLAP and AudioMAE."""

@@ -1,0 +1,1 @@
+"""Retrieval: index, search, exclusion and leakage."""

@@ -1,0 +1,1 @@
+"""Sound taggers: networks and their files."""
