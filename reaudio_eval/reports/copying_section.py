@@ -15,9 +15,10 @@ from reaudio_eval.reports.copying_tables import DIGITS, copy_tables, copying_met
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.listen import REFERENCE, Item, LabelTag, Player
 from reaudio_eval.reports.text import listing, number
-from reaudio_eval.reports.views import TableView, lookup, records
+from reaudio_eval.reports.views import TableView
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.frames import lookup, records
 
 SHOWN = 3  # clips of a system that are played
 REM_PER_INCH = 7.4  # so that a wide figure fills the page

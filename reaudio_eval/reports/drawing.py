@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, system_styles
+from reaudio_eval.scores.system_scores import MetricInfo
 
 DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other
@@ -141,3 +142,10 @@ def add_legend(chart: Chart, systems: Sequence[SystemInfo]) -> None:
             for artist in chart.figure.findobj(lambda a: str(a.get_gid()).startswith("band-")):
                 artist.set_visible(False)
         settle(chart.figure)
+
+
+def axis_title(metric: MetricInfo) -> str:
+    """The metric's title with its unit and direction."""
+    unit = f", {metric.unit}" if metric.unit else ""
+    direction = "higher is better" if metric.higher_is_better else "lower is better"
+    return f"{metric.title}{unit} ({direction if metric.target is None else f'ideal {metric.target:g}'})"

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.evaluations.longtail import tables
-from reaudio_eval.reports import copying_tables, shared_tables
 from reaudio_eval.reports.views import Cell, Row, TableView
 from reaudio_eval.runs.directory import SCHEMA_VERSION
 from reaudio_eval.statistics.analysis import LongtailAnalysis
@@ -23,7 +21,6 @@ from reaudio_model.common.files import atomic_write
 FRAMES = (
     "labels", "strata_sizes", "overall", "by_stratum", "per_class", "curve", "bins", "trend", "paired", "clip_scores",
 )  # fmt: skip
-COPYING = ("retrieved", "leaks", "leak_scores", "copies", "summary")  # frames of ``analysis.copying``
 LONG_TABLE = 40  # rows; more than a page
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -79,25 +76,6 @@ def _latex_cell(cell: Cell) -> str:
     return value + (rf" {{\scriptsize {escape_latex(cell.interval)}}}" if cell.interval else "")
 
 
-def latex_views(analysis: LongtailAnalysis) -> list[TableView]:
-    """The tables that go to LaTeX: main, and for every metric strata, gap and slope, paired differences, classes."""
-    views: list[TableView | None] = [shared_tables.main_table(analysis)]
-    for metric in analysis.metrics:
-        views += [shared_tables.strata_table(analysis, metric), tables.trend_table(analysis, metric)]
-        views += tables.paired_tables(analysis, metric)
-        views.append(shared_tables.class_table(analysis, metric, {}))
-    views += [*copying_tables.leak_tables(analysis), *copying_tables.copy_tables(analysis)]
-    return [view for view in views if view is not None]
-
-
-def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
-    """Every frame as CSV (shortest decimals that read back as the same float) and the page's tables as LaTeX."""
-    frames = {name: getattr(analysis, name) for name in FRAMES}
-    pasted = {name: getattr(analysis.copying, name) for name in COPYING}
-    frames |= {f"copying-{name}": found for name, found in pasted.items() if len(found.columns)}
-    return write_frames(frames, latex_views(analysis), folder)
-
-
 def write_frames(frames: Mapping[str, pd.DataFrame], views: Sequence[TableView], folder: Path) -> list[Path]:
     """Frames (by file stem) as CSV and views as LaTeX; the paths written."""
     files = {f"{name}.csv": csv_bytes(found) for name, found in frames.items()}
@@ -115,11 +93,6 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 def file_stem(name: str) -> str:
     """A name that is a file name on every system."""
     return re.sub(r"[^\w.-]+", "-", name)
-
-
-def analysis_json(analysis: LongtailAnalysis) -> bytes:
-    """Everything but the audio files; NaN and infinities are null, keys in the order of the record."""
-    return record_json(analysis_fields(analysis))
 
 
 def analysis_fields(analysis: LongtailAnalysis) -> dict[str, Any]:

@@ -14,20 +14,15 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import soxr
 from PIL import Image
 
+from reaudio_eval.clips.encoding import Decoded, Floats, decode, mp3
 from reaudio_model.common.files import atomic_write
 
 MediaMode = Literal["inline", "folder", "none"]
-Floats = npt.NDArray[np.float32]
 
 ENCODING = "1"  # part of the file names: raise when anything below changes
 INLINE_PLAYERS = 200
-MAX_SECONDS = 30.0
-# MPEG-2 rates are kept as they are, others become the nearest end. The values are libsndfile's compression levels for a
-# constant 24 kbit/s at 16 kHz (10 s: 30 KB, 40 KB in base64) and 32 kbit/s above.
-MP3_COMPRESSION = {16_000: 0.9, 22_050: 0.85, 24_000: 0.85}
 WIDTH, HEIGHT = 320, 96  # pixels of a spectrogram
 N_FFT = 1024
 RANGE_DB = 75.0
@@ -40,14 +35,6 @@ class Media(NamedTuple):
     audio: str | None
     image: str | None
     note: str = ""
-
-
-class Decoded(NamedTuple):
-    """audio: float32 (samples,), finite, mono, [-1, 1], at ``rate`` Hz; note: what was changed, or ""."""
-
-    audio: Floats
-    rate: int
-    note: str
 
 
 def media_for(
@@ -114,45 +101,6 @@ def _in_folder(source: bytes, decoded: Decoded, folder: Path) -> tuple[Media, li
         atomic_write(audio, mp3(decoded.audio, decoded.rate))
         atomic_write(image, spectrogram(decoded.audio, decoded.rate))
     return Media(f"media/{audio.name}", f"media/{image.name}", decoded.note), [audio, image]
-
-
-def decode(source: bytes) -> Decoded:
-    """A file's first ``MAX_SECONDS``, mixed to mono at a rate that MP3 has.
-
-    Raises:
-        soundfile.SoundFileError: not an audio file.
-        ValueError: no samples in it.
-    """
-    with soundfile.SoundFile(io.BytesIO(source)) as file:
-        rate, total = file.samplerate, file.frames
-        audio = file.read(int(MAX_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
-    if not len(audio):
-        raise ValueError("it has no samples")
-    notes = []
-    if total > MAX_SECONDS * rate:
-        notes.append(f"The first {MAX_SECONDS:g} s of {total / rate:,.0f} s.")
-    if not np.isfinite(audio).all():
-        notes.append("Samples that are not finite are played as silence.")
-        audio = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
-    if rate not in MP3_COMPRESSION:
-        target = min(MP3_COMPRESSION) if rate < max(MP3_COMPRESSION) else max(MP3_COMPRESSION)
-        audio, rate = soxr.resample(audio, rate, target), target
-    return Decoded(np.clip(audio, -1, 1).astype(np.float32), rate, " ".join(notes))
-
-
-def mp3(audio: Floats, rate: int, compression: float | None = None) -> bytes:
-    """MPEG layer III, mono, constant bit rate; ``compression`` is libsndfile's level, from 0 (best), by default ``MP3_COMPRESSION``."""
-    buffer = io.BytesIO()
-    soundfile.write(
-        buffer,
-        audio,
-        rate,
-        format="MP3",
-        subtype="MPEG_LAYER_III",
-        compression_level=MP3_COMPRESSION[rate] if compression is None else compression,
-        bitrate_mode="CONSTANT",
-    )
-    return buffer.getvalue()
 
 
 def spectrogram(audio: Floats, rate: int) -> bytes:

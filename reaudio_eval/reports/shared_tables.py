@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from reaudio_eval.evaluations.longtail.verdict import ALPHA, Separation, generated, overall_separation, separate
 from reaudio_eval.reports.text import count, number
 from reaudio_eval.reports.views import (
     Cell,
@@ -20,13 +19,13 @@ from reaudio_eval.reports.views import (
     fifth,
     fifths,
     grouped,
-    lookup,
     metric_decimals,
     primary_first,
-    records,
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.frames import lookup, records
+from reaudio_eval.statistics.separation import ALPHA, Separation, generated, overall_separation, separate
 
 MIN_CLASSES, MIN_CLIPS = 5, 30  # below either, a stratum's number is greyed out
 

@@ -58,3 +58,6 @@ def listing(items: Sequence[str], conjunction: str = "and") -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
+
+
+QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "slope"}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-
-import pandas as pd
 
 from reaudio_eval.reports.text import DASH, decimals, interval, number
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -153,21 +151,6 @@ def grouped(analysis: LongtailAnalysis, rows: list[Row]) -> tuple[tuple[Row, ...
 def metric_decimals(analysis: LongtailAnalysis, metric: MetricInfo) -> int:
     """Decimals of everything in this metric's unit: values, differences and gaps then line up across the page."""
     return decimals(analysis.overall.loc[analysis.overall["metric"] == metric.name, "value"])
-
-
-def records(frame: pd.DataFrame) -> Iterator[Any]:
-    """The rows as named tuples; nullable integers become floats, so that every missing number is NaN."""
-    nullable = {name: "float64" for name, kind in frame.dtypes.items() if isinstance(kind, pd.Int64Dtype)}
-    return frame.astype(nullable).itertuples(index=False)
-
-
-def lookup(frame: pd.DataFrame, *keys: str) -> dict[Any, Any]:
-    """Rows as named tuples under the value (or tuple of values) of the key columns; the first of equals wins."""
-    table: dict[Any, Any] = {}
-    for row in records(frame):
-        key = tuple(getattr(row, k) for k in keys)
-        table.setdefault(key if len(keys) > 1 else key[0], row)
-    return table
 
 
 def scale(values: Iterable[float]) -> tuple[float, float]:

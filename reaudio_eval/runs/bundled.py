@@ -245,7 +245,7 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
     Raises:
         ReaudioError: no such run, or its clips are gone.
     """
-    from reaudio_eval.reports.media import decode, mp3
+    from reaudio_eval.clips.encoding import decode, mp3
 
     run = read_run(run_path)
     name, seed = run.scores.system.name, int(run.manifest["seed"])

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from reaudio_eval.evaluations.longtail.rerender import find_runs, newest
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.runs.directory import Run, read_run
+from reaudio_eval.runs.find import find_runs, newest
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError

@@ -84,3 +84,10 @@ def describe(device: str) -> dict[str, Any]:
         "hardware": hardware(device),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
+
+
+# Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
+SHARED_KEYS = (
+    "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
+    "strata_scheme", "sampling",
+)  # fmt: skip

@@ -17,9 +17,9 @@ import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
+from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset
 from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
-from reaudio_eval.statistics.intervals import jackknife_interval
 
 JACKKNIFE_GROUPS = 20
 MATCHED_DRAWS = 20

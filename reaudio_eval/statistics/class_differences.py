@@ -9,9 +9,10 @@ import pandas as pd
 
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
-from reaudio_eval.statistics.intervals import Draws, Floats, holm, mean_interval
+from reaudio_eval.statistics.intervals import Draws, holm, mean_interval
 from reaudio_eval.statistics.rows import Row, frame
 
 MIN_CLIPS = 5  # of a class; with fewer, Student's t gives intervals wider than the scale of most scores

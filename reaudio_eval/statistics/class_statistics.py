@@ -11,16 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reaudio_eval.statistics.intervals import (
-    MIN_BOOTSTRAP,
-    Draws,
-    Estimate,
-    Floats,
-    bca_interval,
-    jackknife_interval,
-    no_interval,
-    undefined,
-)
+from reaudio_eval.scores.jackknife import Floats, jackknife_interval, no_interval
+from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, bca_interval, undefined
 
 WORST_SHARE = 0.10
 MIN_BANDWIDTH = 0.1  # in log10 of the count: a factor of 1.26

@@ -14,8 +14,8 @@ import pandas as pd
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, stratum_of
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
-from reaudio_eval.statistics.intervals import Floats
 from reaudio_model.common.errors import ReaudioError
 
 UBIQUITOUS_SHARE = 0.25

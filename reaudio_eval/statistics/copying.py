@@ -10,11 +10,12 @@ from scipy.stats import binomtest
 
 from reaudio_eval.clips.retrieval import leaks
 from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import COPY_COLUMNS, MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import CopyingAnalysis
 from reaudio_eval.statistics.class_table import Bools, ClassTable, summarise
 from reaudio_eval.statistics.estimates import Context, micro
-from reaudio_eval.statistics.intervals import LEVEL, Estimate, Floats, Interval, no_interval, undefined
+from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.rows import Row, frame
 from reaudio_model.retrieval.leakage import LeakReport
 

@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.statistics import class_statistics
 from reaudio_eval.statistics.class_table import Bools, ClassTable, Summary
 from reaudio_eval.statistics.intervals import (
     MIN_BOOTSTRAP,
     Draws,
     Estimate,
-    Floats,
-    Interval,
     mean_interval,
-    no_interval,
     percentile_interval,
     stratified_jackknife,
     t_interval,

@@ -19,46 +19,22 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats as sps
 
-Floats = npt.NDArray[np.float64]
-ArrayLike = Sequence[float] | npt.NDArray[np.floating[Any]]
+from reaudio_eval.scores.jackknife import (
+    LEVEL,
+    ArrayLike,
+    Floats,
+    Interval,
+    jackknife_interval,
+    no_interval,
+    student_interval,
+)
 
-LEVEL = 0.95
 MIN_BOOTSTRAP = 10
 MAX_ENUMERATED = 14  # units; 2**13 sign patterns up to symmetry
 N_FLIPS = 19_999  # the smallest p-value is 5e-5: 5 % survives Holm's correction over 1,000 comparisons
 _FLIP_BLOCK = 2_000
-
-
-class Interval(NamedTuple):
-    """A confidence interval at ``LEVEL``.
-
-    Attributes:
-        low, high: NaN without interval.
-        se: standard error, or NaN.
-        df: degrees of freedom of the standard error, or NaN.
-        method: for the reader, e.g. "expanded percentile bootstrap over classes (2,000 draws)"; "none" without interval.
-        reason: why there is no interval, else None.
-        widening: by how much limits and standard error were multiplied because units are not independent.
-    """
-
-    low: float
-    high: float
-    se: float
-    df: float
-    method: str
-    reason: str | None = None
-    widening: float = 1.0
-
-    def widened(self, value: float, factor: float) -> Interval:
-        """This interval of ``value``, ``factor`` >= 1 times as wide on either side."""
-        if self.reason is not None or factor <= 1:
-            return self
-        low, high = value - factor * (value - self.low), value + factor * (self.high - value)
-        method = f"{self.method}, widened for shared clips"
-        return self._replace(low=low, high=high, se=factor * self.se, method=method, widening=factor)
 
 
 class Estimate(NamedTuple):
@@ -71,17 +47,6 @@ class Estimate(NamedTuple):
 def undefined(reason: str) -> Estimate:
     """The estimate that does not exist."""
     return Estimate(np.nan, no_interval(reason))
-
-
-def no_interval(reason: str) -> Interval:
-    """The interval that does not exist."""
-    return Interval(np.nan, np.nan, np.nan, np.nan, "none", reason)
-
-
-def student_interval(value: float, se: float, df: float, method: str) -> Interval:
-    """value -+ t quantile x se."""
-    half = float(sps.t.ppf((1 + LEVEL) / 2, df)) * se
-    return Interval(value - half, value + half, se, df, method)
 
 
 def t_interval(values: ArrayLike, unit: str = "classes") -> Interval:
@@ -166,28 +131,6 @@ def bca_interval(value: float, draws: Floats, jackknife: Floats, df: float, unit
     low, high = np.quantile(draws, np.asarray(sps.norm.cdf(bias + z / (1 - acceleration * z))))
     method = f"BCa bootstrap over {unit} ({len(draws):,} draws)"
     return Interval(float(low), float(high), float(draws.std(ddof=1)), df, method)
-
-
-def jackknife_interval(value: float, replicates: ArrayLike, sizes: Sequence[int] | None = None) -> Interval:
-    """Interval of a set metric from a delete-a-group jackknife, t with (groups - 1) degrees of freedom.
-
-    Args:
-        value: the metric on all clips.
-        replicates: (G,), the metric with each group of clips left out; NaN where undefined (that group is then not used).
-        sizes: clips in each group, or None for equal groups. Unequal groups follow Busing, Meijer and van der Leeden (1999),
-            which for equal ones is the textbook variance (G - 1) / G * sum((r - mean(r))**2).
-    """
-    r = np.asarray(replicates, dtype=np.float64)
-    used = np.isfinite(r)
-    n_groups = int(used.sum())
-    if n_groups < 2 or not np.isfinite(value):
-        return no_interval(f"{n_groups} usable jackknife groups: an interval needs at least 2")
-    weights = np.ones(len(r)) if sizes is None else np.asarray(sizes, dtype=np.float64)
-    r, share = r[used], weights[used] / weights[used].sum()
-    pseudo = (value - (1 - share) * r) / share
-    centre = n_groups * value - float(((1 - share) * r).sum())
-    variance = float(np.mean((pseudo - centre) ** 2 * share / (1 - share)))
-    return student_interval(value, float(np.sqrt(variance)), n_groups - 1, f"delete-a-group jackknife ({n_groups} groups)")
 
 
 def paired_jackknife(

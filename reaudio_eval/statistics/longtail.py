@@ -11,16 +11,18 @@ import pandas as pd
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, check_strata, partition_by_rarest, stratum_of
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import caveats
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.statistics.copying import copying_analysis
 from reaudio_eval.statistics.estimates import Context
-from reaudio_eval.statistics.intervals import Draws, Floats, gini, imbalance_ratio
+from reaudio_eval.statistics.intervals import Draws, gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
+from reaudio_eval.statistics.primary import choose_primary
 from reaudio_eval.statistics.rows import Row, block, frame
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
 _KEPT_CLIP_TABLES = 4
@@ -208,28 +210,6 @@ def normalised(rows: pd.DataFrame, keys: list[str], overall: pd.DataFrame, syste
     usable = span * np.sign(overall_span) > MIN_SPAN * np.abs(overall_span)
     np.divide(rows["value"].to_numpy(dtype=np.float64) - floor, span, out=out, where=usable)
     return out
-
-
-def choose_primary(metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted: str | None) -> MetricInfo | None:
-    """The metric the verdict rests on: ``wanted``, or the default among those that have a value.
-
-    Raises:
-        UnknownNameError: no metric is called ``wanted``.
-    """
-    by_name = {m.name: m for m in metrics}
-    if wanted is not None:
-        if wanted not in by_name:
-            raise UnknownNameError("metric", wanted, by_name)
-        return by_name[wanted]
-    with_value = set(overall.loc[overall["value"].notna(), "metric"])
-    candidates = [m for m in metrics if m.name in with_value] or list(metrics)
-    preferences = (
-        lambda m: m.name.startswith("clap_score"),
-        lambda m: m.name.startswith("label_recall"),
-        lambda m: m.level == "clip",
-        lambda m: True,
-    )
-    return next((m for prefer in preferences for m in candidates if prefer(m)), None)
 
 
 def _labels(dataset: Dataset, table: ClassTable) -> pd.DataFrame:

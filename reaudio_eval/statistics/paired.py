@@ -15,20 +15,11 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.estimates import Context, gap, head_and_tail, line, macro, micro, slope
-from reaudio_eval.statistics.intervals import (
-    Estimate,
-    Floats,
-    Interval,
-    detectable_difference,
-    holm,
-    no_interval,
-    paired_jackknife,
-    sign_flip_p,
-    t_test_p,
-)
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, paired_jackknife, sign_flip_p, t_test_p
 from reaudio_eval.statistics.rows import ALL, Row
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats as sps
 
 from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import class_statistics
 from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
@@ -25,7 +26,7 @@ from reaudio_eval.statistics.estimates import (
     slope,
     weighted,
 )
-from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Estimate, Floats, widened_limits
+from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Estimate, widened_limits
 
 Row = dict[str, Any]
 ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons

@@ -7,7 +7,8 @@ from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 
-from reaudio_eval.evaluations.longtail.page import RenderedReport, render_longtail
+from reaudio_eval.evaluations.longtail.page import render_longtail
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 HOSTILE = """<script>alert('x')</script> "quoted" & 'single' 🐕 مرحبا {{ 7 * 7 }} $x_1$"""

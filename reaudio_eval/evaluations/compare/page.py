@@ -13,14 +13,13 @@ from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.dumbbell import dumbbell_figure, finding
 from reaudio_eval.evaluations.compare.listen import select_pairs
 from reaudio_eval.evaluations.compare.paper_table import paper_latex
-from reaudio_eval.evaluations.longtail import findings
-from reaudio_eval.evaluations.longtail.page import KINDS, Progress, RenderedReport
-from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports import audit_tables, shared_tables
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.files import FRAMES, analysis_fields, csv_bytes, file_stem, latex, record_json
 from reaudio_eval.reports.listen import Listening, anchors_by_label, ranking_metric
 from reaudio_eval.reports.media import Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.rendered import KINDS, Progress, RenderedReport
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import TableView, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -187,7 +186,7 @@ def _page(
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
         "runs": tables.runs_table(comparison),
         "metrics_table": shared_tables.metrics_table(analysis),
-        "audit_table": findings.audit_table(analysis),
+        "audit_table": audit_tables.audit_table(analysis),
         "positions": {s.name: i for i, s in enumerate(analysis.systems)},
     }
     shown = tuple(s for s in SECTIONS if s[0] != "published" or published is not None)

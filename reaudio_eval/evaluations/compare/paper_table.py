@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reaudio_eval.evaluations.longtail.verdict import ALPHA
 from reaudio_eval.reports.files import escape_latex
 from reaudio_eval.reports.text import DASH
 from reaudio_eval.reports.views import Cell, Column, Row, TableView
+from reaudio_eval.statistics.separation import ALPHA
 
 WIDE = 7  # columns; more are scaled to the width of the text
 SHORT = {"KL divergence": "KL", "Inception score": "IS", "CLAP score": "CLAP"}

@@ -11,19 +11,19 @@ import pandas as pd
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.page import render_compare
-from reaudio_eval.evaluations.longtail.page import RenderedReport
 from reaudio_eval.evaluations.longtail.plan import Media
-from reaudio_eval.evaluations.longtail.rerender import SHARED_KEYS, usual_primary
-from reaudio_eval.evaluations.longtail.run import percent
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.runs import comparable
 from reaudio_eval.runs.directory import Json, Run
+from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.runs.published import published as published_rows
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_differences import against_baseline, class_differences
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.primary import usual_primary
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 

@@ -9,25 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
-from reaudio_eval.evaluations.longtail.tables import QUANTITIES
-from reaudio_eval.evaluations.longtail.verdict import ALPHA, sentences
-from reaudio_eval.reports.text import count, interval, listing, number, p_value
-from reaudio_eval.reports.views import (
-    Cell,
-    Column,
-    Notes,
-    Row,
-    TableView,
-    arrow,
-    bar,
-    grouped,
-    lookup,
-    metric_decimals,
-    records,
-    scale,
-)
+from reaudio_eval.evaluations.longtail.verdict import sentences
+from reaudio_eval.reports.text import QUANTITIES, count, interval, listing, number, p_value
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, grouped, metric_decimals, scale
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup, records
+from reaudio_eval.statistics.separation import ALPHA
 
 HOLM = (
     f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "

@@ -11,15 +11,8 @@ from scipy import stats as sps
 
 from reaudio_eval.evaluations.listening.resampling import unit_counts
 from reaudio_eval.features.feature_set import IntArray
-from reaudio_eval.statistics.intervals import (
-    MIN_BOOTSTRAP,
-    Draws,
-    Estimate,
-    Floats,
-    no_interval,
-    percentile_interval,
-    undefined,
-)
+from reaudio_eval.scores.jackknife import Floats, no_interval
+from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, percentile_interval, undefined
 
 N_SPLITS = 100
 MIN_SPLIT = 4  # participants

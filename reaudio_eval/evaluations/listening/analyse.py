@@ -10,8 +10,8 @@ from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis, analy
 from reaudio_eval.evaluations.listening.material import metrics_of, scores_of
 from reaudio_eval.evaluations.listening.page import render_listening
 from reaudio_eval.evaluations.listening.records import Key, read_key
-from reaudio_eval.evaluations.longtail.rerender import find_runs, newest
 from reaudio_eval.runs.directory import read_run
+from reaudio_eval.runs.find import find_runs, newest
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 

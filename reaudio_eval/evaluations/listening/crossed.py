@@ -18,18 +18,8 @@ import pandas as pd
 from scipy import stats as sps
 
 from reaudio_eval.features.feature_set import IntArray
-from reaudio_eval.statistics.intervals import (
-    LEVEL,
-    Draws,
-    Estimate,
-    Floats,
-    Interval,
-    mean_interval,
-    no_interval,
-    sign_flip_p,
-    t_test_p,
-    undefined,
-)
+from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
+from reaudio_eval.statistics.intervals import Draws, Estimate, mean_interval, sign_flip_p, t_test_p, undefined
 
 
 class Crossed(NamedTuple):

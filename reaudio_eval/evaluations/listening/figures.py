@@ -11,8 +11,7 @@ import seaborn as sns
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
 from reaudio_eval.evaluations.listening.tables import system_infos, value_name
-from reaudio_eval.evaluations.longtail.figures import axis_title
-from reaudio_eval.reports.drawing import Chart, draw_side_by_side, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, axis_title, draw_side_by_side, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, system_styles
 from reaudio_eval.reports.text import listing
 from reaudio_eval.scores.system_scores import MetricInfo

@@ -16,17 +16,10 @@ import pandas as pd
 from scipy import stats as sps
 
 from reaudio_eval.evaluations.listening.resampling import pigeonhole, unit_counts
+from reaudio_eval.scores.jackknife import Floats, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics import class_statistics
-from reaudio_eval.statistics.intervals import (
-    MIN_BOOTSTRAP,
-    Draws,
-    Estimate,
-    Floats,
-    no_interval,
-    percentile_interval,
-    undefined,
-)
+from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, percentile_interval, undefined
 
 MIN_CLIPS = 5
 MIN_SYSTEMS = 3

@@ -36,9 +36,10 @@ from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.files import csv_bytes, file_stem, latex, record_json
 from reaudio_eval.reports.page import render_page
 from reaudio_eval.reports.text import count, interval, listing, number
-from reaudio_eval.reports.views import TableView, lookup
+from reaudio_eval.reports.views import TableView
 from reaudio_eval.runs.directory import SCHEMA_VERSION
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup
 from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.files import atomic_write
 

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.statistics.intervals import Draws, Floats
+from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.statistics.intervals import Draws
 
 
 def pigeonhole(participants: pd.Series[str], prompts: pd.Series[str], draws: Draws) -> Floats:

@@ -19,8 +19,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from reaudio_eval.clips.encoding import mp3
 from reaudio_eval.evaluations.listening.records import AudioFormat
-from reaudio_eval.reports.media import data_uri, mp3
+from reaudio_eval.reports.media import data_uri
 from reaudio_model.common.audio import decode
 
 Floats = npt.NDArray[np.float32]

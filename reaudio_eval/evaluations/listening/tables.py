@@ -9,11 +9,12 @@ from typing import Any
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
-from reaudio_eval.evaluations.longtail.verdict import ALPHA, Separation, separate
 from reaudio_eval.reports.text import DASH, count, interval, number, p_value
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, lookup, records, scale
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, scale
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
+from reaudio_eval.statistics.separation import ALPHA, Separation, separate
 
 RHO, TAU = "Spearman ρ", "Kendall τ"
 

@@ -20,6 +20,7 @@ from reaudio_eval.reports.drawing import (
     DECADES,
     Chart,
     axis_limits,
+    axis_title,
     count_axis,
     draw_side_by_side,
     figure_style,
@@ -32,13 +33,6 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 LAYERS = ("points", "bins", "smooth")  # of the frequency figure
-
-
-def axis_title(metric: MetricInfo) -> str:
-    """The metric's title with its unit and direction."""
-    unit = f", {metric.unit}" if metric.unit else ""
-    direction = "higher is better" if metric.higher_is_better else "lower is better"
-    return f"{metric.title}{unit} ({direction if metric.target is None else f'ideal {metric.target:g}'})"
 
 
 def _label_strata(ax: Axes, analysis: LongtailAnalysis) -> None:

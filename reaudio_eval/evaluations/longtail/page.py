@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +16,18 @@ from reaudio_eval.evaluations.longtail.figures import (
     strata_figure,
     trend_figure,
 )
-from reaudio_eval.reports import copying_section, shared_tables
+from reaudio_eval.evaluations.longtail.files import analysis_json, write_tables
+from reaudio_eval.reports import audit_tables, copying_section, shared_tables
 from reaudio_eval.reports.drawing import CROWDED, Chart
 from reaudio_eval.reports.figure_files import FigureFiles
-from reaudio_eval.reports.files import analysis_json, write_tables
 from reaudio_eval.reports.listen import Listening, anchors_by_label, n_players, select
 from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.rendered import KINDS, Progress, RenderedReport, _Steps
 from reaudio_eval.reports.views import TableView, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.separation import overall_separation
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -33,19 +35,6 @@ SECTIONS = (
     ("gap", "Head to tail"), ("alerts", "Alerts"), ("classes", "Classes"), ("copying", "Copying"), ("listen", "Listen"), ("audit", "Audit"),
     ("provenance", "Provenance"),
 )  # fmt: skip
-KINDS = ("generated", "real", "noise")  # the order in every table
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class RenderedReport:
-    """Files written (``media``: written or reused)."""
-
-    html: Path
-    json: Path
-    figures: tuple[Path, ...]
-    tables: tuple[Path, ...]
-    media: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -62,20 +51,6 @@ class Panel:
     summary: TableView | None
     paired: Sequence[TableView]
     classes: TableView | None
-
-
-@dataclass
-class _Steps:
-    """Counts work for the progress callback."""
-
-    total: int
-    report: Progress | None
-    done: int = 0
-
-    def advance(self, what: str) -> None:
-        self.done += 1
-        if self.report:
-            self.report(self.done, self.total, what)
 
 
 def render_longtail(
@@ -171,8 +146,8 @@ def _page(
         "listening": listening,
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        "odd_clips": findings.odd_clips(analysis),
-        "audit_table": findings.audit_table(analysis),
+        "odd_clips": audit_tables.odd_clips(analysis),
+        "audit_table": audit_tables.audit_table(analysis),
         "untrusted": [p for p in analysis.prompts if not p.labels_known],
     }
     return render_page(
@@ -189,5 +164,5 @@ def _focus(analysis: LongtailAnalysis) -> int:
     """Position of the system whose points are shown where showing all would hide them: the leader."""
     if analysis.primary is None:
         return 0
-    leader = verdict.overall_separation(analysis, analysis.metric(analysis.primary)).leader
+    leader = overall_separation(analysis, analysis.metric(analysis.primary)).leader
     return next((i for i, s in enumerate(analysis.systems) if s.name == leader), 0)

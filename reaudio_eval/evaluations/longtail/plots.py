@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.evaluations.longtail.figures import LAYERS, frequency_figure
-from reaudio_eval.evaluations.longtail.rerender import analyse_runs, find_runs
+from reaudio_eval.evaluations.longtail.rerender import analyse_runs
 from reaudio_eval.reports.drawing import add_legend
 from reaudio_eval.reports.svg import figure_bytes, name_points
 from reaudio_eval.runs.directory import read_run
+from reaudio_eval.runs.find import find_runs
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.longtail import choose_primary
+from reaudio_eval.statistics.primary import choose_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError, one_of
 from reaudio_model.common.files import atomic_path, atomic_write
 

@@ -10,49 +10,18 @@ from reaudio_eval.clips.models import Sampling
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.evaluations.longtail.plan import Media
 from reaudio_eval.evaluations.longtail.run import LongtailResult, render_stage
-from reaudio_eval.prompts.datasets import dataset_defaults
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.bundled import known_baselines
-from reaudio_eval.runs.directory import MANIFEST, Run, read_run
+from reaudio_eval.runs.directory import Run, read_run
+from reaudio_eval.runs.find import find_runs, newest
+from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.primary import usual_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
-
-# Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
-SHARED_KEYS = (
-    "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
-    "strata_scheme", "sampling",
-)  # fmt: skip
-
-
-def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Finished runs at or below the given folders; of several runs of one system the newest.
-
-    Raises:
-        ReaudioError: nothing there.
-    """
-    found: list[Path] = []
-    for path in paths:
-        below = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
-        if not below:
-            raise ReaudioError(
-                f"There is no finished run in {path}: name a run directory, or the --output of an evaluation."
-            )
-        found += below
-    return found
-
-
-def newest(runs: Sequence[Run]) -> list[Run]:
-    """One run for each system: the one written last; in the order in which systems first appear."""
-    table: dict[str, Run] = {}
-    for run in runs:
-        name = run.scores.system.name
-        if name not in table or run.manifest["created"] > table[name].manifest["created"]:
-            table[name] = run
-    return list(table.values())
 
 
 def analyse_runs(
@@ -118,15 +87,6 @@ def _sampling(run: Run) -> Sampling:
     """What was said of sampling when the run was made; runs of before that was kept say nothing."""
     said = run.manifest.get("sampling") or {}
     return Sampling(steps=said.get("steps"), guidance=said.get("guidance"), candidates=said.get("candidates"))
-
-
-def usual_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
-    """The metric that the dataset's own reports show first, if these runs have it."""
-    try:
-        wanted = dataset_defaults(dataset).primary
-    except UnknownNameError:  # a plug-in that is not here
-        return None
-    return wanted if wanted in {m.name for each in scores for m in each.metrics} else None
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 from reaudio_eval.clips.collect import Generation, collect, competes
 from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.longtail.page import RenderedReport, render_longtail
+from reaudio_eval.evaluations.longtail.page import render_longtail
 from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Media, Plan, plan
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.datasets import dataset_defaults
 from reaudio_eval.reports.media import INLINE_PLAYERS
+from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.runs.bundled import known_baselines
 from reaudio_eval.runs.directory import Json
 from reaudio_eval.runs.store import RunStore, run_provenance, scored_only
@@ -179,20 +180,6 @@ def render_stage(
     most = INLINE_PLAYERS if players is None else players
     with reporter.stage("Rendering", 100) as advance:
         return render_longtail(analysis, output, media=media, max_players=most, jobs=jobs, progress=percent(advance))
-
-
-def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
-    """A renderer's (done, total, what) as percent steps of one stage."""
-    shown = 0
-
-    def progress(done: int, total: int, _what: str) -> None:
-        nonlocal shown
-        percent = 100 * done // max(total, 1)
-        if percent > shown:
-            advance(percent - shown)
-            shown = percent
-
-    return progress
 
 
 def _beside(systems: Sequence[SystemInfo]) -> list[Alert]:

@@ -5,24 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reaudio_eval.evaluations.longtail.verdict import ALPHA, ends, generated, losses
-from reaudio_eval.reports.text import DASH, count, interval, number, p_value
-from reaudio_eval.reports.views import (
-    Cell,
-    Column,
-    Notes,
-    Row,
-    TableView,
-    arrow,
-    bar,
-    grouped,
-    lookup,
-    metric_decimals,
-    records,
-    scale,
-)
+from reaudio_eval.evaluations.longtail.verdict import ends, losses
+from reaudio_eval.reports.text import DASH, QUANTITIES, count, interval, number, p_value
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, grouped, metric_decimals, scale
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.frames import lookup, records
+from reaudio_eval.statistics.separation import ALPHA, generated
 
 STATISTICS = {
     "gap_head_tail": "head minus tail",
@@ -39,7 +28,6 @@ STATISTICS = {
 }
 UNITLESS = ("ratio_tail_head", "spearman", "kendall")
 TRENDS = ("gap_head_tail", "slope")
-QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "slope"}
 
 
 def trend_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:

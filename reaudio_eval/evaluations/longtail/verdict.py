@@ -7,94 +7,18 @@ Holm-corrected p-value says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.reports.text import count, interval, listing, number
-from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-
-ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Separation:
-    """The leader of one column and what the paired tests say about every other generated system.
-
-    Attributes:
-        leader: system with the best value, or None when no system has one.
-        beaten: the tests separate them from the leader.
-        within_noise: tested, not separated.
-        untested: no test could be made.
-        detectable: median smallest detectable difference between the leader and the others, or NaN.
-    """
-
-    leader: str | None
-    beaten: tuple[str, ...] = ()
-    within_noise: tuple[str, ...] = ()
-    untested: tuple[str, ...] = ()
-    detectable: float = math.nan
-
-    def mark(self, system: str) -> str:
-        """ "best": separated from every other system; "near": not separated from the leader while others are."""
-        if not self.beaten:
-            return ""
-        if system == self.leader:
-            return "near" if self.within_noise or self.untested else "best"
-        return "near" if system in self.within_noise else ""
-
-
-def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricInfo, quantity: str) -> Separation:
-    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``. A metric with a
-    target has no best: a test of a difference does not say which of two systems is nearer to it."""
-    if metric.target is not None:
-        return Separation(None)
-    known = {s: v for s, v in values.items() if math.isfinite(v)}
-    if not known:
-        return Separation(None)
-    leader = (max if metric.higher_is_better else min)(known, key=lambda s: known[s])
-    rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == quantity)]
-    found: dict[str, list[str]] = {"beaten": [], "near": [], "untested": []}
-    detectable = []
-    for other in known:
-        if other == leader:
-            continue
-        pair = next(
-            (r for r in records(rows) if {r.system_a, r.system_b} == {leader, other} and math.isfinite(r.p_holm)), None
-        )
-        if pair is None:
-            found["untested"].append(other)
-            continue
-        found["beaten" if pair.p_holm < ALPHA and _favours(leader, pair, metric) else "near"].append(other)
-        detectable.append(pair.detectable)
-    finite = [d for d in detectable if math.isfinite(d)]
-    beaten, near, untested = (tuple(names) for names in found.values())
-    return Separation(leader, beaten, near, untested, median(finite) if finite else math.nan)
-
-
-def _favours(leader: str, pair: Any, metric: MetricInfo) -> bool:
-    """Whether the paired difference points the way of the overall values (class and clip averages can disagree)."""
-    leads = pair.difference if pair.system_a == leader else -pair.difference
-    return bool(leads > 0) == metric.higher_is_better
-
-
-def generated(analysis: LongtailAnalysis) -> list[str]:
-    """Names of the systems that compete."""
-    return [s.name for s in analysis.systems if s.kind == "generated"]
-
-
-def overall_separation(analysis: LongtailAnalysis, metric: MetricInfo) -> Separation:
-    """The leader over all clips."""
-    rows = analysis.overall[analysis.overall["metric"] == metric.name]
-    values = dict(zip(rows["system"], rows["value"], strict=True))
-    return separate({s: values.get(s, math.nan) for s in generated(analysis)}, analysis.paired, metric, "all")
+from reaudio_eval.statistics.frames import lookup, records
+from reaudio_eval.statistics.separation import ALPHA, Separation, generated, overall_separation
 
 
 def ends(strata: Sequence[Stratum]) -> tuple[str, str]:

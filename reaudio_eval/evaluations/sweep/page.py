@@ -10,19 +10,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.evaluations.longtail import findings
-from reaudio_eval.evaluations.longtail.page import RenderedReport
 from reaudio_eval.evaluations.sweep import tables as sweep_tables
 from reaudio_eval.evaluations.sweep import verdict
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
 from reaudio_eval.evaluations.sweep.figures import factor_figure
-from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports import audit_tables, shared_tables
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.files import csv_bytes, file_stem, latex, plain
 from reaudio_eval.reports.listen import Listening, select
 from reaudio_eval.reports.media import Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.views import TableView, primary_first
 from reaudio_eval.runs.directory import SCHEMA_VERSION
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -168,8 +167,8 @@ def _page(
         "listening": listening,
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        "odd_clips": findings.odd_clips(analysis),
-        "audit_table": findings.audit_table(analysis),
+        "odd_clips": audit_tables.odd_clips(analysis),
+        "audit_table": audit_tables.audit_table(analysis),
     }
     return render_page(
         Path(__file__).with_name("sweep.html.j2"),

@@ -17,13 +17,13 @@ from reaudio_eval.clips.retrieval import compared, with_judges
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.longtail import plan
 from reaudio_eval.evaluations.longtail import run as longtail_run
-from reaudio_eval.evaluations.longtail.page import RenderedReport
 from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Media, Overwrite, Plan
 from reaudio_eval.evaluations.longtail.run import networks
 from reaudio_eval.evaluations.sweep.analysis import Sweep, summarise_sweep, sweep_alerts
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
+from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.runs import store as run_store
 from reaudio_eval.runs.directory import MANIFEST, is_finished
 from reaudio_eval.runs.store import RunStore
@@ -217,7 +217,7 @@ def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = N
             media=request.media,
             max_players=most,
             jobs=options.jobs,
-            progress=longtail_run.percent(advance),
+            progress=percent(advance),
         )
     return SweepResult(result, report, tuple(runs[cell.name] for cell in todo.cells))
 

@@ -10,8 +10,9 @@ from typing import Any
 from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.reports.text import DASH, interval, number
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, lookup, metric_decimals, primary_first
+from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup
 from reaudio_eval.statistics.rows import ALL
 
 REFERENCE = "reference"

@@ -10,8 +10,9 @@ from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep, chance_cel
 from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
 from reaudio_eval.evaluations.sweep.tables import REFERENCE, short_name
 from reaudio_eval.reports.text import interval, listing, number, p_value
-from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
 
 NAMED = 4  # settings in one sentence

@@ -10,13 +10,13 @@ import numpy as np
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime
 from reaudio_eval.prompts.training_labels import Training
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.estimates import Context, macro
 from reaudio_eval.statistics.intervals import (
     MAX_ENUMERATED,
     N_FLIPS,
     Estimate,
-    Floats,
     detectable_difference,
     holm,
     sign_flip_p,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import seaborn as sns
 
-from reaudio_eval.evaluations.longtail.figures import axis_title
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
-from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, axis_limits, axis_title, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import RULE, system_styles
-from reaudio_eval.reports.views import records
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import records
 
 SLOT = 0.82  # of a regime's width that is used
 SPREAD = 0.55  # of a system's slot over which its classes lie

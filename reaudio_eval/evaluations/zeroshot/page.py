@@ -10,23 +10,23 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.evaluations.longtail import findings
-from reaudio_eval.evaluations.longtail.page import RenderedReport
 from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
 from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.figure import regime_figure
 from reaudio_eval.evaluations.zeroshot.verdict import finding, sentences
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
-from reaudio_eval.reports import shared_tables
+from reaudio_eval.reports import audit_tables, shared_tables
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.files import record_json, write_frames
 from reaudio_eval.reports.listen import Item, Items, Listening, anchors_by_label, clips_by_system
 from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.text import count
-from reaudio_eval.reports.views import TableView, records
+from reaudio_eval.reports.views import TableView
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.frames import records
 from reaudio_model.common.files import atomic_write
 
 SECTIONS = (
@@ -175,8 +175,8 @@ def _page(analysis: ZeroshotAnalysis, panels: Sequence[Panel], listening: Listen
         "listening": listening,
         "clips": clips,
         "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        "odd_clips": findings.odd_clips(base),
-        "audit_table": findings.audit_table(base),
+        "odd_clips": audit_tables.odd_clips(base),
+        "audit_table": audit_tables.audit_table(base),
     }
     return render_page(
         Path(__file__).with_name("zeroshot.html.j2"),

@@ -11,7 +11,6 @@ from typing import Any
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, competes, shown_name
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.longtail.page import RenderedReport
 from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Plan, plan
 from reaudio_eval.evaluations.longtail.run import analyse_and_store, score_plan
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
@@ -21,6 +20,7 @@ from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.regimes import FEW_SHOT, check_few_shot, rare_prompts
 from reaudio_eval.prompts.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
 from reaudio_eval.reports.media import INLINE_PLAYERS
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.runs.bundled import BASELINES, COPY, baseline_names
 from reaudio_eval.scores.evaluate import Options, Tools
 from reaudio_model.common.errors import ReaudioError, UnknownNameError

@@ -7,12 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reaudio_eval.evaluations.longtail.verdict import ALPHA
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.prompts.regimes import RARE
 from reaudio_eval.reports.text import count, interval, listing, number, p_value
-from reaudio_eval.reports.views import lookup, metric_decimals, records
+from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.frames import lookup, records
+from reaudio_eval.statistics.separation import ALPHA
 
 AGAINST = {"twin": "its twin without retrieval {}", "copy": "the retrieved clips as they are {}"}
 MOST = 3  # systems that get a sentence of their own

@@ -80,8 +80,8 @@ def test_public_names_exist_whatever_was_imported_before(name: str) -> None:
 
 
 def test_unknown_attribute() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'scores'"):
-        _ = reaudio_eval.scores
+    with pytest.raises(AttributeError, match="no attribute 'scored'"):
+        _ = reaudio_eval.scored
 
 
 def test_data_stats_on_the_real_labels(shared: Path, tmp_path: Path) -> None:

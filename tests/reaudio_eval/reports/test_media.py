@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from reaudio_eval.reports.media import HEIGHT, INLINE_PLAYERS, MAX_SECONDS, WIDTH, decode, media_for, mp3, spectrogram
+from reaudio_eval.clips.encoding import MAX_SECONDS, decode, mp3
+from reaudio_eval.reports.media import HEIGHT, INLINE_PLAYERS, WIDTH, media_for, spectrogram
 
 RATE = 16_000
 MEL_ROWS_OFF = 2  # WebP blurs edges by a pixel

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as sps
 
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_statistics import (
     MIN_BANDWIDTH,
     bandwidth,
@@ -18,7 +19,7 @@ from reaudio_eval.statistics.class_statistics import (
     weighted_mean,
     worst_mean,
 )
-from reaudio_eval.statistics.intervals import Draws, Floats, bootstrap_counts, t_interval
+from reaudio_eval.statistics.intervals import Draws, bootstrap_counts, t_interval
 
 EXACT = 1e-10  # the same formula in another order of additions
 RIDGE = 1e-4  # what the smoother's ridge of 1e-6 may bend a straight line

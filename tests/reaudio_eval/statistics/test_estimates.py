@@ -5,9 +5,10 @@ import pytest
 
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_table import ClassTable, class_table, summarise
 from reaudio_eval.statistics.estimates import Context, line, macro, slope
-from reaudio_eval.statistics.intervals import Draws, Floats
+from reaudio_eval.statistics.intervals import Draws
 
 
 def table_of(labels: list[tuple[str, ...]], counts: dict[str, int]) -> ClassTable:

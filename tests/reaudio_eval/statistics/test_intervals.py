@@ -8,17 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as sps
 
+from reaudio_eval.scores.jackknife import Floats, jackknife_interval
 from reaudio_eval.statistics.intervals import (
     MAX_ENUMERATED,
     Draws,
-    Floats,
     bca_interval,
     bootstrap_counts,
     detectable_difference,
     gini,
     holm,
     imbalance_ratio,
-    jackknife_interval,
     mean_interval,
     paired_jackknife,
     percentile_interval,

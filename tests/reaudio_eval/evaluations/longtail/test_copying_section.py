@@ -12,7 +12,7 @@ import synthetic_report
 from pages import HOSTILE, render
 
 from reaudio_eval.clips.system import Retrieval
-from reaudio_eval.evaluations.longtail.verdict import overall_separation, sentences
+from reaudio_eval.evaluations.longtail.verdict import sentences
 from reaudio_eval.reports.copying_figures import copying_figure
 from reaudio_eval.reports.copying_section import most_copied
 from reaudio_eval.reports.copying_tables import copy_tables, leak_sentences, leak_tables
@@ -23,6 +23,7 @@ from reaudio_eval.reports.views import arrow
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import CopyingAnalysis, LongtailAnalysis
 from reaudio_eval.statistics.copying import COLUMNS
+from reaudio_eval.statistics.separation import overall_separation
 from reaudio_model.records import Neighbour, Pair
 
 COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaudio_eval.evaluations.longtail import tables
+from reaudio_eval.evaluations.longtail.files import write_tables
 from reaudio_eval.reports import shared_tables
-from reaudio_eval.reports.files import csv_bytes, escape_latex, file_stem, latex, write_tables
+from reaudio_eval.reports.files import csv_bytes, escape_latex, file_stem, latex
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 ONE_ULP = 2.3e-16  # pandas before 3 reads a decimal to the nearest but one float

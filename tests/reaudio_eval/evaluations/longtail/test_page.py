@@ -13,8 +13,9 @@ import synthetic_report
 from pages import HOSTILE, Page, render
 
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.longtail.page import RenderedReport, render_longtail
+from reaudio_eval.evaluations.longtail.page import render_longtail
 from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 

@@ -1,0 +1,51 @@
+"""Files that a report consists of, and its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = ("generated", "real", "noise")  # the order in every table
+
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class RenderedReport:
+    """Files written (``media``: written or reused)."""
+
+    html: Path
+    json: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    media: tuple[Path, ...]
+
+
+@dataclass
+class _Steps:
+    """Counts work for the progress callback."""
+
+    total: int
+    report: Progress | None
+    done: int = 0
+
+    def advance(self, what: str) -> None:
+        self.done += 1
+        if self.report:
+            self.report(self.done, self.total, what)
+
+
+def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
+    """A renderer's (done, total, what) as percent steps of one stage."""
+    shown = 0
+
+    def progress(done: int, total: int, _what: str) -> None:
+        nonlocal shown
+        percent = 100 * done // max(total, 1)
+        if percent > shown:
+            advance(percent - shown)
+            shown = percent
+
+    return progress

@@ -1,0 +1,42 @@
+"""The metric that a report shows first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from reaudio_eval.prompts.datasets import dataset_defaults
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_model.common.errors import UnknownNameError
+
+
+def usual_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
+    """The metric that the dataset's own reports show first, if these runs have it."""
+    try:
+        wanted = dataset_defaults(dataset).primary
+    except UnknownNameError:  # a plug-in that is not here
+        return None
+    return wanted if wanted in {m.name for each in scores for m in each.metrics} else None
+
+
+def choose_primary(metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted: str | None) -> MetricInfo | None:
+    """The metric the verdict rests on: ``wanted``, or the default among those that have a value.
+
+    Raises:
+        UnknownNameError: no metric is called ``wanted``.
+    """
+    by_name = {m.name: m for m in metrics}
+    if wanted is not None:
+        if wanted not in by_name:
+            raise UnknownNameError("metric", wanted, by_name)
+        return by_name[wanted]
+    with_value = set(overall.loc[overall["value"].notna(), "metric"])
+    candidates = [m for m in metrics if m.name in with_value] or list(metrics)
+    preferences = (
+        lambda m: m.name.startswith("clap_score"),
+        lambda m: m.name.startswith("label_recall"),
+        lambda m: m.level == "clip",
+        lambda m: True,
+    )
+    return next((m for prefer in preferences for m in candidates if prefer(m)), None)
