@@ -19,12 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
-from reaudio_eval.clips.models import Sampling
-from reaudio_eval.evaluations.longtail.plan import LongtailRequest
-from reaudio_eval.evaluations.longtail.run import longtail
-from reaudio_eval.prompts.datasets import DatasetOptions
+import reaudio_eval
 from reaudio_eval.prompts.datasets.miniature import DEFAULTS
-from reaudio_eval.scores.evaluate import Options
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped
@@ -33,21 +29,16 @@ from reaudio_model.miniature.world import regime, train_counts
 
 def run(output: Path, seed: int, models: Sequence[str], candidates: int | None) -> LongtailAnalysis:
     """One seed of the systems."""
-    assert DEFAULTS.embedders
-    assert DEFAULTS.protocol
-    assert DEFAULTS.strata
-    request = LongtailRequest(
-        "miniature",
-        DatasetOptions(reporter=Reporter()),
-        output,
+    result = reaudio_eval.longtail(
         models=(*models, "copy-retrieved"),
-        sampling=Sampling(candidates=candidates),
         baselines="none",
-        strata=DEFAULTS.strata,
-        primary=DEFAULTS.primary,
+        candidates=candidates,
+        seed=seed,
+        output=output,
+        reporter=Reporter(),
     )
-    options = Options(embedders=DEFAULTS.embedders, protocol=DEFAULTS.protocol, metrics=DEFAULTS.metrics, seed=seed)
-    return longtail(request, options, Reporter()).analysis
+    analysis: LongtailAnalysis = result.analysis
+    return analysis
 
 
 def over_seeds(frames: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:

@@ -24,13 +24,14 @@ from types import ModuleType
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
-KINDS = ("datasets", "models", "embedders", "metrics")
+KINDS = ("datasets", "models", "embedders", "metrics", "evaluations")
 # Kind -> the package whose files are the plug-ins that come with reaudio-eval.
 HOMES = {
     "datasets": "prompts.datasets",
     "models": "clips.models",
     "embedders": "features.embedders",
     "metrics": "scores.metrics",
+    "evaluations": "evaluations",
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
@@ -67,6 +68,10 @@ def _described(path: Path) -> dict[str, str]:
 
 
 def _files(folder: Path, origin: str) -> list[Entry]:
+    if folder.name == "evaluations":
+        return [
+            Entry(path.parent.name, _described(path)[""], origin, path=path) for path in sorted(folder.glob("*/__init__.py"))
+        ]
     return [
         Entry(f"{path.stem}_{variant}".strip("_").replace("-", "_"), text, origin, path=path, variant=variant)
         for path in sorted(folder.glob("*.py"))
@@ -134,7 +139,8 @@ def _import(kind: str, entry: Entry) -> ModuleType:
         return loaded
     if entry.origin == "reaudio-eval":
         assert entry.path is not None
-        return importlib.import_module(f"reaudio_eval.{HOMES[kind]}.{entry.path.stem}")
+        stem = entry.path.parent.name if kind == "evaluations" else entry.path.stem
+        return importlib.import_module(f"reaudio_eval.{HOMES[kind]}.{stem}")
     assert entry.path is not None
     return _import_file(kind, entry.path)
 

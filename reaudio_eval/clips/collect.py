@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.models import ClipRequest, Sampling, Spent
+from reaudio_eval.clips.models import ClipRequest, Spent
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval, SystemInfo, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError

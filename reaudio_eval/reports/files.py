@@ -100,6 +100,16 @@ def analysis_fields(analysis: LongtailAnalysis) -> dict[str, Any]:
     return {f.name: getattr(analysis, f.name) for f in dataclasses.fields(analysis) if f.name != "references"}
 
 
+def dataset_json(analysis: LongtailAnalysis) -> dict[str, Any]:
+    """The dataset of an analysis, as every JSON of an evaluation has it."""
+    return {
+        "name": analysis.dataset_name,
+        "split": analysis.split,
+        "n_clips": len(analysis.prompts),
+        "list_sha256": analysis.list_sha256,
+    }
+
+
 def record_json(fields: Mapping[str, Any]) -> bytes:
     """Frames, dataclasses and plain values under the schema version; NaN and infinities are null."""
     return (json.dumps(plain({"schema_version": SCHEMA_VERSION, **fields}), ensure_ascii=False, indent=1) + "\n").encode()

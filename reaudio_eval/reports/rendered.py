@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 KINDS = ("generated", "real", "noise")  # the order in every table
 
@@ -21,6 +22,15 @@ class RenderedReport:
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
     media: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Where the files are, as every ``--json`` says it."""
+        return {
+            "report": str(self.html),
+            "json": str(self.json),
+            "tables": [str(path) for path in self.tables],
+            "figures": [str(path) for path in self.figures],
+        }
 
 
 @dataclass

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.clips.models import Sampling
 from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs.directory import Run, read_run, write_run

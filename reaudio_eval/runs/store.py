@@ -1,43 +1,76 @@
-"""The run directories of one evaluation: which are finished, and writing the others."""
+"""Run directories of one evaluation: which are finished, and writing the others."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reaudio_eval.clips.retrieval import Compared, neighbours_sha256, retrieval_sha256
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Plan
 from reaudio_eval.features.protocols import get_protocol
 from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs import provenance
 from reaudio_eval.runs.directory import SCHEMA_VERSION, Json, is_finished, overall_json, read_run, run_path, write_run
-from reaudio_eval.scores.evaluate import REFERENCE, Evaluation, Options
+from reaudio_eval.scores.evaluate import REFERENCE, Evaluation, Options, Tools
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.files import atomic_write, canonical_sha256
+
+REQUEST = "request.yaml"  # in every run directory: `--config` reads it
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What is scored and how, known before work starts.
+
+    Attributes:
+        dataset: with the prompts that are scored.
+        strata: by label frequency; ``strata_scheme`` is their name or edges as asked for.
+        tools: embedders and metrics.
+        options: seed, protocol, machine.
+        sampling: settings of the models that generate.
+        output: folder of clips, run directories and report.
+        overwrite: finished runs are kept ("only-missing"), made anew ("always"), or an error ("never").
+        selection: which prompts were chosen, where not all of the split; a run over chosen prompts is not part of a long-tail report.
+        request: the options that were given, by name.
+    """
+
+    dataset: Dataset
+    strata: tuple[Stratum, ...]
+    strata_scheme: str
+    tools: Tools
+    options: Options
+    sampling: Sampling
+    output: Path
+    overwrite: Literal["never", "only-missing", "always"] = "only-missing"
+    selection: str | None = None
+    request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class RunStore:
-    """Run directories of one request: which are finished, and writing the others."""
+    """The run directories of one plan.
 
-    def __init__(
-        self, request: LongtailRequest, options: Options, todo: Plan, neighbours: Mapping[str, Compared] | None = None
-    ) -> None:
-        self.request = request
-        self.options = options
-        self.todo = todo
+    Args:
+        plan: what is scored.
+        neighbours: system -> the retrieved clips that its clips are compared with.
+    """
+
+    def __init__(self, plan: ScoringPlan, neighbours: Mapping[str, Compared] | None = None) -> None:
+        self.plan = plan
         self.neighbours = neighbours or {}
         self.started = datetime.datetime.now(datetime.UTC)
 
     def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
         """Everything a system's numbers depend on."""
-        dataset, tools = self.todo.dataset, self.todo.tools
+        dataset, tools, options = self.plan.dataset, self.plan.tools, self.plan.options
         wanted = set(clip_ids)
         files = {name: {c: content[name][c] for c in clip_ids} for name in (system.name, REFERENCE) if name in content}
         return {
@@ -49,17 +82,17 @@ class RunStore:
             "train_counts": dict(dataset.train_counts),
             "system": system.kind,
             "files": files,
-            "protocol": dataclasses.asdict(get_protocol(self.options.protocol)),
+            "protocol": dataclasses.asdict(get_protocol(options.protocol)),
             "embedders": {name: e.sha256 for name, e in tools.embedders.items()},
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
-            "strata": [dataclasses.asdict(s) for s in self.todo.strata],
-            "seed": self.options.seed,
+            "strata": [dataclasses.asdict(s) for s in self.plan.strata],
+            "seed": options.seed,
             "neighbours": self._neighbours(system, clip_ids, content.get(NEIGHBOURS, {})),
             "retrieval": None if system.retrieval is None else retrieval_sha256(system.retrieval, clip_ids),
         }
 
     def _neighbours(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, str]) -> Json | None:
-        """What a system's clips are compared with: the names and the bytes of the clips."""
+        """Names and bytes of the clips that a system's clips are compared with."""
         if system.name not in self.neighbours:
             return None
         of = self.neighbours[system.name]
@@ -68,16 +101,18 @@ class RunStore:
         }
 
     def path(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Path:
-        return run_path(self.request.output, self.todo.dataset.name, system.name, self.config(system, clip_ids, content))
+        """The run directory of a system."""
+        config = self.config(system, clip_ids, content)
+        return run_path(self.plan.output, self.plan.dataset.name, system.name, config)
 
     def reuse(
         self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]
     ) -> SystemScores | None:
         """Scores of a finished run with the same configuration."""
         path = self.path(system, clip_ids, content)
-        if self.request.overwrite == "always" or not is_finished(path):
+        if self.plan.overwrite == "always" or not is_finished(path):
             return None
-        if self.request.overwrite == "never":
+        if self.plan.overwrite == "never":
             raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
         return dataclasses.replace(read_run(path).scores, system=system)
 
@@ -86,55 +121,67 @@ class RunStore:
         evaluation: Evaluation,
         analysis: LongtailAnalysis,
         about: Mapping[str, Any],
-        own: Mapping[str, Mapping[str, Any]] | None = None,
+        more: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> tuple[Path, ...]:
-        """Write the runs that are not there; ``own``: system name -> more for its manifest, where it wins. Their folders."""
-        paths = []
-        dataset = scored_only(self.todo.dataset, evaluation)
-        for scores in evaluation.scores:
-            path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
-            paths.append(path)
-            if is_finished(path) and self.request.overwrite == "only-missing":
-                continue
-            manifest = {
-                "created": self.started.isoformat(timespec="seconds"),
-                "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
-                "seed": self.options.seed,
-                "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
-                "selection": self.todo.selection,
-                **about,
-                **(own or {}).get(scores.system.name, {}),
-            }
-            if scores.system.name in self.neighbours:
-                sha = neighbours_sha256(self.neighbours[scores.system.name], evaluation.clip_ids)
-                manifest |= {"neighbours_sha256": sha}
-            audited = (scores.system.name, REFERENCE, NEIGHBOURS)
-            audit = {name: evaluation.audit[name] for name in audited if name in evaluation.audit}
-            metrics = overall_json(analysis, scores.system.name)
-            write_run(path, scores, dataset, self.todo.strata, metrics, audit, manifest)
-        return tuple(paths)
+        """Write the runs that are not there; ``more``: system name -> further manifest entries, which replace others. Their folders."""
+        return tuple(
+            self._write_one(scores, evaluation, analysis, {**about, **(more or {}).get(scores.system.name, {})})
+            for scores in evaluation.scores
+        )
+
+    def _write_one(
+        self, scores: SystemScores, evaluation: Evaluation, analysis: LongtailAnalysis, about: Mapping[str, Any]
+    ) -> Path:
+        name = scores.system.name
+        path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
+        if is_finished(path) and self.plan.overwrite == "only-missing":
+            return path
+        manifest = {
+            "created": self.started.isoformat(timespec="seconds"),
+            "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
+            "seed": self.plan.options.seed,
+            "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
+            "selection": self.plan.selection,
+            **about,
+        }
+        if name in self.neighbours:
+            manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], evaluation.clip_ids)}
+        audited = (name, REFERENCE, NEIGHBOURS)
+        audit = {each: evaluation.audit[each] for each in audited if each in evaluation.audit}
+        dataset = scored_only(self.plan.dataset, evaluation)
+        metrics = overall_json(analysis, name)
+        if self.plan.request:
+            atomic_write(path / REQUEST, _yaml(self.plan.request))
+        write_run(path, scores, dataset, self.plan.strata, metrics, audit, manifest)
+        return path
 
 
-def run_provenance(request: LongtailRequest, options: Options, todo: Plan, evaluation: Evaluation) -> Json:
+def _yaml(options: Mapping[str, Any]) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True).encode()
+
+
+def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
     """Where the numbers come from, for the report and the manifests."""
-    protocol = get_protocol(options.protocol)
+    protocol, dataset = get_protocol(plan.options.protocol), plan.dataset
     return {
-        **provenance.describe(options.device),
+        **provenance.describe(plan.options.device),
         "dataset_detail": {
-            "name": todo.dataset.name,
-            "split": todo.dataset.split,
-            "n_prompts": len(todo.dataset.prompts),
+            "name": dataset.name,
+            "split": dataset.split,
+            "n_prompts": len(dataset.prompts),
             "n_scored": len(evaluation.clip_ids),
-            "list_sha256": todo.dataset.list_sha256,
-            "labels_propagated": todo.dataset.propagated,
+            "list_sha256": dataset.list_sha256,
+            "labels_propagated": dataset.propagated,
         },
         "protocol": {"name": protocol.name, "source": protocol.source},
         "embedders": {
             name: {"checkpoint": e.checkpoint.name, "sha256": e.sha256, "sample_rate": e.sample_rate}
-            for name, e in todo.tools.embedders.items()
+            for name, e in plan.tools.embedders.items()
         },
-        "strata_scheme": request.strata,
-        "sampling": dataclasses.asdict(request.sampling),
+        "strata_scheme": plan.strata_scheme,
+        "sampling": dataclasses.asdict(plan.sampling),
     }
 
 

@@ -1,1 +1,1 @@
-"""The commands of ``reaudio-eval``, one file each; nothing heavy is imported before a command runs."""
+"""Commands of reaudio-eval that are no evaluations."""

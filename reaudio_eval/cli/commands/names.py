@@ -1,32 +1,49 @@
-"""``reaudio-eval list``: what is registered."""
+"""``reaudio-eval list``: registered names."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from reaudio_model.common.cli import JsonOption, print_json
+from reaudio_model.common.cli import print_json
+from reaudio_model.common.commands import Invocation, add_command
 from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.common.options import Option, OptionGroup
 
-EXAMPLE = "Example: [bold]reaudio-eval list metrics[/bold]"
+
+@dataclass(frozen=True)
+class NamesRequest(OptionGroup):
+    """Which kind of names to list."""
+
+    kind: Annotated[str, Option("models, datasets, embedders, metrics, evaluations or protocols.", "ARGUMENT", "KIND")]
 
 
-def list_names(
-    what: Annotated[str, typer.Argument(help="models, datasets, embedders, metrics or protocols.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Registered names with one line each; nothing is imported."""
+def add_to(app: typer.Typer) -> None:
+    """Add the command ``list``."""
+    add_command(
+        app,
+        "list",
+        NamesRequest,
+        _list,
+        summary="Registered names with one line each; nothing is imported.",
+        example="reaudio-eval list metrics",
+    )
+
+
+def _list(request: NamesRequest, how: Invocation) -> None:
     from reaudio_eval import plugins
     from reaudio_eval.features.protocols import PROTOCOLS
 
-    if what == "protocols":
+    kind = request.kind
+    if kind == "protocols":
         rows = {name: p.description for name, p in PROTOCOLS.items()}
-    elif what in plugins.KINDS:
-        rows = {plugins.public_name(what, name): entry.description for name, entry in plugins.entries(what).items()}
+    elif kind in plugins.KINDS:
+        rows = {plugins.public_name(kind, name): entry.description for name, entry in plugins.entries(kind).items()}
     else:
-        raise UnknownNameError("list", what, (*plugins.KINDS, "protocols"))
-    if as_json:
+        raise UnknownNameError("list", kind, (*plugins.KINDS, "protocols"))
+    if how.as_json:
         print_json([{"name": name, "description": text} for name, text in rows.items()])
         return
     width = max(map(len, rows), default=0)

@@ -22,26 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
-from reaudio_model.config import Retrieval
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How models sample; None leaves it to the model.
-
-    Attributes:
-        steps: denoising steps. guidance: scale. k: retrieved pairs.
-        retrieval: what of the pairs the model is given: "none", "audio" or "audio+text".
-        candidates: of each clip; 1 where nothing is said, and of a model without ``CANDIDATES`` whatever is said.
-    """
-
-    steps: int | None = None
-    guidance: float | None = None
-    k: int | None = None
-    retrieval: Retrieval | None = None
-    candidates: int | None = None
 
 
 @dataclass
@@ -79,7 +62,7 @@ class ClipRequest:
     variant: str = ""
     weights: Path | None = None
     index: Path | None = None
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     spent: Spent = field(default_factory=Spent)
     kept: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 16

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from reaudio_eval.clips.models import ClipRequest, Sampling
+from reaudio_eval.clips.models import ClipRequest
 from reaudio_eval.clips.retrieval import read_retrieval
+from reaudio_eval.clips.sampling import Given, Sampling
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -53,7 +54,7 @@ def defaults(name: str, weights: Path | None) -> Sampling:
     else:
         sizes, steps, guidance = _saved_sizes(weights), DEFAULT_STEPS, DEFAULT_GUIDANCE
     if retrieves(sizes.retrieval):
-        return Sampling(steps, guidance, sizes.k, sizes.retrieval)
+        return Sampling(steps, guidance, sizes.k, cast(Given, sizes.retrieval))
     return Sampling(steps, guidance, 0, "none")
 
 

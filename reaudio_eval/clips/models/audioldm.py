@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest, Sampling
+from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.sampling import Sampling
 
 KIND = "generated"
 CANDIDATES = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest, Sampling
+from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval
 
 KIND = "generated"

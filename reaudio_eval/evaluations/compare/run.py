@@ -1,4 +1,4 @@
-"""``reaudio-eval compare``: systems from run directories of one or several evaluations in one table, on the same clips, for a paper."""
+"""Plan and run of the comparison of runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.compare.comparison import Comparison
-from reaudio_eval.evaluations.compare.page import render_compare
-from reaudio_eval.evaluations.longtail.plan import Media
+from reaudio_eval.evaluations.compare.request import CompareRequest
+from reaudio_eval.evaluations.compare.result import CompareResult
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
-from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.runs import comparable
-from reaudio_eval.runs.directory import Json, Run
+from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.provenance import SHARED_KEYS
-from reaudio_eval.runs.published import published as published_rows
+from reaudio_eval.runs.published import published
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_differences import against_baseline, class_differences
@@ -27,21 +27,7 @@ from reaudio_eval.statistics.primary import usual_primary
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 
-PLAYERS = 120
 PUBLISHED_DATASET = "audiocaps"
-
-
-@dataclass(frozen=True)
-class ComparisonResult:
-    """What came out.
-
-    Attributes:
-        comparison: all numbers, as DataFrames.
-        report: files written.
-    """
-
-    comparison: Comparison
-    report: RenderedReport
 
 
 @dataclass(frozen=True)
@@ -145,58 +131,38 @@ def _overall_sets(scores: SystemScores) -> SystemScores:
     return dataclasses.replace(scores, set_values=scores.set_values[scores.set_values["stratum"] == "all"])
 
 
-def compare(
-    paths: Sequence[Path | str],
-    output: Path | str,
-    *,
-    baseline: str | None = None,
-    systems: Sequence[str] = (),
-    intersect: bool = False,
-    strata: str | None = None,
-    primary: str | None = None,
-    published: bool | None = None,
-    players: int = PLAYERS,
-    media: Media = "inline",
-    seed: int = 0,
-    jobs: int = 2,
-    reporter: Reporter | None = None,
-) -> ComparisonResult:
-    """Compare the systems of several runs on the clips that all have, and write the page, tables and figures.
+@dataclass(frozen=True)
+class ComparePlan:
+    """The request, and the runs restricted to their common clips."""
 
-    Args:
-        paths: run directories, or folders that contain them, of one or several evaluations.
-        output: folder of ``compare.html``, ``compare.json``, ``tables/`` and ``figures/``.
-        baseline: the system that others are compared with; by default the first generated one.
-        systems: those whose differences, figures and clips are shown; by default all generated ones but the baseline.
-        intersect: restrict runs over different clips to those in common instead of refusing. Metrics with a value per clip are
-            restricted exactly; metrics of sets of clips become undefined for runs that had more.
-        strata: scheme or edges; by default the first run's. Set metrics then have values over all clips only.
-        primary: metric shown first; by default the dataset's, else as in ``analysis.analyse``.
-        published: show published numbers in a table of their own; by default where the dataset is AudioCaps.
-        players: how many clips the page plays at most.
-        media: players inside the page, in a folder beside it, or none.
-        seed: of the bootstrap.
-        jobs: encoding threads.
-        reporter: shows progress.
+    request: CompareRequest
+    common: Common
+
+    def to_json(self) -> Json:
+        return self.common.to_json() | {"output": str(self.request.output)}
+
+
+def plan(request: CompareRequest) -> ComparePlan:
+    """Read the runs and check them; see :func:`gather`."""
+    common = gather(request.runs, intersect=request.intersect, baseline=request.baseline, systems=request.systems)
+    return ComparePlan(request, common)
+
+
+def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
+    """Compare the systems of several runs on the clips that all have.
 
     Raises:
-        ReaudioError: see :func:`gather`; ``players`` or ``seed`` negative; ``output`` cannot be written.
-        UnknownNameError: no such system, metric or strata scheme.
+        UnknownNameError: no such metric or strata scheme.
     """
-    for name, value in (("--players", players), ("--seed", seed)):
-        if value < 0:
-            raise ReaudioError(f"{name} must be 0 or more, not {value}.")
-    given = gather([Path(p) for p in paths], intersect=intersect, baseline=baseline, systems=systems)
-    chosen = given.runs[0].strata if strata is None else strata_scheme(strata, given.dataset.train_counts)
-    scores = given.scores if chosen == given.runs[0].strata else tuple(map(_overall_sets, given.scores))
-    reporter = reporter or Reporter(quiet=True)
+    request, given = plan.request, plan.common
+    own = given.runs[0].strata
+    strata = own if request.strata is None else strata_scheme(request.strata, given.dataset.train_counts)
+    scores = given.scores if strata == own else tuple(map(_overall_sets, given.scores))
     with reporter.stage("Comparing", 2) as advance:
-        analysis = _analysis(given, scores, chosen, seed, primary)
+        analysis = _analysis(given, scores, strata, request.seed, request.primary)
         advance(1)
-        classes = class_differences(scores, given.baseline, given.dataset, chosen, seed=seed)
+        classes = class_differences(scores, given.baseline, given.dataset, strata, seed=request.seed)
         advance(1)
-    shown = given.dataset.name == PUBLISHED_DATASET if published is None else published
-    rows = published_rows()
     landmarks = [s.name for s in analysis.systems if s.kind == "real" and s.name not in (given.baseline, *given.compared)]
     comparison = Comparison(
         analysis,
@@ -204,14 +170,16 @@ def compare(
         given.compared,
         classes[classes["system"].isin(given.compared)].reset_index(drop=True),
         against_baseline(analysis.paired, given.baseline, given.compared, landmarks),
-        rows if shown else rows.iloc[:0],
+        _published(request, given.dataset),
         _run_frame(given.runs),
     )
-    with reporter.stage("Rendering", 100) as advance:
-        report = render_compare(
-            comparison, Path(output), media=media, max_players=players, jobs=jobs, progress=percent(advance)
-        )
-    return ComparisonResult(comparison, report)
+    return CompareResult(comparison, request.page, request.jobs)
+
+
+def _published(request: CompareRequest, dataset: Dataset) -> pd.DataFrame:
+    shown = dataset.name == PUBLISHED_DATASET if request.published is None else request.published
+    rows = published()
+    return rows if shown else rows.iloc[:0]
 
 
 def _analysis(

@@ -1,18 +1,21 @@
-"""``reaudio-eval score``: every metric for a folder of generated clips against a folder of real ones."""
+"""Plan and run of the scores of two folders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.folders.request import ScoreRequest
+from reaudio_eval.evaluations.folders.result import FolderScores
+from reaudio_eval.evaluations.options import scoring_options
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets._tables import read_captions
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.runs.directory import Json, overall_json
-from reaudio_eval.scores.evaluate import EXAMPLES, Evaluation, Options, Tools, evaluate, prepare
+from reaudio_eval.runs.directory import overall_json
+from reaudio_eval.scores.evaluate import EXAMPLES, Options, Tools, evaluate, prepare
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
@@ -22,93 +25,56 @@ GENERATED = "generated"
 
 
 @dataclass(frozen=True)
-class FolderScores:
-    """Scores of one folder.
+class ScorePlan:
+    """The request, and the clips, embedders and metrics."""
 
-    Attributes:
-        protocol: its name.
-        n_clips: clips scored.
-        metrics: metric name -> value, interval, method, counts, direction, source, or null with a reason.
-        audit: "generated" and "reference" -> what was odd about the files.
-    """
-
-    protocol: str
-    n_clips: int
-    metrics: Mapping[str, Json]
-    audit: Mapping[str, Any]
+    request: ScoreRequest
+    options: Options
+    dataset: Dataset
+    system: SystemInfo
+    tools: Tools
 
     def to_json(self) -> Json:
         return {
-            "protocol": self.protocol,
-            "n_clips": self.n_clips,
-            "metrics": dict(self.metrics),
-            "audit": dict(self.audit),
+            "protocol": self.options.protocol,
+            "n_generated": len(self.system.clips),
+            "n_reference": len(self.dataset.references),
+            "n_names_in_both": len(self.system.clips.keys() & self.dataset.references.keys()),
+            "embedders": {name: str(e.checkpoint) for name, e in self.tools.embedders.items()},
+            "metrics": {m.info.name: m.unavailable or "will be computed" for m in self.tools.metrics},
+            "cache_dir": str(self.options.cache_dir),
         }
 
-    def to_text(self) -> str:
-        """A table for the terminal."""
-        lines = [f"{self.n_clips} clips, protocol {self.protocol}", ""]
-        width = max(map(len, self.metrics))
-        for name, m in self.metrics.items():
-            if m["value"] is None:
-                lines.append(f"{name:<{width}}  {'-':>10}  {m['reason']}")
-                continue
-            interval = "" if m["ci_low"] is None else f"[{m['ci_low']:.4g}, {m['ci_high']:.4g}]"
-            arrow = "higher is better" if m["higher_is_better"] else "lower is better"
-            lines.append(f"{name:<{width}}  {m['value']:>10.4f}  {interval:<24} {arrow}")
-        odd = [
-            f"{side}: {a['n_missing']} missing, {a['n_unreadable']} unreadable, flags {a['flags']}"
-            for side, a in self.audit.items()
-        ]
-        return "\n".join([*lines, "", *odd])
 
-
-def score_folders(
-    generated: Path,
-    reference: Path,
-    captions: Path | None = None,
-    options: Options | None = None,
-    limit: int | None = None,
-    reporter: Reporter | None = None,
-) -> FolderScores:
-    """Score two folders whose files pair by name without suffix.
-
-    Args:
-        generated, reference: folders of audio files; never written to.
-        captions: CSV with clip_id (or file) and caption, for CLAP score.
-        options: protocol, embedders, checkpoints, ...
-        limit: only the first so many clips, by name.
-        reporter: shows progress.
+def plan(request: ScoreRequest) -> ScorePlan:
+    """Pair the files and choose embedders and metrics.
 
     Raises:
-        ReaudioError: a folder is missing or empty, no name is in both, a caption is missing, or see ``evaluate``.
+        ReaudioError: a folder is missing or empty, no name is in both, or a caption is missing.
     """
-    options = options or Options()
-    reporter = reporter or Reporter(quiet=True)
-    dataset, system, tools = _prepare(generated, reference, captions, options, limit)
-    evaluation = evaluate([system], dataset, strata_scheme("log10", {}), tools, options, reporter)
-    return FolderScores(options.protocol, len(evaluation.clip_ids), _metrics(evaluation, dataset, options), evaluation.audit)
+    options = scoring_options(request.measures, request.machine, request.seed)
+    return ScorePlan(
+        request, options, *_prepare(request.generated, request.reference, request.captions, options, request.limit)
+    )
 
 
-def folder_plan(generated: Path, reference: Path, captions: Path | None, options: Options, limit: int | None = None) -> Json:
-    """What :func:`score_folders` would do, JSON-able."""
-    dataset, system, tools = _prepare(generated, reference, captions, options, limit)
-    return {
-        "protocol": options.protocol,
-        "n_generated": len(system.clips),
-        "n_reference": len(dataset.references),
-        "n_names_in_both": len(system.clips.keys() & dataset.references.keys()),
-        "embedders": {name: str(e.checkpoint) for name, e in tools.embedders.items()},
-        "metrics": {m.info.name: m.unavailable or "will be computed" for m in tools.metrics},
-        "cache_dir": str(options.cache_dir),
-    }
+def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
+    """Score the folders.
+
+    Raises:
+        ReaudioError: see :func:`reaudio_eval.scores.evaluate.evaluate`.
+    """
+    strata = strata_scheme("log10", {})
+    evaluation = evaluate([plan.system], plan.dataset, strata, plan.tools, plan.options, reporter)
+    analysis = analyse(evaluation.scores, plan.dataset, strata, seed=plan.options.seed)
+    return FolderScores(
+        plan.options.protocol, len(evaluation.clip_ids), overall_json(analysis, GENERATED), evaluation.audit, analysis
+    )
 
 
 def _prepare(
     generated: Path, reference: Path, captions: Path | None, options: Options, limit: int | None
 ) -> tuple[Dataset, SystemInfo, Tools]:
-    if limit is not None and limit < 1:
-        raise ReaudioError(f"--limit must be 1 or more, not {limit}.")
     ours, real = find_clips(generated), find_clips(reference)
     both = sorted(ours.keys() & real.keys())
     if not both:
@@ -139,8 +105,3 @@ def _captions(path: Path | None, names: Sequence[str], both: Sequence[str]) -> d
         shown = ", ".join(map(repr, missing[:EXAMPLES]))
         raise ReaudioError(f"{path} has no caption for {len(missing)} of {len(both)} clips, such as {shown}.")
     return {n: table.get(n, "") for n in names}
-
-
-def _metrics(evaluation: Evaluation, dataset: Dataset, options: Options) -> Json:
-    analysis = analyse(evaluation.scores, dataset, strata_scheme("log10", {}), seed=options.seed)
-    return overall_json(analysis, GENERATED)

@@ -1,4 +1,4 @@
-"""``reaudio-eval listening analyse``: a test and its answers to a report."""
+"""Plan and run of the analysis of a listening test's answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis, analyse_answers
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.listening.analysis import analyse_answers
 from reaudio_eval.evaluations.listening.material import metrics_of, scores_of
-from reaudio_eval.evaluations.listening.page import render_listening
 from reaudio_eval.evaluations.listening.records import Key, read_key
+from reaudio_eval.evaluations.listening.request import AnswersRequest
+from reaudio_eval.evaluations.listening.result import ListeningResult
 from reaudio_eval.runs.directory import read_run
 from reaudio_eval.runs.find import find_runs, newest
 from reaudio_model.common.errors import ReaudioError
@@ -17,49 +19,46 @@ from reaudio_model.common.progress import Reporter
 
 
 @dataclass(frozen=True)
-class ListeningResult:
-    """All numbers, and the page, which has its tables, figures and JSON beside it."""
+class AnswersPlan:
+    """The request, and the key of the test with the metrics that are compared."""
 
-    analysis: ListeningAnalysis
-    html: Path
+    request: AnswersRequest
+    key: Key
+
+    def to_json(self) -> Json:
+        return {
+            "test_id": self.key.test_id,
+            "systems": [s.name for s in self.key.systems],
+            "n_prompts": len(self.key.prompts),
+            "metrics": [m.name for m in self.key.metrics],
+            "answers": [str(path) for path in self.request.answers],
+            "output": str(self.request.output),
+        }
 
 
-def analyse_listening_test(
-    test: Path,
-    answers: Sequence[Path],
-    output: Path,
-    *,
-    runs: Sequence[Path] = (),
-    keep_all: bool = False,
-    max_failed: int = 0,
-    seed: int = 0,
-    reporter: Reporter | None = None,
-) -> ListeningResult:
-    """Analyse the answers to a listening test and write ``listening.html``, ``listening.json``, ``tables/`` and ``figures/``.
-
-    Args:
-        test: folder with ``key.json``.
-        answers: participants' CSV files, or folders of them.
-        output: folder of the report.
-        runs: take the metrics of these runs instead of those kept in the key.
-        keep_all: exclude nobody.
-        max_failed: attention checks a participant may fail.
-        seed: of the bootstrap.
-        reporter: shows progress.
+def plan(request: AnswersRequest) -> AnswersPlan:
+    """Read the key.
 
     Raises:
-        ReaudioError: no key, files that are no answers to this test, nobody left, or ``output`` not writable.
+        ReaudioError: no key, or runs without a score of a clip of this test.
     """
-    reporter = reporter or Reporter(quiet=True)
-    key = read_key(test)
-    if runs:
-        key = with_scores_of(key, runs)
-    with reporter.stage("Analysing", 2) as advance:
-        analysis = analyse_answers(key, answers, keep_all=keep_all, max_failed=max_failed, seed=seed)
+    key = read_key(request.test)
+    return AnswersPlan(request, with_scores_of(key, request.runs) if request.runs else key)
+
+
+def run(plan: AnswersPlan, reporter: Reporter) -> ListeningResult:
+    """Analyse the answers.
+
+    Raises:
+        ReaudioError: files that are no answers to this test, or nobody left.
+    """
+    request = plan.request
+    with reporter.stage("Analysing", 1) as advance:
+        analysis = analyse_answers(
+            plan.key, request.answers, keep_all=request.keep_all, max_failed=request.max_failed, seed=request.seed
+        )
         advance(1)
-        page = render_listening(analysis, output)
-        advance(1)
-    return ListeningResult(analysis, page)
+    return ListeningResult(analysis)
 
 
 def with_scores_of(key: Key, runs: Sequence[Path]) -> Key:

@@ -18,7 +18,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from reaudio_eval.evaluations.listening.records import REAL, Clip, Design, Form, Item, TestPrompt
+from reaudio_eval.evaluations.listening.records import REAL, Clip, Form, Item, TestPrompt
+from reaudio_eval.evaluations.listening.request import Design
 
 ORDERS_TRIED = 50  # random orders; the first with the fewest neighbours of one prompt is taken
 # Captions under which noise may be a fair answer are no place for a noise check.

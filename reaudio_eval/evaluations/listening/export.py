@@ -1,7 +1,8 @@
-"""``reaudio-eval listening export``: from run directories to participant pages and the key that stays behind."""
+"""Export of a listening test: participant pages and the key."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,29 +10,28 @@ from typing import Any
 
 import soundfile
 
+from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.listening import stimuli
 from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
 from reaudio_eval.evaluations.listening.crossed import prompts_needed
 from reaudio_eval.evaluations.listening.form import PageItem, form_minutes, render_form
 from reaudio_eval.evaluations.listening.material import Material, choose_prompts, gather
 from reaudio_eval.evaluations.listening.records import (
-    DESIGNS,
     FORMS_FOLDER,
     KEY_NAME,
     KEY_SCHEMA,
-    SCALES,
-    AudioFormat,
     Clip,
-    Design,
     Form,
     Key,
     TestPrompt,
     read_key,
 )
+from reaudio_eval.evaluations.listening.request import ListeningRequest
+from reaudio_eval.evaluations.listening.result import ListeningTest
 from reaudio_eval.evaluations.listening.stimuli import NOISE_SECONDS, Stimulus
 from reaudio_eval.reports.text import count
 from reaudio_model.common.audio import content_sha256
-from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
 
@@ -39,66 +39,37 @@ CONFIG_VERSION = 1  # part of the test id: raise when the same request makes oth
 
 
 @dataclass(frozen=True)
-class ListeningRequest:
-    """What a listening test consists of and where it goes.
-
-    Attributes:
-        runs: run directories, or folders that contain them.
-        output: folder for the forms and the key.
-        design: "mos" (absolute ratings) or "pairs" (preferences).
-        scale: highest rating of "mos", 5 or 100.
-        prompts: how many, spread over the strata; ``per_stratum`` instead takes that many of each.
-        real: with the real audio as hidden anchor.
-        forms: participant pages.
-        per_prompt: clips (or pairs) of a prompt in one form; None for all.
-        repeats: share of the items that come twice, at least one unless 0.
-        checks: attention checks in each form.
-        normalise: bring clips to one RMS level.
-        audio: how clips are embedded, "mp3" or "flac".
-        seed: of choice, assignment and order.
-        jobs: threads that encode.
-    """
-
-    runs: tuple[Path, ...]
-    output: Path
-    design: Design = "mos"
-    scale: int = 5
-    prompts: int = 12
-    per_stratum: int | None = None
-    real: bool = True
-    forms: int = 1
-    per_prompt: int | None = None
-    repeats: float = 0.1
-    checks: int = 2
-    normalise: bool = False
-    audio: AudioFormat = "mp3"
-    seed: int = 0
-    jobs: int = 2
-
-
-@dataclass(frozen=True)
 class ListeningPlan:
     """The test before any audio is decoded.
 
     Attributes:
+        request: what was asked for.
         key: complete.
         clips: (system, clip id) -> file, those of the test.
         minutes: about how long the longest form takes.
     """
 
+    request: ListeningRequest
     key: Key
     clips: Mapping[tuple[str, str], Path]
     minutes: int
 
-
-@dataclass(frozen=True)
-class ListeningTest:
-    """What was written: the key, the participant pages, the notes."""
-
-    key: Path
-    forms: tuple[Path, ...]
-    plan: ListeningPlan
-    notes: tuple[str, ...]
+    def to_json(self) -> Json:
+        key, items = self.key, self.key.forms[0].items
+        kinds = Counter(item.kind for item in items)
+        return {
+            "test_id": key.test_id,
+            "design": key.design,
+            "scale": key.scale if key.design == "mos" else None,
+            "systems": [{"name": s.name, "kind": s.kind} for s in key.systems],
+            "prompts": {name or "no stratum": sum(p.stratum == name for p in key.prompts) for name in key.strata},
+            "n_forms": len(key.forms),
+            "items_per_form": len(items),
+            "items_by_kind": dict(sorted(kinds.items())),
+            "share_of_repeats_and_checks": round(1 - kinds["rating"] / len(items), 3),
+            "minutes_per_form": self.minutes,
+            "notes": list(key.notes),
+        }
 
 
 def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
@@ -108,7 +79,6 @@ def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
         ReaudioError: an option out of range, runs that share nothing, or too little for a test.
         UnknownNameError: no such design.
     """
-    _check(request)
     material = gather(request.runs, real=request.real)
     prompts = choose_prompts(material, request.seed, request.prompts, request.per_stratum)
     layout = Layout(
@@ -130,6 +100,7 @@ def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
     clips = {(s.name, p.clip_id): material.clips[s.name, p.clip_id] for s in material.systems for p in prompts}
     notes = [*material.notes, *_notes(request, layout, forms, material, prompts)]
     return ListeningPlan(
+        request,
         Key(
             _test_id(request, prompts, clips),
             request.design,
@@ -151,19 +122,19 @@ def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
     )
 
 
-def export_listening_test(request: ListeningRequest, reporter: Reporter | None = None) -> ListeningTest:
+def write_listening_test(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
     """Write ``forms/listener-N.html`` for participants and ``key.json``, which stays with the experimenter.
 
     The same request and clips give the same bytes.
 
     Raises:
-        ReaudioError: see :func:`plan_listening_test`; the folder holds another test; not writable.
+        ReaudioError: the folder holds another test; not writable.
         AudioError: a clip cannot be decoded.
     """
-    plan = plan_listening_test(request)
+    request = plan.request
     _refuse_other_test(request.output, plan.key.test_id)
     paths = list(plan.clips.values())
-    with (reporter or Reporter(quiet=True)).stage("Encoding", len(set(paths))) as advance:
+    with reporter.stage("Encoding", len(set(paths))) as advance:
         sounds = stimuli.prepare(paths, request.audio, request.normalise, request.jobs, lambda _: advance(1))
     notes = _level_notes(request, sounds)
     level = stimuli.median_level(sounds)
@@ -175,24 +146,7 @@ def export_listening_test(request: ListeningRequest, reporter: Reporter | None =
         atomic_write(path, page.encode())
         written.append(path)
     atomic_write(request.output / KEY_NAME, plan.key.to_json())
-    return ListeningTest(request.output / KEY_NAME, tuple(written), plan, (*plan.key.notes, *notes))
-
-
-def _check(request: ListeningRequest) -> None:
-    one_of("design", request.design, DESIGNS)
-    ranges: tuple[tuple[str, bool, str], ...] = (
-        ("--scale", request.scale in SCALES, "5 or 100"),
-        ("--prompts", request.prompts >= 1, "1 or more"),
-        ("--per-stratum", request.per_stratum is None or request.per_stratum >= 1, "1 or more"),
-        ("--forms", request.forms >= 1, "1 or more"),
-        ("--per-prompt", request.per_prompt is None or request.per_prompt >= 1, "1 or more"),
-        ("--repeats", 0 <= request.repeats <= 0.5, "a share between 0 and 0.5"),
-        ("--checks", request.checks >= 0, "0 or more"),
-        ("--seed", request.seed >= 0, "0 or more"),
-    )
-    for option, fine, wanted in ranges:
-        if not fine:
-            raise ReaudioError(f"{option} must be {wanted}.")
+    return ListeningTest(request.output / KEY_NAME, tuple(written), plan.key, plan.to_json(), (*plan.key.notes, *notes))
 
 
 def _test_id(request: ListeningRequest, prompts: Sequence[TestPrompt], clips: Mapping[tuple[str, str], Path]) -> str:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, OVL, REL, SECOND, Design
+from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, OVL, REL, SECOND
+from reaudio_eval.evaluations.listening.request import Design
 from reaudio_eval.reports.page import own_text, page_environment, policy
 from reaudio_eval.reports.palette import css_variables
 

@@ -33,8 +33,9 @@ from reaudio_eval.evaluations.listening.tables import (
     value_digits,
 )
 from reaudio_eval.reports.figure_files import FigureFiles
-from reaudio_eval.reports.files import csv_bytes, file_stem, latex, record_json
+from reaudio_eval.reports.files import record_json, write_frames
 from reaudio_eval.reports.page import render_page
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.text import count, interval, listing, number
 from reaudio_eval.reports.views import TableView
 from reaudio_eval.runs.directory import SCHEMA_VERSION
@@ -50,8 +51,8 @@ SECTIONS = (
 FRAMES = ("means", "paired", "strength", "agreement", "metrics", "clips", "participants")
 
 
-def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
-    """Write ``listening.html``, ``listening.json``, ``tables/`` (CSV, LaTeX) and ``figures/`` into ``output``; the page's path.
+def render_listening(analysis: ListeningAnalysis, output: Path) -> RenderedReport:
+    """Write ``listening.html``, ``listening.json``, ``tables/`` (CSV, LaTeX) and ``figures/`` into ``output``.
 
     Raises:
         ReaudioError: ``output`` cannot be written.
@@ -79,7 +80,7 @@ def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
         "provenance": provenance(analysis),
         "min_answered": f"{MIN_ANSWERED:.0%}",
     }  # fmt: skip
-    _write_tables(analysis, content, output / "tables")
+    tables = _write_tables(analysis, content, output / "tables")
     atomic_write(output / "listening.json", listening_json(analysis))
     page = render_page(
         Path(__file__).with_name("listening_report.html.j2"),
@@ -90,17 +91,14 @@ def render_listening(analysis: ListeningAnalysis, output: Path) -> Path:
         content=content,
     )
     atomic_write(output / "listening.html", page.encode())
-    return output / "listening.html"
+    return RenderedReport(output / "listening.html", output / "listening.json", tuple(figures.written), tuple(tables), ())
 
 
-def _write_tables(analysis: ListeningAnalysis, content: dict[str, Any], folder: Path) -> None:
-    for name in FRAMES:
-        atomic_write(folder / f"{name}.csv", csv_bytes(getattr(analysis, name)))
+def _write_tables(analysis: ListeningAnalysis, content: dict[str, Any], folder: Path) -> list[Path]:
     names = ("means", "strength", "agreement", "metrics_table", "kendall")
     views: list[TableView | None] = [*(content[n] for n in names), *content["by_stratum"], *content["paired"]]
-    for view in views:
-        if view is not None:
-            atomic_write(folder / f"{file_stem(view.name)}.tex", latex(view).encode())
+    frames = {name: getattr(analysis, name) for name in FRAMES}
+    return write_frames(frames, [view for view in views if view is not None], folder)
 
 
 def listening_json(analysis: ListeningAnalysis) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reaudio_eval.clips.system import SystemKind
+from reaudio_eval.evaluations.listening.request import AudioFormat, Design
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import json_bytes
@@ -19,11 +20,7 @@ KEY_NAME = "key.json"
 FORMS_FOLDER = "forms"
 REAL = "real"  # the hidden anchor's name
 
-Design = Literal["mos", "pairs"]
 ItemKind = Literal["rating", "repeat", "noise", "mismatch"]
-AudioFormat = Literal["mp3", "flac"]
-DESIGNS: tuple[Design, ...] = ("mos", "pairs")
-SCALES = (5, 100)
 
 OVL, REL = "OVL", "REL"
 QUESTIONS: Mapping[str, str] = {OVL: "overall quality", REL: "relevance to the text"}

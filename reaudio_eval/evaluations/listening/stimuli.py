@@ -20,7 +20,7 @@ import soundfile
 import soxr
 
 from reaudio_eval.clips.encoding import mp3
-from reaudio_eval.evaluations.listening.records import AudioFormat
+from reaudio_eval.evaluations.listening.request import AudioFormat
 from reaudio_eval.reports.media import data_uri
 from reaudio_model.common.audio import decode
 

@@ -1,108 +1,137 @@
-"""``reaudio-eval plot``: one figure alone, from finished runs, for a paper or a slide."""
+"""Class scores against training frequency, as a figure alone."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.longtail.figures import LAYERS, frequency_figure
-from reaudio_eval.evaluations.longtail.rerender import analyse_runs
+from reaudio_eval.evaluations.longtail.request import PerClassRequest
+from reaudio_eval.evaluations.longtail.rerender import analyse_runs, report_runs
 from reaudio_eval.reports.drawing import add_legend
 from reaudio_eval.reports.svg import figure_bytes, name_points
-from reaudio_eval.runs.directory import read_run
-from reaudio_eval.runs.find import find_runs
+from reaudio_eval.runs.directory import Run
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.primary import choose_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError, one_of
 from reaudio_model.common.files import atomic_path, atomic_write
+from reaudio_model.common.progress import Reporter
 
 SUFFIXES = ("svg", "pdf", "png")
-SMALLEST, LARGEST = 2.0, 30.0  # inches
 COLUMNS = ["system", "metric", "label", "name", "n_train", "stratum", "n_clips", "value"]
 
 
 @dataclass(frozen=True)
-class PerClassPlot:
-    """What was drawn. files: figures; table: CSV of the classes; analysis: of the one metric."""
+class PerClassPlan:
+    """The request, the runs, and the metric that is drawn."""
 
-    files: tuple[Path, ...]
-    table: Path
+    request: PerClassRequest
+    runs: tuple[Run, ...]
+    metric: str
+    layers: tuple[str, ...]
+
+    def to_json(self) -> Json:
+        stem, kinds = _targets(self.request.output)
+        return {
+            "metric": self.metric,
+            "layers": list(self.layers),
+            "systems": {run.scores.system.name: str(run.path) for run in self.runs},
+            "files": [str(stem.with_name(f"{stem.name}.{kind}")) for kind in (*kinds, "csv")],
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class PerClassPlot(Result):
+    """Class scores of one metric against training frequency.
+
+    Attributes:
+        analysis: of the one metric.
+        request: what is drawn and where.
+        layers: of the figure.
+        files: figures. table: CSV of the classes.
+    """
+
     analysis: LongtailAnalysis
+    request: PerClassRequest
+    layers: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        stem, kinds = _targets(self.request.output)
+        return tuple(stem.with_name(f"{stem.name}.{kind}") for kind in kinds)
+
+    @property
+    def table(self) -> Path:
+        stem, _ = _targets(self.request.output)
+        return stem.with_name(f"{stem.name}.csv")
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        return {"per_class": self.analysis.per_class[COLUMNS]}
+
+    def summary(self) -> Json:
+        return {
+            "metric": self.analysis.primary,
+            "systems": [s.name for s in self.analysis.systems],
+            "n_classes": int(self.analysis.per_class["label"].nunique()),
+            "files": [str(path) for path in self.files],
+            "table": str(self.table),
+        }
+
+    def table_text(self) -> str:
+        return "\n".join(str(path) for path in (*self.files, self.table))
+
+    def render(self, output: Path, reporter: Reporter) -> None:
+        """Write the figures, and the classes as CSV beside them. In the SVG a browser names the class under the pointer."""
+        analysis, size = self.analysis, (self.request.width, self.request.height)
+        chart = frequency_figure(analysis, analysis.metrics[0], show=self.layers, size=size)
+        if chart is None:
+            name = analysis.metrics[0].name
+            raise ReaudioError(f"{name} has no value for any class, so there is nothing to draw: choose another --metric.")
+        names = {gid: [_describe(analysis, row) for row in rows] for gid, rows in chart.points.items()}
+        add_legend(chart, analysis.systems)
+        for target in self.files:
+            kind = target.suffix.removeprefix(".")
+            data = figure_bytes(chart.figure, kind, target.stem)
+            atomic_write(target, name_points(data, names) if kind == "svg" else data)
+        with atomic_path(self.table) as temporary:
+            self.tables["per_class"].to_csv(temporary, index=False)
 
 
-def plot_per_class(
-    runs: Sequence[Path],
-    output: Path,
-    *,
-    metric: str | None = None,
-    systems: Sequence[str] = (),
-    layers: Sequence[str] = LAYERS,
-    strata: str | None = None,
-    width: float = 7.2,
-    height: float = 4.4,
-    seed: int = 0,
-) -> PerClassPlot:
-    """Class scores against training frequency: points, binned means, and a smooth with its band, for several systems.
-
-    In the SVG a browser names the class under the pointer.
-
-    Args:
-        runs: run directories, or folders that contain them; of several runs of one system the newest counts.
-        output: a file (``.svg``, ``.pdf`` or ``.png``), or a stem of all three. ``<stem>.csv`` beside it holds the classes.
-        metric: name; None takes the runs' primary by default: CLAP score, else label recall, else the first with a value a clip.
-        systems: those drawn, in this order; () draws all.
-        layers: of :data:`reaudio_eval.evaluations.longtail.figures.LAYERS`.
-        strata: a scheme for the marks along the top; None takes the runs'.
-        width, height: inches, 2 to 30.
-        seed: of the bootstrap.
-
-    Returns:
-        Paths and numbers.
+def plan(request: PerClassRequest) -> PerClassPlan:
+    """Read the runs and choose the metric.
 
     Raises:
-        ReaudioError: see :func:`reaudio_eval.evaluations.longtail.rerender.analyse_runs`; a size out of range, no
-            layer, a metric without class scores.
-        UnknownNameError: metric, system or layer.
+        ReaudioError: see :func:`reaudio_eval.evaluations.longtail.rerender.report_runs`; no layer, no metric with class scores.
+        UnknownNameError: no such layer.
     """
-    _check(layers, width, height)
-    name = metric or _default_metric(runs)
-    analysis, _ = analyse_runs(runs, primary=name, strata=strata, seed=seed, only=name)
-    analysis = _only(analysis, systems)
-    chart = frequency_figure(analysis, analysis.metric(name), show=layers, size=(width, height))
-    if chart is None:
-        raise ReaudioError(f"{name} has no value for any class, so there is nothing to draw: choose another --metric.")
-    names = {gid: [_describe(analysis, row) for row in rows] for gid, rows in chart.points.items()}
-    add_legend(chart, analysis.systems)
-    stem, kinds = _targets(output)
-    files = []
-    for kind in kinds:
-        data = figure_bytes(chart.figure, kind, stem.name)
-        target = stem.with_name(f"{stem.name}.{kind}")
-        atomic_write(target, name_points(data, names) if kind == "svg" else data)
-        files.append(target)
-    table = stem.with_name(f"{stem.name}.csv")
-    with atomic_path(table) as temporary:
-        analysis.per_class[COLUMNS].to_csv(temporary, index=False)
-    return PerClassPlot(tuple(files), table, analysis)
-
-
-def _check(layers: Sequence[str], width: float, height: float) -> None:
+    layers = tuple(part.strip() for part in request.show.split(",") if part.strip())
     if not layers:
         raise ReaudioError(f"There is nothing to draw: give --show with at least one of {', '.join(LAYERS)}.")
     for layer in layers:
         one_of("layer", layer, LAYERS)
-    for option, inches in (("--width", width), ("--height", height)):
-        if not SMALLEST <= inches <= LARGEST:
-            raise ReaudioError(f"{option} must be {SMALLEST:.0f} to {LARGEST:.0f} inches, not {inches:g}.")
+    runs = report_runs(request.runs)
+    return PerClassPlan(request, runs, request.metric or _default_metric(runs[0]), layers)
 
 
-def _default_metric(paths: Sequence[Path]) -> str:
-    first = read_run(find_runs(paths)[0])
+def run(plan: PerClassPlan) -> PerClassPlot:
+    """The analysis of the one metric.
+
+    Raises:
+        UnknownNameError: no such metric or system.
+    """
+    request, name = plan.request, plan.metric
+    analysis = analyse_runs(plan.runs, primary=name, strata=request.strata, seed=request.seed, only=name)
+    return PerClassPlot(_only(analysis, request.systems), request, plan.layers)
+
+
+def _default_metric(first: Run) -> str:
     metrics: list[MetricInfo] = [m for m in first.scores.metrics if m.level != "set"]
     values = pd.DataFrame([{"metric": name, "value": (row or {}).get("value")} for name, row in first.metrics.items()])
     chosen = choose_primary(metrics, values.reindex(columns=["metric", "value"]), None)

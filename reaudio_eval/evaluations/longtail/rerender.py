@@ -1,15 +1,17 @@
-"""``reaudio-eval report``: the long-tail report made again from finished run directories."""
+"""Plan and run of the long-tail report made again from run directories."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from reaudio_eval.clips.models import Sampling
 from reaudio_eval.clips.retrieval import control_of
-from reaudio_eval.evaluations.longtail.plan import Media
-from reaudio_eval.evaluations.longtail.run import LongtailResult, render_stage
+from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.longtail.request import ReportRequest
+from reaudio_eval.evaluations.longtail.result import LongtailResult
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.bundled import known_baselines
 from reaudio_eval.runs.directory import Run, read_run
@@ -21,30 +23,79 @@ from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import usual_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.common.progress import Reporter
+
+
+@dataclass(frozen=True)
+class ReportPlan:
+    """The request, and the runs that the report is made of."""
+
+    request: ReportRequest
+    runs: tuple[Run, ...]
+
+    def to_json(self) -> Json:
+        return {
+            "n_clips": len(self.runs[0].dataset.prompts),
+            "systems": {run.scores.system.name: str(run.path) for run in self.runs},
+            "metrics": [m.name for m in all_metrics([run.scores for run in self.runs])],
+            "output": str(self.request.output),
+        }
+
+
+def plan(request: ReportRequest) -> ReportPlan:
+    """Read the runs.
+
+    Raises:
+        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
+    """
+    return ReportPlan(request, report_runs(request.runs))
+
+
+def report_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
+    """The runs in folders, one a system, over the same clips.
+
+    Raises:
+        ReaudioError: no run, or runs over different clips.
+    """
+    runs = newest(_whole([read_run(p) for p in find_runs(paths)], paths))
+    _check_same_clips(runs)
+    return tuple(runs)
+
+
+def run(plan: ReportPlan) -> LongtailResult:
+    """Analyse the runs together.
+
+    Raises:
+        UnknownNameError: no run has the metric that is to be shown first.
+    """
+    request = plan.request
+    analysis = analyse_runs(
+        plan.runs, primary=request.primary, strata=request.strata, seed=request.seed, bundled=request.baselines
+    )
+    return LongtailResult(analysis, tuple(r.path for r in plan.runs), analysis.audit, request.page, request.jobs)
 
 
 def analyse_runs(
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     *,
     primary: str | None = None,
     strata: str | None = None,
     seed: int = 0,
     only: str | None = None,
     bundled: bool = True,
-) -> tuple[LongtailAnalysis, list[Run]]:
-    """Runs read and analysed together.
+) -> LongtailAnalysis:
+    """The analysis of several runs.
 
     Args:
-        paths, primary, strata, seed, bundled: see :func:`rerender`.
+        runs: of :func:`report_runs`.
+        primary: metric shown first; by default the dataset's, else as in ``statistics.primary.choose_primary``.
+        strata: another scheme for per-clip and per-label metrics; set metrics are then over all clips only.
+        seed: of the bootstrap.
         only: the one metric wanted, which saves the work for the others.
+        bundled: beside runs of a bundled model show its control without retrieval by the scores that come with the package.
 
     Raises:
-        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
         UnknownNameError: no run has the metric ``only`` or ``primary``.
     """
-    runs = newest(_whole([read_run(p) for p in find_runs(paths)], paths))
-    _check_same_clips(runs)
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
     beside, left_out = _beside(runs, scheme) if bundled else ([], [])
@@ -53,7 +104,7 @@ def analyse_runs(
         raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
     if strata is not None:
         scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
-    analysis = analyse(
+    return analyse(
         scores,
         first.dataset,
         scheme,
@@ -63,7 +114,6 @@ def analyse_runs(
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[*(Alert("note", note) for note in first.dataset.notes), *left_out],
     )
-    return analysis, runs
 
 
 def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
@@ -97,42 +147,6 @@ def one_metric(scores: SystemScores, name: str) -> SystemScores:
         scores=scores.scores[scores.scores["metric"] == name],
         set_values=scores.set_values[scores.set_values["metric"] == name],
     )
-
-
-def rerender(
-    paths: Sequence[Path],
-    output: Path,
-    *,
-    primary: str | None = None,
-    strata: str | None = None,
-    media: Media = "inline",
-    players: int | None = None,
-    seed: int = 0,
-    bundled: bool = True,
-    jobs: int = 2,
-    reporter: Reporter | None = None,
-) -> LongtailResult:
-    """Read runs, analyse them together and write the report.
-
-    Args:
-        paths: run directories, or folders that contain them.
-        output: folder of the report.
-        primary: metric shown first; by default the dataset's, else as in ``analysis.analyse``.
-        strata: another scheme for per-clip and per-label metrics; set metrics are then shown over all clips only.
-        media: players inside the page, in a folder, or none.
-        players: clips to listen to, at most.
-        seed: of the bootstrap.
-        bundled: beside runs of a bundled model show its twin without retrieval by the scores that come with the package, as the
-            evaluation itself does.
-        jobs: encoding threads.
-        reporter: shows progress.
-
-    Raises:
-        ReaudioError: see :func:`analyse_runs`.
-    """
-    analysis, runs = analyse_runs(paths, primary=primary, strata=strata, seed=seed, bundled=bundled)
-    report = render_stage(analysis, output, media, jobs, reporter or Reporter(quiet=True), players)
-    return LongtailResult(analysis, report, tuple(r.path for r in runs), analysis.audit)
 
 
 def _whole(runs: Sequence[Run], named: Sequence[Path]) -> list[Run]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, show
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis

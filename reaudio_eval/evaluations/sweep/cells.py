@@ -1,4 +1,4 @@
-"""The settings of a sweep: factors and their values as the user writes them, and the cells that follow from the design."""
+"""Factors of a sweep, and the cells of its design."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.sampling import Given, Sampling
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.config import Retrieval
 
 Design = Literal["star", "grid"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
 MAX_VALUES = 100  # of a factor
-GIVEN: tuple[Retrieval, ...] = ("none", "audio", "audio+text")
+GIVEN: tuple[Given, ...] = get_args(Given)
 Value = int | float | str
 
 
@@ -44,7 +43,7 @@ class Settings:
     k: int
     steps: int
     guidance: float
-    retrieval: Retrieval
+    retrieval: Given
     seed: int
     captions: int
     candidates: int = 1
@@ -129,15 +128,19 @@ def show(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def parse_over(options: Sequence[str]) -> dict[str, tuple[Value, ...]]:
-    """``["k=0,1,3", "captions=1..5"]`` as factor -> values, sorted (retrieval: least first), each once.
+def parse_over(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
+    """``["k=0,1,3", "captions=1..5"]``, or a mapping from factor to value or values, as factor -> values.
+
+    Values are sorted (retrieval: least first), each once.
 
     Raises:
         ReaudioError: no "=", no value, a factor given twice, a value that the factor does not have, a range that runs backwards.
         UnknownNameError: no such factor, or no such retrieval.
     """
-    if not options:
-        raise ReaudioError("Nothing to vary: give --over NAME=V1,V2, for example --over k=0,1,3 (repeatable).")
+    if isinstance(given, Mapping):
+        options: Sequence[str] = [f"{name}={_listed(values)}" for name, values in given.items()]
+    else:
+        options = [given] if isinstance(given, str) else given
     found: dict[str, tuple[Value, ...]] = {}
     for option in options:
         name, equals, listed = option.partition("=")
@@ -149,6 +152,10 @@ def parse_over(options: Sequence[str]) -> dict[str, tuple[Value, ...]]:
             raise ReaudioError(f"--over names {name} twice: give all its values at once.")
         found[name] = _sorted(factor, _values(factor, listed))
     return found
+
+
+def _listed(values: Any) -> str:
+    return ",".join(map(show, values if isinstance(values, list | tuple) else (values,)))
 
 
 def _values(factor: Factor, listed: str) -> Iterator[Value]:

@@ -1,4 +1,4 @@
-"""``reaudio-eval sweep``: one checkpoint at many settings, each a system scored like any other, and what each setting changes."""
+"""Plan and run of the sweep."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.collect import Generation, SystemRequest, check_names, collect_one, takes_candidates
-from reaudio_eval.clips.models import Sampling, Spent
+from reaudio_eval.clips.collect import SystemRequest, check_names, collect_one, takes_candidates
+from reaudio_eval.clips.models import Spent
 from reaudio_eval.clips.retrieval import compared, with_judges
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.longtail import plan
-from reaudio_eval.evaluations.longtail import run as longtail_run
-from reaudio_eval.evaluations.longtail.plan import LongtailRequest, Media, Overwrite, Plan
-from reaudio_eval.evaluations.longtail.run import networks
-from reaudio_eval.evaluations.sweep.analysis import Sweep, summarise_sweep, sweep_alerts
-from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, Settings, Value, check_factors, describe, plan_cells
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.options import Data
+from reaudio_eval.evaluations.planning import check_model, load_dataset, plan_scoring, scoring_json
+from reaudio_eval.evaluations.scoring import evaluation_alerts, generation, networks
+from reaudio_eval.evaluations.sweep.analysis import summarise_sweep, sweep_alerts
+from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, check_factors, describe, plan_cells
+from reaudio_eval.evaluations.sweep.request import SweepRequest
+from reaudio_eval.evaluations.sweep.result import SweepResult
 from reaudio_eval.prompts.dataset import Dataset
-from reaudio_eval.prompts.datasets import DatasetOptions, dataset_defaults
-from reaudio_eval.reports.rendered import RenderedReport, percent
-from reaudio_eval.runs import store as run_store
 from reaudio_eval.runs.directory import MANIFEST, is_finished
-from reaudio_eval.runs.store import RunStore
-from reaudio_eval.scores.evaluate import Evaluation, Options, evaluate
+from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
+from reaudio_eval.scores.evaluate import Evaluation, evaluate
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.longtail import analyse
@@ -37,93 +37,95 @@ from reaudio_model.config import given_choices
 
 
 @dataclass(frozen=True)
-class SweepRequest:
-    """What to vary and where to put it.
-
-    Attributes:
-        dataset: registered dataset name.
-        data: its files; ``data.captions`` is the caption of the reference.
-        output: report, clips and run directories.
-        model: registered model that samples.
-        over: factor -> values, of :func:`reaudio_eval.evaluations.sweep.cells.parse_over`.
-        design: "star" varies each factor alone, "grid" makes all combinations.
-        weights: the user's weights, or None for those that come with the package.
-        index: the user's retrieval index.
-        sampling: settings of the reference; None takes the model's.
-        strata: scheme name or edges.
-        class_prompts: prompts made of class names, so many for each, instead of the dataset's own; 0 for its own.
-        limit: only the first so many prompts.
-        sample: prompts chosen over all classes; 0 takes all, None what the dataset says (``DatasetDefaults.sweep_sample``).
-        primary: metric shown first.
-        overwrite: see :class:`reaudio_eval.evaluations.longtail.plan.LongtailRequest`.
-        media: players in the page, in a folder beside it, or none.
-        players: clips to listen to, at most, but two prompts; None takes the report's own number.
-    """
-
-    dataset: str
-    data: DatasetOptions
-    output: Path
-    model: str
-    over: Mapping[str, tuple[Value, ...]]
-    design: Design = "star"
-    weights: Path | None = None
-    index: Path | None = None
-    sampling: Sampling = field(default_factory=Sampling)
-    strata: str = "log10"
-    class_prompts: int = 0
-    limit: int | None = None
-    sample: int | None = None
-    primary: str | None = None
-    overwrite: Overwrite = "only-missing"
-    media: Media = "inline"
-    players: int | None = None
-
-    def as_longtail(self) -> LongtailRequest:
-        """The same data and output as a request of the main job, for the pieces that both share."""
-        return LongtailRequest(
-            self.dataset, self.data, self.output, models=(self.model,), baselines="none", real=False, noise=False,
-            strata=self.strata, class_prompts=self.class_prompts, limit=self.limit, sample=self._sample(), overwrite=self.overwrite,
-        )  # fmt: skip
-
-    def _sample(self) -> int:
-        if self.sample is not None or self.limit is not None:
-            return self.sample or 0
-        return dataset_defaults(self.dataset).sweep_sample or 0
-
-
-@dataclass(frozen=True)
 class SweepPlan:
-    """Everything known before work starts; what ``--dry-run`` prints.
+    """Everything known before work starts.
 
     Attributes:
-        base: dataset, strata, embedders and metrics.
+        request: what was asked for.
+        scoring: dataset of the reference's caption, strata, embedders and metrics.
         cells: the reference first.
         axes: the factors and their cells.
         datasets: caption number -> the dataset with that caption of each clip.
+        defaults: the model's own sampling settings.
+        primary: metric shown first.
     """
 
-    base: Plan
+    request: SweepRequest
+    scoring: ScoringPlan
     cells: tuple[Cell, ...]
     axes: tuple[Axis, ...]
     datasets: Mapping[int, Dataset]
+    defaults: Sampling
+    primary: str | None
+
+    @property
+    def weights(self) -> Path | None:
+        return self.request.weights.get(self.request.model)
+
+    def to_json(self) -> Json:
+        n_prompts, cost = len(self.scoring.dataset.prompts), self.cells[0].settings.cost
+        return scoring_json(self.scoring) | {
+            "model": self.request.model,
+            "design": self.request.design,
+            "n_cells": len(self.cells),
+            "n_clips": len(self.cells) * n_prompts,
+            "cells": [
+                {
+                    "name": cell.name,
+                    "reference": cell.reference,
+                    "settings": cell.settings.values(),
+                    "relative_cost": round(cell.settings.cost / cost, 3),  # calls of the denoiser, the reference's being 1
+                }
+                for cell in self.cells
+            ],
+            "time": "An estimate is shown once the first cell is done.",
+        }
 
 
-@dataclass(frozen=True)
-class SweepResult:
-    """What came out: every number, the files of the report, and the run directory of each cell in order."""
-
-    sweep: Sweep
-    report: RenderedReport
-    runs: tuple[Path, ...]
-
-
-def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
+def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
     """Load the data, choose embedders and metrics, and name the cells.
 
     Raises:
         ReaudioError: anything that would make the run fail later and can be known now.
     """
-    defaults = _defaults(request)
+    weights = request.weights.get(request.model)
+    defaults = _model_defaults(request.model, weights)
+    _check_request(request, defaults)
+    start = _start(request, defaults)
+    cells, axes = plan_cells(request.model, request.over, start, request.design)
+    check_names([SystemRequest(cell.name, request.model) for cell in cells])
+    check_model(request.data.dataset, request.model, weights)
+    data, first = _sampled(request), cells[0].settings.captions
+    numbers = sorted({cell.settings.captions for cell in cells} - {first})
+    scoring = plan_scoring(request, reporter, dataclasses.replace(data, captions=_caption(data, first)))
+    primary = _primary(request, scoring)
+    cache = scoring.options.cache_dir
+    datasets = {first: scoring.dataset} | {n: load_dataset(data, cache, reporter, n) for n in numbers}
+    return SweepPlan(request, scoring, cells, axes, datasets, defaults, primary)
+
+
+def _caption(data: Data, number: int) -> str:
+    return data.captions if data.class_prompts else str(number)
+
+
+def _sampled(request: SweepRequest) -> Data:
+    """The data, with the dataset's own sample where the user names none."""
+    data = request.data
+    if request.all_prompts or data.sample is not None or data.limit is not None:
+        return data
+    return dataclasses.replace(data, sample=data.defaults().sweep_sample)
+
+
+def _primary(request: SweepRequest, scoring: ScoringPlan) -> str | None:
+    """The metric asked for, else the dataset's where it is among the metrics that are computed."""
+    names = [m.info.name for m in scoring.tools.metrics]
+    if request.primary is not None:
+        return one_of("metric", request.primary, names)
+    default = request.data.defaults().primary
+    return default if default in names else None
+
+
+def _check_request(request: SweepRequest, defaults: Sampling) -> None:
     choices = given_choices(defaults.retrieval or "none")
     candidates = takes_candidates(request.model)
     check_factors(request.model, request.over, defaults, choices, candidates)
@@ -133,123 +135,101 @@ def plan_sweep(request: SweepRequest, options: Options) -> SweepPlan:
     if request.sampling.candidates is not None:
         asked["candidates"] = (request.sampling.candidates,)
     check_factors(request.model, asked, defaults, choices, candidates)
-    if request.class_prompts and "captions" in request.over:
+    if request.data.class_prompts and "captions" in request.over:
         raise ReaudioError("--over captions varies the dataset's own captions: leave out --captions classes.")
-    start = _start(request, options, defaults)
-    cells, axes = plan_cells(request.model, request.over, start, request.design)
-    check_names([SystemRequest(cell.name, request.model) for cell in cells])
-    longtail = request.as_longtail()
-    first = cells[0].settings.captions
-    base = plan.plan(dataclasses.replace(longtail, data=_with_caption(request.data, first)), options)
-    if request.primary is not None:
-        one_of("metric", request.primary, [m.info.name for m in base.tools.metrics])
-    datasets = {first: base.dataset}
-    for number in sorted({cell.settings.captions for cell in cells} - {first}):
-        datasets[number] = plan.load_dataset(dataclasses.replace(longtail, data=_with_caption(request.data, number)))
-    return SweepPlan(base, cells, axes, datasets)
 
 
-def _with_caption(data: DatasetOptions, number: int) -> DatasetOptions:
-    return dataclasses.replace(data, captions=number)
-
-
-def _defaults(request: SweepRequest) -> Sampling:
-    entry = plugins.find("models", request.model)
-    module = plugins.load("models", request.model)
+def _model_defaults(model: str, weights: Path | None) -> Sampling:
+    entry = plugins.find("models", model)
+    module = plugins.load("models", model)
     if not hasattr(module, "defaults"):
         raise ReaudioError(
-            f"{request.model} does not sample, so there is nothing to vary: name a model that generates, such as re-audioldm-l "
+            f"{model} does not sample, so there is nothing to vary: name a model that generates, such as re-audioldm-l "
             "(`reaudio-eval list models`)."
         )
-    found: Sampling = module.defaults(entry.variant, request.weights)
+    found: Sampling = module.defaults(entry.variant, weights)
     return found
 
 
-def _start(request: SweepRequest, options: Options, defaults: Sampling) -> Settings:
-    """The model's settings, and in their place what the user said."""
-    said = {name: value for name, value in dataclasses.asdict(request.sampling).items() if value is not None}
-    usual = {**dataclasses.asdict(defaults), "candidates": 1}
-    return Settings(**{**usual, **said, "seed": options.seed, "captions": request.data.captions})
+def _start(request: SweepRequest, defaults: Sampling) -> Settings:
+    """The model's settings, replaced by those that the user gave."""
+    given = {name: value for name, value in dataclasses.asdict(request.sampling).items() if value is not None}
+    own = {**dataclasses.asdict(defaults), "candidates": 1}
+    return Settings(**{**own, **given, "seed": request.seed, "captions": request.data.caption})
 
 
-def sweep(request: SweepRequest, options: Options, reporter: Reporter | None = None) -> SweepResult:
-    """Generate and score every cell, compare each with the reference, and write run directories and the report.
+def run(plan: SweepPlan, reporter: Reporter) -> SweepResult:
+    """Generate and score every cell, compare each with the reference, and write run directories.
 
-    A call that was cut off goes on where it was; cells that are there are neither generated nor scored again.
+    Cells that are there are neither generated nor scored again.
 
     Raises:
-        ReaudioError: see :func:`plan_sweep` and :func:`reaudio_eval.scores.evaluate.evaluate`.
+        ReaudioError: see :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
-    from reaudio_eval.evaluations.sweep.page import PLAYERS, render_sweep
-
-    reporter = reporter or Reporter(quiet=True)
-    todo = plan_sweep(request, options)
-    n_clips = len(todo.base.dataset.prompts)
-    reporter.note(f"{len(todo.cells)} cells of {n_clips} clips: {len(todo.cells) * n_clips} clips in all")
-    systems, spent = _generate(request, options, todo, reporter)
-    evaluations, datasets = _evaluate(request, options, todo, systems, reporter)
-    scores = _in_order(todo.cells, evaluations)
-    first = todo.cells[0].settings.captions
-    about = _about(request, options, todo, evaluations[first])
-    analysis = analyse(
-        scores,
-        run_store.scored_only(datasets[first], evaluations[first]),
-        todo.base.strata,
-        seed=options.seed,
-        primary=request.primary,
-        against=todo.cells[0].name,
-        provenance=about,
-        audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
-        alerts=longtail_run.evaluation_alerts(datasets[first], evaluations[first], todo.base.tools),
-    )
-    runs, costs = _write_runs(request, options, todo, evaluations, analysis, about, spent)
+    n_clips = len(plan.scoring.dataset.prompts)
+    reporter.note(f"{len(plan.cells)} cells of {n_clips} clips: {len(plan.cells) * n_clips} clips in all")
+    systems, spent = _generate(plan, reporter)
+    evaluations, datasets = _evaluate(plan, systems, reporter)
+    analysis, about = _analysis(plan, evaluations, datasets)
+    runs, costs = _write_runs(plan, evaluations, analysis, about, spent)
     analysis = dataclasses.replace(
         analysis,
         systems=tuple(dataclasses.replace(s, run_dir=runs[s.name]) for s in analysis.systems),
-        alerts=(*sweep_alerts(analysis, todo.cells, _defaults(request)), *analysis.alerts),
+        alerts=(*sweep_alerts(analysis, plan.cells, plan.defaults), *analysis.alerts),
     )
-    result = summarise_sweep(analysis, todo.cells, todo.axes, request.design, costs)
-    most = PLAYERS if request.players is None else request.players
-    with reporter.stage("Rendering", 100) as advance:
-        report = render_sweep(
-            result,
-            request.output,
-            media=request.media,
-            max_players=most,
-            jobs=options.jobs,
-            progress=percent(advance),
-        )
-    return SweepResult(result, report, tuple(runs[cell.name] for cell in todo.cells))
+    sweep = summarise_sweep(analysis, plan.cells, plan.axes, plan.request.design, costs)
+    paths = tuple(runs[cell.name] for cell in plan.cells)
+    return SweepResult(sweep, paths, plan.request.page, plan.scoring.options.jobs)
 
 
-def _generate(
-    request: SweepRequest, options: Options, todo: SweepPlan, reporter: Reporter
-) -> tuple[dict[str, SystemInfo], dict[str, Spent]]:
-    """The clips of every cell, and what those made now took."""
-    how = Generation(
-        options.seed, batch_size=options.batch_size, device=options.device, jobs=options.jobs, cache_dir=options.cache_dir
+def _analysis(
+    plan: SweepPlan, evaluations: Mapping[int, Evaluation], datasets: Mapping[int, Dataset]
+) -> tuple[LongtailAnalysis, Json]:
+    """Every cell against the reference, and where the numbers come from."""
+    first = plan.cells[0].settings.captions
+    about = _provenance(plan, evaluations[first])
+    analysis = analyse(
+        _in_order(plan.cells, evaluations),
+        scored_only(datasets[first], evaluations[first]),
+        plan.scoring.strata,
+        seed=plan.scoring.options.seed,
+        primary=plan.primary,
+        against=plan.cells[0].name,
+        provenance=about,
+        audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
+        alerts=evaluation_alerts(datasets[first], evaluations[first], plan.scoring.tools),
     )
+    return analysis, about
+
+
+def _generate(plan: SweepPlan, reporter: Reporter) -> tuple[dict[str, SystemInfo], dict[str, Spent]]:
+    """The clips of every cell, and how long those generated now took."""
+    how = dataclasses.replace(generation(plan.scoring.options, plan.scoring), sampling=Sampling())
     systems: dict[str, SystemInfo] = {}
     spent: dict[str, Spent] = {}
     estimated = False
-    for number, cell in enumerate(todo.cells, start=1):
-        reporter.note(f"Cell {number} of {len(todo.cells)}: {cell.name}")
-        asked = SystemRequest(
-            cell.name, request.model, None, request.weights, request.index, cell.settings.sampling, cell.settings.seed
-        )
-        dataset, took, began = todo.datasets[cell.settings.captions], Spent(), time.perf_counter()
-        system = collect_one(asked, dataset.prompts, dataset, request.output / "clips", how, reporter, took)
-        [system] = with_judges([system], networks([system], todo.base.tools))
+    for number, cell in enumerate(plan.cells, start=1):
+        reporter.note(f"Cell {number} of {len(plan.cells)}: {cell.name}")
+        dataset, took, began = plan.datasets[cell.settings.captions], Spent(), time.perf_counter()
+        request = _system_request(plan, cell)
+        system = collect_one(request, dataset.prompts, dataset, plan.scoring.output / "clips", how, reporter, took)
+        [system] = with_judges([system], networks([system], plan.scoring.tools))
         systems[cell.name] = dataclasses.replace(system, description=describe(cell.settings))
         spent[cell.name] = took
         if took.clips and not estimated:
             estimated = True
-            seconds = time.perf_counter() - began
-            rest = sum(c.settings.cost for c in todo.cells[number:]) / cell.settings.cost * seconds
-            reporter.note(
-                f"This cell took {_duration(seconds)}; the other {len(todo.cells) - number} need about {_duration(rest)} at most."
-            )
+            reporter.note(_estimate(plan, number, time.perf_counter() - began))
     return systems, spent
+
+
+def _system_request(plan: SweepPlan, cell: Cell) -> SystemRequest:
+    request, settings = plan.request, cell.settings
+    return SystemRequest(cell.name, request.model, None, plan.weights, request.index, settings.sampling, settings.seed)
+
+
+def _estimate(plan: SweepPlan, n_done: int, seconds: float) -> str:
+    rest = sum(cell.settings.cost for cell in plan.cells[n_done:]) / plan.cells[n_done - 1].settings.cost * seconds
+    return f"This cell took {_duration(seconds)}; the other {len(plan.cells) - n_done} need about {_duration(rest)} at most."
 
 
 def _duration(seconds: float) -> str:
@@ -259,25 +239,25 @@ def _duration(seconds: float) -> str:
 
 
 def _evaluate(
-    request: SweepRequest, options: Options, todo: SweepPlan, systems: Mapping[str, SystemInfo], reporter: Reporter
+    plan: SweepPlan, systems: Mapping[str, SystemInfo], reporter: Reporter
 ) -> tuple[dict[int, Evaluation], dict[int, Dataset]]:
     """Caption number -> scores of its cells, all on the same clips, and the prompts they were scored on."""
-    datasets = dict(todo.datasets)
+    datasets = dict(plan.datasets)
 
-    def run(number: int) -> Evaluation:
-        own = [systems[cell.name] for cell in todo.cells if cell.settings.captions == number]
-        base = dataclasses.replace(todo.base, dataset=datasets[number])
+    def evaluate_caption(number: int) -> Evaluation:
+        own = [systems[cell.name] for cell in plan.cells if cell.settings.captions == number]
+        scoring = dataclasses.replace(plan.scoring, dataset=datasets[number])
         neighbours = compared(own)
-        store = RunStore(request.as_longtail(), options, base, neighbours)
-        return evaluate(own, datasets[number], base.strata, base.tools, options, reporter, store.reuse, neighbours)
+        reuse = RunStore(scoring, neighbours).reuse
+        return evaluate(own, datasets[number], scoring.strata, scoring.tools, scoring.options, reporter, reuse, neighbours)
 
-    found = {number: run(number) for number in datasets}
+    found = {number: evaluate_caption(number) for number in datasets}
     common = set.intersection(*(set(e.clip_ids) for e in found.values()))
     for number, evaluation in found.items():
         if len(evaluation.clip_ids) > len(common):  # a clip of another caption's cells is unreadable
             kept = tuple(p for p in datasets[number].prompts if p.clip_id in common)
             datasets[number] = dataclasses.replace(datasets[number], prompts=kept)
-            found[number] = run(number)
+            found[number] = evaluate_caption(number)
     return found, datasets
 
 
@@ -286,24 +266,24 @@ def _in_order(cells: Sequence[Cell], evaluations: Mapping[int, Evaluation]) -> l
     return [by_name[cell.name] for cell in cells]
 
 
-def _about(request: SweepRequest, options: Options, todo: SweepPlan, evaluation: Evaluation) -> dict[str, Any]:
+def _provenance(plan: SweepPlan, evaluation: Evaluation) -> Json:
+    request = plan.request
     settings = {
         "model": request.model,
-        "weights": None if request.weights is None else str(request.weights),
+        "weights": None if plan.weights is None else str(plan.weights),
         "index": None if request.index is None else str(request.index),
         "design": request.design,
         "over": {name: list(values) for name, values in request.over.items()},
-        "reference": describe(todo.cells[0].settings),
-        "sample": request.as_longtail().sample or None,
-        "limit": request.limit,
+        "reference": describe(plan.cells[0].settings),
+        "sample": _sampled(request).sample or None,
+        "limit": request.data.limit,
     }
-    return run_store.run_provenance(request.as_longtail(), options, todo.base, evaluation) | {"sweep": settings}
+    scoring = dataclasses.replace(plan.scoring, sampling=Sampling())  # each run names its own settings
+    return run_provenance(scoring, evaluation) | {"sweep": settings}
 
 
 def _write_runs(
-    request: SweepRequest,
-    options: Options,
-    todo: SweepPlan,
+    plan: SweepPlan,
     evaluations: Mapping[int, Evaluation],
     analysis: LongtailAnalysis,
     about: Mapping[str, Any],
@@ -316,13 +296,12 @@ def _write_runs(
             "settings": cell.settings.values(),
             "seconds_per_clip": _per_clip(spent[cell.name]),
         }
-        for cell in todo.cells
+        for cell in plan.cells
     }
     runs: dict[str, Path] = {}
     for number, evaluation in evaluations.items():
-        base = dataclasses.replace(todo.base, dataset=todo.datasets[number])
-        neighbours = compared([scores.system for scores in evaluation.scores])
-        store = RunStore(request.as_longtail(), options, base, neighbours)
+        scoring = dataclasses.replace(plan.scoring, dataset=plan.datasets[number])
+        store = RunStore(scoring, compared([scores.system for scores in evaluation.scores]))
         names = [scores.system.name for scores in evaluation.scores]
         runs |= dict(zip(names, store.write(evaluation, analysis, about, own), strict=True))
     costs = {name: _per_clip(spent[name]) or _recorded_cost(path) for name, path in runs.items()}

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import reaudio_eval
-from reaudio_eval.cli import options
 from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations import options
 from reaudio_eval.features import protocols
 
 runner = CliRunner()

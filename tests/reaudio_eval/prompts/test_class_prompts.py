@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
-from reaudio_eval.cli.options import Captions, parse_captions
+from reaudio_eval.evaluations.options import PER_CLASS, read_captions
 from reaudio_eval.prompts.class_prompts import TEMPLATES, class_prompts, spoken
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions
@@ -81,15 +81,15 @@ def test_the_miniature_has_its_own_wordings() -> None:
         assert captions.class_captions(label)[0] == captions.class_caption(label)
 
 
-def test_parse_captions() -> None:
-    assert parse_captions("3", None) == Captions(3, 0)
-    assert parse_captions("classes", None) == Captions(1, 4)
-    assert parse_captions("classes", 9) == Captions(1, 9)
+def test_read_captions() -> None:
+    assert read_captions("3", None) == (3, 0)
+    assert read_captions("classes", None) == (1, PER_CLASS)
+    assert read_captions("classes", 9) == (1, 9)
     for value in ("0", "-1", "class", "1.5", ""):
         with pytest.raises(ReaudioError, match="whole number from 1, or `classes`"):
-            parse_captions(value, None)
+            read_captions(value, None)
     with pytest.raises(ReaudioError, match="give it with --captions classes"):
-        parse_captions("1", 4)
+        read_captions("1", 4)
 
 
 def test_prompts_csv_can_be_read_again(tmp_path: Path) -> None:

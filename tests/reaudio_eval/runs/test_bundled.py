@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reaudio_eval.clips.models import Sampling
 from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme

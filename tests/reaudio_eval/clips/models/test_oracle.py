@@ -11,7 +11,8 @@ from tiny_model import tiny_conditioner
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import competes, shown_name
-from reaudio_eval.clips.models import ClipRequest, Sampling, oracle
+from reaudio_eval.clips.models import ClipRequest, oracle
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.runs.bundled import baseline_names
 from reaudio_model.common.errors import ReaudioError

@@ -12,7 +12,8 @@ from tiny_model import tiny_conditioner, tiny_pairs
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import takes_candidates
-from reaudio_eval.clips.models import ClipRequest, Sampling, Spent, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.clips.models import ClipRequest, Spent, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.assemble import load_pipeline
 from reaudio_model.common.audio import decode

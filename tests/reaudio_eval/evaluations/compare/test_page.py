@@ -11,12 +11,12 @@ import pytest
 from browser import CHROMIUM, in_browser
 from run_folders import CLAP, KAD, KL, METRICS, RECALL, make_dataset, write, write_audio
 
+from reaudio_eval import compare
 from reaudio_eval.evaluations.compare import page as compare_page
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.dumbbell import EXTREMES, MOST, class_blocks, dumbbell_figure, finding
 from reaudio_eval.evaluations.compare.listen import clip_gains, select_pairs
 from reaudio_eval.evaluations.compare.paper_table import paper_latex
-from reaudio_eval.evaluations.compare.run import compare
 from reaudio_eval.evaluations.compare.tables import (
     class_table,
     differences_table,
@@ -40,7 +40,7 @@ def make(root: Path, more_classes: int = 0, audio: bool = False) -> Comparison:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
         patch.setattr(compare_page, "dumbbell_figure", lambda *given: None)
-        return compare([root / "runs-of"], root / "out", baseline="base", published=True, media="none").comparison
+        return compare([root / "runs-of"], output=root / "out", baseline="base", published=True, media="none").comparison
 
 
 @pytest.fixture(scope="module")

@@ -303,14 +303,13 @@ def test_output_that_cannot_be_written(made: Path, tmp_path: Path) -> None:
 
 
 def test_python_interface(made: Path, tmp_path: Path) -> None:
-    result = reaudio_eval.compare([made / "first"], tmp_path, media="none")
-    assert isinstance(result, reaudio_eval.ComparisonResult)
+    result = reaudio_eval.compare([made / "first"], output=tmp_path, media="none")
     comparison = result.comparison
     assert comparison.baseline == "base"
     assert np.isfinite(comparison.classes["difference"]).all()
     assert result.report.html.is_file()
     with pytest.raises(ReaudioError, match="Unknown system"):
-        reaudio_eval.compare([str(made / "first")], str(tmp_path), baseline="x")
+        reaudio_eval.compare(str(made / "first"), output=str(tmp_path), baseline="x")
 
 
 @pytest.mark.slow

@@ -7,8 +7,9 @@ from pathlib import Path
 import listening_worlds
 import pytest
 
-from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
+from reaudio_eval import export_listening_test
 from reaudio_eval.evaluations.listening.records import Key, read_key
+from reaudio_eval.evaluations.listening.request import ListeningRequest
 
 
 @pytest.fixture(scope="session")

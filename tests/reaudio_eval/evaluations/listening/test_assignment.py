@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
-from reaudio_eval.evaluations.listening.records import Design, Form, TestPrompt
+from reaudio_eval.evaluations.listening.records import Form, TestPrompt
+from reaudio_eval.evaluations.listening.request import Design
 
 CAPTIONS = ("a dog barks", "a bell rings", "an owl hoots", "a gong is struck", "a cat purrs", "a duck quacks")
 

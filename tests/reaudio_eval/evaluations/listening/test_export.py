@@ -17,10 +17,12 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from reaudio_eval import export_listening_test
 from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.listening import stimuli
-from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test, plan_listening_test
+from reaudio_eval.evaluations.listening.export import plan_listening_test
 from reaudio_eval.evaluations.listening.records import Key, read_key
+from reaudio_eval.evaluations.listening.request import ListeningRequest
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from browser import CHROMIUM, in_browser
 
+from reaudio_eval import export_listening_test
 from reaudio_eval.evaluations.listening.analysis import analyse_answers
 from reaudio_eval.evaluations.listening.answers import read_answers
-from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
 from reaudio_eval.evaluations.listening.records import read_key
+from reaudio_eval.evaluations.listening.request import ListeningRequest
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 

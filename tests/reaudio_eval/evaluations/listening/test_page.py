@@ -12,10 +12,10 @@ import pytest
 from raters import Careless, ask, write_answers
 from typer.testing import CliRunner
 
+from reaudio_eval import analyse_listening_test, export_listening_test
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.listening.analyse import analyse_listening_test
-from reaudio_eval.evaluations.listening.export import ListeningRequest, export_listening_test
 from reaudio_eval.evaluations.listening.records import Key, read_key
+from reaudio_eval.evaluations.listening.request import ListeningRequest
 
 runner = CliRunner()
 QUALITY = {**listening_worlds.QUALITY, "real": 1.2}
@@ -33,7 +33,7 @@ def answers(mos: Key, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(mos_test: Path, answers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("report")
-    analyse_listening_test(mos_test, [answers], output)
+    analyse_listening_test(mos_test, answers, output=output)
     return output
 
 
@@ -101,8 +101,8 @@ def test_pairs_without_metrics_or_strata(runs: Path, tmp_path: Path, no_figure_f
     path.write_text(json.dumps(raw), encoding="utf-8")
     key = read_key(tmp_path / "t")
     ask(tmp_path / "a", key, QUALITY, 5)
-    made = analyse_listening_test(tmp_path / "t", [tmp_path / "a"], tmp_path / "r")
-    page = made.html.read_text(encoding="utf-8")
+    made = analyse_listening_test(tmp_path / "t", [tmp_path / "a"], output=tmp_path / "r")
+    page = made.report.html.read_text(encoding="utf-8")
     assert "The runs hold no metric of these clips." in page
     assert "Bradley-Terry scores" in page
     assert (tmp_path / "r" / "tables" / "bradley-terry.tex").is_file()

@@ -14,7 +14,7 @@ from synthesise import write_dataset
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.longtail.run import applicable
+from reaudio_eval.evaluations.scoring import applicable
 from reaudio_eval.runs.directory import read_run
 from reaudio_eval.scores.evaluate import Options, prepare
 from reaudio_model.records import Neighbour, Pair

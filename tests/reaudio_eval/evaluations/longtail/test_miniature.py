@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
+from reaudio_eval import report
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.longtail.rerender import rerender
 from reaudio_eval.prompts.datasets.miniature import BANNER
 from reaudio_eval.runs.directory import read_run
 from reaudio_model.miniature import bundled
@@ -120,10 +120,10 @@ def test_without_public_weights_that_is_said_before_anything_is_asked_for(tmp_pa
 
 
 def test_the_report_made_again_says_the_same_of_metric_and_bundled_twin(done: Done, tmp_path: Path) -> None:
-    again = rerender([done.output], tmp_path, media="none")
+    again = report(done.output, output=tmp_path, media="none")
     assert again.analysis.primary == done.summary["primary"]
     first = [a["message"] for a in done.summary["alerts"] if "is left out" in a["message"]]
     assert first
     assert [a.message for a in again.analysis.alerts if "is left out" in a.message] == first
-    without = rerender([done.output], tmp_path, media="none", bundled=False)
+    without = report(done.output, output=tmp_path, media="none", baselines=False)
     assert not [a for a in without.analysis.alerts if "is left out" in a.message]

@@ -12,8 +12,8 @@ from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
+from reaudio_eval import plot_per_class
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.longtail.plots import plot_per_class
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
@@ -42,7 +42,7 @@ def groups(svg: Path, kind: str) -> list[str]:
 
 
 def test_three_files_and_a_table(runs: Path, tmp_path: Path) -> None:
-    made = plot_per_class([runs], tmp_path / "deep" / "per-class", metric="kl_bands")
+    made = plot_per_class(runs, output=tmp_path / "deep" / "per-class", metric="kl_bands")
     assert [p.suffix for p in made.files] == [".svg", ".pdf", ".png"]
     assert made.files[1].read_bytes().startswith(b"%PDF")
     table = pd.read_csv(made.table)
@@ -52,7 +52,7 @@ def test_three_files_and_a_table(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_point_is_named(runs: Path, tmp_path: Path) -> None:
-    made = plot_per_class([runs], tmp_path / "f.svg", metric="kl_bands", systems=["good"])
+    made = plot_per_class([runs], output=tmp_path / "f.svg", metric="kl_bands", systems="good")
     assert [p.name for p in made.files] == ["f.svg"]
     root = ET.fromstring(made.files[0].read_bytes())
     titles = [title.text or "" for use in root.iter(f"{SVG}use") for title in use.iter(f"{SVG}title")]
@@ -62,17 +62,17 @@ def test_a_point_is_named(runs: Path, tmp_path: Path) -> None:
 
 def test_layers_and_systems(runs: Path, tmp_path: Path) -> None:
     for layer, kind in (("points", "points"), ("bins", "bins"), ("smooth", "line")):
-        svg = plot_per_class([runs], tmp_path / f"{layer}.svg", metric="kl_bands", layers=[layer]).files[0]
+        svg = plot_per_class([runs], output=tmp_path / f"{layer}.svg", metric="kl_bands", show=layer).files[0]
         present = {k for k in ("points", "bins", "line") if groups(svg, k)}
         assert present == {kind}
-    svg = plot_per_class([runs], tmp_path / "two.svg", metric="kl_bands", systems=["noise", "good"]).files[0]
+    svg = plot_per_class([runs], output=tmp_path / "two.svg", metric="kl_bands", systems=["noise", "good"]).files[0]
     assert groups(svg, "points") == ["points-0", "points-1"]
     text = svg.read_text(encoding="utf-8")
     assert text.index(">noise<") < text.index(">good<")
 
 
 def test_the_same_bytes_twice_and_user_text_escaped(runs: Path, tmp_path: Path) -> None:
-    one, two = (plot_per_class([runs], tmp_path / n / "f", metric="kl_bands").files for n in ("a", "b"))
+    one, two = (plot_per_class([runs], output=tmp_path / n / "f", metric="kl_bands").files for n in ("a", "b"))
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
     assert "&lt;poor&gt;" in one[0].read_text(encoding="utf-8")
 
@@ -109,4 +109,4 @@ def test_refusals(runs: Path, tmp_path: Path, more: list[str], words: str) -> No
 
 def test_no_runs(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="no finished run"):
-        plot_per_class([tmp_path], tmp_path / "f")
+        plot_per_class([tmp_path], output=tmp_path / "f")

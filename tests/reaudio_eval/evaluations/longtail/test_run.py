@@ -102,7 +102,7 @@ def test_run_directory_keeps_the_contract(world: Path, sounds: Path) -> None:
     path = Path(found["runs"][0])
     assert path.parts[-4:-1] == ("runs", "folder", "good")
     names = {"manifest.json", "prompts.parquet", "labels.parquet", "clips.parquet", "scores.parquet", "set_values.parquet"}
-    assert names | {"metrics.json", "audit.json"} == {p.name for p in path.iterdir()}
+    assert names | {"metrics.json", "audit.json", "request.yaml"} == {p.name for p in path.iterdir()}
     scores = pd.read_parquet(path / "scores.parquet")
     columns = ["schema_version", "clip_id", "system", "metric", "embedder", "value", "label", "n_train", "stratum", "seed"]
     assert list(scores.columns) == columns
@@ -276,21 +276,15 @@ def test_output_that_cannot_be_written(world: Path, sounds: Path) -> None:
 def test_python_interface_returns_frames(world: Path, sounds: Path) -> None:
     import reaudio_eval as re
 
-    request = re.LongtailRequest(
-        "folder",
-        re.DatasetOptions(sounds, references=sounds / "reference"),
-        world / "api",
-        clips={"good": sounds / "good"},
-        media="none",
-    )
-    options = re.Options(
-        embedders=("bands",), checkpoints={"bands": world / "plugins" / "bands.bin"}, cache_dir=world / "cache"
-    )
-    result = re.longtail(request, options)
+    embed = {"embedders": "bands", "checkpoints": {"bands": world / "plugins" / "bands.bin"}, "cache_dir": world / "cache"}
+    result = re.longtail(
+        clips={"good": sounds / "good"}, dataset="folder", data_root=str(sounds), references=sounds / "reference",
+        output=world / "api", media="none", **embed,
+    )  # fmt: skip
     assert set(result.analysis.per_class["label"]) == set(CLASSES)
     assert result.report.html.is_file()
     assert re.read_run(result.runs[0]).scores.system.name == "good"
-    scores = re.score(sounds / "good", sounds / "reference", options=options)
+    scores = re.score(sounds / "good", sounds / "reference", **embed)
     assert scores.n_clips == 2 * len(CLASSES)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.sweep.cells import Settings, canonical, check_factors, describe, parse_over, plan_cells, show
 from reaudio_model.common.errors import ReaudioError
 
@@ -26,7 +26,6 @@ def test_values_and_ranges_are_sorted_and_taken_once() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "Nothing to vary: give --over"),
         (["k"], r"--over 'k' must have the form NAME=V1,V2 or NAME=1\.\.5"),
         (["k="], "must have the form"),
         (["stepz=6"], "Unknown factor 'stepz'. Did you mean 'steps'"),

@@ -319,7 +319,7 @@ def test_only_the_first_prompts_or_all(world: Path, sounds: Path) -> None:
     [
         ((), "Nothing to vary: give --over NAME=V1,V2"),
         (("--over", "stpes=1"), "Unknown factor 'stpes'. Did you mean 'steps'"),
-        (("--over", "k=1", "--design", "gird"), "Invalid value for '--design'"),
+        (("--over", "k=1", "--design", "gird"), "Unknown value of --design 'gird'. Did you mean 'grid'"),
         (("--over", "k=1", "--model", "real"), "real does not sample, so there is nothing to vary"),
         (("--over", "k=1", "--model", "noise"), "noise does not sample"),
         (("--over", "k=1", "--model", "clips"), "clips does not sample"),
@@ -359,22 +359,11 @@ def test_overwrite_never_refuses_finished_cells(world: Path, sounds: Path) -> No
 
 @pytest.mark.usefixtures("page_only")
 def test_python_api(world: Path, sounds: Path) -> None:
-    request = reaudio_eval.SweepRequest(
-        dataset="folder",
-        data=reaudio_eval.DatasetOptions(sounds, sounds / "reference"),
-        output=world / "api",
-        model="copies",
-        over=reaudio_eval.parse_over(["steps=2"]),
-        media="none",
-        strata="100",
-    )
-    options = reaudio_eval.Options(
-        embedders=("bands",),
-        checkpoints={"bands": world / "plugins" / "bands.bin"},
-        metrics=("kl_bands",),
-        cache_dir=world / "cache",
-    )
-    result = reaudio_eval.sweep(request, options)
+    result = reaudio_eval.sweep(
+        model="copies", over={"steps": 2}, dataset="folder", data_root=sounds, references=sounds / "reference", strata="100",
+        embedders=["bands"], checkpoints={"bands": world / "plugins" / "bands.bin"}, metrics="kl_bands",
+        cache_dir=world / "cache", output=world / "api", media="none",
+    )  # fmt: skip
     assert [cell.name for cell in result.sweep.cells] == ["copies", "copies steps=2"]
     assert len(result.runs) == 2
     assert set(result.sweep.curves["factor"]) == {"steps"}

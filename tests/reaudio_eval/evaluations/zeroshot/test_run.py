@@ -13,7 +13,7 @@ from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
-from reaudio_eval.cli.commands import zeroshot as command
+from reaudio_eval.evaluations.zeroshot import request as command
 from reaudio_eval.prompts.regimes import FEW_SHOT
 from reaudio_eval.runs.directory import read_run
 
@@ -243,13 +243,10 @@ def test_the_default_of_the_command_is_that_of_the_library() -> None:
 def test_python_interface(world: Path, sounds: Path) -> None:
     import reaudio_eval as re
 
-    evaluation = re.LongtailRequest(
-        "folder", re.DatasetOptions(sounds, references=sounds / "reference"), world / "api", clips={"good": sounds / "good"},
-        media="none",
+    result = re.zeroshot(
+        clips={"good": sounds / "good"}, dataset="folder", data_root=str(sounds), references=sounds / "reference",
+        embedders="bands", checkpoints={"bands": world / "plugins" / "bands.bin"}, cache_dir=world / "cache",
+        few_shot=9, trained_on={"good": "dataset"}, output=world / "api", media="none",
     )  # fmt: skip
-    options = re.Options(
-        embedders=("bands",), checkpoints={"bands": world / "plugins" / "bands.bin"}, cache_dir=world / "cache"
-    )
-    result = re.zeroshot(re.ZeroshotRequest(evaluation, few_shot=9, trained_on={"good": "dataset"}), options)
     assert set(result.analysis.classes["label"]) == RARE
     assert result.report.html.is_file()

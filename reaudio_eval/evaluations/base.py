@@ -1,0 +1,209 @@
+"""Base classes of every kind of evaluation: request, plan, run, result.
+
+A kind of evaluation is a package here, in ``FOLDER/evaluations/`` of a plug-in folder, or named by an entry point
+``reaudio_eval.evaluations``. Its ``__init__.py`` has ``EVALUATIONS``, a tuple of :class:`Evaluation` instances. Each of them becomes a
+command of ``reaudio-eval`` and a function of the module ``reaudio_eval``; nothing else is edited. The package and its request are
+imported for every ``--help``: import what is heavy inside :meth:`Evaluation.plan` and :meth:`Evaluation.run`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from reaudio_eval import plugins
+from reaudio_model.common.options import OptionGroup, option_fields
+from reaudio_model.common.progress import Reporter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reaudio_eval.reports.rendered import RenderedReport
+    from reaudio_eval.statistics.analysis import Alert
+
+Json = dict[str, Any]
+
+
+class Request(OptionGroup):
+    """What an evaluation is asked for: a frozen dataclass whose fields are the options of its command and its Python function."""
+
+
+class Plan(Protocol):
+    """Everything known before work starts. It keeps its request."""
+
+    @property
+    def request(self) -> Request: ...
+
+    def to_json(self) -> Json:
+        """What ``--dry-run`` prints."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result(ABC):
+    """What an evaluation found.
+
+    Attributes:
+        report: files written, or None before :meth:`render`.
+    """
+
+    report: RenderedReport | None = field(default=None, kw_only=True)
+
+    @property
+    @abstractmethod
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Name -> DataFrame, of every number; the columns are those of :mod:`reaudio_eval.frames`."""
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """What a reader must know before believing a number."""
+        return ()
+
+    @property
+    def verdict(self) -> Sequence[str]:
+        """What the numbers allow one to say, in sentences."""
+        return ()
+
+    @abstractmethod
+    def summary(self) -> Json:
+        """What ``--json`` prints of this kind alone, beside verdict, alerts and files."""
+
+    @abstractmethod
+    def table_text(self) -> str:
+        """The table that the terminal shows."""
+
+    @abstractmethod
+    def render(self, output: Path, reporter: Reporter) -> RenderedReport | None:
+        """Write the page with its tables, figures and JSON into ``output``; None for a kind without a page.
+
+        Raises:
+            ReaudioError: ``output`` cannot be written.
+        """
+
+    def to_json(self) -> Json:
+        """Numbers, verdict, alerts and the files written, JSON-able; what ``--json`` prints."""
+        from reaudio_eval.reports.files import plain
+
+        files = {} if self.report is None else self.report.to_json()
+        alerts = [{"level": a.level, "message": a.message} for a in self.alerts]
+        record: Json = plain({**self.summary(), "verdict": list(self.verdict), "alerts": alerts, **files})
+        return record
+
+    def to_text(self) -> str:
+        """Verdict, table, warnings and the way to the report, for a terminal."""
+        parts = ["\n".join(self.verdict), self.table_text()]
+        lines = [f"Warning: {a.message}" for a in self.alerts if a.level == "warning"]
+        if self.report is not None:
+            lines.append(f"Report: {self.report.html}")
+        return "\n\n".join(part for part in (*parts, "\n".join(lines)) if part)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the verdict and the first table."""
+        from markupsafe import escape
+
+        first = next(iter(self.tables.values()))
+        return f"<p>{'<br>'.join(str(escape(s)) for s in self.verdict)}</p>{first.head(20).to_html(index=False, border=0)}"
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {len(frame)}x{len(frame.columns)}" for name, frame in self.tables.items())
+        return f"{type(self).__name__}({shapes}{'' if self.report is None else f', report={self.report.html}'})"
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+PlanT = TypeVar("PlanT", bound=Plan)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
+    """One kind of evaluation. The docstring of a subclass is the help of its command.
+
+    An instance is the Python function: ``longtail(models="re-audioldm-l", output="reports/mine")`` takes the options of the request by
+    name, ``longtail(request)`` a request.
+
+    Attributes:
+        name: of the command, "longtail"; with a space, "listening export", a command of a group.
+        request: the class of its requests.
+        example: a command line that works.
+        function: name of the Python function; "" takes the name of the command.
+        rank: place among the commands, lowest first.
+        group_summary: help of the group of commands, for a name with a space.
+    """
+
+    name: ClassVar[str]
+    request: ClassVar[type[Any]]
+    example: ClassVar[str]
+    function: ClassVar[str] = ""
+    rank: ClassVar[int] = 100
+    group_summary: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        parameters = [
+            inspect.Parameter(
+                f.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD if f.option.flag == "ARGUMENT" else inspect.Parameter.KEYWORD_ONLY,
+                annotation=f.kind,
+                default=inspect.Parameter.empty if f.default is MISSING else f.default,
+            )
+            for f in option_fields(self.request)
+        ]  # fmt: skip
+        self.__signature__ = inspect.Signature(parameters)
+        self.__doc__ = type(self).__doc__
+        self.__name__ = self.function or self.name.replace(" ", "_").replace("-", "_")
+
+    @property
+    def summary(self) -> str:
+        """The help of the command: the docstring, its paragraphs without line breaks."""
+        paragraphs = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+    @abstractmethod
+    def plan(self, request: RequestT, reporter: Reporter) -> PlanT:
+        """Read the data, choose embedders and metrics, and name what will be done, before any work.
+
+        Raises:
+            ReaudioError: anything that would make the run fail later and can be known now.
+        """
+
+    @abstractmethod
+    def run(self, plan: PlanT, reporter: Reporter) -> ResultT:
+        """Do the work; a run that was cut off continues where it was. Writes run directories but no page."""
+
+    def execute(self, request: RequestT, reporter: Reporter) -> ResultT:
+        """Plan, run and render."""
+        result = self.run(self.plan(request, reporter), reporter)
+        output = getattr(request, "output", None)
+        return result if output is None else dataclasses.replace(result, report=result.render(output, reporter))
+
+    def __call__(self, *arguments: Any, reporter: Reporter | None = None, **options: Any) -> ResultT:
+        """The evaluation as a Python function.
+
+        Args:
+            arguments: a request alone, or the positional arguments of the command.
+            reporter: shows progress; None shows nothing.
+            options: by the names of the request's options.
+
+        Raises:
+            ReaudioError: as :meth:`plan` and :meth:`run`.
+            UnknownNameError: no such option.
+        """
+        if len(arguments) == 1 and isinstance(arguments[0], self.request):
+            request = dataclasses.replace(arguments[0], **options)
+        else:
+            names = [f.name for f in option_fields(self.request) if f.option.flag == "ARGUMENT"]
+            if len(arguments) > len(names):
+                raise TypeError(f"{self.__name__}() takes {len(names)} positional arguments, {len(arguments)} were given")
+            request = self.request.of({**dict(zip(names, arguments, strict=False)), **options})
+        return self.execute(request, reporter or Reporter(quiet=True))
+
+
+def find_evaluations() -> list[Evaluation[Any, Any, Any]]:
+    """Every registered evaluation, in the order of the commands."""
+    found: list[Evaluation[Any, Any, Any]] = []
+    for name in plugins.entries("evaluations"):
+        found += plugins.load("evaluations", name).EVALUATIONS
+    return sorted(found, key=lambda evaluation: evaluation.rank)

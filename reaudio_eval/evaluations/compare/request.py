@@ -1,0 +1,81 @@
+"""Options of the comparison of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from reaudio_eval.evaluations.base import Request
+from reaudio_eval.evaluations.options import (
+    DATA,
+    OUTPUT,
+    STATISTICS,
+    SYSTEMS,
+    Jobs,
+    OutputFolder,
+    Page,
+    Primary,
+    RunFolders,
+    Seed,
+)
+from reaudio_model.common.cli import DEFAULT_JOBS
+from reaudio_model.common.options import Option
+
+
+@dataclass(frozen=True)
+class CompareRequest(Request):
+    """Which runs to compare, and with which baseline.
+
+    Attributes:
+        runs: of one or several evaluations.
+        baseline: the system that others are compared with; by default the first generated one.
+        systems: those whose differences, figures and clips are shown; by default all generated ones but the baseline.
+        intersect: restrict runs over different clips to those in common instead of refusing. Metrics of clips are restricted exactly;
+            metrics of sets of clips become undefined for runs that had more.
+        published: show published numbers in a table of their own; None: where the dataset is AudioCaps.
+    """
+
+    runs: RunFolders
+    baseline: Annotated[
+        str | None,
+        Option(
+            "System that others are compared with. Default: the first generated one.",
+            metavar="NAME",
+            panel=SYSTEMS,
+            everyday=True,
+        ),
+    ] = None
+    systems: Annotated[
+        tuple[str, ...],
+        Option(
+            "Show differences, figures and clips of this system only; repeatable. Default: all.",
+            "--system",
+            "NAME",
+            panel=SYSTEMS,
+            everyday=True,
+        ),
+    ] = ()
+    intersect: Annotated[
+        bool, Option("Compare runs over different clips on those that all have.", panel=DATA, everyday=True)
+    ] = False
+    strata: Annotated[
+        str | None,
+        Option(
+            "Other strata than the first run's (set metrics are then over all clips only).", panel=STATISTICS, everyday=True
+        ),
+    ] = None
+    primary: Primary = None
+    seed: Seed = 0
+    published: Annotated[
+        bool | None,
+        Option(
+            "Published numbers in a table apart. Default: on AudioCaps only.",
+            "--published/--no-published",
+            panel=OUTPUT,
+            everyday=True,
+        ),
+    ] = None
+    output: OutputFolder = Path("reports/compare")
+    page: Page = field(default_factory=Page)
+    jobs: Jobs = DEFAULT_JOBS

@@ -1,0 +1,224 @@
+"""Options that several evaluations share, alone and in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from reaudio_model.common.cli import DEFAULT_JOBS
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.options import Option, OptionGroup
+
+if TYPE_CHECKING:
+    from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions
+    from reaudio_eval.scores.evaluate import Options
+    from reaudio_model.common.progress import Reporter
+
+DEFAULT_DATASET = "miniature"
+DEFAULT_STRATA = "log10"
+DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
+PER_CLASS = 4  # prompts of a class made of class names
+SYSTEMS, DATA, METRICS, STATISTICS, OUTPUT, MACHINE = (
+    "What to evaluate", "Data", "Metrics", "Statistics", "Output", "Machine",
+)  # fmt: skip
+
+Overwrite = Literal["never", "only-missing", "always"]
+Media = Literal["inline", "folder", "none"]
+Baselines = Literal["bundled", "fresh", "none"]
+
+DatasetName = Annotated[str, Option("Dataset (see `list datasets`).", panel=DATA, everyday=True)]
+DataRoot = Annotated[Path | None, Option("Folder with the dataset's tables.", panel=DATA, everyday=True)]
+Split = Annotated[str, Option("Split whose prompts are used.", panel=DATA)]
+CaptionChoice = Annotated[
+    str, Option("Which caption of several, from 1; or `classes`: prompts made of class names.", panel=DATA)
+]
+PerClass = Annotated[
+    int | None, Option(f"Prompts of each class with --captions classes. Default: {PER_CLASS}.", panel=DATA, least=1)
+]
+ClipManifest = Annotated[Path | None, Option("CSV (clip_id, caption, ...) naming the prompts that were used.", panel=DATA)]
+Limit = Annotated[int | None, Option("Only the first so many prompts.", panel=DATA, least=1, everyday=True)]
+RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS...")]
+Weights = Annotated[
+    dict[str, Path],
+    Option("A saved pipeline for a --model; repeatable.", metavar="MODEL=FOLDER", panel=SYSTEMS),
+]
+Index = Annotated[
+    Path | None, Option("Retrieval index for models with --weights (`reaudio-model index build`).", panel=SYSTEMS)
+]
+OutputFolder = Annotated[Path, Option("Folder of the report and the run directories.", panel=OUTPUT, everyday=True)]
+OverwriteRuns = Annotated[Overwrite, Option("What to do with finished runs.", panel=OUTPUT)]
+Strata = Annotated[
+    str | None,
+    Option(
+        "log10, lvis, imagenet-lt, tertile, or edges such as 10,100,1000. Default: the dataset's, else log10.",
+        panel=STATISTICS,
+    ),
+]
+Primary = Annotated[
+    str | None, Option("Metric shown first. Default: the dataset's, else CLAP score, else label recall.", panel=STATISTICS)
+]
+Seed = Annotated[int, Option("Seed of resampling, and of models that generate.", panel=STATISTICS, least=0, everyday=True)]
+Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1)]
+
+
+def read_captions(captions: str, per_class: int | None) -> tuple[int, int]:
+    """``--captions`` and ``--per-class``: which caption of several, from 1, and prompts a class, 0 for the dataset's own.
+
+    Raises:
+        ReaudioError: neither a whole number from 1 nor "classes"; or a number of prompts a class without "classes".
+    """
+    if captions == "classes":
+        return 1, per_class or PER_CLASS
+    if per_class is not None:
+        raise ReaudioError("--per-class counts prompts made of class names: give it with --captions classes.")
+    if not captions.isdecimal() or int(captions) < 1:
+        raise ReaudioError(f"--captions {captions}: give a whole number from 1, or `classes`.")
+    return int(captions), 0
+
+
+@dataclass(frozen=True)
+class Data(OptionGroup):
+    """Prompts and real audio."""
+
+    panel: ClassVar[str] = DATA
+
+    dataset: DatasetName = DEFAULT_DATASET
+    data_root: DataRoot = None
+    split: Split = "test"
+    captions: CaptionChoice = "1"
+    per_class: PerClass = None
+    references: Annotated[Path | None, Option("Folder of real clips.", everyday=True)] = None
+    clip_manifest: ClipManifest = None
+    limit: Limit = None
+    sample: Annotated[int | None, Option("Only so many prompts, chosen evenly over all classes; 0 takes all.", least=0)] = (
+        None
+    )
+
+    def check(self) -> None:
+        read_captions(self.captions, self.per_class)
+        if self.limit is not None and self.sample:
+            raise ReaudioError("--limit takes the first prompts and --sample some of every class: give one of them.")
+
+    @property
+    def caption(self) -> int:
+        """Which caption of several, from 1."""
+        return read_captions(self.captions, self.per_class)[0]
+
+    @property
+    def class_prompts(self) -> int:
+        """Prompts made of each class name; 0 for the dataset's own prompts."""
+        return read_captions(self.captions, self.per_class)[1]
+
+    def files(
+        self, cache_dir: Path | None = None, reporter: Reporter | None = None, caption: int | None = None
+    ) -> DatasetOptions:
+        """What the dataset's loader is given; ``caption`` in place of the one chosen."""
+        from reaudio_eval.prompts.datasets import DatasetOptions
+
+        number = self.caption if caption is None else caption
+        return DatasetOptions(self.data_root, self.references, self.clip_manifest, self.split, number, cache_dir, reporter)
+
+    def defaults(self) -> DatasetDefaults:
+        """How the dataset is evaluated unless the user says otherwise."""
+        from reaudio_eval.prompts.datasets import dataset_defaults
+
+        return dataset_defaults(self.dataset)
+
+
+@dataclass(frozen=True)
+class Systems(OptionGroup):
+    """Systems that are scored side by side."""
+
+    panel: ClassVar[str] = SYSTEMS
+
+    models: Annotated[
+        tuple[str, ...], Option("A registered model (see `list models`); repeatable.", "--model", everyday=True)
+    ] = ()
+    clips: Annotated[
+        dict[str, Path],
+        Option("A system's clips, file stem = clip id; repeatable.", metavar="NAME=FOLDER", everyday=True),
+    ] = field(default_factory=dict)
+    weights: Weights = field(default_factory=dict)
+    index: Index = None
+    baselines: Annotated[
+        Baselines,
+        Option("Beside a bundled model: its control without retrieval, by scores of the package or generated anew."),
+    ] = "bundled"
+    real: Annotated[bool, Option("Score the real audio too (upper reference).", "--real/--no-real")] = True
+    noise: Annotated[bool, Option("Score noise too (lower reference).", "--noise/--no-noise")] = True
+
+
+@dataclass(frozen=True)
+class Measures(OptionGroup):
+    """Embedders and metrics."""
+
+    panel: ClassVar[str] = METRICS
+
+    protocol: Annotated[
+        str | None,
+        Option(f"Waveform and metric conventions (see `list protocols`). Default: the dataset's, else {DEFAULT_PROTOCOL}."),
+    ] = None
+    embedders: Annotated[
+        tuple[str, ...],
+        Option("Audio embedding model; repeatable. Default: vggish, panns, clap; the miniature has its own.", "--embedder"),
+    ] = ()
+    checkpoints: Annotated[
+        dict[str, Path],
+        Option("Checkpoint of an embedder; repeatable.", "--checkpoint", metavar="NAME=PATH", everyday=True),
+    ] = field(default_factory=dict)
+    metrics: Annotated[
+        tuple[str, ...],
+        Option("Only these metrics or families (kl, fad_vggish, ...); repeatable.", "--metric", everyday=True),
+    ] = ()
+    require: Annotated[tuple[str, ...], Option("Fail if this metric cannot be computed; repeatable.")] = ()
+    strict: Annotated[bool, Option("Refuse missing or unreadable clips instead of leaving them out.")] = False
+    allow_download: Annotated[bool, Option("Fetch published checkpoints that are missing.", everyday=True)] = False
+
+
+@dataclass(frozen=True)
+class Page(OptionGroup):
+    """What the page plays."""
+
+    panel: ClassVar[str] = OUTPUT
+
+    media: Annotated[Media, Option("Audio players inside the page, in a folder beside it, or none.", everyday=True)] = (
+        "inline"
+    )
+    players: Annotated[int | None, Option("Most clips to play. Default: as many as fit the page.", least=0)] = None
+
+
+@dataclass(frozen=True)
+class Machine(OptionGroup):
+    """Where and how the work runs."""
+
+    panel: ClassVar[str] = MACHINE
+
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", everyday=True)] = "auto"
+    batch_size: Annotated[int | None, Option("Clips in a batch. Default: 16 to generate, 8 to embed.", least=1)] = None
+    jobs: Jobs = DEFAULT_JOBS
+    cache_dir: Annotated[
+        Path | None, Option("Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
+    ] = None
+
+
+def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: DatasetDefaults | None = None) -> Options:
+    """The settings of the score stage; the dataset's ``defaults`` hold where the user names nothing."""
+    from reaudio_eval.scores.evaluate import DEFAULT_EMBEDDERS, Options
+    from reaudio_model.common.files import default_cache_dir
+
+    chosen = measures.metrics or (None if measures.embedders or defaults is None else defaults.metrics)
+    return Options(
+        protocol=measures.protocol or (defaults and defaults.protocol) or DEFAULT_PROTOCOL,
+        embedders=measures.embedders or (defaults and defaults.embedders) or DEFAULT_EMBEDDERS,
+        checkpoints=measures.checkpoints,
+        metrics=chosen,
+        require=measures.require,
+        seed=seed,
+        batch_size=machine.batch_size,
+        device=machine.device,
+        jobs=machine.jobs,
+        cache_dir=machine.cache_dir or default_cache_dir(),
+        allow_download=measures.allow_download,
+        strict=measures.strict,
+    )

@@ -1,0 +1,213 @@
+"""Planning of evaluations that score systems: data, systems, embedders, metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from reaudio_eval import plugins
+from reaudio_eval.clips.collect import SystemRequest, shown_name
+from reaudio_eval.clips.retrieval import Compared
+from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.options import (
+    DEFAULT_STRATA,
+    Baselines,
+    Data,
+    Machine,
+    Measures,
+    Overwrite,
+    Systems,
+    scoring_options,
+)
+from reaudio_eval.prompts.class_prompts import class_prompts
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.samples import covering_sample
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.runs.bundled import COPY, baseline_names
+from reaudio_eval.runs.store import ScoringPlan
+from reaudio_eval.scores.evaluate import prepare
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
+
+
+class ScoringRequest(Protocol):
+    """The options that all evaluations of systems share."""
+
+    @property
+    def data(self) -> Data: ...
+    @property
+    def sampling(self) -> Sampling: ...
+    @property
+    def measures(self) -> Measures: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def strata(self) -> str | None: ...
+    @property
+    def primary(self) -> str | None: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def output(self) -> Path: ...
+    @property
+    def overwrite(self) -> Overwrite: ...
+    def plain(self) -> Json: ...
+
+
+class SystemsRequest(ScoringRequest, Protocol):
+    """Options of an evaluation of several systems."""
+
+    @property
+    def systems(self) -> Systems: ...
+
+
+@dataclass(frozen=True)
+class SystemsPlan:
+    """Everything known before systems are scored.
+
+    Attributes:
+        scoring: what is scored and how.
+        systems: in the order of the report.
+        models: registered models that were asked for.
+        baselines: beside a bundled model on its own dataset: "bundled" takes the scores that come with the package, "fresh" generates
+            those systems, "none" leaves them out.
+        primary: metric shown first; None chooses one.
+        default_metrics: those that the dataset brings, which nobody asked for.
+        control: what the clips are compared with where no system of the report retrieves; None: with nothing.
+    """
+
+    scoring: ScoringPlan
+    systems: tuple[SystemRequest, ...]
+    models: tuple[str, ...]
+    baselines: Baselines
+    primary: str | None
+    default_metrics: tuple[str, ...] | None = None
+    control: Compared | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.scoring.dataset
+
+    def to_json(self) -> Json:
+        return scoring_json(self.scoring) | {
+            "systems": [
+                {"name": s.name, "model": s.model, "folder": None if s.source is None else str(s.source)}
+                for s in self.systems
+            ]
+        }
+
+
+def scoring_json(plan: ScoringPlan) -> Json:
+    """What every ``--dry-run`` of an evaluation of systems says."""
+    dataset = plan.dataset
+    return {
+        "dataset": {"name": dataset.name, "split": dataset.split, "n_prompts": len(dataset.prompts)},
+        "n_references": len(dataset.references),
+        "notes": list(dataset.notes),
+        "strata": {s.name: s.range_text for s in plan.strata},
+        "embedders": {name: str(e.checkpoint) for name, e in plan.tools.embedders.items()},
+        "metrics": {m.info.name: m.unavailable or "will be computed" for m in plan.tools.metrics},
+        "output": str(plan.output),
+    }
+
+
+def plan_scoring(request: ScoringRequest, reporter: Reporter, data: Data | None = None) -> ScoringPlan:
+    """Load the dataset, choose strata, embedders and metrics; ``data`` in place of the request's.
+
+    Raises:
+        ReaudioError: anything that would make the run fail later and can be known now.
+    """
+    data = data or request.data
+    defaults = data.defaults()
+    options = scoring_options(request.measures, request.machine, request.seed, defaults)
+    scheme = request.strata or defaults.strata or DEFAULT_STRATA
+    dataset = load_dataset(data, options.cache_dir, reporter)
+    strata = strata_scheme(scheme, dataset.train_counts)
+    return ScoringPlan(
+        dataset,
+        strata,
+        scheme,
+        prepare(options),
+        options,
+        request.sampling,
+        request.output,
+        request.overwrite,
+        None,
+        request.plain(),
+    )
+
+
+def load_dataset(data: Data, cache_dir: Path, reporter: Reporter, caption: int | None = None) -> Dataset:
+    """The dataset with the prompts asked for; ``caption`` in place of the one asked for.
+
+    Raises:
+        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.prompts.class_prompts.class_prompts`; options that do not
+            go together.
+    """
+    if data.class_prompts:
+        for option, value in (("--references", data.references), ("--clip-manifest", data.clip_manifest)):
+            if value is not None:
+                raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
+    dataset: Dataset = plugins.load("datasets", data.dataset).load(data.files(cache_dir, reporter, caption))
+    if data.class_prompts:
+        dataset = class_prompts(dataset, data.class_prompts)
+    if data.limit is not None:
+        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: data.limit])
+    return covering_sample(dataset, data.sample) if data.sample else dataset
+
+
+def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None = None) -> SystemsPlan:
+    """The scoring plan, and the systems by name.
+
+    Raises:
+        ReaudioError: anything that would make the run fail later and can be known now.
+    """
+    systems = request.systems
+    if not systems.clips and not systems.models:
+        raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
+    _check_weights(request.data.dataset, systems)
+    scoring = plan_scoring(request, reporter, data)
+    defaults = request.data.defaults()
+    # The default primary metric may not be among the metrics that were named.
+    primary = request.primary or (None if request.measures.metrics else defaults.primary)
+    return SystemsPlan(
+        scoring,
+        tuple(_requests(systems, scoring.dataset)),
+        systems.models,
+        systems.baselines,
+        primary,
+        defaults.metrics,
+    )
+
+
+def _requests(systems: Systems, dataset: Dataset) -> Sequence[SystemRequest]:
+    requests = [SystemRequest(name, "clips", folder) for name, folder in systems.clips.items()]
+    requests += [SystemRequest(shown_name(n), n, None, systems.weights.get(n), systems.index) for n in systems.models]
+    if systems.baselines != "none":
+        baselines = baseline_names(dataset, systems.models)
+        requests += [SystemRequest(n, n) for n in baselines if systems.baselines == "fresh" or n == COPY]
+    for name, wanted in (("real", systems.real and bool(dataset.references)), ("noise", systems.noise)):
+        if wanted and name not in systems.models:
+            requests.append(SystemRequest(name, name))
+    for each in requests:
+        plugins.load("models", each.model)
+    return requests
+
+
+def _check_weights(dataset: str, systems: Systems) -> None:
+    for name in systems.weights:
+        if name not in systems.models:
+            raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
+    for name in systems.models:
+        check_model(dataset, name, systems.weights.get(name))
+
+
+def check_model(dataset: str, model: str, weights: Path | None) -> None:
+    """Raise ReaudioError where a model has no weights for this dataset."""
+    check = getattr(plugins.load("models", model), "check", None)
+    if check is not None:
+        check(dataset, weights, plugins.find("models", model).variant)

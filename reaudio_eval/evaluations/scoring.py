@@ -1,0 +1,167 @@
+"""Scoring of planned systems: clips, features, scores, run directories."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reaudio_eval.clips.collect import Generation, collect, competes
+from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.planning import SystemsPlan
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.runs.bundled import known_baselines
+from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
+from reaudio_eval.scores.evaluate import Evaluation, Options, Tools, evaluate
+from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.longtail import analyse
+from reaudio_model.common.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Input of an analysis.
+
+    Attributes:
+        scores: of every system, those that come with the package last.
+        dataset: with the prompts that were scored.
+        evaluation: what was scored now.
+        provenance: where the numbers come from.
+        alerts: known before the analysis.
+        store: writes the run directories.
+    """
+
+    scores: tuple[SystemScores, ...]
+    dataset: Dataset
+    evaluation: Evaluation
+    provenance: Json
+    alerts: tuple[Alert, ...]
+    store: RunStore
+
+
+def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
+    """Collect the clips of a plan and score them; finished clips, features and runs are kept.
+
+    Raises:
+        ReaudioError: see :func:`reaudio_eval.clips.collect.collect` and :func:`reaudio_eval.scores.evaluate.evaluate`.
+    """
+    scoring, dataset, options = plan.scoring, plan.dataset, plan.scoring.options
+    folder = scoring.output / "clips"
+    systems = collect(plan.systems, dataset.prompts, dataset, folder, generation(options, scoring), reporter)
+    systems = with_judges(systems, networks(systems, scoring.tools))
+    neighbours = compared(systems, plan.control)
+    tools = applicable(scoring.tools, bool(neighbours), options, plan.default_metrics)
+    scoring = dataclasses.replace(scoring, tools=tools)
+    store = RunStore(scoring, neighbours)
+    evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours)
+    known, left_out = _known_baselines(plan, tools, evaluation, control_of(systems, plan.control))
+    return Scored(
+        (*evaluation.scores, *known),
+        scored_only(dataset, evaluation),
+        evaluation,
+        run_provenance(scoring, evaluation),
+        (*evaluation_alerts(dataset, evaluation, tools), *_upper_references(systems), *left_out),
+        store,
+    )
+
+
+def analyse_and_store(plan: SystemsPlan, scored: Scored) -> tuple[LongtailAnalysis, tuple[Path, ...]]:
+    """The long-tail analysis of what was scored, and its run directories, written."""
+    analysis = analyse(
+        scored.scores,
+        scored.dataset,
+        plan.scoring.strata,
+        seed=plan.scoring.options.seed,
+        primary=plan.primary,
+        provenance=scored.provenance,
+        audit=scored.evaluation.audit,
+        alerts=scored.alerts,
+    )
+    runs = scored.store.write(scored.evaluation, analysis, scored.provenance)
+    places = {scores.system.name: run for scores, run in zip(scored.evaluation.scores, runs, strict=True)}
+    placed = tuple(dataclasses.replace(s, run_dir=places.get(s.name, s.run_dir)) for s in analysis.systems)
+    return dataclasses.replace(analysis, systems=placed), runs
+
+
+def networks(systems: Sequence[SystemInfo], tools: Tools) -> dict[str, str]:
+    """Embedder name -> identity of its network, computed only where a system names the one that it retrieved with."""
+    if not any(s.retrieval is not None and s.retrieval.encoder_sha256 for s in systems):
+        return {}
+    return {name: embedder.encoder_sha256 for name, embedder in tools.embedders.items()}
+
+
+def applicable(tools: Tools, retrieves: bool, options: Options, defaults: Sequence[str] | None = None) -> Tools:
+    """The tools without metrics that compare with neighbours, where there are none and nobody asked for such a metric by name;
+    ``defaults`` are the metrics of the dataset, which nobody asked for."""
+    if retrieves or options.metrics not in (None, defaults):
+        return tools
+    kept = (m for m in tools.metrics if "neighbours" not in m.definition.needs or m.info.name in options.require)
+    return Tools(tools.embedders, tuple(kept))
+
+
+def generation(options: Options, plan: ScoringPlan) -> Generation:
+    """How the models of a plan generate."""
+    return Generation(
+        options.seed,
+        plan.sampling,
+        batch_size=options.batch_size,
+        device=options.device,
+        jobs=options.jobs,
+        cache_dir=options.cache_dir,
+    )
+
+
+def _known_baselines(
+    plan: SystemsPlan, tools: Tools, evaluation: Evaluation, control: Compared | None
+) -> tuple[list[SystemScores], list[Alert]]:
+    """Scores that come with the package, and why some cannot be shown."""
+    if plan.baselines != "bundled":
+        return [], []
+    return known_baselines(
+        plan.dataset,
+        plan.models,
+        clip_ids=evaluation.clip_ids,
+        metrics=[m.info for m in tools.metrics],
+        protocol=plan.scoring.options.protocol,
+        strata=plan.scoring.strata,
+        sampling=plan.scoring.sampling,
+        selection=plan.scoring.selection is not None,
+        control=control,
+    )
+
+
+def _upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
+    return [
+        Alert("warning", f"{s.name} is an upper reference and is not compared. {s.description}")
+        for s in systems
+        if not competes(s.name)
+    ]
+
+
+def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
+    """What a reader must know of the clips that were scored."""
+    found = [Alert("note", note) for note in dataset.notes]
+    measured = {m.info.name for m in tools.metrics if m.unavailable is None}
+    left_out = len(dataset.prompts) - len(evaluation.clip_ids)
+    if left_out:
+        found.append(
+            Alert(
+                "warning",
+                f"{left_out} of {len(dataset.prompts)} prompts are left out of every system alike, because a clip of at least one "
+                "system (or the real clip) is missing or unreadable; the audit lists them.",
+            )
+        )
+    for name, width in evaluation.widths.items():
+        if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
+            found.append(
+                Alert(
+                    "note",
+                    f"fd_{name} rests on {len(evaluation.clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
+                    "sample: compare it only within this report and beside its floor. KAD does not have this bias.",
+                )
+            )
+    return found

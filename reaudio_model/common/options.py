@@ -1,0 +1,300 @@
+"""Requests: frozen dataclasses whose fields are a command's options.
+
+An option is declared once, where its field stands: ``limit: Annotated[int | None, Option("Only the first N prompts.", least=1)] = None``.
+Type, default, help and validation come from the field; the command line (:mod:`reaudio_model.common.commands`), the Python function and a
+YAML file are made of it and give the same errors. Fields whose type is itself an :class:`OptionGroup` are flattened: every option of a
+request has a name of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the field of a request is given on the command line.
+
+    Attributes:
+        help: one sentence.
+        flag: name on the command line, "--limit"; several names, and both forms of a switch, are separated by spaces. "" takes the name
+            of the field. A positional argument has "ARGUMENT".
+        metavar: placeholder of the value in the help.
+        panel: heading in ``--help``; "" takes that of the group.
+        everyday: shown by ``--help``; the others by ``--help-all``.
+        least, most: smallest and largest number allowed.
+        parse: from the text of the option, the texts of a repeatable one, or a value given in Python to the value; raises ReaudioError.
+    """
+
+    help: str
+    flag: str = ""
+    metavar: str = ""
+    panel: str = ""
+    everyday: bool = False
+    least: float | None = None
+    most: float | None = None
+    parse: Callable[[Any], Any] | None = None
+
+
+class OptionField(NamedTuple):
+    """An option of a request. path: names of the fields that lead to it; kind: its type without ``Annotated``."""
+
+    name: str
+    path: tuple[str, ...]
+    kind: Any
+    default: Any
+    option: Option
+    panel: str
+
+    @property
+    def flag(self) -> str:
+        """As a user writes it, for messages: "--limit"."""
+        if self.option.flag == "ARGUMENT":
+            return self.name.upper()
+        return self.option.flag.split()[0] if self.option.flag else "--" + self.name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Options that belong together. Values are converted and checked when an instance is made.
+
+    Subclasses are frozen dataclasses whose fields are ``Annotated[type, Option(...)]`` or other groups, and may override
+    :meth:`check`.
+    """
+
+    panel: ClassVar[str] = "Options"
+
+    def __post_init__(self) -> None:
+        for field in own_options(type(self)):
+            object.__setattr__(self, field.name, convert(field, getattr(self, field.name)))
+        self.check()
+
+    def check(self) -> None:
+        """Raise ReaudioError where options do not go together."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], where: str = "") -> Self:
+        """An instance from values by option name, whatever group they belong to; options left out keep their defaults.
+
+        Args:
+            options: option name (with underscores) -> value.
+            where: prefix of messages, e.g. the name of a file.
+
+        Raises:
+            UnknownNameError: no option has this name; the message names the nearest ones.
+            ReaudioError: a value of another type or out of range, options that do not go together, or one missing.
+        """
+        known = {field.name: field for field in option_fields(cls)}
+        for name in options:
+            if name not in known:
+                raise UnknownNameError(f"option{f' in {where}' if where else ''}", name, known)
+        missing = [f.flag for f in known.values() if f.default is MISSING and f.name not in options]
+        if missing:
+            raise ReaudioError(f"Missing: {', '.join(missing)}.")
+        return cls(**_nested(cls, options))
+
+    def options(self) -> dict[str, Any]:
+        """Option name -> value, of all options; :meth:`of` makes an equal instance of it."""
+        found = {}
+        for field in option_fields(type(self)):
+            value: Any = self
+            for step in (*field.path, field.name):
+                value = getattr(value, step)
+            found[field.name] = value
+        return found
+
+    def plain(self) -> dict[str, Any]:
+        """Like :meth:`options` with values that YAML and JSON have, without those that keep their default."""
+        defaults = {field.name: field.default for field in option_fields(type(self))}
+        return {name: _plain(value) for name, value in self.options().items() if value != defaults[name]}
+
+
+def _nested(cls: type[OptionGroup], options: Mapping[str, Any]) -> dict[str, Any]:
+    hints, arguments = _hints(cls), dict[str, Any]()
+    for field in dataclasses.fields(cls):
+        group = hints[field.name]
+        if _is_group(group):
+            arguments[field.name] = group(**_nested(group, options))
+        elif field.name in options:
+            arguments[field.name] = options[field.name]
+    return arguments
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OptionGroup)
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def own_options(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
+    """The options that are fields of ``cls`` itself."""
+    found, hints = [], _hints(cls)
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if _is_group(hint):
+            continue
+        option = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Option)), None)
+        if option is None:
+            raise TypeError(f"{cls.__name__}.{field.name} is neither an option nor a group")
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        found.append(OptionField(field.name, (), hint.__origin__, default, option, option.panel or cls.panel))
+    return tuple(found)
+
+
+def option_fields(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
+    """Every option of a request, those of its groups included, in the order of the fields.
+
+    Raises:
+        TypeError: two options of one name.
+    """
+    own = {field.name: field for field in own_options(cls)}
+    found: list[OptionField] = []
+    hints = _hints(cls)
+    for field in dataclasses.fields(cls):
+        if field.name in own:
+            found.append(own[field.name])
+        else:
+            inner = option_fields(hints[field.name])
+            found += [each._replace(path=(field.name, *each.path)) for each in inner]
+    names = [field.name for field in found]
+    if len(set(names)) < len(names):
+        raise TypeError(f"{cls.__name__} has two options of one name: {sorted(n for n in names if names.count(n) > 1)}")
+    return tuple(found)
+
+
+def convert(field: OptionField, value: Any) -> Any:
+    """``value`` as the option's type: one name where several are allowed, paths from text with ``~`` expanded, numbers in range.
+
+    Raises:
+        UnknownNameError: none of the words that the option allows.
+        ReaudioError: another type, or out of range.
+    """
+    if type(value) is type(field.default) and value == field.default:
+        return value
+    if field.option.parse is not None:
+        value = field.option.parse(value)
+    origin = typing.get_origin(field.kind)
+    if origin is tuple and isinstance(value, str | os.PathLike):
+        value = (value,)
+    if is_mapping(field.kind) and _is_text(value):
+        value = named_values(value, field.flag)
+    found = _expanded(_validated(field, value))
+    for number in found if isinstance(found, tuple) else (found,):
+        _check_range(field, number)
+    return found
+
+
+def is_mapping(kind: Any) -> bool:
+    """Whether an option is given as NAME=VALUE."""
+    origin = typing.get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is what a command line gives: a text, or several of a repeatable option."""
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and bool(value) and all(isinstance(each, str) for each in value)
+    )
+
+
+# What pydantic found wrong -> what is expected.
+_EXPECTED = {
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
+    "float_parsing": "a number", "finite_number": "a number", "string_type": "text", "path_type": "a path", "bool_type": "true or false",
+    "bool_parsing": "true or false", "tuple_type": "a list", "mapping_type": "a mapping of names", "dict_type": "a mapping of names",
+}  # fmt: skip
+
+
+def _validated(field: OptionField, value: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError  # not before a command runs: --help answers at once
+
+    try:
+        return TypeAdapter(field.kind, config=ConfigDict(coerce_numbers_to_str=True)).validate_python(value)
+    except ValidationError as error:
+        problem = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
+    if problem["type"] == "literal_error":
+        raise UnknownNameError(f"value of {field.flag}", str(value), [str(a) for a in _words(field.kind)])
+    expected = _EXPECTED.get(problem["type"], problem["msg"])
+    raise ReaudioError(f"{field.flag} must be {expected}, not {problem['input']!r}.")
+
+
+def _words(kind: Any) -> tuple[Any, ...]:
+    """The words of a Literal, or of a Literal or None."""
+    if typing.get_origin(kind) is Literal:
+        return typing.get_args(kind)
+    return next((_words(each) for each in typing.get_args(kind) if _words(each)), ())
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.expanduser()
+    if isinstance(value, Mapping):
+        return {name: _expanded(each) for name, each in value.items()}
+    return tuple(map(_expanded, value)) if isinstance(value, tuple) else value
+
+
+def _check_range(field: OptionField, value: Any) -> None:
+    least, most = field.option.least, field.option.most
+    if (least is None and most is None) or isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
+        allowed = (
+            f"{least:g} or more" if most is None else f"at most {most:g}" if least is None else f"{least:g} to {most:g}"
+        )
+        raise ReaudioError(f"{field.flag} must be {allowed}, not {value:g}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def named_values(values: Any, flag: str) -> dict[str, str]:
+    """``["AudioGen=folder", ...]`` as a mapping.
+
+    Raises:
+        ReaudioError: no "=", an empty name or value, or a name given twice.
+    """
+    table: dict[str, str] = {}
+    for value in (values,) if isinstance(values, str) else values:
+        name, equals, text = value.partition("=")
+        if not (equals and name.strip() and text):
+            raise ReaudioError(f"{flag} {value!r} must have the form NAME=PATH.")
+        if name.strip() in table:
+            raise ReaudioError(f"{flag} names {name.strip()!r} twice.")
+        table[name.strip()] = text
+    return table
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options in a YAML file, by name.
+
+    Raises:
+        ReaudioError: it cannot be read, or is not a list of "name: value" lines.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReaudioError(f"--config {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ReaudioError(f"--config {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if found is not None and not isinstance(found, dict):
+        raise ReaudioError(f"--config {path} must be a list of 'name: value' lines.")
+    return {str(name): value for name, value in (found or {}).items()}
