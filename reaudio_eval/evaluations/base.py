@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
@@ -202,8 +203,13 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
 
 
 def find_evaluations() -> list[Evaluation[Any, Any, Any]]:
-    """Every registered evaluation, in the order of the commands."""
+    """Every registered evaluation, in the order of the commands; a plug-in that cannot be imported is left out, with a line on stderr."""
     found: list[Evaluation[Any, Any, Any]] = []
-    for name in plugins.entries("evaluations"):
-        found += plugins.load("evaluations", name).EVALUATIONS
+    for name, entry in plugins.entries("evaluations").items():
+        try:
+            found += plugins.load("evaluations", name).EVALUATIONS
+        except Exception as error:
+            if entry.origin == "reaudio-eval":
+                raise
+            print(f"The evaluation {name!r} of {entry.origin} is left out: {type(error).__name__}: {error}", file=sys.stderr)
     return sorted(found, key=lambda evaluation: evaluation.rank)

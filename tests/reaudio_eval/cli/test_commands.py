@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import reaudio_eval
 from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations import options
 from reaudio_eval.features import protocols
+from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
 COMMANDS = (
@@ -38,7 +40,7 @@ def test_version() -> None:
     assert runner.invoke(app, ["--version"]).stdout.strip() == reaudio_eval.__version__
 
 
-@pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "protocols"])
+@pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "evaluations", "protocols"])
 def test_list_as_json(what: str) -> None:
     rows = json.loads(runner.invoke(app, ["list", what, "--json"]).stdout)
     assert rows
@@ -59,7 +61,7 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom typer.testing import CliRunner\nfrom reaudio_eval.cli.app import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
-        "assert not {'torch', 'pandas', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)"
+        "assert not {'torch', 'pandas', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'jinja2'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
@@ -71,12 +73,29 @@ def test_module_runs_as_a_command() -> None:
     assert done.stdout.strip() == reaudio_eval.__version__
 
 
-@pytest.mark.parametrize("name", reaudio_eval.__all__)
+@pytest.mark.parametrize("name", dir(reaudio_eval))
 def test_public_names_exist_whatever_was_imported_before(name: str) -> None:
     import reaudio_eval.evaluations.longtail.rerender  # imports the modules behind most names
 
     assert getattr(reaudio_eval, name) is not None
     assert not isinstance(getattr(reaudio_eval, name), type(sys)), f"{name} is a module"
+
+
+def test_functions_show_their_options() -> None:
+    signature = inspect.signature(reaudio_eval.compare)
+    assert list(signature.parameters)[:3] == ["runs", "baseline", "systems"]
+    assert signature.parameters["intersect"].default is False
+    assert {"longtail", "LongtailRequest", "plot_per_class", "ReaudioError"} <= set(dir(reaudio_eval))
+
+
+def test_an_option_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ReaudioError, match=r"Unknown option 'dataste'\. Did you mean 'dataset'"):
+        reaudio_eval.longtail(dataste="miniature")
+
+
+def test_too_many_positional_arguments() -> None:
+    with pytest.raises(TypeError, match=r"score\(\) takes 2 positional arguments, 3 were given"):
+        reaudio_eval.score("a", "b", "c")
 
 
 def test_unknown_attribute() -> None:
