@@ -37,6 +37,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Against laion-clap, frechet-audio-distance and panns-inference themselves, in an environment of their own: they need NumPy 1.
 crosscheck:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
@@ -158,7 +158,7 @@ def prompt_stratum(prompt: Prompt, n_train: Callable[[str], int], strata: Sequen
 
 def partition_by_rarest(
     prompts: Iterable[Prompt], n_train: Callable[[str], int], strata: Sequence[Stratum]
-) -> dict[str, IntArray]:
+) -> dict[str, npt.NDArray[np.intp]]:
     """Rows of ``prompts`` by the stratum of their rarest label: every stratum is a key, in order; prompts without trusted
     labels are in none."""
     rows: dict[str, list[int]] = {s.name: [] for s in strata}
