@@ -143,18 +143,22 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
     group_summary: ClassVar[str] = ""
 
     def __init__(self) -> None:
-        parameters = [
-            inspect.Parameter(
-                f.name,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD if f.option.flag == "ARGUMENT" else inspect.Parameter.KEYWORD_ONLY,
-                annotation=f.kind,
-                default=inspect.Parameter.empty if f.default is MISSING else f.default,
-            )
-            for f in option_fields(self.request)
-        ]  # fmt: skip
-        self.__signature__ = inspect.Signature(parameters)
         self.__doc__ = type(self).__doc__
         self.__name__ = self.function or self.name.replace(" ", "_").replace("-", "_")
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The options of the request, for ``help()`` and editors; arguments of the command are positional."""
+        named, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    f.name, positional if f.option.flag == "ARGUMENT" else named, annotation=f.kind,
+                    default=inspect.Parameter.empty if f.default is MISSING else f.default,
+                )
+                for f in option_fields(self.request)
+            ]
+        )  # fmt: skip
 
     @property
     def summary(self) -> str:

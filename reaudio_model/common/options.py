@@ -75,7 +75,7 @@ class OptionGroup:
     panel: ClassVar[str] = "Options"
 
     def __post_init__(self) -> None:
-        for field in own_options(type(self)):
+        for field in (f for f in option_fields(type(self)) if not f.path):
             object.__setattr__(self, field.name, convert(field, getattr(self, field.name)))
         self.check()
 
@@ -153,12 +153,21 @@ def own_options(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
     return tuple(found)
 
 
+_FIELDS: dict[type, tuple[OptionField, ...]] = {}  # of the classes seen: type hints take time to evaluate
+
+
 def option_fields(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
     """Every option of a request, those of its groups included, in the order of the fields.
 
     Raises:
         TypeError: two options of one name.
     """
+    if cls not in _FIELDS:
+        _FIELDS[cls] = _flattened(cls)
+    return _FIELDS[cls]
+
+
+def _flattened(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
     own = {field.name: field for field in own_options(cls)}
     found: list[OptionField] = []
     hints = _hints(cls)

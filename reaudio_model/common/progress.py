@@ -6,9 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 Advance = Callable[[int], None]
 LINE_SECONDS = 5.0  # between two plain lines of one stage
@@ -19,7 +22,13 @@ class Reporter:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True)
+
+    @cached_property
+    def console(self) -> Console:
+        """Of stderr; made when first used, so that ``--help`` answers at once."""
+        from rich.console import Console
+
+        return Console(stderr=True)
 
     def note(self, message: str) -> None:
         """A line for the user (never part of the result)."""
@@ -40,6 +49,8 @@ class Reporter:
 
     @contextmanager
     def _bar(self, name: str, total: int) -> Iterator[Advance]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self.console) as bar:
             task = bar.add_task(name, total=total)
