@@ -22,7 +22,7 @@ from reaudio_model.common.progress import Reporter
 
 def main() -> None:
     seed, reporter, evaluation = int(sys.argv[1]) if len(sys.argv) > 1 else 0, Reporter(), Longtail()
-    control = pool_control(miniature.load(DatasetOptions(reporter=reporter)), reporter=reporter)
+    control = pool_control(miniature.PLUGIN.load(DatasetOptions(reporter=reporter)), reporter=reporter)
     with tempfile.TemporaryDirectory() as folder:
         request = LongtailRequest.of({"models": BASELINES, "baselines": "none", "seed": seed, "output": folder})
         plan = evaluation.plan(request, reporter)

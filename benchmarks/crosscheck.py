@@ -147,7 +147,7 @@ def check_panns(sample_rate: int, n_fft: int, f_max: int, folder: Path) -> Itera
     enliven(theirs)
     torch.save({"iteration": 0, "model": theirs.state_dict()}, folder / "panns.pth")
     clips = noise_clips(sample_rate)
-    ours = panns.load(folder / "panns.pth", sample_rate=sample_rate, device="cpu").embed(clips)
+    ours = panns.PLUGIN.load(folder / "panns.pth", sample_rate=sample_rate, device="cpu").embed(clips)
     with torch.inference_mode():
         reference = {name: value.numpy() for name, value in theirs(torch.from_numpy(np.stack(clips))).items()}
     embeddings, probabilities = np.concatenate([o.frames for o in ours]), expit(np.stack([o.logits for o in ours]))
@@ -170,7 +170,7 @@ def check_clap(architecture: str, folder: Path) -> Iterator[Check]:
     torch.save({"epoch": 0, "name": architecture, "state_dict": state}, folder / "clap.pt")
     with redirect_stdout(sys.stderr):
         theirs.load_ckpt(folder / "clap.pt", verbose=False)
-    ours = clap.load(folder / "clap.pt", sample_rate=48_000, device="cpu")
+    ours = clap.PLUGIN.load(folder / "clap.pt", sample_rate=48_000, device="cpu")
     clips = noise_clips(48_000)
     clips[-1] = clips[-1][-160_001:]
     audio = np.concatenate([features.frames for features in ours.embed(clips)])

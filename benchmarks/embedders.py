@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import ClapConfig, ClapModel
 
+from reaudio_eval import plugins
 from reaudio_eval.features.embedders import _clap, _efficientat, _panns, _vggish
 from reaudio_eval.features.embedders._base import TorchEmbedder
 from reaudio_model.common.inference import Network
@@ -26,13 +27,20 @@ NAMELESS = "0" * 64  # these weights come from no file
 
 
 def vggish(device: torch.device) -> TorchEmbedder:
-    return _vggish.VggishEmbedder(ready(_vggish.Vggish(_vggish.PUBLISHED), device), sha256=NAMELESS, device=device)
+    return _vggish.VggishEmbedder(
+        ready(_vggish.Vggish(_vggish.PUBLISHED), device),
+        plugins.load("embedders", "vggish").spec,
+        sha256=NAMELESS,
+        device=device,
+    )
 
 
 def panns(sample_rate: int) -> Callable[[torch.device], TorchEmbedder]:
     def make(device: torch.device) -> TorchEmbedder:
         network = ready(_panns.Cnn14(sample_rate, _panns.PUBLISHED), device)
-        return _panns.PannsEmbedder(network, sha256=NAMELESS, sample_rate=sample_rate, device=device)
+        return _panns.PannsEmbedder(
+            network, plugins.load("embedders", "panns").spec, sha256=NAMELESS, sample_rate=sample_rate, device=device
+        )
 
     return make
 
@@ -40,7 +48,10 @@ def panns(sample_rate: int) -> Callable[[torch.device], TorchEmbedder]:
 def efficientat(width: float) -> Callable[[torch.device], TorchEmbedder]:
     def make(device: torch.device) -> TorchEmbedder:
         return _efficientat.EfficientAtEmbedder(
-            ready(_efficientat.MobileNetV3(width), device), sha256=NAMELESS, device=device
+            ready(_efficientat.MobileNetV3(width), device),
+            plugins.load("embedders", "efficientat").spec,
+            sha256=NAMELESS,
+            device=device,
         )
 
     return make
@@ -50,7 +61,7 @@ def clap(device: torch.device) -> TorchEmbedder:
     """HTSAT-base, the size of the default checkpoint."""
     audio = {"patch_embeds_hidden_size": 128, "hidden_size": 1024, "depths": [2, 2, 12, 2]}
     network = ready(ClapModel(ClapConfig(audio_config=audio)), device)
-    return _clap.ClapEmbedder(Clap(network, None), sha256=NAMELESS, device=device)
+    return _clap.ClapEmbedder(Clap(network, None), plugins.load("embedders", "clap").spec, sha256=NAMELESS, device=device)
 
 
 def ready(network: Network, device: torch.device) -> Network:

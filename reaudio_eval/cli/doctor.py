@@ -35,7 +35,7 @@ def examine(cache_dir: Path, data_root: Path | None) -> list[Check]:
     """All checks; takes seconds, changes nothing, uses no network."""
     checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), _miniature(), *_plugins()]
     for name in plugins.entries("embedders"):
-        for file in plugins.load("embedders", name).SPEC.checkpoints:
+        for file in plugins.load("embedders", name).spec.checkpoints:
             checks.append(_checkpoint(name, file, cache_dir))
     if data_root is not None:
         checks.append(_dataset(data_root))

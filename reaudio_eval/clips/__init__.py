@@ -1,1 +1,1 @@
-"""Clips of every system: collected, generated, and what was retrieved for them."""
+"""Clips: collecting, generating, retrieval."""

@@ -11,12 +11,8 @@ import soundfile
 import soxr
 
 Floats = npt.NDArray[np.float32]
-
-
 MAX_SECONDS = 30.0
-
-
-# MPEG-2 rates are kept as they are, others become the nearest end. The values are libsndfile's compression levels for a
+# MPEG-2 rates are kept, others become the nearest of them. The values are libsndfile's compression levels for a
 # constant 24 kbit/s at 16 kHz (10 s: 30 KB, 40 KB in base64) and 32 kbit/s above.
 MP3_COMPRESSION = {16_000: 0.9, 22_050: 0.85, 24_000: 0.85}
 

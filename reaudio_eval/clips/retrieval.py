@@ -1,4 +1,4 @@
-"""What a system retrieved: read from where a model wrote it, kept in the run directory, and whose neighbours a clip is compared with."""
+"""Retrieval of a system: files, comparisons and leaks."""
 
 from __future__ import annotations
 
@@ -17,46 +17,47 @@ from reaudio_model.retrieval.index_files import load_neighbours, save_neighbours
 from reaudio_model.retrieval.leakage import LeakReport, leak_report
 
 RETRIEVED, LEAKAGE = "retrieved.parquet", "leakage.json"
-ASKED = "leak_report.json"  # beside the table that ``reaudio-model`` writes
+QUERY = "leak_report.json"  # ``reaudio-model`` writes it next to the table
 QUESTION = ("key", "pool", "exclude")
 
 
 class Compared(NamedTuple):
-    """Whose neighbours a system's clips are compared with. of: a system's name; neighbours: clip_id -> nearest first."""
+    """The retrieved clips that a system's clips are compared with. system: that retrieved them; neighbours: clip_id -> nearest first."""
 
-    of: str
+    system: str
     neighbours: Mapping[str, Sequence[Neighbour]]
 
 
 def compared(systems: Sequence[SystemInfo], control: Compared | None = None) -> dict[str, Compared]:
     """System name -> the neighbours its clips are compared with: its own where it retrieves, else those of :func:`control_of`."""
-    own = {s.name: Compared(s.name, s.retrieval.neighbours) for s in systems if s.retrieval is not None}
+    retrieved = {s.name: Compared(s.name, s.retrieval.neighbours) for s in systems if s.retrieval is not None}
     shared = control_of(systems, control)
-    return {} if shared is None else {s.name: own.get(s.name, shared) for s in systems}
+    return {} if shared is None else {s.name: retrieved.get(s.name, shared) for s in systems}
 
 
 def control_of(systems: Sequence[SystemInfo], otherwise: Compared | None = None) -> Compared | None:
-    """What a system that retrieves nothing (the twin without retrieval, the real audio) is compared with, so that it is the control of
-    those that do: the neighbours of the system that uses most for a prompt, the first by name of several, whatever their order.
+    """The neighbours that systems without retrieval (the no-retrieval control, the real audio) are compared with.
+
+    They are those of the system that uses most for a prompt; of several such systems the first by name.
 
     Args:
         systems: of the report.
-        otherwise: the answer where none of them retrieves.
+        otherwise: the return value where none of them retrieves.
     """
-    found = [(-s.retrieval.k, s.name, s.retrieval) for s in systems if s.retrieval is not None]
-    if not found:
+    candidates = [(-s.retrieval.k, s.name, s.retrieval) for s in systems if s.retrieval is not None]
+    if not candidates:
         return otherwise
-    _, name, retrieval = min(found, key=lambda each: each[:2])
+    _, name, retrieval = min(candidates, key=lambda each: each[:2])
     return Compared(name, retrieval.neighbours)
 
 
-def neighbours_sha256(found: Compared, clip_ids: Sequence[str]) -> str:
-    """SHA-256 (hex) of which clips these prompts' neighbours are: the same pool and rule give the same."""
-    return canonical_sha256({c: [n.pair.clip_id for n in found.neighbours.get(c, ())] for c in sorted(clip_ids)})
+def neighbours_sha256(compared_with: Compared, clip_ids: Sequence[str]) -> str:
+    """SHA-256 (hex) of the clip ids of these prompts' neighbours; equal for the same pool and rule."""
+    return canonical_sha256({c: [n.pair.clip_id for n in compared_with.neighbours.get(c, ())] for c in sorted(clip_ids)})
 
 
 def retrieval_sha256(retrieval: Retrieval, clip_ids: Sequence[str]) -> str:
-    """SHA-256 (hex) of all that a run keeps of these prompts' retrieval."""
+    """SHA-256 (hex) of everything that a run stores of these prompts' retrieval."""
     rows = [
         [c, [[n.rank, n.similarity, *n.pair._replace(audio=None)] for n in retrieval.neighbours.get(c, ())]]
         for c in sorted(clip_ids)
@@ -65,13 +66,13 @@ def retrieval_sha256(retrieval: Retrieval, clip_ids: Sequence[str]) -> str:
 
 
 def leaks(retrieval: Retrieval, prompts: Sequence[Prompt]) -> LeakReport:
-    """How far the answer was among the neighbours that were used."""
+    """How often the target clip was among the neighbours that were used."""
     pairs = [Pair(p.clip_id, p.caption, None, p.source_id) for p in prompts]
     return leak_report(pairs, [retrieval.neighbours.get(p.clip_id, ()) for p in prompts], max(1, retrieval.k))
 
 
 def read_retrieval(folder: Path, audio: Path | None = None) -> Retrieval:
-    """``retrieved.parquet`` of a folder of clips, and how it was asked where ``leak_report.json`` says so.
+    """``retrieved.parquet`` of a folder of clips, with its settings where there is a ``leak_report.json``.
 
     Args:
         folder: as ``reaudio-model generate`` or ``reaudio-model index search`` wrote it.
@@ -80,7 +81,7 @@ def read_retrieval(folder: Path, audio: Path | None = None) -> Retrieval:
     Raises:
         ReaudioError: damaged files.
     """
-    neighbours, facts = load_neighbours(folder / RETRIEVED), _facts(folder / ASKED)
+    neighbours, facts = load_neighbours(folder / RETRIEVED), _facts(folder / QUERY)
     question, k = facts["question"], facts["question"].get("used")
     used = {
         clip_id: tuple(_with_audio(n, audio) for n in sorted(found, key=lambda n: n.rank) if k is None or n.rank < k)
@@ -122,7 +123,7 @@ def _resolved(neighbour: Neighbour) -> Neighbour:
 
 
 def retrieval_json(retrieval: Retrieval) -> dict[str, Any]:
-    """What a manifest says of a retrieval."""
+    """The entry of a retrieval in a manifest."""
     return {
         "k": retrieval.k,
         **retrieval.about,
@@ -132,24 +133,24 @@ def retrieval_json(retrieval: Retrieval) -> dict[str, Any]:
 
 
 def read_run_retrieval(folder: Path, about: Mapping[str, Any] | None) -> Retrieval | None:
-    """What :func:`write_retrieval` kept; None where the run kept nothing.
+    """The retrieval that :func:`write_retrieval` stored; None where the run has none.
 
     Args:
         folder: run directory.
         about: of its manifest (:func:`retrieval_json`).
 
     Raises:
-        ReaudioError: a damaged table, or a manifest that promises one that is not there.
+        ReaudioError: a damaged table, or one that is missing although the manifest names it.
     """
     if about is None:
         return None
     neighbours = {clip_id: tuple(found) for clip_id, found in load_neighbours(folder / RETRIEVED).items()}
-    asked = {name: value for name, value in about.items() if name not in ("k", "encoder_sha256", "judges")}
-    return Retrieval(neighbours, about["encoder_sha256"] or "", asked, tuple(about["judges"]))
+    settings = {name: value for name, value in about.items() if name not in ("k", "encoder_sha256", "judges")}
+    return Retrieval(neighbours, about["encoder_sha256"] or "", settings, tuple(about["judges"]))
 
 
 def with_judges(systems: Sequence[SystemInfo], networks: Mapping[str, str]) -> list[SystemInfo]:
-    """The systems, each knowing which embedders are the network that it retrieves with.
+    """The systems, with the embedders that are the network each retrieves with (``Retrieval.judges``).
 
     Args:
         systems: any.

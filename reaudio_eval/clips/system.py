@@ -1,4 +1,4 @@
-"""Core data types: system and what it retrieved."""
+"""Core data types: system and retrieval."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SystemInfo:
 
     Attributes:
         clips: clip_id -> audio file (for the players); may be empty.
-        retrieval: what it retrieved; None for a system that retrieves nothing, or does not say.
-        candidates: of how many clips each was chosen, by the CLAP of the model.
+        retrieval: what it retrieved; None for a system that retrieves nothing, or whose retrieval is unknown.
+        candidates: number of candidates that each clip was chosen from, by the model's CLAP.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Retrieval:
     """What a system retrieved for its prompts, and how.
 
     Attributes:
-        neighbours: clip_id -> the pairs it used, nearest first; a prompt without any has () or is absent.
+        neighbours: clip_id -> the pairs used, nearest first; () or absent for a prompt without any.
         encoder_sha256: of the network that retrieved, as ``RetrievalIndex`` names it, or "" when unknown.
-        about: how it asked, JSON-able: k, key, pool, exclusion rule.
-        judges: embedders of the evaluation that are that very network; filled in by the evaluation.
+        about: settings of the retrieval, JSON-able: k, key, pool, exclusion rule.
+        judges: embedders of the evaluation that are the same network; filled in by the evaluation.
     """
 
     neighbours: Mapping[str, Sequence[Neighbour]]
@@ -50,5 +50,5 @@ class Retrieval:
 
     @property
     def k(self) -> int:
-        """The most neighbours that a prompt used."""
-        return max((len(found) for found in self.neighbours.values()), default=0)
+        """The largest number of neighbours of a prompt."""
+        return max((len(pairs) for pairs in self.neighbours.values()), default=0)

@@ -152,7 +152,7 @@ def load_dataset(data: Data, cache_dir: Path, reporter: Reporter, caption: int |
         for option, value in (("--references", data.references), ("--clip-manifest", data.clip_manifest)):
             if value is not None:
                 raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
-    dataset: Dataset = plugins.load("datasets", data.dataset).load(data.files(cache_dir, reporter, caption))
+    dataset = plugins.load("datasets", data.dataset).load(data.files(cache_dir, reporter, caption))
     if data.class_prompts:
         dataset = class_prompts(dataset, data.class_prompts)
     if data.limit is not None:
@@ -208,6 +208,4 @@ def _check_weights(dataset: str, systems: Systems) -> None:
 
 def check_model(dataset: str, model: str, weights: Path | None) -> None:
     """Raise ReaudioError where a model has no weights for this dataset."""
-    check = getattr(plugins.load("models", model), "check", None)
-    if check is not None:
-        check(dataset, weights, plugins.find("models", model).variant)
+    plugins.load("models", model).check(dataset, weights, plugins.find("models", model).variant)

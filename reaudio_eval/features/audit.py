@@ -1,7 +1,7 @@
-"""The input audit: what is odd about the clips, before any score is believed.
+"""Audit of the input: clips that are missing, unreadable or unusual.
 
-An unreadable or missing clip is listed with its reason. A readable but odd one is scored as it is and flagged: leaving it
-out would flatter the system that made it.
+An unreadable or missing clip is listed with its reason. A readable but unusual one is scored and flagged: leaving it out would favour
+the system that made it.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ Status = Literal["ok", "unreadable", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class ClipAudit:
-    """What is known of one clip before it is scored.
+    """Facts of one clip's file.
 
     Attributes:
-        clip_id: whose clip it is.
+        clip_id: of its prompt.
         status: "ok", "unreadable" or "missing".
         path: the file, or None when missing.
         sha256: of the file's bytes, or None when it could not be opened.
@@ -86,7 +86,7 @@ def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAud
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     seconds = len(samples) / sample_rate
     peak = float(level.max())
-    found = {
+    flags = {
         "silent": peak < 10 ** (SILENT_DB / 20),
         "clipped": _clipped_share(level) >= CLIPPED_SHARE,
         "short": seconds < SHORT_SECONDS,
@@ -102,7 +102,7 @@ def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAud
         seconds=seconds,
         peak=peak,
         rms_db=10 * math.log10(power) if power > 0 else None,
-        flags=tuple(name for name, odd in found.items() if odd),
+        flags=tuple(name for name, is_set in flags.items() if is_set),
     )
 
 
@@ -112,7 +112,7 @@ def missing_clip(clip_id: str) -> ClipAudit:
 
 
 def _clipped_share(level: npt.NDArray[np.float32]) -> float:
-    """Share of the samples that start a run of ``CLIPPED_RUN`` at full scale in their channel."""
+    """Proportion of the samples that start a run of ``CLIPPED_RUN`` at full scale in their channel."""
     full = level >= CLIPPED_LEVEL
     if np.count_nonzero(full) < CLIPPED_RUN or len(full) < CLIPPED_RUN:
         return 0.0
@@ -131,18 +131,18 @@ def compare_clips(audits: Sequence[ClipAudit]) -> list[ClipAudit]:
 def _compare(audit: ClipAudit, middle: float, copies: Counter[str]) -> ClipAudit:
     if audit.seconds is None:
         return audit
-    found = set(audit.flags)
+    flags = set(audit.flags)
     if audit.seconds * ODD_LENGTH_RATIO < middle:
-        found.add("short")
+        flags.add("short")
     if audit.seconds > ODD_LENGTH_RATIO * middle:
-        found.add("long")
+        flags.add("long")
     if audit.sha256 is not None and copies[audit.sha256] > 1:
-        found.add("duplicate")
-    return replace(audit, flags=tuple(name for name in FLAGS if name in found))
+        flags.add("duplicate")
+    return replace(audit, flags=tuple(name for name in FLAGS if name in flags))
 
 
 def summarise(audits: Sequence[ClipAudit]) -> dict[str, Any]:
-    """JSON-able summary of one folder: counts, ranges, and an entry for every clip that is not plain.
+    """JSON-able summary of one folder: counts, ranges, and an entry for every clip with a flag or a reason.
 
     Folder-wide flags are added here (see :func:`compare_clips`).
     """

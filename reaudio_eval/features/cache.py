@@ -1,7 +1,8 @@
-"""A cache of features keyed by content.
+"""Cache of features, keyed by content and shared by all runs.
 
-A cached feature belongs to (bytes of the audio file, checkpoint, waveform rule), so it can never be stale and is shared by all
-runs. Two processes may fill the same cache at once: the loser of a race replaces a file by an equal one.
+The key is the bytes of the audio file, the embedder's name, its checkpoint, the waveform rule and ``CACHE_VERSION``. Changed code is
+not part of it: a change that alters features must raise ``CACHE_VERSION``. Two processes may fill the cache at once; both write equal
+files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_eval.features.protocols import WaveformRule
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
 
-CACHE_VERSION = 1  # raise when the waveform path or a cached layout changes
+CACHE_VERSION = 1  # raise when the code of the waveform path or of an embedder, or the layout of the files, changes
 
 
 def rule_key(rule: WaveformRule, sample_rate: int) -> str:
@@ -49,7 +50,7 @@ class FeatureCache:
         return self._path(key).is_file()
 
     def get(self, key: str) -> ClipFeatures | None:
-        """Features of the clip with this content hash; None when absent or damaged (it is then made anew)."""
+        """Features of the clip with this content hash; None when absent or damaged."""
         try:
             tensors = load_file(self._path(key))
         except (FileNotFoundError, SafetensorError):

@@ -1,7 +1,8 @@
-"""Where an embedder's checkpoint lies: given, in the cache, or downloaded; always verified."""
+"""Finding an embedder's checkpoint: given, in the cache, or downloaded."""
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from reaudio_eval.features.download import about, download, hub_snapshot, verify
 from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.files import as_path
 from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file
 from reaudio_model.miniature import bundled
 
@@ -22,26 +24,24 @@ def resolve(
     embedder_name: str,
     spec: EmbedderSpec,
     *,
-    explicit: Path | None,
+    explicit: str | os.PathLike[str] | None,
     sample_rate: int,
     cache_dir: Path,
     allow_download: bool,
     preferred_filename: str | None = None,
 ) -> Path | Undefined:
-    """Where the checkpoint of an embedder lies: as given, else in ``cache_dir/checkpoints``, else downloaded.
+    """The checkpoint of an embedder: the given one, else in ``cache_dir/checkpoints``, else downloaded.
 
-    A file the user names is taken as it is, and the miniature's own networks come with the package. A file found in the cache or
-    downloaded must have the published SHA-256; a published file whose full hash nobody published is never downloaded. Nothing of
-    the user's is ever deleted.
+    A given file is not verified. A file found in the cache or downloaded must have the published SHA-256; without one it is never
+    downloaded.
 
     Args:
-        embedder_name: registered name, for the messages.
-        spec: its published files.
+        embedder_name, spec: for messages, and the published files.
         explicit: ``--checkpoint NAME=PATH``; for embedders with ``spec.folder`` also a folder or a hub id ("org/name").
         sample_rate: Hz; only files for this rate are considered.
         cache_dir: folder that belongs to this package.
         allow_download: whether the network may be used.
-        preferred_filename: the one published file that a protocol's number means; None takes any, the default first.
+        preferred_filename: the published file that the protocol uses; None takes any, the default first.
 
     Returns:
         The file (or folder), or why there is none and what to do.
@@ -52,16 +52,21 @@ def resolve(
     """
     path: Path | Undefined
     if explicit is not None:
-        path = _explicit(embedder_name, spec, explicit.expanduser(), allow_download)
+        path = _explicit(embedder_name, spec, as_path(explicit), allow_download)
     elif spec.bundled is not None:
         path = bundled.part(spec.bundled)
     else:
         path = _published(embedder_name, spec, sample_rate, cache_dir / "checkpoints", allow_download, preferred_filename)
-    if allow_download and spec.tokenizer and isinstance(path, Path) and path.is_file():
-        # Best effort: a tokenizer beside the checkpoint serves as well, and loading says so when there is none.
+    if allow_download and isinstance(path, Path) and path.is_file():
+        _download_tokenizer(spec)
+    return path
+
+
+def _download_tokenizer(spec: EmbedderSpec) -> None:
+    """Best effort: a tokenizer in the checkpoint's folder serves as well, and loading reports when there is none."""
+    if spec.tokenizer:
         with suppress(CheckpointError):
             hub_snapshot(spec.tokenizer, _HUB_TOKENIZER_FILES, allow_download=True)
-    return path
 
 
 def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -> Path:

@@ -1,4 +1,4 @@
-"""Fetching published checkpoints, verified before they get their name."""
+"""Downloading published checkpoints, with verification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutErro
 
 
 def about(file: CheckpointFile) -> str:
-    """Size and licence, for messages: "324 MB, CC BY 4.0"."""
+    """Size and licence for messages, e.g. "324 MB, CC BY 4.0"."""
     size = f"{file.n_bytes / 1e9:.1f} GB" if file.n_bytes >= 1e9 else f"{file.n_bytes / 1e6:.0f} MB"
     return f"{size}, {file.licence}" if file.n_bytes else file.licence
 
@@ -61,7 +61,7 @@ def _transfer(file: CheckpointFile, partial: Path) -> str:
     digest = hashlib.sha256()
     try:
         with (
-            urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a SPEC)
+            urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (the URL is a constant of a spec)
             partial.open("wb") as out,
             _progress(file, response.headers.get("Content-Length")) as advance,
         ):

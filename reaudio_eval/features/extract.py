@@ -1,7 +1,7 @@
-"""From files to features: each clip is decoded once for all embedders, and nothing already in the cache is computed again.
+"""Extracting features: from audio files to arrays.
 
-Batches are cut from the complete list of clips before the cache is asked, and a batch with a gap is computed whole: so a run that was
-killed and resumed has the same features to the bit as one that was not.
+Each clip is decoded once for all embedders, and cached features are not computed again. Batches are formed from the complete list of
+clips, and a batch with a missing clip is computed whole: a run that was interrupted and resumed gives the same features, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.features.protocols import Protocol, WaveformRule
 from reaudio_eval.features.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
-from reaudio_model.common.errors import AudioError
+from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Advance, Reporter
 from reaudio_model.common.weights import checkpoint_sha256
@@ -54,25 +54,26 @@ class ActiveEmbedder:
     def network(self) -> Embedder:
         from reaudio_model.common.inference import open_device
 
-        module = plugins.load("embedders", self.name)
-        device = str(open_device(self.device))
-        loaded: Embedder = module.load(
-            self.checkpoint, sample_rate=self.sample_rate, device=device, cache_dir=self.cache_dir
+        loaded = plugins.load("embedders", self.name).load(
+            self.checkpoint, sample_rate=self.sample_rate, device=str(open_device(self.device)), cache_dir=self.cache_dir
         )
+        if self.spec.has_text and not isinstance(loaded, TextEmbedder):
+            raise ReaudioError(f"The embedder {self.name} has_text, so its network needs embed_text and encoder_sha256.")
         return loaded
 
     @cached_property
     def encoder_sha256(self) -> str:
-        """Identity of the network as a retrieval index names it, whatever file it came from; "" where it has none. Kept in the cache, for
-        it takes the loaded network."""
+        """Identity of the network as a retrieval index names it, whatever its file; "" where it has none. Cached, because it needs the
+        loaded network."""
         if not self.spec.has_text:
             return ""
-        kept, key = JsonCache(self.cache_dir, "encoders"), canonical_sha256([self.name, self.sha256])
-        found = (kept.get(key) or {}).get("encoder_sha256")
-        if found is None:
-            found = str(getattr(self.network, "encoder_sha256", ""))
-            kept.put(key, {"encoder_sha256": found})
-        return str(found)
+        cache, key = JsonCache(self.cache_dir, "encoders"), canonical_sha256([self.name, self.sha256])
+        cached = cache.get(key)
+        if cached is None:
+            assert isinstance(self.network, TextEmbedder)
+            cached = {"encoder_sha256": self.network.encoder_sha256}
+            cache.put(key, cached)
+        return str(cached["encoder_sha256"])
 
 
 def activate(
@@ -185,7 +186,7 @@ def _try_hash(path: Path) -> str | AudioError:
 
 
 class _Work:
-    """What is known so far, and computing the rest of a batch."""
+    """Features and facts by content, and computing those that are missing."""
 
     def __init__(
         self, embedders: Sequence[ActiveEmbedder], audits: JsonCache, features: dict[str, dict[str, ClipFeatures]]
@@ -196,7 +197,7 @@ class _Work:
         self.facts: dict[str, ClipAudit] = {}
 
     def is_done(self, chunk: Sequence[str]) -> bool:
-        """Whether the cache has everything of a batch; what it has is loaded."""
+        """Whether the cache holds a whole batch; loads what it holds."""
         for sha in chunk:
             known = self.audits.get(sha)
             if known is not None:

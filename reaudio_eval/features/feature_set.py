@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
-
-
 IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What one embedder says about one system's clips; rows follow ``clip_ids``.
+    """Features of one system's clips from one embedder; rows follow ``clip_ids``.
 
     Attributes:
         clip_ids: length n.
@@ -56,6 +54,6 @@ class FeatureSet:
 
 
 class Undefined(NamedTuple):
-    """A value that does not exist, and why, in one sentence for the reader of the report."""
+    """A value that does not exist. reason: one sentence for the reader of the report."""
 
     reason: str

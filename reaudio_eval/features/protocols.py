@@ -1,7 +1,7 @@
-"""Named evaluation protocols: the waveform path and the metric conventions behind a published number, as data.
+"""Evaluation protocols: waveform processing and metric conventions of published numbers.
 
-The same clips score differently under each: resampling alone moves PANNs FD by tens of points (audioldm_eval's own
-README), so a number carries the name of its protocol. Add one by adding an entry to ``PROTOCOLS``.
+Scores depend on the protocol: resampling alone moves PANNs FD by tens of points (README of audioldm_eval), so every number carries
+the name of its protocol. Add one by adding an entry to ``PROTOCOLS``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WaveformRule:
-    """From file to the samples an embedder hears, in this order: mono, DC removal, resample, level, quantise, crop, pad.
+    """Processing from the file to the input of an embedder, in this order: mono, DC removal, resample, level, quantise, crop, pad.
 
     Attributes:
         mono: "first" channel or "mean" of the channels.
@@ -52,7 +52,7 @@ class Protocol:
         waveform: rule for every embedder not named in ``per_embedder``.
         per_embedder: embedder name -> its own rule.
         sample_rates: embedder name -> Hz, where an embedder comes in several.
-        clap_checkpoint: file name of the CLAP this protocol's score means.
+        clap_checkpoint: file name of the CLAP checkpoint that the CLAP score of this protocol uses.
         kl_epsilon: added to the generated distribution inside the log; 0 means exact log-softmax.
         kl_direction: "reference_generated" is KL(reference || generated).
         is_splits, is_seed: Inception Score bookkeeping.

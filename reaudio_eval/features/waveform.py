@@ -1,4 +1,4 @@
-"""The exact path from a decoded file to the samples an embedder hears, as a protocol states it."""
+"""Waveform processing of a protocol, before the embedder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reaudio_model.common.resample import Samples, resample
 
 
 def apply_rule(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> Samples:
-    """The waveform an embedder hears: the steps of ``rule`` in its order.
+    """The input of an embedder: the steps of ``rule`` in its order.
 
     Args:
         decoded: from :func:`decode`; not changed.

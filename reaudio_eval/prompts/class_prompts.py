@@ -1,4 +1,4 @@
-"""``--captions classes``: prompts made of class names, as many for every class, where a dataset's own prompts are too few for the tail."""
+"""Prompts made of class names (``--captions classes``), as many for every class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
 
 from reaudio_eval import plugins
 from reaudio_eval.prompts.dataset import Dataset, Prompt
@@ -17,15 +16,14 @@ SPLIT = "classes"
 PER_CLASS = 4
 # The first is the wording of CLAP's zero-shot classification (arXiv 2206.04769, section 3.4: "this is a sound of [class label]").
 TEMPLATES = ("this is a sound of {name}", "{name}", "the sound of {name}", "{name} can be heard", "a recording of {name}")
-Captions = Callable[[str], Sequence[str]]
 
 
 def class_prompts(dataset: Dataset, per_class: int = PER_CLASS) -> Dataset:
     """The dataset with prompts that name one class each, the same number for every class, and without references.
 
-    The classes are all that the dataset names (``label_names``), those that training never saw included. Captions come from the
-    dataset's file where that has ``class_captions(label) -> Sequence[str]``, else from ``TEMPLATES``; where there are fewer than
-    ``per_class`` they are used again, under another clip id and so with other noise. Metrics that need a real clip are undefined.
+    The classes are all that the dataset names (``label_names``), including those without training clips. Captions come from
+    ``DatasetPlugin.class_captions``, else from ``TEMPLATES``; where there are fewer than ``per_class`` they are used again, with
+    another clip id and so another noise seed. Metrics that need a real clip are undefined.
 
     Args:
         dataset: loaded.
@@ -37,29 +35,28 @@ def class_prompts(dataset: Dataset, per_class: int = PER_CLASS) -> Dataset:
     if per_class < 1:
         raise ReaudioError(f"--per-class must be 1 or more, not {per_class}.")
     if not dataset.label_names:
-        raise ReaudioError(f"The dataset {dataset.name} names no class, so --captions classes has nothing to ask for.")
-    own: Captions | None = getattr(plugins.load("datasets", dataset.name), "class_captions", None)
-    captions = own or (lambda label: [t.format(name=spoken(dataset.label_names[label])) for t in TEMPLATES])
+        raise ReaudioError(f"The dataset {dataset.name} names no class, so --captions classes has no prompts.")
+    plugin = plugins.load("datasets", dataset.name)
     stems = _stems(dataset)
     prompts = []
     for label in sorted(dataset.label_names):
-        wordings = captions(label)
-        prompts += [Prompt(f"{stems[label]}-{i + 1}", wordings[i % len(wordings)], (label,)) for i in range(per_class)]
+        captions = plugin.class_captions(label) or [t.format(name=spoken(dataset.label_names[label])) for t in TEMPLATES]
+        prompts += [Prompt(f"{stems[label]}-{i + 1}", captions[i % len(captions)], (label,)) for i in range(per_class)]
     note = (
         f"Prompts are made of the names of all {len(stems)} classes, {per_class} for each; they have no real clip, so metrics that "
-        "compare with one are undefined and there is no ceiling."
+        "compare with one are undefined and the real audio is not scored."
     )
     return dataclasses.replace(dataset, split=SPLIT, prompts=tuple(prompts), references={}, file_names={}, notes=(note,))
 
 
 def spoken(name: str) -> str:
-    """A display name as it stands in a sentence: "Male speech, man speaking" -> "male speech, man speaking"; "TV" stays."""
+    """A display name as written in a sentence: "Male speech, man speaking" -> "male speech, man speaking"; "TV" stays."""
     first = name.split(" ")[0]
     return name if first.isupper() and len(first) > 1 else name[:1].lower() + name[1:]
 
 
 def _stems(dataset: Dataset) -> dict[str, str]:
-    """Label -> what its clip ids begin with: its name as a file name, with some of its hash where two are alike."""
+    """Label -> the start of its clip ids: its name as a file name, with part of its hash where two are the same."""
     plain = {label: _slug(name) for label, name in dataset.label_names.items()}
     shared = Counter(plain.values())
     return {

@@ -12,14 +12,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One thing to generate.
+    """One caption to generate a clip for.
 
     Attributes:
         clip_id: unique in a dataset; the stem of the clip's file.
-        caption: the text a system was given.
+        caption: the text given to a system.
         labels: label ids (AudioSet mids for AudioCaps), in no particular order; empty when unknown.
-        labels_known: False when the labels cannot be trusted (an ambiguous match). Such a clip counts in the
-            overall numbers and in no stratum.
+        labels_known: False when the labels cannot be trusted (an ambiguous match). Such a clip is counted in
+            the overall numbers and in no stratum.
         source_id: the recording that the real clip was cut from (a youtube_id), or "" when unknown.
     """
 
@@ -31,7 +31,7 @@ class Prompt:
 
 
 def prompt_list_sha256(prompts: Iterable[Prompt]) -> str:
-    """SHA-256 (hex) of the sorted (clip_id, caption) list: which "test set" a number belongs to."""
+    """SHA-256 (hex) of the sorted (clip_id, caption) list, which identifies the test set of a number."""
     rows = sorted((p.clip_id, p.caption) for p in prompts)
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
@@ -52,9 +52,9 @@ class Dataset:
         file_names: naming scheme -> file stem -> clip_id: how files of these clips may be called (``naming.match_names``);
             empty when a file is always called after its clip id.
         notes: sentences the report prints (what was resolved, what was left out).
-        banner: a sentence that the report says before anything else, or "".
+        banner: a sentence at the top of the report, or "".
         pool_counts: label id -> number of clips with it that the default retrieval pool holds; a label not listed has 0. None
-            where nobody knows.
+            where it is unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How often each label occurs in a dataset: the histogram of the paper's Figures 1 and 4."""
+"""Label counts of a dataset (the paper's Figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 
 from reaudio_eval import plugins
 from reaudio_eval.prompts.dataset import Dataset
-from reaudio_eval.prompts.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_eval.prompts.strata import PAPER_BINS, Stratum, rarest_label, stratum_of
 from reaudio_model.common.errors import UnknownNameError
 
@@ -23,7 +22,7 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """How often each label occurs. Every count is of distinct clips unless it says otherwise.
+    """How often each label occurs. Counts are of distinct clips unless stated otherwise.
 
     Attributes:
         dataset: registered name.
@@ -55,8 +54,8 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
-    """Label counts of a registered dataset: of every split if it has ``split_labels``, else of ``options.split`` beside the
-    training counts.
+    """Label counts of a registered dataset: of every split where it has ``split_labels``, else the training counts and those
+    of ``options.split``.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -74,11 +73,11 @@ def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
     )
 
 
-def _read(module: ModuleType, options: DatasetOptions) -> tuple[SplitLabels, Counts]:
-    if hasattr(module, "split_labels"):
-        found: SplitLabels = module.split_labels(options)
+def _read(plugin: DatasetPlugin, options: DatasetOptions) -> tuple[SplitLabels, Counts]:
+    found = plugin.split_labels(options)
+    if found is not None:
         return found, _count(_clips(found, TRAIN))
-    data: Dataset = module.load(options)
+    data = plugin.load(options)
     clips = [p.labels for p in data.prompts if p.labels_known]
     labels = dict.fromkeys(chain(data.vocabulary, data.label_names, data.train_counts, *clips))
     names = {label: data.label_names.get(label, label) for label in labels}
@@ -96,7 +95,7 @@ def _count(clips: Sequence[tuple[str, ...]]) -> Counts:
 
 
 def _label_frame(names: Mapping[str, str], counts: Mapping[str, Counts]) -> pd.DataFrame:
-    columns = {f"n_{split}": [own.get(label, 0) for label in names] for split, own in counts.items()}
+    columns = {f"n_{split}": [of_split.get(label, 0) for label in names] for split, of_split in counts.items()}
     strata = [stratum_of(n, PAPER_BINS).name for n in columns[f"n_{TRAIN}"]]
     frame = pd.DataFrame({"label": list(names), "name": list(names.values()), **columns, "stratum": strata})
     return frame.sort_values([f"n_{TRAIN}", "label"], ascending=[False, True], ignore_index=True)

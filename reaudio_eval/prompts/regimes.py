@@ -1,4 +1,4 @@
-"""Regimes: what a system can have known of a class, from its training clips and from the pool it retrieves from."""
+"""Regimes: classes by training clips and clips in the retrieval pool."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEW = Regime("few_shot", "few-shot", "with 1 to {few_shot} training clips")
 SEEN = Regime("seen", "seen", "with more than {few_shot} training clips")
 REGIMES = (POOL_ONLY, NEITHER, UNKNOWN_POOL, FEW, SEEN)
 ZERO_SHOT = (POOL_ONLY, NEITHER, UNKNOWN_POOL)
-RARE = (*ZERO_SHOT, FEW)  # what the report is about; the classes seen are context
+RARE = (*ZERO_SHOT, FEW)  # reported first; seen classes are context
 
 
 def check_few_shot(few_shot: int) -> int:

@@ -1,4 +1,4 @@
-"""Fewer prompts that still cover every class: for looks at many settings where all prompts would take too long."""
+"""A sample of prompts that covers every class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def covering_sample(dataset: Dataset, n: int) -> Dataset:
 
     A prompt belongs to its rarest label; within a class the order is that of a hash of the clip id. Where a turn is not finished, its
     classes are taken in an order whose every beginning covers the range from rare to frequent evenly. A smaller sample is part of a
-    larger one, and the order of the dataset's prompts does not matter. Prompts without trusted labels are not taken.
+    larger one, and the order of the dataset's prompts does not matter. Prompts without trusted labels are left out.
 
     Args:
         dataset: with prompts; a note that says what was chosen is added to its notes.
@@ -38,7 +38,7 @@ def covering_sample(dataset: Dataset, n: int) -> Dataset:
     by_count = sorted(classes, key=lambda label: (dataset.n_train(label), label))
     turn = {by_count[place]: i for i, place in enumerate(_even_order(len(by_count)))}
     ordered = sorted(
-        ((i, turn[label], prompt.clip_id) for label, own in classes.items() for i, prompt in enumerate(own)),
+        ((i, turn[label], prompt.clip_id) for label, members in classes.items() for i, prompt in enumerate(members)),
     )
     chosen = {clip_id for _, _, clip_id in ordered[:n]}
     kept = tuple(p for p in dataset.prompts if p.clip_id in chosen)

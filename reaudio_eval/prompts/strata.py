@@ -1,7 +1,7 @@
 """Strata: classes grouped by how often they occur in training.
 
-A stratum is a half-open interval of integer training counts, fixed by the declared training set and never by the test set.
-Classes that training never saw are a stratum of their own in every scheme.
+A stratum is a half-open interval of training counts, defined by the training set and never by the test set. Classes without
+training clips are a stratum of their own in every scheme.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which classes a system met in its own training, so that none of them is called zero-shot for it.
+"""Classes in the training data of a system.
 
-A model file declares ``TRAINED_ON``: "dataset" (the evaluated dataset's training set), "all" (every class), or a tuple of names among
-``CORPORA``, () for nothing at all. For a folder of clips, or weights of the user's, ``--trained-on NAME=...`` says it.
+No class among them is called zero-shot for the system. A model declares ``ModelPlugin.trained_on``; for a folder of clips, or weights of
+the user's, ``--trained-on NAME=...`` states it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Training:
 
     Attributes:
         text: for the reader.
-        known: False where nobody said; then no class is called zero-shot for it.
-        counts_hold: the dataset's own training counts are the system's.
-        labels: classes met in training beyond those counts; None stands for every class.
+        known: False where it is not declared; then no class is called zero-shot for it.
+        counts_hold: the dataset's training counts are those of the system.
+        labels: classes in training beyond those counts; None stands for every class.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Training:
     labels: frozenset[str] | None = frozenset()
 
     def saw(self, label: str) -> bool:
-        """Whether the class was in the system's training, beyond what the dataset's counts say."""
+        """Whether the class was in the system's training data, apart from the dataset's counts."""
         return self.labels is None or label in self.labels
 
 
@@ -48,7 +48,8 @@ NOTHING = Training("nothing")
 
 
 def declared(value: str | Sequence[str] | None, dataset: Dataset) -> Training:
-    """What a model file's ``TRAINED_ON`` stands for; None is unknown.
+    """The meaning of ``ModelPlugin.trained_on``: "dataset" (the evaluated dataset's training set), "all" (every class), a
+    sequence of names among ``CORPORA``, () for nothing, or None for unknown.
 
     Raises:
         ReaudioError: no such word or corpus.
@@ -61,7 +62,7 @@ def declared(value: str | Sequence[str] | None, dataset: Dataset) -> Training:
     found = [_word(word, dataset) for word in words]
     if any(each is None for each in found):
         known = ", ".join(repr(word) for word in (DATASET, ALL, *CORPORA))
-        raise ReaudioError(f"TRAINED_ON {value!r} is not understood: it holds words among {known}.")
+        raise ReaudioError(f"trained_on {value!r} is not known: give names among {known}.")
     return _together([each for each in found if each is not None])
 
 
@@ -87,7 +88,7 @@ def _word(word: str, dataset: Dataset) -> Training | None:
 
 
 def from_option(name: str, value: str, dataset: Dataset) -> Training:
-    """What ``--trained-on NAME=VALUE`` stands for: "dataset", "all", "nothing", a corpus, or a file with a label or label name per line.
+    """The meaning of ``--trained-on NAME=VALUE``: "dataset", "all", "nothing", a corpus, or a file with a label or label name per line.
 
     Raises:
         ReaudioError: neither a word nor a file; a file that is empty, not UTF-8, or names a label the dataset does not know.
@@ -114,7 +115,9 @@ def _read(path: Path, dataset: Dataset) -> frozenset[str]:
         raise ReaudioError(f"{path} is not UTF-8: save it as UTF-8, a label or label name per line.") from error
     wanted = [(i, line) for i, line in enumerate(lines, start=1) if line and not line.startswith("#")]
     if not wanted:
-        raise ReaudioError(f"{path} names no label: write a label or label name per line, or say --trained-on NAME=nothing.")
+        raise ReaudioError(
+            f"{path} names no label: write a label or label name per line, or give --trained-on NAME=nothing."
+        )
     known = known_labels(dataset)
     return frozenset(label for i, line in wanted for label in known.parse(line, f"{path} line {i}"))
 

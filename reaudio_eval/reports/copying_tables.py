@@ -130,7 +130,7 @@ def _leak_scores(analysis: LongtailAnalysis) -> TableView | None:
 def copying_metrics(analysis: LongtailAnalysis) -> list[MetricInfo]:
     """The metrics of copying that have values, one for each embedder."""
     embedders = set(analysis.copying.copies["embedder"]) if len(analysis.copying.copies) else set()
-    return [m for m in analysis.metrics if m.name.startswith("copying_") and m.embedder in embedders]
+    return [m for m in analysis.metrics if m.role == "copying" and m.embedder in embedders]
 
 
 def copy_tables(analysis: LongtailAnalysis) -> list[TableView]:

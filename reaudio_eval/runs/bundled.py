@@ -31,7 +31,6 @@ BASELINES = ("re-audioldm-s-none",)
 COPY = "copy-retrieved"  # needs no network but CLAP, so it is always made anew
 KEY = "bundled"  # of the manifest
 NEIGHBOURS = "neighbours_sha256"  # of the manifest
-COPYING = "copying_"
 REMEDY = "give --baselines fresh to generate it anew, or --baselines none to leave it out"
 
 
@@ -173,8 +172,8 @@ def _against(scores: SystemScores, run: Run, control: Compared | None) -> System
     if control is not None and run.manifest.get(NEIGHBOURS) == neighbours_sha256(
         control, [p.clip_id for p in run.dataset.prompts]
     ):
-        return dataclasses.replace(scores, neighbours_of=control.of)
-    names = {m.name for m in scores.metrics if m.name.startswith(COPYING)}
+        return dataclasses.replace(scores, neighbours_of=control.system)
+    names = {m.name for m in scores.metrics if m.role == "copying"}
     reason = f"its bundled scores were compared with other retrieved clips; {REMEDY}"
     return dataclasses.replace(
         scores,

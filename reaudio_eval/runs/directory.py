@@ -23,7 +23,8 @@ from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, read_run_retrieval,
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
-from reaudio_eval.scores.system_scores import COPY_COLUMNS, SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.binding import stored_metrics
+from reaudio_eval.scores.system_scores import COPY_COLUMNS, SCORE_COLUMNS, SET_COLUMNS, SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
@@ -275,7 +276,7 @@ def _read(path: Path, manifest: Json) -> Run:
         manifest,
         SystemScores(
             system,
-            tuple(MetricInfo(**m) for m in manifest["metrics"]),
+            stored_metrics(manifest["metrics"]),
             scores,
             set_values,
             manifest["undefined"],

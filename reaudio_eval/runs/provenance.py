@@ -17,7 +17,7 @@ from reaudio_eval import __version__, plugins
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
 # Modules whose text decides a number; a change to one of them makes finished runs out of date.
 SCORING_FILES = (
-    "features/waveform.py", "features/extract.py", "features/protocols.py", "scores/score.py", "scores/evaluate.py",
+    "features/waveform.py", "features/extract.py", "features/protocols.py", "scores/score.py", "scores/evaluate.py", "scores/binding.py",
     "statistics/intervals.py", "prompts/strata.py", "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
 )  # fmt: skip
 

@@ -96,7 +96,7 @@ class RunStore:
         if system.name not in self.neighbours:
             return None
         of = self.neighbours[system.name]
-        return {"of": of.of} | {
+        return {"of": of.system} | {
             c: [[n.pair.clip_id, content.get(str(n.pair.audio))] for n in of.neighbours.get(c, ())] for c in clip_ids
         }
 

@@ -1,4 +1,4 @@
-"""The features of what was retrieved, for the metrics that compare a clip with it."""
+"""Features of retrieved clips, for the copying metric."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from reaudio_eval.scores.score import NamedMetric
 from reaudio_eval.scores.system_scores import COPY_COLUMNS, SystemScores
 from reaudio_model.records import Neighbour
 
-NEIGHBOURS = "neighbours"  # where the features of retrieved clips lie, beside those of systems and of the reference
+NEIGHBOURS = "neighbours"  # key of the retrieved clips among the systems and the reference
 
 
 class NeighbourFeatures:
-    """What an evaluation knows of retrieved clips.
+    """Retrieved clips of an evaluation.
 
     Args:
-        neighbours: system name -> what its clips are compared with.
+        neighbours: system name -> the retrieved clips that its clips are compared with.
         metrics: of the evaluation; without one that needs neighbours nothing is read.
     """
 
@@ -42,32 +42,34 @@ class NeighbourFeatures:
         return dict(sorted(found.items()))
 
     def _all(self) -> list[Neighbour]:
-        return [n for compared in self.neighbours.values() for own in compared.neighbours.values() for n in own]
+        return [n for compared in self.neighbours.values() for pairs in compared.neighbours.values() for n in pairs]
 
-    def heard(self, system: str, clip_id: str, clips: EmbeddedClips) -> list[tuple[Neighbour, str]]:
+    def readable(self, system: str, clip_id: str, clips: EmbeddedClips) -> list[tuple[Neighbour, str]]:
         """The neighbours of a prompt that could be read, and the content hash of each."""
         if system not in self.neighbours:
             return []
         known = clips.content.get(NEIGHBOURS, {})
         paths = [(n, str(n.pair.audio)) for n in self.neighbours[system].neighbours.get(clip_id, ())]
-        readable = next((features for features in clips.features.values()), {})
-        return [(n, known[path]) for n, path in paths if known.get(path) in readable]
+        decoded = next((features for features in clips.features.values()), {})
+        return [(n, known[path]) for n, path in paths if known.get(path) in decoded]
 
     def vectors(self, embedder: str, clips: EmbeddedClips, system: str, ids: Sequence[str]) -> tuple[FloatArray, ...] | None:
-        """Mean frames of each prompt's neighbours, float64 (k, d); None for a system that is compared with nothing."""
+        """Mean frames of each prompt's neighbours, float64 (k, d); None for a system that is not compared."""
         if system not in self.neighbours:
             return None
         features = clips.features[embedder]
         width = next((f.frames.shape[1] for f in features.values()), 0)
 
         def row(clip_id: str) -> FloatArray:
-            means = [features[sha].frames.astype(np.float64).mean(axis=0) for _, sha in self.heard(system, clip_id, clips)]
+            means = [
+                features[sha].frames.astype(np.float64).mean(axis=0) for _, sha in self.readable(system, clip_id, clips)
+            ]
             return np.stack(means) if means else np.empty((0, width))
 
         return tuple(row(clip_id) for clip_id in ids)
 
     def with_copies(self, scores: SystemScores, inputs: Mapping[str, MetricInput], clips: EmbeddedClips) -> SystemScores:
-        """The scores with how near each clip is to its neighbours under every embedder that has a metric of it."""
+        """The scores with the similarity of each clip to its nearest neighbour, under every embedder with a copying metric."""
         system = scores.system.name
         if system not in self.neighbours:
             return scores
@@ -77,27 +79,27 @@ class NeighbourFeatures:
             if any(f is not None for f in frames)
             else scores.copies
         )
-        return replace(scores, copies=table, neighbours_of=self.neighbours[system].of)
+        return replace(scores, copies=table, neighbours_of=self.neighbours[system].system)
 
-    def _copies(self, system: str, given: MetricInput, clips: EmbeddedClips) -> pd.DataFrame | None:
-        if given.reference is None or given.neighbours is None:
+    def _copies(self, system: str, inputs: MetricInput, clips: EmbeddedClips) -> pd.DataFrame | None:
+        if inputs.reference is None or inputs.neighbours is None:
             return None
-        found = nearest(given.generated.clip_means, given.neighbours)
+        nearest_pairs = nearest(inputs.generated.clip_means, inputs.neighbours)
         names = [
-            self.heard(system, clip_id, clips)[place][0].pair.clip_id if place >= 0 else None
-            for clip_id, place in zip(given.generated.clip_ids, found.position, strict=True)
+            self.readable(system, clip_id, clips)[place][0].pair.clip_id if place >= 0 else None
+            for clip_id, place in zip(inputs.generated.clip_ids, nearest_pairs.position, strict=True)
         ]
         table = {
-            "clip_id": list(given.generated.clip_ids),
-            "embedder": given.generated.embedder,
+            "clip_id": list(inputs.generated.clip_ids),
+            "embedder": inputs.generated.embedder,
             "neighbour_id": names,
-            "similarity": found.similarity,
-            "real_similarity": nearest(given.reference.clip_means, given.neighbours).similarity,
+            "similarity": nearest_pairs.similarity,
+            "real_similarity": nearest(inputs.reference.clip_means, inputs.neighbours).similarity,
         }
         return pd.DataFrame(table)[list(COPY_COLUMNS)].dropna(subset=["neighbour_id"])
 
     def audits(self, clips: EmbeddedClips) -> dict[str, list[ClipAudit]]:
-        """An entry for every clip that was retrieved, under :data:`NEIGHBOURS`; nothing where none was compared."""
+        """An entry for every clip that was retrieved, under :data:`NEIGHBOURS`; empty where none was compared."""
         found: dict[tuple[str, str], ClipAudit] = {}
         for neighbour in self._all():
             clip_id, path = neighbour.pair.clip_id, str(neighbour.pair.audio)

@@ -1,8 +1,8 @@
-"""From features to scores: every metric for one system, over all clips and within strata.
+"""Scoring one system: every metric, over all clips and within strata.
 
 Set metrics are evaluated on many subsets of clips in one call: all clips, the groups of a delete-a-group jackknife (for intervals and
 paired differences), and the strata. Where the expected value depends on the number of clips (Frechet, IS), strata are compared at equal
-n, and beside each stands the same metric between two disjoint halves of the real clips (the floor).
+n, with a floor: the same metric between two disjoint halves of the real clips.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, Metric
 
 JACKKNIFE_GROUPS = 20
 MATCHED_DRAWS = 20
-MIN_MATCHED_CLIPS = 5  # a half of a stratum; below that a Frechet distance says nothing
+MIN_MATCHED_CLIPS = 5  # in half a stratum; with fewer a Frechet distance has no meaning
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """A metric definition bound to an embedder. ``unavailable`` says why it cannot be computed for anyone."""
+    """A metric definition bound to an embedder. unavailable: why it cannot be computed for any system, or None."""
 
     definition: Metric
     info: MetricInfo
@@ -83,10 +83,10 @@ def _plan(definition: SetMetric, n: int, partition: Partition, seed: int) -> _Pl
         if definition.interval == "jackknife":
             add(stratum, "jackknife", [_same(rows[kept]) for kept in deleted_groups(len(rows), seed)])
 
-    everyone = np.arange(n)
-    add_whole(ALL, everyone)
+    all_rows = np.arange(n)
+    add_whole(ALL, all_rows)
     if "reference" in definition.needs and n >= 2 * MIN_MATCHED_CLIPS:
-        add(ALL, "matched", halves(everyone, n // 2, MATCHED_DRAWS, seed))
+        add(ALL, "matched", halves(all_rows, n // 2, MATCHED_DRAWS, seed))
     if definition.in_strata:
         size = matched_size(partition)
         for name, rows in partition.rows.items():
@@ -202,9 +202,9 @@ def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None)
     if len(inputs.generated) == 0:
         return "no clip could be scored"
     if "neighbours" in needs and inputs.neighbours is None:
-        return "no system of this report retrieves, or says what"
+        return "no system of this report retrieves, or its retrieval is unknown"
     if "reference" in needs and system.kind == "real" and "neighbours" not in needs:
-        return "the real clips are the reference: compared with themselves the value says nothing (see the floor)"
+        return "the real clips are the reference: compared with themselves the value has no meaning (see the floor)"
     if "reference" in needs and inputs.reference is None:
         return "needs reference audio"
     if "text" in needs and inputs.generated.text is None:
@@ -226,7 +226,7 @@ def score_system(
     """All metrics of one system.
 
     Args:
-        system: who is scored.
+        system: the system.
         metrics: definitions bound to embedders, in display order.
         inputs: embedder name -> features of generated and reference clips, rows sorted by clip id.
         partition: rows in each stratum, for set metrics.

@@ -1,21 +1,38 @@
-"""Scores of one system, and how a metric is read."""
+"""Core data types: metric and scores of one system."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
 
 Level = Literal["clip", "label", "set"]
+# What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score), the rank or probability of a label, a
+# divergence of class probabilities, a distance of sets of features, clarity and variety of a set, a spread over splits, copying of
+# retrieved clips.
+Role = Literal[
+    "text_similarity", "label_accuracy", "label_recall", "label_probability", "divergence", "distance", "diversity", "spread",
+    "copying", "other",
+]  # fmt: skip
+
+
+class Range(NamedTuple):
+    """Values that a metric can take; None: no bound on that side."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+UNBOUNDED = Range()
 
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """How a column is called and read.
+    """Name and meaning of a metric.
 
     Attributes:
         name: key in every file, carries the embedder: "kl_panns".
@@ -23,11 +40,13 @@ class MetricInfo:
         level: "clip" (a value a clip), "label" (a value a clip and label) or "set" (a value a set of clips).
         higher_is_better: direction.
         unit: "nats", "cosine", "probability", ... or "".
-        embedder: registered name of the network behind it.
+        embedder: registered name of its embedding model.
         embedder_sha256: its checkpoint, or "".
         source: paper and equation, or the implementation matched.
         target: the ideal value of a metric of which neither more nor less is better, else None; ``higher_is_better`` then only
-            says on which side a reader should worry.
+            tells which side is worse.
+        role: what it measures.
+        range: its possible values, [low, high].
     """
 
     name: str
@@ -39,20 +58,22 @@ class MetricInfo:
     embedder_sha256: str = ""
     source: str = ""
     target: float | None = None
+    role: Role = "other"
+    range: Range = UNBOUNDED
 
 
 @dataclass(frozen=True)
 class SystemScores:
-    """What the score stage knows of one system.
+    """Scores of one system.
 
     Attributes:
-        system: who.
+        system: the system.
         metrics: every metric attempted, in display order.
         scores: a row per clip-level or label-level value, columns ``SCORE_COLUMNS``.
         set_values: a row per set metric and subset, columns ``SET_COLUMNS``.
         undefined: metric name -> why it has no value for this system at all.
         copies: how near each clip is to what was retrieved for its prompt, columns ``COPY_COLUMNS``; empty without neighbours.
-        neighbours_of: whose neighbours these are: the system's own name, another's for a system that retrieves nothing, or "".
+        neighbours_of: the system that retrieved them: this one, another for a system that retrieves nothing, or "".
         seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
 
@@ -75,7 +96,7 @@ SCORE_COLUMNS: Sequence[str] = ("clip_id", "metric", "label", "value")
 # ci_low, ci_high float64 or NaN | ci_method str | n_clips int
 # floor float64 or NaN: the metric between two disjoint halves of the real clips, floor_n clips each
 # matched float64 or NaN: between generated clips of one half and real clips of the other, floor_n each: the number to
-#   read beside the floor | floor_n int | reason str or None: why value is NaN
+#   compare with the floor | floor_n int | reason str or None: why value is NaN
 SET_COLUMNS: Sequence[str] = (
     "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips",
     "floor", "matched", "floor_n", "reason",

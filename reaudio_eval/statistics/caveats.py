@@ -102,7 +102,7 @@ def reranked(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -
     """Systems whose clips a CLAP chose among candidates."""
     names = [f"{name} (of {s.candidates})" for name, s in sorted(systems.items()) if s.candidates > 1]
     if names:
-        titles = [m.title for m in metrics if m.name.startswith("clap_score")]
+        titles = [m.title for m in metrics if m.role == "text_similarity"]
         advice = f" That lifts {_listing(titles)} by itself: believe a metric of another network first." if titles else ""
         yield Alert(
             "warning" if titles else "note",

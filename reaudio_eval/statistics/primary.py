@@ -34,8 +34,8 @@ def choose_primary(metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted:
     with_value = set(overall.loc[overall["value"].notna(), "metric"])
     candidates = [m for m in metrics if m.name in with_value] or list(metrics)
     preferences = (
-        lambda m: m.name.startswith("clap_score"),
-        lambda m: m.name.startswith("label_recall"),
+        lambda m: m.role == "text_similarity",
+        lambda m: m.role == "label_recall",
         lambda m: m.level == "clip",
         lambda m: True,
     )

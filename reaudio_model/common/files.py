@@ -23,6 +23,11 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))
 
 
+def as_path(value: str | os.PathLike[str]) -> Path:
+    """A path as a user gives it: ``~`` is expanded."""
+    return Path(value).expanduser()
+
+
 def folder_name(name: str) -> str:
     """A name a user chose as the name of a folder: letters, digits, "-", "_" and "." stay, anything else becomes "_"."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"

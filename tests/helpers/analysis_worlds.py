@@ -24,9 +24,9 @@ analyse = partial(analyse_by_default, min_classes=2)
 EXACT = 1e-9  # the same sums in another order; BLAS may block a matrix product differently
 FRAMES = tuple(COLUMNS)
 
-CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
+CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns")
-RECALL = MetricInfo("label_recall_panns", "Label recall (PANNs)", "label", True, "probability", "panns")
+RECALL = MetricInfo("label_recall_panns", "Label recall (PANNs)", "label", True, "probability", "panns", role="label_recall")
 KAD = MetricInfo("kad_panns", "KAD (PANNs)", "set", False, "", "panns")
 
 ClipValues = Mapping[str, float]

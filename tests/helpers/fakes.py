@@ -17,9 +17,8 @@ EMBEDDER = '''
 import numpy as np
 
 from reaudio_model.common.weights import sha256_file
-from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderPlugin, EmbedderSpec
 
-SPEC = EmbedderSpec("Bands", (16000,), False, True, True, "eight", 0.0, (), "tests")
 CALLS = []
 
 
@@ -43,8 +42,14 @@ class Bands:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def load(checkpoint, *, sample_rate, device, cache_dir=None):
-    return Bands(checkpoint, sample_rate)
+class BandsPlugin(EmbedderPlugin):
+    spec = EmbedderSpec("Bands", (16000,), False, True, True, "eight", 0.0, (), "tests")
+
+    def load(self, checkpoint, *, sample_rate, device, cache_dir=None):
+        return Bands(checkpoint, sample_rate)
+
+
+PLUGIN = BandsPlugin()
 '''
 
 

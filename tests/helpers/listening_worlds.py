@@ -19,7 +19,7 @@ from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, Metric
 QUALITY = {"ours": 0.6, "plain": -0.2, "weak": -0.8}
 CLASSES = {"dog": 5000, "bell": 400, "owl": 12, "gong": 0}
 METRICS = (
-    MetricInfo("clap_score_tests", "CLAP score", "clip", True, "cosine", "tests"),
+    MetricInfo("clap_score_tests", "CLAP score", "clip", True, "cosine", "tests", role="text_similarity"),
     MetricInfo("kl_tests", "KL divergence", "clip", False, "nats", "tests"),
     MetricInfo("chance_tests", "Chance", "clip", True, "", "tests"),
     MetricInfo("fad_tests", "FAD", "set", False, "", "tests"),

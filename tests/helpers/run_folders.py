@@ -18,9 +18,11 @@ from reaudio_eval.runs.directory import write_run
 from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
 from reaudio_model.common.files import canonical_sha256
 
-CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "tests")
+CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "tests", role="text_similarity")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns", "b" * 64, "tests")
-RECALL = MetricInfo("label_recall_panns", "Label recall (PANNs)", "label", True, "share", "panns", "b" * 64, "tests")
+RECALL = MetricInfo(
+    "label_recall_panns", "Label recall (PANNs)", "label", True, "share", "panns", "b" * 64, "tests", role="label_recall"
+)
 KAD = MetricInfo("kad_panns", "KAD (PANNs)", "set", False, "", "panns", "b" * 64, "tests")
 METRICS = (CLAP, KL, RECALL, KAD)
 CLASSES = {f"l{i:02d}": n for i, n in enumerate((5000, 2000, 1200, 1000, 1000, 400, 200, 150, 120, 100, 40, 20, 9, 3, 1, 0))}

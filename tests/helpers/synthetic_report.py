@@ -20,7 +20,9 @@ from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 
 STRATA = (Stratum("head", 1000, None), Stratum("medium", 100, 1000), Stratum("tail", 1, 100), Stratum("zero-shot", 0, 1))
 METRICS = (
-    MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "Wu et al. 2023"),
+    MetricInfo(
+        "clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "Wu et al. 2023", role="text_similarity"
+    ),
     MetricInfo(
         "label_recall_panns", "Label recall (PANNs)", "label", True, "probability", "panns", "b" * 64, "this package"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_plugin_folder_adds_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "metrics" / "mine.py").write_text('"""My metric."""\nMETRICS = ()\n', encoding="utf-8")
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
     assert plugins.entries("metrics")["mine"].description == "My metric."
-    assert plugins.load("metrics", "mine").METRICS == ()
+    assert plugins.load("metrics", "mine") == ()
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,9 @@ def test_listing_imports_no_torch(what: str) -> None:
 def test_a_file_with_variants_is_several_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "my_model.py").write_text(
-        '"""Mine."""\nKIND = "generated"\nVARIANTS: dict[str, str] = {"": "plain", "x-large": "big"}\n', encoding="utf-8"
+        '"""Mine."""\nfrom reaudio_eval.clips.models.real import PLUGIN\n'
+        'VARIANTS: dict[str, str] = {"": "plain", "x-large": "big"}\n',
+        encoding="utf-8",
     )
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
     table = plugins.entries("models")
@@ -87,3 +90,80 @@ def test_models_are_named_as_papers_name_them() -> None:
     assert plugins.find("models", "re-audioldm-l").variant == "l"
     with pytest.raises(UnknownNameError, match=r"Unknown model 're-audioldm-m'\. Did you mean 're-audioldm-"):
         plugins.load("models", "re-audioldm-m")
+
+
+def write(folder: Path, place: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (
+            "models",
+            "PLUGIN = 3",
+            r"bad\.py needs PLUGIN, an instance of a subclass of reaudio_eval\.clips\.models\.ModelPlugin\.$",
+        ),
+        ("datasets", "def load(options): ...", r"needs PLUGIN, .* of reaudio_eval\.prompts\.datasets\.DatasetPlugin\.$"),
+        ("embedders", "", r"needs PLUGIN, .* of reaudio_eval\.features\.embedders\.EmbedderPlugin\.$"),
+        ("metrics", "METRICS = (1,)", r"needs METRICS, a tuple of definitions of reaudio_eval\.scores\.metrics"),
+        ("metrics", "", r"needs METRICS"),
+        ("metrics", "import not_there", r"bad\.py cannot be imported: No module named 'not_there'\.$"),
+        (
+            "models",
+            "from reaudio_eval.clips.models import ModelPlugin\nclass M(ModelPlugin): ...\nPLUGIN = M()",
+            r"cannot be imported: .* abstract .*clips",
+        ),
+    ],
+)
+def test_an_incomplete_file_is_refused_in_one_sentence(
+    kind: str, text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, f"{kind}/bad.py", text, monkeypatch)
+    with pytest.raises(ReaudioError, match=message):
+        plugins.load(kind, "bad")  # type: ignore[call-overload]
+
+
+def test_every_bundled_plugin_is_complete() -> None:
+    assert all(plugins.load("models", name) for name in plugins.entries("models"))
+    assert all(plugins.load("datasets", name) for name in plugins.entries("datasets"))
+    assert all(plugins.load("embedders", name).spec for name in plugins.entries("embedders"))
+    assert all(plugins.load("metrics", name) for name in plugins.entries("metrics"))
+
+
+def test_an_evaluation_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '"""A toy evaluation."""\nfrom . import page\nfrom reaudio_eval_plugins.evaluations.toy.page import TITLE\n'
+    write(tmp_path, "evaluations/toy/__init__.py", text, monkeypatch)
+    write(tmp_path, "evaluations/toy/page.py", 'TITLE = "Toy"\n', monkeypatch)
+    write(tmp_path, "evaluations/_private/__init__.py", "", monkeypatch)
+    write(tmp_path, "evaluations/base.py", "", monkeypatch)
+    entries = plugins.entries("evaluations")
+    assert entries["toy"].description == "A toy evaluation."
+    assert {"longtail", "zeroshot", "sweep", "compare", "listening", "toy"} <= set(entries)
+    assert not {"base", "_private", "private"} & set(entries)
+    module = plugins.load("evaluations", "toy")
+    assert module.TITLE == module.page.TITLE == "Toy"
+    assert plugins.load("evaluations", "longtail").__name__ == "reaudio_eval.evaluations.longtail"
+
+
+def test_an_evaluation_of_the_same_name_in_another_folder_has_its_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write(tmp_path / name, "evaluations/same/__init__.py", "from .page import TITLE\n", monkeypatch)
+        write(tmp_path / name, "evaluations/same/page.py", f"TITLE = {name!r}\n", monkeypatch)
+        assert name == plugins.load("evaluations", "same").TITLE
+
+
+def test_an_entry_point_names_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def points(group: str) -> list[EntryPoint]:
+        value = {"reaudio_eval.models": "reaudio_eval.clips.models.real", "reaudio_eval.metrics": "json:dumps"}.get(group)
+        return [EntryPoint("theirs", value, group)] if value else []
+
+    monkeypatch.setattr(plugins, "entry_points", points)
+    assert plugins.load("models", "theirs").kind == "real"
+    with pytest.raises(ReaudioError, match="must name a module"):
+        plugins.load("metrics", "theirs")

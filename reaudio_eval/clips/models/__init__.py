@@ -1,35 +1,26 @@
-"""Models: whatever makes clips. One file each, found by file name (``registry.models``).
+"""Models: sources of clips, one file each.
 
-A model file has ``KIND`` ("generated", "real" or "noise"), perhaps ``VARIANTS`` (see ``registry``), and
-``clips(request: ClipRequest) -> Mapping[str, Path]``: clip_id -> audio file, made (or found) for the prompts asked for.
-It may have ``check(dataset: str, weights: Path | None, variant: str)``, which raises before anything is loaded what can be known then.
-A clip that could not be made or found is left out of the mapping; the audit lists it.
-
-It may say what it was trained on, ``TRAINED_ON`` (see ``training_labels``), for the zero-shot report; and that it is no system that
-competes, ``NOT_A_SYSTEM``, a sentence why: then it is shown as "NAME (not a system)" everywhere.
-A model that samples, and so can be swept, has ``defaults(variant: str, weights: Path | None) -> Sampling``: every setting that it uses
-unless told otherwise, k 0 and retrieval "none" where it retrieves nothing.
-One that can make several candidates of each clip and keep the one that its own CLAP finds nearest to the prompt
-(``Sampling.candidates``) says ``CANDIDATES = True``.
-A model that retrieves may also have ``retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None``, asked after
-``clips`` with what that returned: what was retrieved for the prompts (:class:`reaudio_eval.clips.system.Retrieval`), or
-None where nothing was. The run keeps it, and the report looks for leaks and copies in it.
+A file has ``PLUGIN``, an instance of a subclass of :class:`ModelPlugin`, and perhaps ``VARIANTS``; its name is the model's (see
+``reaudio_eval.plugins``).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.system import Retrieval, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
 
 
 @dataclass
 class Spent:
-    """What making clips took; a model that generates adds to it. clips: computed; seconds: of computing them, nothing else."""
+    """Cost of making clips, counted by models that generate. clips: computed; seconds: computing time."""
 
     clips: int = 0
     seconds: float = 0.0
@@ -37,21 +28,22 @@ class Spent:
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """What a model is asked for.
+    """The clips that a model must make or find.
 
     Attributes:
-        prompts: for which clips.
-        dataset: where they come from (training counts, references).
-        output: a folder of its own to write clips to, as ``<clip_id>.wav``; never the user's.
+        prompts: of the clips.
+        dataset: their dataset (training counts, references).
+        output: a folder for this system alone to write clips to, as ``<clip_id>.wav``; never the user's.
         source: the folder given on the command line (``--clips NAME=FOLDER``), or None.
         seed: run seed; the seed of a clip is ``reaudio_model.common.seeds.clip_seed(seed, clip_id)``.
-        variant: which of the file's ``VARIANTS`` is meant; "" in a file without.
+        variant: one of the file's ``VARIANTS``; "" in a file without.
         weights: the user's weights of this model (``--weights NAME=FOLDER``), or None.
         index: the user's retrieval index (``--index``), or None.
-        sampling: what the user said about sampling.
-        spent: where a model that generates adds what it took.
-        kept: where a model may keep what is costly to load for the next request of the same command.
-        batch_size, device, jobs, cache_dir, reporter: as in ``evaluate.Options``; a model that generates shows its progress.
+        sampling: the user's settings.
+        spent: a model that generates adds its cost here.
+        kept: a model may keep here what is costly to load, for the next request of the same command.
+        batch_size, device, jobs, cache_dir: as in ``scores.evaluate.Options``.
+        reporter: shows the progress of a model that generates.
     """
 
     prompts: tuple[Prompt, ...]
@@ -70,3 +62,59 @@ class ClipRequest:
     jobs: int = 2
     cache_dir: Path | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+
+
+class ModelPlugin(ABC):
+    """A registered model. ``clips`` is required, the rest is optional.
+
+    Attributes:
+        kind: "generated", "real" or "noise".
+        trained_on: training data, for the zero-shot report: "dataset" (the evaluated dataset's training set), "all" (every class), a
+            sequence of names among ``training_labels.CORPORA`` (() for none), or None for unknown.
+        not_a_system: a sentence that says why this model is shown in reports but not compared; "" for one that is.
+        candidates: whether it can generate several candidates of each clip and keep the one that its CLAP finds nearest to the
+            prompt (``Sampling.candidates``).
+    """
+
+    kind: SystemKind = "generated"
+    trained_on: str | Sequence[str] | None = None
+    not_a_system: str = ""
+    candidates: bool = False
+
+    @abstractmethod
+    def clips(self, request: ClipRequest) -> Mapping[str, Path]:
+        """clip_id -> audio file, made or found for the prompts. A clip that is left out is listed in the audit as missing.
+
+        Raises:
+            ReaudioError: the model cannot run, or its folder cannot be written.
+        """
+
+    def check(self, dataset: str, weights: Path | None, variant: str) -> None:
+        """Refuse a request before anything is loaded.
+
+        Args:
+            dataset: registered name.
+            weights: the user's weights of this model, or None.
+            variant: one of the file's ``VARIANTS``, or "".
+
+        Raises:
+            ReaudioError: the model cannot run on this dataset with these weights.
+        """
+        return
+
+    def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
+        """Every sampling setting used by default, with k 0 and retrieval "none" where nothing is retrieved; None for a model that
+        does not sample, which cannot be swept.
+
+        Raises:
+            ReaudioError: ``weights`` cannot be read.
+        """
+        return None
+
+    def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+        """What was retrieved for ``clips``, the return value of :meth:`clips`; None where nothing was.
+
+        Raises:
+            ReaudioError: a damaged table.
+        """
+        return None

@@ -1,40 +1,43 @@
-"""Any system's clips from a folder: ``--clips NAME=FOLDER``, with ``retrieved.parquet`` in it where the system retrieved."""
+"""Clips of any system, from a folder (``--clips NAME=FOLDER``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest, ModelPlugin
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, match_names
 
-KIND = "generated"
+
+class Clips(ModelPlugin):
+    """Clips that the user has."""
+
+    def clips(self, request: ClipRequest) -> dict[str, Path]:
+        """The files of ``request.source`` that belong to the prompts, by the dataset's naming schemes (else by clip id).
+
+        Raises:
+            ReaudioError: no folder given; or see ``audio.find_clips``.
+        """
+        if request.source is None:
+            raise ReaudioError("The model clips needs a folder: --clips NAME=FOLDER.")
+        schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
+        found = match_names(schemes, find_clips(request.source)).files
+        return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}
+
+    def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
+        """The content of ``retrieved.parquet`` in the folder, as ``reaudio-model generate`` and ``reaudio-model index search`` write it.
+
+        Raises:
+            ReaudioError: not such a table.
+        """
+        from reaudio_eval.clips.retrieval import RETRIEVED, read_retrieval
+
+        if request.source is None or not (request.source / RETRIEVED).is_file():
+            return None
+        return read_retrieval(request.source)
 
 
-def clips(request: ClipRequest) -> dict[str, Path]:
-    """The files of ``request.source`` that belong to the prompts, by the dataset's naming schemes (else by clip id).
-
-    Raises:
-        ReaudioError: no folder given; or see ``audio.find_clips``.
-    """
-    if request.source is None:
-        raise ReaudioError("The model clips needs a folder: --clips NAME=FOLDER.")
-    schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
-    found = match_names(schemes, find_clips(request.source)).files
-    return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}
-
-
-def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
-    """What ``retrieved.parquet`` in the folder says, as ``reaudio-model generate`` and ``reaudio-model index search`` write it.
-
-    Raises:
-        ReaudioError: not such a table.
-    """
-    from reaudio_eval.clips.retrieval import RETRIEVED, read_retrieval
-
-    if request.source is None or not (request.source / RETRIEVED).is_file():
-        return None
-    return read_retrieval(request.source)
+PLUGIN = Clips()

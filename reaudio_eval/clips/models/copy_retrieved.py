@@ -1,36 +1,41 @@
-"""The nearest neighbour of each prompt, submitted as it is: what retrieval alone buys."""
+"""The nearest neighbour of each prompt, unchanged: gain from retrieval alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest, ModelPlugin
+from reaudio_eval.clips.models._pipeline_model import MINIATURE
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import ReaudioError
 
-KIND = "generated"
-TRAINED_ON = ()  # it makes nothing: what it submits was found in the pool
+
+class CopyRetrieved(ModelPlugin):
+    """A control without a generator."""
+
+    trained_on = ()  # it has no training: its clips are those of the pool
+
+    def clips(self, request: ClipRequest) -> dict[str, Path]:
+        """The retrieved clips of the miniature's pool.
+
+        Raises:
+            ReaudioError: another dataset: its neighbours are written by ``reaudio-model index search``.
+        """
+        from reaudio_eval.clips.models._re_audioldm import copied_clips
+
+        if request.dataset.name != MINIATURE:
+            raise ReaudioError(
+                "copy-retrieved knows the pool of the miniature only: for another dataset copy the first neighbours that `reaudio-model "
+                "index search` names into a folder and give it with --clips."
+            )
+        return copied_clips(request)
+
+    def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval:
+        """The neighbours that were copied, as ``clips`` has written them."""
+        from reaudio_eval.clips.retrieval import read_retrieval
+
+        return read_retrieval(request.output)
 
 
-def clips(request: ClipRequest) -> dict[str, Path]:
-    """The retrieved clips of the miniature's pool.
-
-    Raises:
-        ReaudioError: another dataset: its neighbours are written by ``reaudio-model index search``.
-    """
-    from reaudio_eval.clips.models._re_audioldm import MINIATURE, copied_clips
-
-    if request.dataset.name != MINIATURE:
-        raise ReaudioError(
-            "copy-retrieved knows the pool of the miniature only: for another dataset copy the first neighbours that `reaudio-model "
-            "index search` names into a folder and give it with --clips."
-        )
-    return copied_clips(request)
-
-
-def retrieved(request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval:
-    """The neighbours that were copied, as ``clips`` has just written them down."""
-    from reaudio_eval.clips.retrieval import read_retrieval
-
-    return read_retrieval(request.output)
+PLUGIN = CopyRetrieved()

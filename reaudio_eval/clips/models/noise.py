@@ -1,4 +1,4 @@
-"""Pink noise as long and as loud as the real clip: the floor any system must beat."""
+"""Pink noise as long and as loud as the real clip (lower reference)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest, ModelPlugin
 from reaudio_model.common.audio import decode, wav_bytes
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.files import atomic_write
 from reaudio_model.common.resample import Samples
 from reaudio_model.common.seeds import clip_seed
 
-KIND = "noise"
 SAMPLE_RATE = 16_000
 # Without a reference that can be read (or where it is silent).
 SECONDS = 10.0
@@ -25,15 +24,23 @@ MAX_PEAK = 0.99
 JOBS = 4
 
 
-def clips(request: ClipRequest) -> dict[str, Path]:
-    """A clip of noise for every prompt in ``request.output``, 16-bit WAV at 16 kHz; a file already right is left alone.
+class Noise(ModelPlugin):
+    """The lower reference."""
 
-    Raises:
-        ReaudioError: the folder cannot be written.
-    """
-    clip_ids = [p.clip_id for p in request.prompts]
-    with ThreadPoolExecutor(max_workers=JOBS) as pool:
-        return dict(zip(clip_ids, pool.map(partial(_make, request), clip_ids), strict=True))
+    kind = "noise"
+
+    def clips(self, request: ClipRequest) -> dict[str, Path]:
+        """A clip of noise for every prompt in ``request.output``, 16-bit WAV at 16 kHz; a file already right is left alone.
+
+        Raises:
+            ReaudioError: the folder cannot be written.
+        """
+        clip_ids = [p.clip_id for p in request.prompts]
+        with ThreadPoolExecutor(max_workers=JOBS) as pool:
+            return dict(zip(clip_ids, pool.map(partial(_make, request), clip_ids), strict=True))
+
+
+PLUGIN = Noise()
 
 
 def _make(request: ClipRequest, clip_id: str) -> Path:

@@ -133,7 +133,7 @@ def primary_metric(analysis: ListeningAnalysis) -> MetricInfo | None:
     """The metric drawn against the ratings: a CLAP score, else the first with values of clips."""
     scored = {s.metric for s in analysis.key.scores if s.clip_id is not None}
     candidates = [m for m in analysis.key.metrics if m.name in scored]
-    return min(candidates, key=lambda m: not m.name.startswith("clap_score"), default=None)
+    return min(candidates, key=lambda m: m.role != "text_similarity", default=None)
 
 
 def sentences(analysis: ListeningAnalysis) -> Iterator[str]:

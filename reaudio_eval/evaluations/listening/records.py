@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from reaudio_eval.clips.system import SystemKind
 from reaudio_eval.evaluations.listening.request import AudioFormat, Design
+from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import json_bytes
@@ -166,7 +167,7 @@ def _key(found: dict[str, Any]) -> Key:
             "prompts": tuple(TestPrompt(**p) for p in found["prompts"]),
             "strata": tuple(found["strata"]),
             "forms": tuple(Form(f["form"], tuple(_item(i) for i in f["items"])) for f in found["forms"]),
-            "metrics": tuple(MetricInfo(**m) for m in found["metrics"]),
+            "metrics": stored_metrics(found["metrics"]),
             "scores": tuple(Score(**s) for s in found["scores"]),
             "notes": tuple(found["notes"]),
         }

@@ -167,7 +167,7 @@ def sweep_alerts(analysis: LongtailAnalysis, cells: Sequence[Cell], defaults: Sa
         defaults: the model's own settings.
     """
     pairs = {(cell.settings.k, cell.settings.retrieval) for cell in cells}
-    judges = [m for m in analysis.metrics if m.name.startswith("clap_score")]
+    judges = [m for m in analysis.metrics if m.role == "text_similarity"]
     if len(pairs) > 1:
         yield Alert(
             "note",

@@ -140,14 +140,12 @@ def _check_request(request: SweepRequest, defaults: Sampling) -> None:
 
 
 def _model_defaults(model: str, weights: Path | None) -> Sampling:
-    entry = plugins.find("models", model)
-    module = plugins.load("models", model)
-    if not hasattr(module, "defaults"):
+    found = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
+    if found is None:
         raise ReaudioError(
             f"{model} does not sample, so there is nothing to vary: name a model that generates, such as re-audioldm-l "
             "(`reaudio-eval list models`)."
         )
-    found: Sampling = module.defaults(entry.variant, weights)
     return found
 
 

@@ -151,13 +151,13 @@ def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training
         if name not in models:
             raise UnknownNameError("system of --trained-on", name, models)
     for name, (model, users) in models.items():
-        module = plugins.load("models", model)
+        plugin = plugins.load("models", model)
         if name in request.trained_on:
             found[name] = from_option(name, str(Path(request.trained_on[name]).expanduser()), dataset)
-        elif module.KIND != "generated":
+        elif plugin.kind != "generated":
             found[name] = NOTHING
         else:
-            found[name] = UNKNOWN if users else declared(getattr(module, "TRAINED_ON", None), dataset)
+            found[name] = UNKNOWN if users else declared(plugin.trained_on, dataset)
     return found
 
 

@@ -1,17 +1,15 @@
-"""Embedders: the networks that listen. One file each, found by file name (``registry.embedders``).
+"""Embedders: audio embedding models, one file each.
 
-An embedder file imports torch only inside functions and has
-
-- ``SPEC``: an :class:`EmbedderSpec`;
-- ``load(checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder`` which verifies the
-  checkpoint (architecture, completeness, a self-test vector where one exists) and raises
-  :class:`reaudio_model.common.errors.CheckpointError`; ``cache_dir`` keeps converted checkpoints (``checkpoints.load_state_dict``).
+A file has ``PLUGIN``, an instance of a subclass of :class:`EmbedderPlugin`, and imports torch only inside functions; its name is the
+embedder's (see ``reaudio_eval.plugins``).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -41,15 +39,15 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class EmbedderSpec:
-    """What is known without loading it.
+    """Properties of an embedder that are known without loading it.
 
     Attributes:
         title: for people, e.g. "PANNs Cnn14".
         sample_rates: Hz it can work at, the default first; the protocol chooses.
         many_frames: several embedding vectors a clip (VGGish) or one.
-        has_logits, has_text: what it gives beside the embedding.
+        has_logits, has_text: whether it also gives class logits, and embeddings of captions.
         vocabulary_name: order of its logits ("audioset-527") or None.
-        min_seconds: shorter clips are zero-padded at the end to this length by the embedder (and the audit says so).
+        min_seconds: shorter clips are zero-padded at the end to this length by the embedder.
         checkpoints: the published files, the default first.
         source: paper and implementation matched.
         folder: a checkpoint may be a folder in transformers' layout, or a hub id.
@@ -80,7 +78,7 @@ class ClipFeatures(NamedTuple):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A loaded network. ``sha256`` is that of the checkpoint file as given (before any conversion)."""
+    """A loaded network. sha256: of the checkpoint file as given, before any conversion; sample_rate: Hz."""
 
     sha256: str
     sample_rate: int
@@ -94,9 +92,41 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class TextEmbedder(Embedder, Protocol):
-    """An embedder that also reads (CLAP). One that may also retrieve has ``encoder_sha256``, the identity of its network as a
-    ``RetrievalIndex`` names it, so that a report can tell when the judge is the retriever."""
+    """An embedder of audio and text in one space (CLAP)."""
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Identity of the network as a ``RetrievalIndex`` names it, so that a report can warn of a system that retrieves with the network
+        that scores it; "" for a network that no index is made with."""
+        ...
 
     def embed_text(self, captions: Sequence[str]) -> npt.NDArray[np.float32]:
         """float32 (len(captions), d), unit norm, in the space of ``embed``'s frames."""
         ...
+
+
+class EmbedderPlugin(ABC):
+    """A registered embedder."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> EmbedderSpec:
+        """Its properties; a class attribute will do."""
+
+    @abstractmethod
+    def load(self, checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder:
+        """The network with the weights of ``checkpoint``, verified: architecture, completeness, a self-test where one exists.
+
+        Args:
+            checkpoint: a file, or a folder where ``spec.folder``.
+            sample_rate: Hz, one of ``spec.sample_rates``.
+            device: "cpu", "cuda", "cuda:1", ...
+            cache_dir: keeps converted checkpoints (``reaudio_model.common.weights.load_state_dict``); None keeps nothing.
+
+        Returns:
+            A :class:`TextEmbedder` where ``spec.has_text``.
+
+        Raises:
+            CheckpointError: missing, damaged, unsafe, or the file of another network.
+            ReaudioError: another sample rate, or a device that is not there.
+        """

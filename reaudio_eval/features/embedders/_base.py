@@ -1,4 +1,4 @@
-"""What the bundled embedders share: waveforms in batches of equal length, and checks after loading."""
+"""Base class of torch embedders, and checks after loading."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
 from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
-from reaudio_eval.features.embedders.clap import SPEC
 from reaudio_model.common.inference import open_device
 from reaudio_model.common.weights import checkpoint_sha256
 from reaudio_model.encoders.clap import Clap, load_clap
@@ -21,8 +20,8 @@ from reaudio_model.encoders.clap import Clap, load_clap
 class ClapEmbedder(TorchEmbedder):
     """One unit-norm frame a clip, and unit-norm text embeddings."""
 
-    def __init__(self, clap: Clap, *, sha256: str, device: torch.device) -> None:
-        super().__init__(sha256=sha256, sample_rate=clap.sample_rate, device=device, min_seconds=SPEC.min_seconds)
+    def __init__(self, clap: Clap, spec: EmbedderSpec, *, sha256: str, device: torch.device) -> None:
+        super().__init__(sha256=sha256, sample_rate=clap.sample_rate, device=device, min_seconds=spec.min_seconds)
         self._clap = clap
 
     @property
@@ -41,12 +40,12 @@ class ClapEmbedder(TorchEmbedder):
         return self._clap.embed_text(captions).cpu().numpy()
 
 
-def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, spec: EmbedderSpec = SPEC) -> ClapEmbedder:
-    """See :func:`reaudio_eval.features.embedders.clap.load`."""
+def load(path: Path, spec: EmbedderSpec, *, sample_rate: int, device: str, cache_dir: Path | None) -> ClapEmbedder:
+    """See :func:`reaudio_eval.features.embedders.clap.Clap.load`."""
     check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     clap = load_clap(path, device=where, cache_dir=cache_dir)
     check_rate(f"The CLAP in {path}", sample_rate, (clap.sample_rate,))
-    embedder = ClapEmbedder(clap, sha256=checkpoint_sha256(path), device=where)
+    embedder = ClapEmbedder(clap, spec, sha256=checkpoint_sha256(path), device=where)
     check_finite(embedder, path)
     return embedder

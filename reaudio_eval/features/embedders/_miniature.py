@@ -1,4 +1,4 @@
-"""The miniature's taggers as embedders: one vector a clip, and logits of the miniature's classes in alphabetical order."""
+"""The miniature's taggers: one vector a clip, logits of its classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
 from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import open_device
@@ -15,18 +15,16 @@ from reaudio_model.common.weights import checkpoint_sha256
 from reaudio_model.miniature.world import train_counts
 from reaudio_model.taggers.tagger_files import load_tagger
 
-SAMPLE_RATE = 16_000
-MIN_SECONDS = 0.32
-VOCABULARY = "miniature-classes"
-
 
 class TaggerEmbedder(TorchEmbedder):
-    """A tagger of :mod:`reaudio_model.taggers.tagger_files`."""
+    """A tagger of :mod:`reaudio_model.taggers.tagger_files`; its logits are of the miniature's classes in alphabetical order."""
 
-    def __init__(self, folder: Path, *, sample_rate: int, device: str) -> None:
-        check_rate("The miniature's tagger", sample_rate, (SAMPLE_RATE,))
+    def __init__(self, folder: Path, spec: EmbedderSpec, *, sample_rate: int, device: str) -> None:
+        check_rate("The miniature's tagger", sample_rate, spec.sample_rates)
         where = open_device(device)
-        super().__init__(sha256=checkpoint_sha256(folder), sample_rate=SAMPLE_RATE, device=where, min_seconds=MIN_SECONDS)
+        super().__init__(
+            sha256=checkpoint_sha256(folder), sample_rate=sample_rate, device=where, min_seconds=spec.min_seconds
+        )
         self._network, classes = load_tagger(folder, device=where)
         if list(classes) != sorted(train_counts()):
             raise CheckpointError(f"{folder} is a tagger of other classes than the miniature's.")

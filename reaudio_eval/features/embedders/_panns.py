@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
 from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
-from reaudio_eval.features.embedders.panns import SPEC
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
@@ -117,8 +116,8 @@ class Cnn14(nn.Module):
 class PannsEmbedder(TorchEmbedder):
     """One frame a clip, and logits."""
 
-    def __init__(self, network: Cnn14, *, sha256: str, sample_rate: int, device: torch.device) -> None:
-        super().__init__(sha256=sha256, sample_rate=sample_rate, device=device, min_seconds=SPEC.min_seconds)
+    def __init__(self, network: Cnn14, spec: EmbedderSpec, *, sha256: str, sample_rate: int, device: torch.device) -> None:
+        super().__init__(sha256=sha256, sample_rate=sample_rate, device=device, min_seconds=spec.min_seconds)
         self._network = network
 
     def _forward(self, waveforms: Tensor) -> list[ClipFeatures]:
@@ -127,31 +126,37 @@ class PannsEmbedder(TorchEmbedder):
 
 
 def load(
-    path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, channels: tuple[int, ...] = PUBLISHED
+    path: Path,
+    spec: EmbedderSpec,
+    *,
+    sample_rate: int,
+    device: str,
+    cache_dir: Path | None,
+    channels: tuple[int, ...] = PUBLISHED,
 ) -> PannsEmbedder:
-    """See :func:`reaudio_eval.features.embedders.panns.load`; other ``channels`` than the published ones are for tests."""
-    check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
+    """See :func:`reaudio_eval.features.embedders.panns.Panns.load`; other ``channels`` than the published ones are for tests."""
+    check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, wrapper="model", cache_dir=cache_dir)
-    _check_sample_rate(state, sample_rate, path)
-    what = f"the PANNs checkpoint {_filename(sample_rate)}"
+    _check_sample_rate(state, spec, sample_rate, path)
+    what = f"the PANNs checkpoint {_filename(spec, sample_rate)}"
     network = build(lambda: Cnn14(sample_rate, channels), state, path=path, what=what, device=where)
-    embedder = PannsEmbedder(network, sha256=sha256_file(path), sample_rate=sample_rate, device=where)
+    embedder = PannsEmbedder(network, spec, sha256=sha256_file(path), sample_rate=sample_rate, device=where)
     check_finite(embedder, path)
     return embedder
 
 
-def _filename(sample_rate: int) -> str:
-    return next(c.filename for c in SPEC.checkpoints if c.sample_rate == sample_rate)
+def _filename(spec: EmbedderSpec, sample_rate: int) -> str:
+    return next(c.filename for c in spec.checkpoints if c.sample_rate == sample_rate)
 
 
-def _check_sample_rate(state: Mapping[str, Tensor], sample_rate: int, path: Path) -> None:
-    """The mel filters in the file tell its rate. A file without them is another network, which ``build`` reports."""
+def _check_sample_rate(state: Mapping[str, Tensor], spec: EmbedderSpec, sample_rate: int, path: Path) -> None:
+    """Raises CheckpointError for the file of another rate, by its mel filters. ``build`` reports a file without them."""
     filters = state.get("logmel_extractor.melW")
     rates = {n_fft // 2 + 1: rate for rate, n_fft in N_FFT.items()}
     rate = rates.get(filters.shape[0]) if filters is not None else None
     if rate is not None and rate != sample_rate:
         raise CheckpointError(
             f"{path} is the PANNs checkpoint for {rate} Hz, but {sample_rate} Hz is asked for: "
-            f"give {_filename(sample_rate)}, or choose a protocol at {rate} Hz."
+            f"give {_filename(spec, sample_rate)}, or choose a protocol at {rate} Hz."
         )

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.embedders import ClipFeatures, EmbedderSpec
 from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, check_rate, clip_features
 from reaudio_eval.features.embedders._frontend import mel_filters
-from reaudio_eval.features.embedders.vggish import SPEC
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
 
@@ -87,8 +86,8 @@ class Vggish(nn.Module):
 class VggishEmbedder(TorchEmbedder):
     """Frames are the patches of a clip."""
 
-    def __init__(self, network: Vggish, *, sha256: str, device: torch.device) -> None:
-        super().__init__(sha256=sha256, sample_rate=SAMPLE_RATE, device=device, min_seconds=SPEC.min_seconds)
+    def __init__(self, network: Vggish, spec: EmbedderSpec, *, sha256: str, device: torch.device) -> None:
+        super().__init__(sha256=sha256, sample_rate=SAMPLE_RATE, device=device, min_seconds=spec.min_seconds)
         self._network = network
         self._log_mel = LogMel().to(device)
 
@@ -98,13 +97,15 @@ class VggishEmbedder(TorchEmbedder):
         return clip_features(torch.cat(embeddings).reshape(*patches.shape[:2], -1))
 
 
-def load(path: Path, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths = PUBLISHED) -> VggishEmbedder:
-    """See :func:`reaudio_eval.features.embedders.vggish.load`; other ``widths`` than the published ones are for tests."""
-    check_rate(SPEC.title, sample_rate, SPEC.sample_rates)
+def load(
+    path: Path, spec: EmbedderSpec, *, sample_rate: int, device: str, cache_dir: Path | None, widths: Widths = PUBLISHED
+) -> VggishEmbedder:
+    """See :func:`reaudio_eval.features.embedders.vggish.Vggish.load`; other ``widths`` than the published ones are for tests."""
+    check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, cache_dir=cache_dir)
-    what = f"the VGGish checkpoint {SPEC.checkpoints[0].filename}"
+    what = f"the VGGish checkpoint {spec.checkpoints[0].filename}"
     network = build(lambda: Vggish(widths), state, path=path, what=what, device=where)
-    embedder = VggishEmbedder(network, sha256=sha256_file(path), device=where)
+    embedder = VggishEmbedder(network, spec, sha256=sha256_file(path), device=where)
     check_finite(embedder, path)
     return embedder

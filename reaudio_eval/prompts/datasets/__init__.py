@@ -1,24 +1,25 @@
-"""Datasets: prompts, references and training counts. One file each, found by file name (``registry.datasets``).
+"""Datasets: prompts, references and training counts, one file each.
 
-A dataset file has ``load(options: DatasetOptions) -> Dataset``. It may have ``split_labels(options) -> SplitLabels``: then
-``data stats`` shows every split, else the training counts and one split. It may have ``class_captions(label) -> Sequence[str]``, the
-wordings of ``--captions classes``.
+A file has ``PLUGIN``, an instance of a subclass of :class:`DatasetPlugin`; its name is the dataset's (see ``reaudio_eval.plugins``).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from reaudio_eval import plugins
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_model.common.files import as_path
 from reaudio_model.common.progress import Reporter
 
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """What the user said about the data.
+    """Where the data are and which of them to use. Paths may be given as strings; ``~`` is expanded.
 
     Attributes:
         data_root: folder (or file) with the dataset's tables.
@@ -39,10 +40,20 @@ class DatasetOptions:
     cache_dir: Path | None = None
     reporter: Reporter | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        paths = {
+            "data_root": self.data_root,
+            "references": self.references,
+            "clip_manifest": self.clip_manifest,
+            "cache_dir": self.cache_dir,
+        }
+        for name, path in paths.items():
+            object.__setattr__(self, name, None if path is None else as_path(path))
+
 
 @dataclass(frozen=True)
 class DatasetDefaults:
-    """How a dataset is evaluated unless the user says otherwise; a dataset file may have them as ``DEFAULTS``.
+    """Default options of an evaluation of a dataset.
 
     Attributes:
         embedders: registered names. protocol: registered name. primary: metric shown first. strata: scheme or edges.
@@ -58,16 +69,6 @@ class DatasetDefaults:
     sweep_sample: int | None = None
 
 
-def dataset_defaults(dataset: str) -> DatasetDefaults:
-    """How a dataset is evaluated unless the user says otherwise.
-
-    Raises:
-        UnknownNameError: no such dataset.
-    """
-    found: DatasetDefaults = getattr(plugins.load("datasets", dataset), "DEFAULTS", DatasetDefaults())
-    return found
-
-
 class SplitLabels(NamedTuple):
     """The labels of whole splits.
 
@@ -79,3 +80,38 @@ class SplitLabels(NamedTuple):
     names: Mapping[str, str]
     clips: Mapping[str, Sequence[tuple[str, ...]]]
     n_captions: Mapping[str, int]
+
+
+class DatasetPlugin(ABC):
+    """A registered dataset. ``load`` is required, the rest is optional."""
+
+    defaults: DatasetDefaults = DatasetDefaults()
+
+    @abstractmethod
+    def load(self, options: DatasetOptions) -> Dataset:
+        """The prompts of ``options.split``, with training counts and, where there are real clips, references.
+
+        Raises:
+            ReaudioError: the data are missing or damaged, or an option does not apply.
+        """
+
+    def split_labels(self, options: DatasetOptions) -> SplitLabels | None:
+        """The labels of every split, for ``data stats``; None: it shows the training counts and ``options.split``.
+
+        Raises:
+            ReaudioError: as :meth:`load`.
+        """
+        return None
+
+    def class_captions(self, label: str) -> Sequence[str] | None:
+        """Captions of one class alone, for ``--captions classes``; None: they are made from the class name."""
+        return None
+
+
+def dataset_defaults(dataset: str) -> DatasetDefaults:
+    """The defaults of a registered dataset.
+
+    Raises:
+        UnknownNameError: no such dataset.
+    """
+    return plugins.load("datasets", dataset).defaults

@@ -1,4 +1,4 @@
-"""AudioCaps on disk: one joined table, or the official CSVs joined with AudioSet's segment lists."""
+"""Tables of AudioCaps: joined, or official with AudioSet's segment lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK_ROWS = 250_000
 
 @dataclass(frozen=True)
 class AudioCapsTables:
-    """What a data root says.
+    """The tables of a data root.
 
     Attributes:
         captions: a row per caption in file order, all strings: split, audiocap_id, youtube_id, start_time (whole seconds),

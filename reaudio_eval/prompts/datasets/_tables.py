@@ -1,4 +1,4 @@
-"""Reading the CSV tables of datasets: captions, labels and classes, with errors that name file and row."""
+"""Reading CSV tables of captions, labels and classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AudioCaps with AudioSet's labels: 326 sound classes in train, Speech on four clips in ten, most classes rare.
+"""AudioCaps with AudioSet's labels (326 classes in training).
 
 ``--data-root`` holds the tables (see ``_audiocaps_tables.read_tables``). Kim et al., "AudioCaps: Generating Captions for
 Audios in The Wild", NAACL 2019; Gemmeke et al., "Audio Set", ICASSP 2017.
@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.prompts.datasets import DatasetOptions, SplitLabels
+from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables, read_tables
 from reaudio_eval.prompts.datasets._tables import AUDIOSET
 from reaudio_model.common.audio import find_clips
@@ -22,55 +22,60 @@ from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import require_match, unambiguous
 from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
 
-# What a manifest may say about a clip beside its id and caption; the same on every row of the clip.
+# Optional columns of a manifest, with the same value on every row of a clip.
 MANIFEST_FACTS = ("caption", "audiocap_id", "youtube_id", "start_time", "labels", "match")
 
 
-def load(options: DatasetOptions) -> Dataset:
-    """AudioCaps prompts with labels, training counts and, where a folder is given, references.
+class AudioCaps(DatasetPlugin):
+    """AudioCaps on disk."""
 
-    ``options.captions`` picks the n-th caption of each clip in file order. ``options.clip_manifest`` replaces the clips of
-    the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match
-    ("ambiguous" labels are not trusted) and system, with a row per clip or one per clip and system.
+    def load(self, options: DatasetOptions) -> Dataset:
+        """AudioCaps prompts with labels, training counts and, where a folder is given, references.
 
-    Raises:
-        ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
-    """
-    tables = read_tables(options.data_root)
-    clips = _clips(tables, options)
-    schemes = file_names(clips)
-    notes = _label_notes(clips)
-    references: Mapping[str, Path] = {}
-    if options.references is not None:
-        names = schemes | {"the audiocap_id of any caption": _reference_names(tables, clips)}
-        match = require_match(names, find_clips(options.references), str(options.references))
-        references = match.files
-        notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
-    train_counts = _train_counts(tables)
-    return Dataset(
-        name="audiocaps",
-        split=options.split,
-        prompts=_prompts(clips),
-        train_counts=train_counts,
-        label_names=tables.classes.names,
-        references=references,
-        vocabulary=tables.classes.ids,
-        vocabulary_name=AUDIOSET,
-        file_names=schemes,
-        notes=tuple(notes),
-        pool_counts=train_counts,  # the default pool is the training split
-    )
+        ``options.captions`` picks the n-th caption of each clip in file order. ``options.clip_manifest`` replaces the clips of
+        the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match
+        ("ambiguous" labels are not trusted) and system, with a row per clip or one per clip and system.
+
+        Raises:
+            ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
+        """
+        tables = read_tables(options.data_root)
+        clips = _clips(tables, options)
+        schemes = file_names(clips)
+        notes = _label_notes(clips)
+        references: Mapping[str, Path] = {}
+        if options.references is not None:
+            names = schemes | {"the audiocap_id of any caption": _reference_names(tables, clips)}
+            match = require_match(names, find_clips(options.references), str(options.references))
+            references = match.files
+            notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
+        train_counts = _train_counts(tables)
+        return Dataset(
+            name="audiocaps",
+            split=options.split,
+            prompts=_prompts(clips),
+            train_counts=train_counts,
+            label_names=tables.classes.names,
+            references=references,
+            vocabulary=tables.classes.ids,
+            vocabulary_name=AUDIOSET,
+            file_names=schemes,
+            notes=tuple(notes),
+            pool_counts=train_counts,  # the default pool is the training split
+        )
+
+    def split_labels(self, options: DatasetOptions) -> SplitLabels:
+        """The labels of every clip of every split, a clip once however many captions it has."""
+        tables = read_tables(options.data_root)
+        splits = tables.captions["split"]
+        return SplitLabels(
+            names={label: tables.classes.names[label] for label in tables.classes.ids},
+            clips={str(split): _clip_labels(tables, split) for split in splits.unique()},
+            n_captions={str(split): int(n) for split, n in splits.value_counts().items()},
+        )
 
 
-def split_labels(options: DatasetOptions) -> SplitLabels:
-    """The labels of every clip of every split, a clip once however many captions it has."""
-    tables = read_tables(options.data_root)
-    splits = tables.captions["split"]
-    return SplitLabels(
-        names={label: tables.classes.names[label] for label in tables.classes.ids},
-        clips={str(split): _clip_labels(tables, split) for split in splits.unique()},
-        n_captions={str(split): int(n) for split, n in splits.value_counts().items()},
-    )
+PLUGIN = AudioCaps()
 
 
 def _train_counts(tables: AudioCapsTables) -> dict[str, int]:

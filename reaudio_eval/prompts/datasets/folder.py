@@ -17,50 +17,56 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.prompts.datasets import DatasetOptions
+from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin
 from reaudio_eval.prompts.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import clip_id_names, require_match
 from reaudio_model.common.tables import read_table, require_unique, require_values
 
-__all__ = ["load", "read_captions"]
-
 CAPTIONS, COUNTS, CLASSES = "captions.csv", "counts.csv", "class_labels_indices.csv"
 
 
-def load(options: DatasetOptions) -> Dataset:
-    """The prompts of ``captions.csv`` (those of ``options.split`` where it has a column split).
+class Folder(DatasetPlugin):
+    """A folder of tables."""
 
-    Raises:
-        ReaudioError: tables missing or damaged; unknown split or label; ``options.captions`` not 1; no reference fits.
-    """
-    root = options.data_root
-    if root is None or not root.is_dir():
-        raise ReaudioError(f"The dataset folder needs --data-root, a folder with {COUNTS} and {CAPTIONS}; got {root}.")
-    if options.captions != 1:
-        raise ReaudioError(f"--captions {options.captions}: the dataset folder has one caption per clip.")
-    labels, counts = read_counts(root / COUNTS)
-    path = options.clip_manifest or root / CAPTIONS
-    prompts = read_captions(path, labels, options.split)
-    references: Mapping[str, Path] = {}
-    if options.references is not None:
-        references = _references(prompts, options.references)
-    vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
-    n_unknown = sum(not p.labels_known for p in prompts)
-    note = f"{n_unknown} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
-    return Dataset(
-        name="folder",
-        split=options.split,
-        prompts=prompts,
-        train_counts=counts,
-        label_names=labels.names,
-        references=references,
-        vocabulary=vocabulary,
-        vocabulary_name=AUDIOSET if vocabulary else None,
-        notes=(note,) if n_unknown else (),
-        pool_counts=read_pool_counts(root / COUNTS),
-    )
+    def load(self, options: DatasetOptions) -> Dataset:
+        """The prompts of ``captions.csv`` (those of ``options.split`` where it has a column split).
+
+        Raises:
+            ReaudioError: tables missing or damaged; unknown split or label; ``options.captions`` not 1; no reference fits.
+        """
+        root = options.data_root
+        if root is None or not root.is_dir():
+            raise ReaudioError(f"The dataset folder needs --data-root, a folder with {COUNTS} and {CAPTIONS}; got {root}.")
+        if options.captions != 1:
+            raise ReaudioError(f"--captions {options.captions}: the dataset folder has one caption per clip.")
+        labels, counts = read_counts(root / COUNTS)
+        path = options.clip_manifest or root / CAPTIONS
+        prompts = read_captions(path, labels, options.split)
+        references: Mapping[str, Path] = {}
+        if options.references is not None:
+            references = _references(prompts, options.references)
+        vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
+        n_unknown = sum(not p.labels_known for p in prompts)
+        note = (
+            f"{n_unknown} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
+        )
+        return Dataset(
+            name="folder",
+            split=options.split,
+            prompts=prompts,
+            train_counts=counts,
+            label_names=labels.names,
+            references=references,
+            vocabulary=vocabulary,
+            vocabulary_name=AUDIOSET if vocabulary else None,
+            notes=(note,) if n_unknown else (),
+            pool_counts=read_pool_counts(root / COUNTS),
+        )
+
+
+PLUGIN = Folder()
 
 
 def _references(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:

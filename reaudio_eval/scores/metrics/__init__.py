@@ -1,19 +1,19 @@
-"""Metrics: one file each, found by file name (``registry.metrics``).
+"""Metrics: pure functions on arrays, one file each.
 
-A metric file holds pure functions on arrays and a module constant ``METRICS``, a tuple of the definitions below.
-The name a definition carries is a pattern, ``"kl_{embedder}"``; the run fills in the embedder's registered name.
-Adding a metric is adding a file here (or in a plug-in folder, see ``registry``) and its test.
+A file has ``METRICS``, a tuple of the definitions below; its name is the family's (see ``reaudio_eval.plugins``). A definition is bound to
+every embedder that gives what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from reaudio_eval.features.feature_set import FeatureSet, FloatArray, IntArray, Undefined
 from reaudio_eval.features.protocols import Protocol
 from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.scores.system_scores import UNBOUNDED, Level, Range, Role
 
 Need = Literal["reference", "logits", "text", "labels", "neighbours"]
 
@@ -35,7 +35,7 @@ class LabelValue(NamedTuple):
 
 @dataclass(frozen=True)
 class MetricInput:
-    """What a metric may look at. Rows of ``generated``, ``reference`` and ``prompts`` belong to the same clips in the
+    """Input of a metric. Rows of ``generated``, ``reference`` and ``prompts`` belong to the same clips in the
     same order; ``reference`` is None without real audio.
 
     Attributes:
@@ -55,44 +55,64 @@ class MetricInput:
 
 @dataclass(frozen=True)
 class _Metric:
+    """What all definitions have.
+
+    Attributes:
+        name: pattern of the full name, "kl_{embedder}".
+        title, higher_is_better, unit, source, target, role, range: see :class:`reaudio_eval.scores.system_scores.MetricInfo`.
+        needs: what the embedder and the data must give.
+        frames: "many" or "one": only embedders with several frames a clip (VGGish), or with one.
+        in_strata: False: computed over all clips only.
+        names: embedder -> full name, where it is not the pattern's.
+    """
+
     name: str
     title: str
     higher_is_better: bool
     unit: str
     source: str
     needs: frozenset[Need] = frozenset()
-    frames: Literal["any", "many", "one"] = "any"  # "many": only embedders with several frames a clip (VGGish)
-    only: tuple[str, ...] = ()  # embedder names; () means every embedder that gives what is needed
-    in_strata: bool = True  # False: computed over all clips only
-    target: float | None = None  # see ``MetricInfo``
+    frames: Literal["any", "many", "one"] = "any"
+    in_strata: bool = True
+    target: float | None = None
+    role: Role = field(default="other", kw_only=True)
+    range: Range = field(default=UNBOUNDED, kw_only=True)
+    names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    def full_name(self, embedder: str) -> str:
+        """The name with an embedder, as in every file: "kl_panns"."""
+        return self.names.get(embedder, self.name.format(embedder=embedder))
 
 
 @dataclass(frozen=True)
 class ClipMetric(_Metric):
-    """A value a clip. ``compute`` returns float64 (n,), NaN where a clip's value is undefined."""
+    """One value per clip. ``compute`` returns float64 (n,), NaN where a clip's value is undefined."""
 
+    level: ClassVar[Level] = "clip"
     compute: Callable[[MetricInput], FloatArray] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class LabelMetric(_Metric):
-    """A value a (clip, label) pair, for the clips whose labels are known."""
+    """One value per (clip, label) pair, for the clips whose labels are known."""
 
+    level: ClassVar[Level] = "label"
     compute: Callable[[MetricInput], Sequence[LabelValue]] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class SetMetric(_Metric):
-    """A value a set of clips. ``compute`` evaluates several subsets at once (the whole set, jackknife groups, strata,
+    """One value per set of clips. ``compute`` evaluates several subsets at once (the whole set, jackknife groups, strata,
     size-matched draws), so that an implementation can share work; whatever is fixed by the whole reference (a kernel
     bandwidth) is taken from ``MetricInput.reference``, never from a subset.
 
     Attributes:
         size_biased: True when the expected value depends on the number of clips (Frechet, IS): strata are then compared
-            only at equal n and beside a real-vs-real floor.
+            only at equal n and with a real-vs-real floor.
         interval: "jackknife" (delete-a-group), or "none" for a quantity that is itself a spread.
     """
 
+    level: ClassVar[Level] = "set"
     compute: Callable[[MetricInput, Sequence[Subset]], Sequence[float | Undefined]] = field(kw_only=True)
     size_biased: bool = field(default=False, kw_only=True)
     interval: Literal["jackknife", "none"] = field(default="jackknife", kw_only=True)

@@ -1,4 +1,4 @@
-"""The Frechet distance between Gaussians fitted to features, exact for covariances of any rank.
+"""Frechet distance of Gaussians, exact for covariances of any rank.
 
 With S = L L^T for both covariances, the eigenvalues of S1 S2 are the squared singular values of L1^T L2, so
 

@@ -1,4 +1,4 @@
-"""What the set metrics share: rows of subsets as weights, and the reasons a subset has no value."""
+"""Subsets of clips as weights, and subsets without a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLAP score: does the clip sound like its caption?"""
+"""CLAP score: similarity of a clip and its caption."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from reaudio_eval.features.feature_set import FloatArray
 from reaudio_eval.scores.metrics import ClipMetric, MetricInput
+from reaudio_eval.scores.system_scores import Range
 
 
 def cosine(audio: FloatArray, text: FloatArray) -> npt.NDArray[np.float64]:
@@ -29,23 +30,15 @@ def _clap_score(data: MetricInput) -> npt.NDArray[np.float64]:
 
 METRICS = (
     ClipMetric(
-        name="clap_score",
+        name="clap_score_{embedder}",
         title="CLAP score",
         higher_is_better=True,
         unit="cosine",
-        source="cosine of LAION-CLAP audio and caption embeddings (arXiv 2211.06687)",
+        source="cosine of the embedder's audio and caption embeddings (for LAION-CLAP arXiv 2211.06687)",
         needs=frozenset({"text"}),
-        only=("clap",),
-        compute=_clap_score,
-    ),
-    ClipMetric(
-        name="clap_score_miniature",
-        title="CLAP score",
-        higher_is_better=True,
-        unit="cosine",
-        source="cosine of the miniature CLAP's audio and caption embeddings; comparable within the miniature world only",
-        needs=frozenset({"text"}),
-        only=("miniature_clap",),
+        role="text_similarity",
+        range=Range(-1.0, 1.0),
+        names={"clap": "clap_score", "miniature_clap": "clap_score_miniature"},  # as in files of the first version
         compute=_clap_score,
     ),
 )

@@ -1,8 +1,8 @@
-"""Copying: is a clip nearer to what was retrieved for its prompt than the real clip is?
+"""Copying: similarity to retrieved clips, compared with the real clip's.
 
-A system that retrieves can win by pasting. The precedent is MIFID (memorization-informed FID, Bai et al. 2021, arXiv 2106.03062), which
-averages over a set the distance to the nearest training image. Here the nearest neighbour is sought among what the prompt retrieved, a
-value is kept for every clip, and the real clip of the same prompt says how near a clip may come that nobody copied.
+A system that retrieves can score well by copying. MIFID (memorization-informed FID, Bai et al. 2021, arXiv 2106.03062) averages over a
+set the distance to the nearest training image. Here the nearest neighbour is one of those retrieved for the prompt, every clip has a
+value, and the real clip of the same prompt is the baseline: it was not copied.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from reaudio_eval.features.feature_set import FloatArray, IntArray
 from reaudio_eval.scores.metrics import ClipMetric, MetricInput
+from reaudio_eval.scores.system_scores import Range
 
 Float64 = npt.NDArray[np.float64]
 
@@ -28,24 +29,24 @@ class Nearest(NamedTuple):
 
 
 def nearest(clips: FloatArray, neighbours: Sequence[FloatArray]) -> Nearest:
-    """The neighbour that each clip is most like.
+    """The most similar neighbour of each clip.
 
     Args:
         clips: float (n, d), a vector a clip.
         neighbours: n arrays, float (k, d), k perhaps 0.
 
     Returns:
-        Cosines in [-1, 1], neither clamped at 0 nor multiplied by 100. Vectors without direction (all zero) are like nothing.
+        Cosines in [-1, 1], neither clamped at 0 nor multiplied by 100. Vectors without direction (all zero) are left out.
 
     Raises:
         ValueError: another number of rows than of clips.
     """
     similarity, position = np.full(len(clips), np.nan), np.full(len(clips), -1, dtype=np.intp)
-    for row, (clip, own) in enumerate(zip(clips.astype(np.float64), neighbours, strict=True)):
-        norms = np.linalg.norm(own.astype(np.float64), axis=1) * np.linalg.norm(clip)
+    for row, (clip, vectors) in enumerate(zip(clips.astype(np.float64), neighbours, strict=True)):
+        norms = np.linalg.norm(vectors.astype(np.float64), axis=1) * np.linalg.norm(clip)
         usable = np.flatnonzero(norms > 0)
         if len(usable):
-            cosines = np.clip(own[usable].astype(np.float64) @ clip / norms[usable], -1.0, 1.0)
+            cosines = np.clip(vectors[usable].astype(np.float64) @ clip / norms[usable], -1.0, 1.0)
             best = int(np.argmax(cosines))
             similarity[row], position[row] = cosines[best], usable[best]
     return Nearest(similarity, position)
@@ -53,14 +54,14 @@ def nearest(clips: FloatArray, neighbours: Sequence[FloatArray]) -> Nearest:
 
 def excess(data: MetricInput) -> Float64:
     """float64 (n,) in [-2, 2]: a clip's similarity to its nearest neighbour less that of the real clip to its nearest of the same
-    neighbours; NaN for a prompt that retrieved nothing that can be heard.
+    neighbours; NaN for a prompt without readable neighbours.
 
-    About 0: as near as an independent recording of the same caption. Above: nearer to what was retrieved than the truth is, up to 1 less
-    the real clip's similarity for a pasted clip. Below: less like the neighbours than the truth, no sign of copying and none of quality."""
+    About 0: as similar as an independent recording of the same caption. Above: more similar to the neighbours than the real clip is, up
+    to 1 less the real clip's similarity for an exact copy. Below: less similar, which shows neither copying nor quality."""
     assert data.reference is not None
     assert data.neighbours is not None
-    ours = nearest(data.generated.clip_means, data.neighbours).similarity
-    return ours - nearest(data.reference.clip_means, data.neighbours).similarity
+    generated = nearest(data.generated.clip_means, data.neighbours).similarity
+    return generated - nearest(data.reference.clip_means, data.neighbours).similarity
 
 
 METRICS = (
@@ -72,6 +73,8 @@ METRICS = (
         source="largest cosine with a retrieved neighbour, less the real clip's; after MIFID (arXiv 2106.03062)",
         needs=frozenset({"reference", "neighbours"}),
         target=0.0,
+        role="copying",
+        range=Range(-2.0, 2.0),
         compute=excess,
     ),
 )

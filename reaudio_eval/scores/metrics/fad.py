@@ -1,7 +1,9 @@
-"""Frechet distances to the real audio: FAD (pooled frames), FD (one embedding a clip), and both at infinite size.
+"""Frechet distances to the real audio: FAD, FD, both extrapolated.
+
+FAD pools all frames, FD has one embedding per clip, and the ``_inf`` variants extrapolate to infinitely many clips.
 
 The expected Frechet distance of two samples falls with their size roughly as 1/n, even between samples of the same
-distribution: compare values only at equal n and beside a real-vs-real floor, or use the ``_inf`` variant.
+distribution: compare values only at equal n and with a real-vs-real floor, or use the ``_inf`` variant.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
 from reaudio_eval.scores.metrics._frechet import frechet_distance, frechet_distance_subsets
 from reaudio_eval.scores.metrics._subsets import NO_REFERENCE, evaluate, not_finite, too_small
+from reaudio_eval.scores.system_scores import Range
 
 __all__ = ["METRICS", "frechet_distance", "frechet_distance_infinity", "frechet_distance_subsets"]
 
@@ -33,11 +36,11 @@ def frechet_distance_infinity(
     The bias is c_g / n_g + c_r / n_r to first order, so the line through the distance at n and at n / 2 clips is
     followed to 1/n = 0. Both sides are halved, since both are samples, and by the same clips where rows are paired.
     Halves are drawn without replacement (with it, the extrapolation only reaches the sample itself) and averaged over
-    ``HALVINGS`` random halvings. These two sizes stand for the 15 of the paper: the noise of drawing is an eighth to a half
+    ``HALVINGS`` random halvings. These two sizes replace the 15 of the paper: the noise of drawing is an eighth to a half
     of theirs at a third of the cost, and larger sizes are nearer to the linear regime.
 
     The result may be negative by noise. Where there are few frames for d dimensions, part of the bias remains, on the
-    high side: the share removed was 37-62 % with d / 4 frames, 51-67 % with d / 2, 81-93 % with d and 96-100 % with 2 d
+    high side: the proportion removed was 37-62 % with d / 4 frames, 51-67 % with d / 2, 81-93 % with d and 96-100 % with 2 d
     (simulated, ``benchmarks/extrapolation.py``).
 
     Args:
@@ -120,6 +123,8 @@ METRICS = (
         frames="many",
         compute=_frechet,
         size_biased=True,
+        role="distance",
+        range=Range(0.0, None),
     ),
     SetMetric(
         name="fd_{embedder}",
@@ -131,6 +136,8 @@ METRICS = (
         frames="one",
         compute=_frechet,
         size_biased=True,
+        role="distance",
+        range=Range(0.0, None),
     ),
     SetMetric(
         name="fad_inf_{embedder}",
@@ -143,6 +150,7 @@ METRICS = (
         in_strata=False,
         compute=_frechet_infinity,
         size_biased=True,
+        role="distance",
     ),
     SetMetric(
         name="fd_inf_{embedder}",
@@ -155,5 +163,6 @@ METRICS = (
         in_strata=False,
         compute=_frechet_infinity,
         size_biased=True,
+        role="distance",
     ),
 )

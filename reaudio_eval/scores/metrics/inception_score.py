@@ -1,11 +1,11 @@
-"""Inception score: are single clips clear and the set varied, in the eyes of a tagger?
+"""Inception score: clear single clips in a varied set.
 
 It grows with the number of clips in a split (at most that number), so compare it only at equal n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from scipy.special import log_softmax, softmax, xlogy
 from reaudio_eval.features.feature_set import FloatArray, Undefined
 from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
 from reaudio_eval.scores.metrics._subsets import evaluate, not_finite
+from reaudio_eval.scores.system_scores import Range
 
 
 class InceptionScore(NamedTuple):
@@ -53,7 +54,9 @@ def _split_score(p: npt.NDArray[np.float64], log_p: npt.NDArray[np.float64]) -> 
     return float(np.exp(mean_kl))
 
 
-def _scores(data: MetricInput, subsets: Sequence[Subset], part: str) -> list[float | Undefined]:
+def _scores(
+    data: MetricInput, subsets: Sequence[Subset], part: Callable[[InceptionScore], float]
+) -> list[float | Undefined]:
     logits, splits, seed = data.generated.logits, data.protocol.is_splits, data.protocol.is_seed
     assert logits is not None
     broken = not_finite(data.generated)
@@ -65,7 +68,7 @@ def _scores(data: MetricInput, subsets: Sequence[Subset], part: str) -> list[flo
 
     def values(defined: list[Subset]) -> list[float]:
         orders = [_by_file_name(data.generated.clip_ids, s.generated) for s in defined]
-        return [getattr(inception_score(logits[order], splits, seed), part) for order in orders]
+        return [part(inception_score(logits[order], splits, seed)) for order in orders]
 
     return evaluate(subsets, undefined, values)
 
@@ -76,11 +79,11 @@ def _by_file_name(clip_ids: Sequence[str], rows: npt.NDArray[np.intp]) -> list[i
 
 
 def _mean(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined]:
-    return _scores(data, subsets, "mean")
+    return _scores(data, subsets, lambda score: score.mean)
 
 
 def _std(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined]:
-    return _scores(data, subsets, "std")
+    return _scores(data, subsets, lambda score: score.std)
 
 
 METRICS = (
@@ -93,6 +96,8 @@ METRICS = (
         needs=frozenset({"logits"}),
         compute=_mean,
         size_biased=True,
+        role="diversity",
+        range=Range(1.0, None),
     ),
     SetMetric(
         name="is_std_{embedder}",
@@ -105,5 +110,7 @@ METRICS = (
         compute=_std,
         size_biased=True,
         interval="none",
+        role="spread",
+        range=Range(0.0, None),
     ),
 )

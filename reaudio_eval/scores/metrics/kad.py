@@ -1,4 +1,7 @@
-"""Kernel audio distance to the real audio: unbiased MMD^2, whose expected value does not depend on the number of clips."""
+"""Kernel audio distance to the real audio: unbiased MMD^2.
+
+Its expected value does not depend on the number of clips.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy.typing as npt
 from reaudio_eval.features.feature_set import FloatArray, Undefined
 from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
 from reaudio_eval.scores.metrics._subsets import NO_REFERENCE, evaluate, membership, not_finite, too_small
+from reaudio_eval.scores.system_scores import Range
 
 SCALE = 100.0  # the convention of kadtk, so that numbers can be compared
 
@@ -113,5 +117,7 @@ METRICS = (
         source="arXiv 2502.15602; unbiased MMD², Gaussian kernel, bandwidth the median distance of all reference clips",
         needs=frozenset({"reference"}),
         compute=_kad,
+        role="distance",
+        range=Range(-2 * SCALE, 2 * SCALE),  # unbiased, so below 0 by noise
     ),
 )

@@ -1,4 +1,4 @@
-"""KL divergence between a tagger's opinions of the real and the generated clip of the same prompt."""
+"""KL divergence of a tagger's predictions for real and generated clips."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from reaudio_eval.features.feature_set import FloatArray
 from reaudio_eval.scores.metrics import ClipMetric, MetricInput
+from reaudio_eval.scores.system_scores import Range
 
 Float64 = npt.NDArray[np.float64]
+LOWEST = (
+    -0.01
+)  # kl_softmax is at least -log(1 + C epsilon), for up to 10,000 classes at the largest epsilon of a protocol, 1e-6
 
 
 def kl_softmax(p_logits: FloatArray, q_logits: FloatArray, epsilon: float) -> Float64:
@@ -48,7 +52,7 @@ def _relative_entropy(p: Float64, log_p: Float64, log_q: Float64) -> Float64:
 
 
 def _directed(data: MetricInput) -> tuple[FloatArray, FloatArray]:
-    """Logits of p and q in KL(p || q), as the protocol says."""
+    """Logits of p and q in KL(p || q), in the direction of the protocol."""
     assert data.reference is not None
     assert data.reference.logits is not None
     assert data.generated.logits is not None
@@ -74,6 +78,8 @@ METRICS = (
         source="audioldm_eval @ 51b7fdd metrics/kl.py (softmax)",
         needs=frozenset({"reference", "logits"}),
         compute=_softmax,
+        role="divergence",
+        range=Range(LOWEST, None),
     ),
     ClipMetric(
         name="kl_sigmoid_{embedder}",
@@ -83,5 +89,6 @@ METRICS = (
         source="audioldm_eval @ 51b7fdd metrics/kl.py (sigmoid; not a normalised divergence)",
         needs=frozenset({"reference", "logits"}),
         compute=_sigmoid,
+        role="divergence",
     ),
 )

@@ -1,7 +1,7 @@
-"""Label accuracy: is the label among the classes a tagger hears first, as many as the clip has labels?
+"""Label accuracy: label among the tagger's first predictions.
 
-For a clip with one label this is top-1 accuracy, for several the R-precision of each label. It needs complete labels: on AudioCaps,
-where taggers add parents and annotators leave things out, label recall is the fairer question.
+As many predictions count as the clip has labels: for one label this is top-1 accuracy, for several the R-precision of each label. It
+needs complete labels: on AudioCaps, where taggers predict parents of the labels and annotators omit sounds, prefer label recall.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
 from reaudio_eval.scores.metrics.label_recall import label_ranks
+from reaudio_eval.scores.system_scores import Range
 
 
 def _accuracy(data: MetricInput) -> list[LabelValue]:
@@ -33,6 +34,7 @@ METRICS = (
         source="1 if the label is among the tagger's m highest-ranked classes, m the clip's number of labels, else 0; top-1 for m = 1",
         needs=frozenset({"logits", "labels"}),
         compute=_accuracy,
-        only=("miniature_tagger", "miniature_judge"),
+        role="label_accuracy",
+        range=Range(0.0, 1.0),
     ),
 )

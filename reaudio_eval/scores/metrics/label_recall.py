@@ -1,7 +1,7 @@
-"""Label recall: does a tagger hear this label in the clip?
+"""Label recall: label among the tagger's top predictions.
 
-A caption's CLAP score is not about one class: "a dog barks while a man speaks" scores well on the speech alone. These two
-metrics ask about each (clip, label) pair, and need no reference audio.
+A caption's CLAP score is not about one class: "a dog barks while a man speaks" can score well for the speech alone. These two metrics
+have a value for each (clip, label) pair, and need no reference audio.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from scipy.special import expit
 
 from reaudio_eval.features.feature_set import FloatArray
 from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
+from reaudio_eval.scores.system_scores import Range
 from reaudio_model.common.errors import ReaudioError
 
-TOP_K = 10  # AudioCaps clips carry 2.7 labels on average, and taggers add the parents of what they hear
+TOP_K = 10  # AudioCaps clips carry 2.7 labels on average, and taggers add the parents of what they predict
 
 Float64 = npt.NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def _label_values(data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np
     assert logits is not None
     if data.vocabulary and len(data.vocabulary) != logits.shape[1]:
         raise ReaudioError(
-            f"The embedder {data.generated.embedder!r} tells {logits.shape[1]} classes apart but its vocabulary "
+            f"The embedder {data.generated.embedder!r} has {logits.shape[1]} classes but its vocabulary "
             f"{data.generated.vocabulary_name!r} has {len(data.vocabulary)} labels: use the checkpoint of that vocabulary."
         )
     column = {label: i for i, label in enumerate(data.vocabulary)}
@@ -93,6 +94,8 @@ METRICS = (
         source=f"1 if the label is among the tagger's {TOP_K} highest-ranked classes, else 0",
         needs=frozenset({"logits", "labels"}),
         compute=_recall,
+        role="label_recall",
+        range=Range(0.0, 1.0),
     ),
     LabelMetric(
         name="label_probability_{embedder}",
@@ -102,5 +105,7 @@ METRICS = (
         source="sigmoid of the tagger's logit for the label",
         needs=frozenset({"logits", "labels"}),
         compute=_probability,
+        role="label_probability",
+        range=Range(0.0, 1.0),
     ),
 )

@@ -47,7 +47,7 @@ def test_an_altered_checkpoint_fails(tmp_path: Path) -> None:
 
 
 def test_the_published_checkpoint_passes(tmp_path: Path) -> None:
-    file = plugins.load("embedders", "panns").SPEC.checkpoints[0]
+    file = plugins.load("embedders", "panns").spec.checkpoints[0]
     path = tmp_path / "checkpoints" / file.filename
     path.parent.mkdir()
     path.write_bytes(b"weights")

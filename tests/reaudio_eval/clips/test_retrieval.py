@@ -44,7 +44,7 @@ def system(name: str, *ids: str) -> SystemInfo:
 def test_a_systems_own_neighbours_and_the_controls(tmp_path: Path) -> None:
     systems = [system("none"), system("one", "x"), system("two", "x", "y"), system("pair", "z", "y")]
     found = compared(systems)
-    assert {name: c.of for name, c in found.items()} == {"none": "pair", "one": "one", "two": "two", "pair": "pair"}
+    assert {name: c.system for name, c in found.items()} == {"none": "pair", "one": "one", "two": "two", "pair": "pair"}
     assert compared(systems[::-1]) == found
     assert compared([system("none")]) == {}
     fallback = Compared("the pool", {})

@@ -28,7 +28,7 @@ RATE = 16_000
 def spec_for(url: str, sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> EmbedderSpec:
     file = CheckpointFile("net.pth", url, sha256, n_bytes=7_000_000, licence="MIT", sample_rate=RATE)
     other = replace(file, filename="other.pth")
-    return replace(panns.SPEC, title="Net", checkpoints=(file, other), tokenizer=None)
+    return replace(panns.PLUGIN.spec, title="Net", checkpoints=(file, other), tokenizer=None)
 
 
 @pytest.fixture
@@ -160,7 +160,9 @@ def test_without_a_checkpoint_the_reason_names_the_three_ways(spec: EmbedderSpec
     )
 
 
-@pytest.mark.parametrize("spec", [vggish.SPEC, panns.SPEC, efficientat.SPEC, clap.SPEC], ids=lambda s: s.title)
+@pytest.mark.parametrize(
+    "spec", [vggish.PLUGIN.spec, panns.PLUGIN.spec, efficientat.PLUGIN.spec, clap.PLUGIN.spec], ids=lambda s: s.title
+)
 def test_every_published_file_says_where_it_comes_from(spec: EmbedderSpec) -> None:
     names = [file.filename for file in spec.checkpoints]
     assert len(set(names)) == len(names)

@@ -71,13 +71,13 @@ def test_bad_words() -> None:
         ReaudioError, match=r"--trained-on X=datset: neither one of the words dataset, all, nothing, audioset"
     ):
         from_option("X", "datset", DATASET)
-    with pytest.raises(ReaudioError, match="TRAINED_ON 'datset' is not understood"):
+    with pytest.raises(ReaudioError, match="trained_on 'datset' is not known"):
         declared("datset", DATASET)
 
 
 def test_every_model_that_generates_says_what_it_was_trained_on() -> None:
     names = [n for n in plugins.entries("models") if n not in ("clips", "real", "noise")]
     for name in names:
-        assert declared(plugins.load("models", name).TRAINED_ON, DATASET).known, name
+        assert declared(plugins.load("models", name).trained_on, DATASET).known, name
     with pytest.raises(UnknownNameError):
         plugins.load("models", "oracle")  # only its variants are models

@@ -109,7 +109,7 @@ def test_copying_counts_only_against_the_same_neighbours(shipped: Path) -> None:
     rows = pd.read_parquet(path / "scores.parquet")
     rows.assign(metric="copying_net").to_parquet(path / "scores.parquet", index=False)
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["metrics"][0]["name"] = "copying_net"
+    manifest["metrics"][0] |= {"name": "copying_net", "role": "copying"}
     manifest["neighbours_sha256"] = neighbours_sha256(Compared("the pool", found), IDS)
     (path / "manifest.json").write_text(json.dumps(manifest))
     same = read(shipped, metrics=[metric], control=Compared("re-audioldm-l", found))

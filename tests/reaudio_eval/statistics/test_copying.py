@@ -20,7 +20,7 @@ from reaudio_model.records import Neighbour, Pair
 IDS = [f"c{i:02d}" for i in range(24)]
 DATA = Dataset("d", "test", tuple(Prompt(c, f"caption {c}", ("x",), source_id=f"v{c}") for c in IDS), {"x": 20}, {"x": "X"})
 STRATA = strata_scheme("log10", DATA.train_counts)
-COPYING = MetricInfo("copying_net", "Copying (net)", "clip", False, "cosine", "net", target=0.0)
+COPYING = MetricInfo("copying_net", "Copying (net)", "clip", False, "cosine", "net", target=0.0, role="copying")
 LEAKED = ("c00", "c01", "c02", "c03")
 
 

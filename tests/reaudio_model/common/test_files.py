@@ -9,6 +9,7 @@ import pytest
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
+    as_path,
     atomic_folder,
     atomic_path,
     atomic_write,
@@ -117,3 +118,8 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
 )
 def test_folder_names_stay_below_their_parent(name: str, expected: str) -> None:
     assert folder_name(name) == expected
+
+
+def test_a_users_path_may_be_a_string_and_start_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert as_path("~/a") == as_path(Path("~/a")) == tmp_path / "a"

@@ -28,7 +28,7 @@ def write(path: Path, samples: np.ndarray, rate: int = 16_000) -> Path:
 
 
 def test_kinds() -> None:
-    assert (clips.KIND, real.KIND, noise.KIND) == ("generated", "real", "noise")
+    assert (clips.PLUGIN.kind, real.PLUGIN.kind, noise.PLUGIN.kind) == ("generated", "real", "noise")
 
 
 def test_clip_seed() -> None:
@@ -42,25 +42,27 @@ def test_clips_of_a_folder(tmp_path: Path) -> None:
     for stem in ("a", "c", "stranger"):
         write(tmp_path / f"{stem}.wav", np.zeros(9))
     request = ClipRequest(PROMPTS, dataset(), tmp_path / "out", tmp_path)
-    assert clips.clips(request) == {"a": tmp_path / "a.wav", "c": tmp_path / "c.wav"}
+    assert clips.PLUGIN.clips(request) == {"a": tmp_path / "a.wav", "c": tmp_path / "c.wav"}
     assert not (tmp_path / "out").exists()
 
 
 def test_clips_by_the_names_of_the_dataset(tmp_path: Path) -> None:
     write(tmp_path / "Yvid.wav", np.zeros(9))
     names = {"clip_id": {"a": "a"}, "Y": {"Yvid": "b", "Yother": "c"}}
-    assert clips.clips(ClipRequest(PROMPTS, dataset(file_names=names), tmp_path, tmp_path)) == {"b": tmp_path / "Yvid.wav"}
-    assert clips.clips(ClipRequest(PROMPTS[:1], dataset(file_names=names), tmp_path, tmp_path)) == {}
+    assert clips.PLUGIN.clips(ClipRequest(PROMPTS, dataset(file_names=names), tmp_path, tmp_path)) == {
+        "b": tmp_path / "Yvid.wav"
+    }
+    assert clips.PLUGIN.clips(ClipRequest(PROMPTS[:1], dataset(file_names=names), tmp_path, tmp_path)) == {}
 
 
 def test_clips_need_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="needs a folder: --clips NAME=FOLDER"):
-        clips.clips(ClipRequest(PROMPTS, dataset(), tmp_path))
+        clips.PLUGIN.clips(ClipRequest(PROMPTS, dataset(), tmp_path))
 
 
 def test_real(tmp_path: Path) -> None:
     references = {"b": tmp_path / "b.wav", "x": tmp_path / "x.wav"}
-    assert real.clips(ClipRequest(PROMPTS, dataset(references=references), tmp_path)) == {"b": tmp_path / "b.wav"}
+    assert real.PLUGIN.clips(ClipRequest(PROMPTS, dataset(references=references), tmp_path)) == {"b": tmp_path / "b.wav"}
 
 
 def test_noise_is_as_long_and_loud_as_the_real_clip(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_noise_is_as_long_and_loud_as_the_real_clip(tmp_path: Path) -> None:
     loud = write(tmp_path / "ref" / "a.wav", np.stack([0.2 * np.sin(2 * np.pi * 300 * t)] * 2, axis=1), 44_100)
     (tmp_path / "ref" / "b.wav").write_bytes(b"broken")
     references = {"a": loud, "b": tmp_path / "ref" / "b.wav"}
-    made = noise.clips(ClipRequest(PROMPTS, dataset(references=references), tmp_path / "out", seed=3))
+    made = noise.PLUGIN.clips(ClipRequest(PROMPTS, dataset(references=references), tmp_path / "out", seed=3))
     assert list(made) == ["a", "b", "c"]
     found = {clip_id: decode(path) for clip_id, path in made.items()}
     assert [found[c].samples.shape for c in "abc"] == [(16_000, 1), (160_000, 1), (160_000, 1)]
@@ -80,13 +82,13 @@ def test_noise_is_as_long_and_loud_as_the_real_clip(tmp_path: Path) -> None:
 
 def test_noise_of_a_silent_clip_is_not_silent(tmp_path: Path) -> None:
     silent = write(tmp_path / "a.wav", np.zeros(16_000))
-    made = noise.clips(ClipRequest(PROMPTS[:1], dataset(references={"a": silent}), tmp_path / "out"))
+    made = noise.PLUGIN.clips(ClipRequest(PROMPTS[:1], dataset(references={"a": silent}), tmp_path / "out"))
     assert np.abs(decode(made["a"]).samples).max() > 0.1
 
 
 def test_noise_depends_on_seed_and_clip_alone(tmp_path: Path) -> None:
     def make(folder: str, seed: int, prompts: tuple[Prompt, ...] = PROMPTS) -> dict[str, bytes]:
-        made = noise.clips(ClipRequest(prompts, dataset(), tmp_path / folder, seed=seed))
+        made = noise.PLUGIN.clips(ClipRequest(prompts, dataset(), tmp_path / folder, seed=seed))
         return {clip_id: path.read_bytes() for clip_id, path in made.items()}
 
     first = make("one", 0)
@@ -115,4 +117,4 @@ def test_pink_noise_does_not_clip() -> None:
 def test_noise_into_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(ReaudioError, match="Cannot write"):
-        noise.clips(ClipRequest(PROMPTS, dataset(), tmp_path / "out"))
+        noise.PLUGIN.clips(ClipRequest(PROMPTS, dataset(), tmp_path / "out"))

@@ -45,26 +45,26 @@ def retrieved(clips: dict[str, Path]) -> list[list[str]]:
 
 def test_the_only_neighbour_is_the_target(references: dict[str, Path], tmp_path: Path) -> None:
     dataset = Dataset("miniature", "test", PROMPTS, {}, {}, references=references)
-    clips = oracle.clips(request(dataset, tmp_path, variant="s"))
+    clips = oracle.PLUGIN.clips(request(dataset, tmp_path, variant="s"))
     assert retrieved(clips) == [[clip_id] for clip_id in IDS]
     asked = request(dataset, tmp_path, variant="s", sampling=Sampling(steps=1, k=0))
-    assert oracle.clips(asked) == clips  # whatever k the systems beside it use
+    assert oracle.PLUGIN.clips(asked) == clips  # whatever k the systems beside it use
     partly = replace(dataset, references={IDS[0]: references[IDS[0]]})
-    assert list(oracle.clips(request(partly, tmp_path, variant="s"))) == [IDS[0]]
+    assert list(oracle.PLUGIN.clips(request(partly, tmp_path, variant="s"))) == [IDS[0]]
 
 
 def test_without_real_clips_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ReaudioError, match=r"hears the real clip of each prompt, and there is none: give --references"):
-        oracle.clips(request(Dataset("miniature", "test", PROMPTS, {}, {}), tmp_path, variant="l"))
+    with pytest.raises(ReaudioError, match=r"is given the real clip of each prompt, and there is none: give --references"):
+        oracle.PLUGIN.clips(request(Dataset("miniature", "test", PROMPTS, {}, {}), tmp_path, variant="l"))
 
 
 def test_the_users_weights(references: dict[str, Path], tmp_path: Path) -> None:
     build_pipeline(PRESETS["tiny"], tiny_conditioner()).save_pretrained(tmp_path / "pipeline")
     dataset = Dataset("folder", "test", PROMPTS, {}, {}, references=references)
-    clips = oracle.clips(request(dataset, tmp_path / "out", variant="s", weights=tmp_path / "pipeline"))
+    clips = oracle.PLUGIN.clips(request(dataset, tmp_path / "out", variant="s", weights=tmp_path / "pipeline"))
     assert retrieved(clips) == [[clip_id] for clip_id in IDS]
     with pytest.raises(ReaudioError, match="no public weights of oracle-s for folder"):
-        oracle.clips(request(dataset, tmp_path / "out", variant="s"))
+        oracle.PLUGIN.clips(request(dataset, tmp_path / "out", variant="s"))
 
 
 def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None:

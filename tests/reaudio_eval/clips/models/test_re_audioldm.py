@@ -50,10 +50,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("model", "variant", "name"),
     [
-        (re_audioldm, "l", "re-audioldm-l"),
-        (re_audioldm, "s-none", "re-audioldm-s-none"),
-        (audioldm, "", "audioldm"),
-        (tango, "", "tango"),
+        (re_audioldm.PLUGIN, "l", "re-audioldm-l"),
+        (re_audioldm.PLUGIN, "s-none", "re-audioldm-s-none"),
+        (audioldm.PLUGIN, "", "audioldm"),
+        (tango.PLUGIN, "", "tango"),
     ],
 )
 def test_without_weights_one_sentence_says_what_to_do(model: object, variant: str, name: str, tmp_path: Path) -> None:
@@ -66,18 +66,18 @@ def test_without_weights_one_sentence_says_what_to_do(model: object, variant: st
 
 def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
-    clips = re_audioldm.clips(asked)
+    clips = re_audioldm.PLUGIN.clips(asked)
     assert set(clips) == {"a", "b"}
     assert decode(clips["a"]).samples.shape == (10_240, 1)
-    found = re_audioldm.retrieved(asked, clips)
+    found = re_audioldm.PLUGIN.retrieved(asked, clips)
     assert found is not None
     assert set(found.neighbours) == {"a", "b"}
     assert all(n.pair.audio is not None and n.pair.audio.is_file() for own in found.neighbours.values() for n in own)
     assert (found.k, found.about["pool"], found.about["key"]) == (3, "train", "audio")
     assert found.encoder_sha256 == RetrievalIndex.load(weights / "index").encoder_sha256
     before = clips["a"].stat().st_mtime_ns
-    assert re_audioldm.clips(asked)["a"].stat().st_mtime_ns == before  # finished clips are kept
-    other = re_audioldm.clips(replace(asked, seed=1))["a"]
+    assert re_audioldm.PLUGIN.clips(asked)["a"].stat().st_mtime_ns == before  # finished clips are kept
+    other = re_audioldm.PLUGIN.clips(replace(asked, seed=1))["a"]
     assert other != clips["a"]
     assert other.read_bytes() != clips["a"].read_bytes()
 
@@ -85,42 +85,44 @@ def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None
 def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline")
     with pytest.raises(ReaudioError, match=r"give --index FOLDER .* or --k 0"):
-        re_audioldm.clips(asked)
+        re_audioldm.PLUGIN.clips(asked)
     without = replace(asked, sampling=Sampling(steps=1, k=0))
-    clips = re_audioldm.clips(without)
+    clips = re_audioldm.PLUGIN.clips(without)
     assert len(clips) == 2
-    assert re_audioldm.retrieved(without, clips) is None
+    assert re_audioldm.PLUGIN.retrieved(without, clips) is None
 
 
 def test_settings_unless_told_otherwise(weights: Path, tmp_path: Path) -> None:
-    assert re_audioldm.defaults("l", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 3, "audio+text")
-    assert re_audioldm.defaults("s-audio", None).retrieval == "audio"
-    assert re_audioldm.defaults("s-none", None) == audioldm.defaults("", None) == tango.defaults("", None)
-    assert tango.defaults("", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 0, "none")
+    assert re_audioldm.PLUGIN.defaults("l", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 3, "audio+text")
+    assert re_audioldm.PLUGIN.defaults("s-audio", None).retrieval == "audio"
+    assert (
+        re_audioldm.PLUGIN.defaults("s-none", None) == audioldm.PLUGIN.defaults("", None) == tango.PLUGIN.defaults("", None)
+    )
+    assert tango.PLUGIN.defaults("", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 0, "none")
     tiny = PRESETS["tiny"]
-    assert re_audioldm.defaults("s", weights / "pipeline") == Sampling(25, 3.5, tiny.k, tiny.retrieval)
+    assert re_audioldm.PLUGIN.defaults("s", weights / "pipeline") == Sampling(25, 3.5, tiny.k, tiny.retrieval)
     with pytest.raises(
         CheckpointError, match=r"is no saved Re-AudioLDM pipeline \(model_index.json is missing or damaged\)"
     ):
-        re_audioldm.defaults("s", tmp_path)
+        re_audioldm.PLUGIN.defaults("s", tmp_path)
 
 
 def test_what_is_given_of_the_pairs_guidance_0_and_what_it_took(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
 
     def first(**sampling: object) -> bytes:
-        return re_audioldm.clips(replace(asked, sampling=Sampling(steps=1, **sampling)))["a"].read_bytes()  # type: ignore[arg-type]
+        return re_audioldm.PLUGIN.clips(replace(asked, sampling=Sampling(steps=1, **sampling)))["a"].read_bytes()  # type: ignore[arg-type]
 
     spelled_out = {"guidance": 3.5, "k": PRESETS["tiny"].k, "retrieval": "audio+text"}
     assert first() == first(**spelled_out)
     assert first(retrieval="none") == first(k=0)
     assert len({first(), first(retrieval="audio"), first(retrieval="none"), first(guidance=0.0)}) == 4
     again = replace(asked, output=tmp_path / "again", spent=Spent())
-    re_audioldm.clips(again)
+    re_audioldm.PLUGIN.clips(again)
     assert again.spent.clips == 2
     assert again.spent.seconds > 0
     without = replace(again, index=None, sampling=Sampling(steps=1, retrieval="none"))
-    assert len(re_audioldm.clips(without)) == 2  # no index where nothing is retrieved
+    assert len(re_audioldm.PLUGIN.clips(without)) == 2  # no index where nothing is retrieved
 
 
 def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: Path) -> None:
@@ -128,11 +130,11 @@ def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: P
     three = replace(asked, sampling=Sampling(steps=1, candidates=3))
     clap, chosen, first = (
         load_pipeline(weights / "pipeline", device=torch.device("cpu")).conditioner.clap,
-        re_audioldm.clips(three),
-        re_audioldm.clips(asked),
+        re_audioldm.PLUGIN.clips(three),
+        re_audioldm.PLUGIN.clips(asked),
     )
     assert chosen["a"] != first["a"]  # one candidate and three do not share files
-    alone = decode(re_audioldm.clips(replace(three, batch_size=1))["b"]).samples
+    alone = decode(re_audioldm.PLUGIN.clips(replace(three, batch_size=1))["b"]).samples
     np.testing.assert_allclose(alone, decode(chosen["b"]).samples, atol=1e-3)  # rounding differs with the shape of a batch
     changed = 0
     for prompt in ELSEWHERE.prompts:
@@ -156,10 +158,10 @@ def test_a_pipeline_is_kept_for_the_next_request(weights: Path, tmp_path: Path, 
     monkeypatch.setattr(bundled, "load_bundled", lambda name, device="cpu": loaded.append(name) or load(name, device))
     kept: dict[str, object] = {}
     for model, variant, seed in (
-        (re_audioldm, "s-none", 0),
-        (re_audioldm, "s-none", 1),
-        (tango, "", 0),
-        (re_audioldm, "s-none", 2),
+        (re_audioldm.PLUGIN, "s-none", 0),
+        (re_audioldm.PLUGIN, "s-none", 1),
+        (tango.PLUGIN, "", 0),
+        (re_audioldm.PLUGIN, "s-none", 2),
     ):
         model.clips(request(MINIATURE, tmp_path, variant=variant, seed=seed, kept=kept, cache_dir=tmp_path))
         assert len(kept) == 1  # one at a time
@@ -168,14 +170,14 @@ def test_a_pipeline_is_kept_for_the_next_request(weights: Path, tmp_path: Path, 
 
 def test_copying_is_of_the_miniature(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="copy-retrieved knows the pool of the miniature only"):
-        copy_retrieved.clips(request(ELSEWHERE, tmp_path))
+        copy_retrieved.PLUGIN.clips(request(ELSEWHERE, tmp_path))
 
 
 def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -> None:
-    clips = copy_retrieved.clips(request(MINIATURE, tmp_path, cache_dir=tmp_path))
+    clips = copy_retrieved.PLUGIN.clips(request(MINIATURE, tmp_path, cache_dir=tmp_path))
     assert set(clips) == {p.clip_id for p in PROMPTS}
     assert {path.stem for path in clips.values()} <= set(world.clip_ids("pool"))
-    found = copy_retrieved.retrieved(request(MINIATURE, tmp_path, cache_dir=tmp_path), clips)
+    found = copy_retrieved.PLUGIN.retrieved(request(MINIATURE, tmp_path, cache_dir=tmp_path), clips)
     assert {c: [n.pair.audio for n in own] for c, own in found.neighbours.items()} == {c: [p] for c, p in clips.items()}
     for path in clips.values():
         np.testing.assert_array_equal(decode(path).samples[:, 0], world.render(path.stem))

@@ -278,7 +278,7 @@ def test_bad_caption_files(world: Path, text: bytes, words: str) -> None:
 
 
 def _calls(world: Path) -> list[int]:
-    return plugins.load("embedders", "bands").CALLS
+    return plugins.load_module("embedders", "bands").CALLS
 
 
 def test_a_second_run_computes_nothing(world: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_changed_file_is_computed_again(world: Path) -> None:
 
 
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = plugins.load("embedders", "bands")
+    module = plugins.load_module("embedders", "bands")
     honest = module.Bands.embed
 
     def interrupted(self: Any, waveforms: list[Any]) -> Any:

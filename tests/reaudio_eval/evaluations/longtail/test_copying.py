@@ -30,11 +30,9 @@ PASTER = '''
 
 import re
 
+from reaudio_eval.clips.models import ModelPlugin
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.records import Neighbour, Pair
-
-KIND = "generated"
-
 
 def pairs(request):
     folder = request.dataset.references[request.prompts[0].clip_id].parent.parent / "good"
@@ -44,13 +42,16 @@ def pairs(request):
         yield p.clip_id, Pair("pool-" + other, caption, folder / (other + ".wav"), "")
 
 
-def clips(request):
-    return {clip_id: pair.audio for clip_id, pair in pairs(request)}
+class Paster(ModelPlugin):
+    def clips(self, request):
+        return {clip_id: pair.audio for clip_id, pair in pairs(request)}
+
+    def retrieved(self, request, clips):
+        found = {clip_id: (Neighbour(pair, 0, 0.75),) for clip_id, pair in pairs(request)}
+        return Retrieval(found, "the network of bands", {"pool": "train", "key": "audio"})
 
 
-def retrieved(request, clips):
-    found = {clip_id: (Neighbour(pair, 0, 0.75),) for clip_id, pair in pairs(request)}
-    return Retrieval(found, "the network of bands", {"pool": "train", "key": "audio"})
+PLUGIN = Paster()
 '''
 
 
@@ -203,7 +204,7 @@ def test_a_folder_may_say_what_was_retrieved_and_missing_audio_is_listed(world: 
 def test_nothing_retrieved_by_anyone(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "plain")
     metric = found["systems"]["good"]["copying_bands"]
-    assert (metric["value"], metric["reason"]) == (None, "no system of this report retrieves, or says what")
+    assert (metric["value"], metric["reason"]) == (None, "no system of this report retrieves, or its retrieval is unknown")
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "No system of this report says that it retrieves" in page
 

@@ -26,7 +26,7 @@ from reaudio_eval.statistics.copying import COLUMNS
 from reaudio_eval.statistics.separation import overall_separation
 from reaudio_model.records import Neighbour, Pair
 
-COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0)
+COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0, role="copying")
 ASKED = {"pool": "train", "key": "mean", "exclude": {"self_": True, "same_source": True, "identical_caption": False}}
 pytestmark = pytest.mark.usefixtures("page_only")
 

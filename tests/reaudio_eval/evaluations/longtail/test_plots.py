@@ -82,7 +82,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
     result = runner.invoke(app, [*arguments, "--show", "points,smooth", "--strata", "lvis", "--seed", "3", "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert found["metric"] == "kl_bands"  # neither CLAP score nor label recall has a value here
+    assert found["metric"] == "clap_score_bands"
     assert found["n_classes"] == len(CLASSES)
     assert Path(found["files"][0]).is_file()
     assert str(tmp_path / "f.csv") in runner.invoke(app, arguments).stdout

@@ -30,24 +30,33 @@ METRICS = (ClipMetric("energy_{embedder}", "Energy", True, "", "tests", compute=
 MODEL_PLUGIN = '''
 """The real clips again, under another name: a plug-in model."""
 
-KIND = "generated"
+from reaudio_eval.clips.models import ModelPlugin
+
 BATCHES = []
 
 
-def clips(request):
-    BATCHES.append(request.batch_size)
-    return {p.clip_id: request.dataset.references[p.clip_id] for p in request.prompts}
+class Echo(ModelPlugin):
+    def clips(self, request):
+        BATCHES.append(request.batch_size)
+        return {p.clip_id: request.dataset.references[p.clip_id] for p in request.prompts}
+
+
+PLUGIN = Echo()
 '''
 DATASET_PLUGIN = '''
 """The folder dataset under another name: a plug-in dataset."""
 
 import dataclasses
 
-from reaudio_eval.prompts.datasets import folder
+from reaudio_eval.prompts.datasets import DatasetPlugin, folder
 
 
-def load(options):
-    return dataclasses.replace(folder.load(options), name="tiny")
+class Tiny(DatasetPlugin):
+    def load(self, options):
+        return dataclasses.replace(folder.PLUGIN.load(options), name="tiny")
+
+
+PLUGIN = Tiny()
 '''
 
 
@@ -298,7 +307,7 @@ def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, s
     for kind, name in (("metrics", "energy"), ("models", "echo"), ("datasets", "tiny"), ("embedders", "bands")):
         assert name in runner.invoke(app, ["list", kind]).stdout
     found = run(world, sounds, "--model", "echo", "--batch-size", "3", dataset="tiny")
-    assert plugins.load("models", "echo").BATCHES == [3]
+    assert plugins.load_module("models", "echo").BATCHES == [3]
     assert found["systems"]["echo"]["energy_bands"]["value"] is not None
     assert Path(found["runs"][0]).parts[-3] == "tiny"
     page = (world / "out" / "longtail.html").read_text(encoding="utf-8")

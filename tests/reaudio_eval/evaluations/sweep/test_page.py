@@ -22,7 +22,7 @@ from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import SET_COLUMNS, MetricInfo, SystemScores
 from reaudio_eval.statistics.longtail import analyse
 
-CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
+CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns")
 START = Settings(3, 12, 5.0, "audio+text", 0, 1)
 COUNTS = {f"<c{i:02d}>": 2000 if i < 12 else 20 for i in range(24)}

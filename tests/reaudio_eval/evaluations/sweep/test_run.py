@@ -31,53 +31,61 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from reaudio_eval.clips.models import Sampling
+from reaudio_eval.clips.models import ModelPlugin
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.seeds import clip_seed
 
-KIND = "generated"
-CANDIDATES = True
 CALLS = []
 FAIL_AT = []
 
 
-def defaults(variant, weights):
-    return Sampling(8, 2.0, 2, "audio+text")
+class Copies(ModelPlugin):
+    candidates = True
+
+    def defaults(self, variant, weights):
+        return Sampling(8, 2.0, 2, "audio+text")
+
+    def clips(self, request):
+        s = request.sampling
+        CALLS.append((s.steps, s.guidance, s.k, s.retrieval, request.seed, request.prompts[0].caption, request.batch_size))
+        if len(CALLS) in FAIL_AT:
+            raise ReaudioError("killed")
+        found = {}
+        for prompt in request.prompts:
+            settings = f"{s.steps}-{s.guidance}-{s.k}-{s.retrieval}-{s.candidates}-{request.seed}-{len(prompt.caption)}"
+            path = request.output / settings / f"{prompt.clip_id}.wav"
+            if not path.exists():
+                audio, rate = soundfile.read(request.dataset.references[prompt.clip_id], dtype="float32")
+                rng = np.random.default_rng(clip_seed(request.seed, prompt.clip_id + prompt.caption))
+                level = (0.4 / s.steps + 0.2 / (1 + s.k)) / s.candidates
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, audio + level * rng.standard_normal(len(audio)).astype("float32"), rate)
+                request.spent.clips += 1
+                request.spent.seconds += 0.25
+            found[prompt.clip_id] = path
+        return found
 
 
-def clips(request):
-    s = request.sampling
-    CALLS.append((s.steps, s.guidance, s.k, s.retrieval, request.seed, request.prompts[0].caption, request.batch_size))
-    if len(CALLS) in FAIL_AT:
-        raise ReaudioError("killed")
-    found = {}
-    for prompt in request.prompts:
-        settings = f"{s.steps}-{s.guidance}-{s.k}-{s.retrieval}-{s.candidates}-{request.seed}-{len(prompt.caption)}"
-        path = request.output / settings / f"{prompt.clip_id}.wav"
-        if not path.exists():
-            audio, rate = soundfile.read(request.dataset.references[prompt.clip_id], dtype="float32")
-            rng = np.random.default_rng(clip_seed(request.seed, prompt.clip_id + prompt.caption))
-            level = (0.4 / s.steps + 0.2 / (1 + s.k)) / s.candidates
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, audio + level * rng.standard_normal(len(audio)).astype("float32"), rate)
-            request.spent.clips += 1
-            request.spent.seconds += 0.25
-        found[prompt.clip_id] = path
-    return found
+PLUGIN = Copies()
 '''
 DATASET = '''
 """The folder dataset with two captions of each clip: a plug-in dataset."""
 
 import dataclasses
 
-from reaudio_eval.prompts.datasets import folder
+from reaudio_eval.prompts.datasets import DatasetPlugin, folder
 
 
-def load(options):
-    found = folder.load(dataclasses.replace(options, captions=1))
-    more = " <b>again</b>" * (options.captions - 1)
-    prompts = tuple(dataclasses.replace(p, caption=p.caption + more) for p in found.prompts)
-    return dataclasses.replace(found, prompts=prompts)
+class Twice(DatasetPlugin):
+    def load(self, options):
+        found = folder.PLUGIN.load(dataclasses.replace(options, captions=1))
+        more = " <b>again</b>" * (options.captions - 1)
+        prompts = tuple(dataclasses.replace(p, caption=p.caption + more) for p in found.prompts)
+        return dataclasses.replace(found, prompts=prompts)
+
+
+PLUGIN = Twice()
 '''
 
 
@@ -126,7 +134,7 @@ def refuse(world: Path, sounds: Path, *more: str) -> str:
 
 
 def calls() -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = registry.load("models", "copies").CALLS
+    found: list[tuple[Any, ...]] = registry.load_module("models", "copies").CALLS
     return found
 
 
@@ -169,10 +177,10 @@ def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: P
     first = run(world, sounds, "--over", "k=0,1", "--metric", "kl_bands")
     manifests = {name: Path(cell["run"]) / "manifest.json" for name, cell in first["cells"].items()}
     before = {name: path.stat().st_mtime_ns for name, path in manifests.items()}
-    embedded = sum(registry.load("embedders", "bands").CALLS)
+    embedded = sum(registry.load_module("embedders", "bands").CALLS)
     more = run(world, sounds, "--over", "k=0,1,5", "--over", "steps=2", "--metric", "kl_bands")
     assert {name: path.stat().st_mtime_ns for name, path in manifests.items()} == before
-    assert sum(registry.load("embedders", "bands").CALLS) - embedded == 2 * len(CLASSES) * 2  # clips of two new cells
+    assert sum(registry.load_module("embedders", "bands").CALLS) - embedded == 2 * len(CLASSES) * 2  # clips of two new cells
     for name in first["cells"]:
         assert more["cells"][name]["metrics"] == first["cells"][name]["metrics"]
         assert more["cells"][name]["seconds_per_clip"] == pytest.approx(0.25)  # as measured when the clips were made
@@ -185,7 +193,7 @@ def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: P
 
 @pytest.mark.usefixtures("page_only")
 def test_a_killed_sweep_goes_on_to_the_same_numbers(world: Path, sounds: Path) -> None:
-    model = registry.load("models", "copies")
+    model = registry.load_module("models", "copies")
     model.FAIL_AT.append(len(model.CALLS) + 2)
     assert "killed" in refuse(world, sounds, "--over", "k=0,1", "--metric", "kl_bands", "--quiet")
     model.FAIL_AT.clear()
@@ -256,7 +264,7 @@ def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkey
     )
     read = read_run(Path(found["cells"]["copies candidates=4"]["run"])).scores.system
     assert read.candidates == 4
-    monkeypatch.setattr(registry.load("models", "copies"), "CANDIDATES", False)
+    monkeypatch.setattr(registry.load("models", "copies"), "candidates", False)
     for option in (("--over", "candidates=2"), ("--over", "k=0", "--candidates", "2")):
         assert "copies makes one clip of each prompt, so candidates have no effect: leave them out." in refuse(
             world, sounds, *option

@@ -36,8 +36,8 @@ PROMPTS = tuple(
 DATASET = Dataset(
     "d", "test", PROMPTS, COUNTS, NAMES, pool_counts={f"p{i}": 16 for i in range(8)} | COUNTS, banner="A toy world."
 )
-ACCURACY = MetricInfo("label_accuracy_net", "Label accuracy (net)", "clip", True, "share", "net")
-CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap")
+ACCURACY = MetricInfo("label_accuracy_net", "Label accuracy (net)", "clip", True, "share", "net", role="label_accuracy")
+CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 SYSTEMS: dict[str, tuple[SystemKind, Role, float]] = {
     "ours": ("generated", "system", 0.6), "plain": ("generated", "twin", 0.2), "copied": ("generated", "copy", 0.6),
     "oracle-l (not a system)": ("generated", "oracle", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),

@@ -41,7 +41,7 @@ def laion_file(tmp_path: Path, model: ClapModel) -> Path:
 
 
 def load(path: Path) -> TextEmbedder:
-    return clap.load(path, sample_rate=RATE, device="cpu")
+    return clap.PLUGIN.load(path, sample_rate=RATE, device="cpu")
 
 
 def test_both_layouts_fit_the_contract_and_agree_with_the_model(folder: Path, laion_file: Path, noise: Noise) -> None:
@@ -79,8 +79,8 @@ def test_embeddings_are_unit_vectors_and_do_not_depend_on_batch_or_order(folder:
 
 
 def test_the_file_and_the_tokenizer_named_in_messages_are_the_published_ones() -> None:
-    assert clap.SPEC.checkpoints[0].filename == EXAMPLE
-    assert clap.SPEC.tokenizer == HUB_TOKENIZERS[0]
+    assert clap.PLUGIN.spec.checkpoints[0].filename == EXAMPLE
+    assert clap.PLUGIN.spec.tokenizer == HUB_TOKENIZERS[0]
 
 
 def test_infinite_features_are_refused(laion_file: Path, model: ClapModel) -> None:
@@ -93,4 +93,4 @@ def test_infinite_features_are_refused(laion_file: Path, model: ClapModel) -> No
 
 def test_only_48_khz(folder: Path) -> None:
     with pytest.raises(ReaudioError, match="LAION-CLAP works at 48000 Hz, not at 16000 Hz"):
-        clap.load(folder, sample_rate=16_000, device="cpu")
+        clap.PLUGIN.load(folder, sample_rate=16_000, device="cpu")

@@ -36,7 +36,7 @@ def checkpoint(tmp_path: Path, closed_form_weights: Weights) -> Path:
 
 @pytest.fixture
 def embedder(checkpoint: Path) -> Embedder:
-    return efficientat.load(checkpoint, sample_rate=RATE, device="cpu")
+    return efficientat.PLUGIN.load(checkpoint, sample_rate=RATE, device="cpu")
 
 
 @pytest.fixture
@@ -100,23 +100,23 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "linear.pt"
     torch.save(nn.Linear(2, 2).state_dict(), path)
     with pytest.raises(CheckpointError, match=r"is not an EfficientAT checkpoint such as mn04_as_mAP_432\.pt"):
-        efficientat.load(path, sample_rate=RATE, device="cpu")
+        efficientat.PLUGIN.load(path, sample_rate=RATE, device="cpu")
 
 
 def test_only_32_khz(checkpoint: Path) -> None:
     with pytest.raises(ReaudioError, match="EfficientAT works at 32000 Hz, not at 16000 Hz"):
-        efficientat.load(checkpoint, sample_rate=16_000, device="cpu")
+        efficientat.PLUGIN.load(checkpoint, sample_rate=16_000, device="cpu")
 
 
 def test_self_test_refuses_a_machine_that_computes_wrongly(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sha256 = efficientat.load(checkpoint, sample_rate=RATE, device="cpu").sha256
+    sha256 = efficientat.PLUGIN.load(checkpoint, sample_rate=RATE, device="cpu").sha256
     monkeypatch.setattr(_efficientat, "SELF_TEST", {sha256: {0: 12.34}})
     with pytest.raises(CheckpointError, match=r"self-test gives .* instead of \[12\.34\]"):
-        efficientat.load(checkpoint, sample_rate=RATE, device="cpu")
+        efficientat.PLUGIN.load(checkpoint, sample_rate=RATE, device="cpu")
 
 
 def test_real_weights_load_and_pass_their_self_test(real_weights: Path) -> None:
-    embedder = efficientat.load(real_weights, sample_rate=RATE, device="cpu")
+    embedder = efficientat.PLUGIN.load(real_weights, sample_rate=RATE, device="cpu")
     assert embedder.sha256 in _efficientat.SELF_TEST
 
 
@@ -128,7 +128,7 @@ def test_real_weights_know_real_sounds(real_weights: Path, shared: Path) -> None
     columns = {row["class"]: [index[mid] for mid in row["mids"].split(";") if mid in index] for row in rows}
     clips = rows[::10]
     waveforms = [_read(shared / "data" / "esc10" / row["path"]) for row in clips]
-    features = efficientat.load(real_weights, sample_rate=RATE, device="cpu").embed(waveforms)
+    features = efficientat.PLUGIN.load(real_weights, sample_rate=RATE, device="cpu").embed(waveforms)
     right = 0
     for row, (_, logits) in zip(clips, features, strict=True):
         assert logits is not None

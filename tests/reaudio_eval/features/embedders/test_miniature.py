@@ -21,10 +21,9 @@ BATCH_TOLERANCE = 1e-4  # float32 sums in another order, through a recurrent lay
 
 
 def load(name: str, tmp_path: Path) -> Embedder:
-    module = plugins.load("embedders", name)
-    path = resolve(name, module.SPEC, explicit=None, sample_rate=16_000, cache_dir=tmp_path, allow_download=False)
-    found: Embedder = module.load(path, sample_rate=16_000, device="cpu", cache_dir=tmp_path)
-    return found
+    plugin = plugins.load("embedders", name)
+    path = resolve(name, plugin.spec, explicit=None, sample_rate=16_000, cache_dir=tmp_path, allow_download=False)
+    return plugin.load(path, sample_rate=16_000, device="cpu", cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,8 +66,8 @@ def test_clap_puts_captions_beside_their_sounds(tmp_path: Path) -> None:
 def test_a_tagger_of_other_classes_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_tagger(new_tagger("cnn", 2), ("a", "b"), tmp_path)
-    module = plugins.load("embedders", "miniature_tagger")
+    plugin = plugins.load("embedders", "miniature_tagger")
     with pytest.raises(CheckpointError, match="is a tagger of other classes than the miniature's"):
-        module.load(tmp_path, sample_rate=16_000, device="cpu")
+        plugin.load(tmp_path, sample_rate=16_000, device="cpu")
     with pytest.raises(ReaudioError, match="works at 16000 Hz, not at 32000 Hz"):
-        module.load(tmp_path, sample_rate=32_000, device="cpu")
+        plugin.load(tmp_path, sample_rate=32_000, device="cpu")

@@ -60,7 +60,7 @@ def embedder(checkpoint: Callable[[int], Path]) -> Embedder:
 
 
 def load(path: Path, rate: int) -> _panns.PannsEmbedder:
-    return _panns.load(path, sample_rate=rate, device="cpu", cache_dir=None, channels=CHANNELS)
+    return _panns.load(path, panns.PLUGIN.spec, sample_rate=rate, device="cpu", cache_dir=None, channels=CHANNELS)
 
 
 @pytest.mark.parametrize("rate", [16_000, 32_000])
@@ -126,29 +126,29 @@ def test_the_other_rates_file_is_refused_and_the_right_one_named(
     checkpoint: Callable[[int], Path], is_for: int, asked: int, right: str
 ) -> None:
     with pytest.raises(CheckpointError, match=f"for {is_for} Hz, but {asked} Hz is asked for: give {right}"):
-        panns.load(checkpoint(is_for), sample_rate=asked, device="cpu")
+        panns.PLUGIN.load(checkpoint(is_for), sample_rate=asked, device="cpu")
 
 
 def test_another_width_is_refused(checkpoint: Callable[[int], Path]) -> None:
     with pytest.raises(CheckpointError, match=r"is not the PANNs checkpoint Cnn14_16k_mAP=0\.438\.pth: of another shape: "):
-        panns.load(checkpoint(16_000), sample_rate=16_000, device="cpu")
+        panns.PLUGIN.load(checkpoint(16_000), sample_rate=16_000, device="cpu")
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "linear.pth"
     torch.save(nn.Linear(2, 2).state_dict(), path)
     with pytest.raises(CheckpointError, match=r"missing: .* and \d+ more; unexpected: weight, bias"):
-        panns.load(path, sample_rate=16_000, device="cpu")
+        panns.PLUGIN.load(path, sample_rate=16_000, device="cpu")
 
 
 def test_only_16_and_32_khz(checkpoint: Callable[[int], Path]) -> None:
     with pytest.raises(ReaudioError, match="16000 or 32000 Hz, not at 48000 Hz"):
-        panns.load(checkpoint(16_000), sample_rate=48_000, device="cpu")
+        panns.PLUGIN.load(checkpoint(16_000), sample_rate=48_000, device="cpu")
 
 
 @pytest.mark.parametrize("rate", [16_000, 32_000])
 def test_layout_is_the_published_one(shared: Path, rate: int) -> None:
-    name = next(c.filename for c in panns.SPEC.checkpoints if c.sample_rate == rate)
+    name = next(c.filename for c in panns.PLUGIN.spec.checkpoints if c.sample_rate == rate)
     table = json.loads((shared / "data" / "state_dict_keys.json").read_text())[f"{name}['model']"]
     with torch.device("meta"):
         network = _panns.Cnn14(rate, _panns.PUBLISHED)

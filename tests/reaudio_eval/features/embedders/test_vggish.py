@@ -39,7 +39,7 @@ def checkpoint(tmp_path: Path, state: dict[str, Tensor]) -> Path:
 
 @pytest.fixture
 def embedder(checkpoint: Path) -> Embedder:
-    return _vggish.load(checkpoint, sample_rate=RATE, device="cpu", cache_dir=None, widths=WIDTHS)
+    return _vggish.load(checkpoint, vggish.PLUGIN.spec, sample_rate=RATE, device="cpu", cache_dir=None, widths=WIDTHS)
 
 
 def reference_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -137,25 +137,25 @@ def test_another_network_is_refused(tmp_path: Path, state: dict[str, Tensor]) ->
     with pytest.raises(
         CheckpointError, match=r"other\.pth is not the VGGish checkpoint vggish-10086976\.pth: of another shape"
     ):
-        vggish.load(path, sample_rate=RATE, device="cpu")
+        vggish.PLUGIN.load(path, sample_rate=RATE, device="cpu")
 
 
 def test_infinite_weights_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
     path = tmp_path / "damaged.pth"
     torch.save(state | {"embeddings.4.bias": torch.full((8,), torch.inf)}, path)
     with pytest.raises(CheckpointError, match="infinite or undefined"):
-        _vggish.load(path, sample_rate=RATE, device="cpu", cache_dir=None, widths=WIDTHS)
+        _vggish.load(path, vggish.PLUGIN.spec, sample_rate=RATE, device="cpu", cache_dir=None, widths=WIDTHS)
 
 
 def test_only_16_khz(checkpoint: Path) -> None:
     with pytest.raises(ReaudioError, match="VGGish works at 16000 Hz, not at 48000 Hz"):
-        vggish.load(checkpoint, sample_rate=48_000, device="cpu")
+        vggish.PLUGIN.load(checkpoint, sample_rate=48_000, device="cpu")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
 def test_unknown_devices_are_refused(checkpoint: Path, device: str) -> None:
     with pytest.raises(ReaudioError, match=f"--device {device}"):
-        vggish.load(checkpoint, sample_rate=RATE, device=device)
+        vggish.PLUGIN.load(checkpoint, sample_rate=RATE, device=device)
 
 
 def test_layout_is_the_published_one(shared: Path) -> None:

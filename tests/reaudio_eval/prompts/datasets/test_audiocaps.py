@@ -10,7 +10,7 @@ import soundfile
 
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions
-from reaudio_eval.prompts.datasets.audiocaps import load, split_labels
+from reaudio_eval.prompts.datasets.audiocaps import PLUGIN
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 CLASSES = 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Male speech, man speaking"\n2,/m/3,Dog\n3,/m/4,Yodeling\n'
@@ -85,7 +85,7 @@ def write_manifest(path: Path, text: str) -> Path:
 
 
 def test_test_split(joined: Path) -> None:
-    data = load(DatasetOptions(joined))
+    data = PLUGIN.load(DatasetOptions(joined))
     assert (data.name, data.split, data.notes) == ("audiocaps", "test", ())
     assert data.prompts == (
         Prompt("vidA", "first A", ("/m/1",), source_id="vidA"),
@@ -103,29 +103,29 @@ def test_test_split(joined: Path) -> None:
 
 def test_official_tables_give_the_same_dataset(joined: Path, official: Path) -> None:
     for split in ROWS:
-        assert load(DatasetOptions(official, split=split)) == load(DatasetOptions(joined, split=split))
+        assert PLUGIN.load(DatasetOptions(official, split=split)) == PLUGIN.load(DatasetOptions(joined, split=split))
 
 
 def test_official_clip_without_segment_has_no_known_labels(official: Path) -> None:
     path = official / "unbalanced_train_segments.csv"
     path.write_text("\n".join(row for row in path.read_text().splitlines() if not row.startswith("vidB")), encoding="utf-8")
-    data = load(DatasetOptions(official))
+    data = PLUGIN.load(DatasetOptions(official))
     assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False, source_id="vidB")
     assert data.notes == ("1 of 4 clips have no known labels: they count in the overall numbers and in no stratum.",)
 
 
 def test_captions_choose_the_nth_of_each_clip_in_one_order_of_clips(joined: Path) -> None:
-    first, second = (load(DatasetOptions(joined, captions=n)) for n in (1, 2))
+    first, second = (PLUGIN.load(DatasetOptions(joined, captions=n)) for n in (1, 2))
     assert [p.clip_id for p in first.prompts] == [p.clip_id for p in second.prompts]
     assert [p.caption for p in second.prompts] == ["second A", "second B", "second C", "second D"]
     assert first.list_sha256 != second.list_sha256
     for n in (0, 3):
         with pytest.raises(ReaudioError, match=f"--captions {n}: every clip of test has 2, so give a number from 1 to 2"):
-            load(DatasetOptions(joined, captions=n))
+            PLUGIN.load(DatasetOptions(joined, captions=n))
 
 
 def test_split_labels(joined: Path) -> None:
-    found = split_labels(DatasetOptions(joined))
+    found = PLUGIN.split_labels(DatasetOptions(joined))
     assert {split: len(clips) for split, clips in found.clips.items()} == {"train": 3, "val": 1, "test": 4}
     assert found.n_captions == {"train": 3, "val": 1, "test": 8}
     assert list(found.names) == ["/m/1", "/m/2", "/m/3", "/m/4"]
@@ -148,14 +148,14 @@ def test_split_labels(joined: Path) -> None:
 )
 def test_references_are_recognised_by_name(joined: Path, tmp_path: Path, stems: tuple[str, ...], scheme: str) -> None:
     folder = write_audio(tmp_path / "refs", *stems, "unrelated")
-    data = load(DatasetOptions(joined, references=folder))
+    data = PLUGIN.load(DatasetOptions(joined, references=folder))
     wanted = ["vidA", "vidB", "vidC_10", "vidC_20"][: len(stems)]
     assert data.references == {clip_id: folder / f"{stem}.wav" for clip_id, stem in zip(wanted, stems, strict=True)}
     assert data.notes == (f"{len(stems)} of 4 references found, their files named by {scheme}.",)
 
 
 def test_generated_clips_may_not_carry_the_id_of_another_caption(joined: Path) -> None:
-    assert load(DatasetOptions(joined, captions=2)).file_names["audiocap_id"] == {
+    assert PLUGIN.load(DatasetOptions(joined, captions=2)).file_names["audiocap_id"] == {
         "13": "vidA", "14": "vidB", "18": "vidC_10", "17": "vidC_20",
     }  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_references_of_something_else(joined: Path, tmp_path: Path) -> None:
     with pytest.raises(
         ReaudioError, match=r"No file in .*refs belongs to a clip: names there are 'x', expected are such as 'vidA'"
     ):
-        load(DatasetOptions(joined, references=write_audio(tmp_path / "refs", "x")))
+        PLUGIN.load(DatasetOptions(joined, references=write_audio(tmp_path / "refs", "x")))
 
 
 # --- manifests -------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ a/6.wav,A,six,another second of that video,,vidA,99,,exact
 
 
 def test_manifest(joined: Path, tmp_path: Path) -> None:
-    data = load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
+    data = PLUGIN.load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
     assert data.prompts == (
         Prompt("one", "a man", ("/m/3", "/m/1"), source_id="vidA"),
         Prompt("two", "a dog", ("/m/4", "/m/3")),
@@ -198,14 +198,16 @@ def test_manifest(joined: Path, tmp_path: Path) -> None:
 
 
 def test_manifest_of_ids_and_captions_alone(joined: Path, tmp_path: Path) -> None:
-    data = load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", "clip_id,caption\nx,a\ny,b\n")))
+    data = PLUGIN.load(
+        DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", "clip_id,caption\nx,a\ny,b\n"))
+    )
     assert [(p.clip_id, p.labels_known) for p in data.prompts] == [("x", False), ("y", False)]
     assert data.file_names["youtube_id"] == {}
 
 
 def test_manifest_names_references_by_video_too(joined: Path, tmp_path: Path) -> None:
     folder = write_audio(tmp_path / "r", "vidB", "vidC")
-    data = load(DatasetOptions(joined, folder, write_manifest(tmp_path / "m.csv", MANIFEST)))
+    data = PLUGIN.load(DatasetOptions(joined, folder, write_manifest(tmp_path / "m.csv", MANIFEST)))
     assert data.references == {"three": folder / "vidB.wav", "five": folder / "vidC.wav"}
 
 
@@ -228,13 +230,13 @@ def test_manifest_names_references_by_video_too(joined: Path, tmp_path: Path) ->
 )
 def test_bad_manifests(joined: Path, tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ReaudioError, match=message):
-        load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", text)))
+        PLUGIN.load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", text)))
 
 
 def test_manifest_and_caption_number_exclude_each_other(joined: Path, tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "m.csv", MANIFEST)
     with pytest.raises(ReaudioError, match="--captions chooses among AudioCaps"):
-        load(DatasetOptions(joined, clip_manifest=path, captions=2))
+        PLUGIN.load(DatasetOptions(joined, clip_manifest=path, captions=2))
 
 
 # --- bad tables ------------------------------------------------------------------------------------------------------
@@ -242,36 +244,36 @@ def test_manifest_and_caption_number_exclude_each_other(joined: Path, tmp_path: 
 
 def test_no_tables(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="audiocaps needs --data-root"):
-        load(DatasetOptions())
+        PLUGIN.load(DatasetOptions())
     with pytest.raises(ReaudioError, match="nowhere is not a folder"):
-        load(DatasetOptions(tmp_path / "nowhere"))
+        PLUGIN.load(DatasetOptions(tmp_path / "nowhere"))
     with pytest.raises(
         ReaudioError, match=r"looked for audiocaps_labelled\.csv and audioset_classes\.csv, or for train\.csv"
     ):
-        load(DatasetOptions(tmp_path))
+        PLUGIN.load(DatasetOptions(tmp_path))
 
 
 def test_parts_of_the_tables_missing(joined: Path, official: Path) -> None:
     (joined / "audioset_classes.csv").unlink()
     with pytest.raises(ReaudioError, match=r"audioset_classes\.csv does not exist; the class list should be there"):
-        load(DatasetOptions(joined))
+        PLUGIN.load(DatasetOptions(joined))
     (official / "val.csv").rename(official / "val.txt")
     with pytest.raises(ReaudioError, match=r"val\.csv does not exist; the val captions of AudioCaps"):
-        load(DatasetOptions(official))
+        PLUGIN.load(DatasetOptions(official))
     (official / "val.txt").rename(official / "val.csv")
     for data in (b"a, 0, 10\n", b"a, 0, 10, /m/1, /m/2\n", b"a, 0, 10, /m/1\n" * 2 + b"a, 0, 10, /m/1, 5\n", b"\xff\n"):
         (official / "eval_segments.csv").write_bytes(data)
         with pytest.raises(ReaudioError, match=r"eval_segments\.csv is not a segment list of AudioSet"):
-            load(DatasetOptions(official))
+            PLUGIN.load(DatasetOptions(official))
     (official / "eval_segments.csv").unlink()
     (official / "unbalanced_train_segments.csv").unlink()
     with pytest.raises(ReaudioError, match="has captions without labels: add AudioSet's unbalanced_train_segments"):
-        load(DatasetOptions(official))
+        PLUGIN.load(DatasetOptions(official))
 
 
 def test_unknown_split(joined: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown split 'tets'\. Did you mean 'test'"):
-        load(DatasetOptions(joined, split="tets"))
+        PLUGIN.load(DatasetOptions(joined, split="tets"))
 
 
 @pytest.mark.parametrize(
@@ -287,22 +289,24 @@ def test_damaged_tables(joined: Path, old: str, new: str, message: str) -> None:
     path = joined / "audiocaps_labelled.csv"
     path.write_text(path.read_text().replace(old, new), encoding="utf-8")
     with pytest.raises(ReaudioError, match=message):
-        load(DatasetOptions(joined))
+        PLUGIN.load(DatasetOptions(joined))
 
 
 # --- the real thing --------------------------------------------------------------------------------------------------
 
 
 def test_real_tables(shared: Path) -> None:
-    data = load(DatasetOptions(shared / "data" / "audiocaps"))
+    data = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps"))
     assert len(data.prompts) == 975
     assert len(data.train_counts) == 326
     assert data.train_counts["/m/09x0r"] == 20_707
     assert all(p.labels_known for p in data.prompts)
-    assert {len({p.clip_id for p in load(DatasetOptions(shared / "data" / "audiocaps", split="val")).prompts})} == {495}
+    assert {len({p.clip_id for p in PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps", split="val")).prompts})} == {
+        495
+    }
 
 
 def test_real_manifest(shared: Path, systems48: Path) -> None:
-    data = load(DatasetOptions(shared / "data" / "audiocaps", systems48 / "reference", systems48 / "manifest.csv"))
+    data = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps", systems48 / "reference", systems48 / "manifest.csv"))
     assert len(data.prompts) == len(data.references) == 48
     assert data.notes[0] == "6 of 48 clips have ambiguous labels: they count in the overall numbers and in no stratum."

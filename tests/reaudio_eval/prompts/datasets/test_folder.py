@@ -10,7 +10,7 @@ import soundfile
 
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions
-from reaudio_eval.prompts.datasets.folder import load
+from reaudio_eval.prompts.datasets.folder import PLUGIN
 from reaudio_model.common.errors import ReaudioError
 
 
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_load(root: Path) -> None:
-    data = load(DatasetOptions(root, root / "real"))
+    data = PLUGIN.load(DatasetOptions(root, root / "real"))
     assert (data.name, data.split) == ("folder", "test")
     assert data.prompts == (Prompt("a", "x", ("dog", "sir")), Prompt("b", "y", (), labels_known=False))
     assert data.train_counts == {"dog": 120, "sir": 3, "owl": 0}
@@ -36,31 +36,31 @@ def test_load(root: Path) -> None:
 
 def test_names_default_to_the_labels(root: Path) -> None:
     (root / "counts.csv").write_text("label,n_train\ndog,1\nsiren,2\n", encoding="utf-8")
-    assert load(DatasetOptions(root)).label_names == {"dog": "dog", "siren": "siren"}
+    assert PLUGIN.load(DatasetOptions(root)).label_names == {"dog": "dog", "siren": "siren"}
 
 
 def test_another_list_of_captions(root: Path) -> None:
     path = root / "other.csv"
     path.write_text("file,caption,labels\nc.wav,z,owl\n", encoding="utf-8")
-    data = load(DatasetOptions(root, clip_manifest=path))
+    data = PLUGIN.load(DatasetOptions(root, clip_manifest=path))
     assert data.prompts == (Prompt("c", "z", ("owl",)),)
     assert data.notes == ()
 
 
 def test_a_class_list_gives_the_vocabulary(root: Path) -> None:
     (root / "class_labels_indices.csv").write_text("index,mid,display_name\n0,dog,Dog\n1,sir,Siren\n", encoding="utf-8")
-    data = load(DatasetOptions(root))
+    data = PLUGIN.load(DatasetOptions(root))
     assert (data.vocabulary, data.vocabulary_name) == (("dog", "sir"), "audioset-527")
 
 
 def test_bad_options(root: Path) -> None:
     with pytest.raises(ReaudioError, match=r"needs --data-root, a folder with counts\.csv and captions\.csv; got None"):
-        load(DatasetOptions())
+        PLUGIN.load(DatasetOptions())
     with pytest.raises(ReaudioError, match="--captions 2: the dataset folder has one caption per clip"):
-        load(DatasetOptions(root, captions=2))
+        PLUGIN.load(DatasetOptions(root, captions=2))
     (root / "real" / "a.wav").rename(root / "real" / "other.wav")
     with pytest.raises(ReaudioError, match=r"No file in .*real belongs to a clip"):
-        load(DatasetOptions(root, root / "real"))
+        PLUGIN.load(DatasetOptions(root, root / "real"))
 
 
 @pytest.mark.parametrize(
@@ -77,25 +77,29 @@ def test_bad_options(root: Path) -> None:
 def test_bad_counts(root: Path, text: str, message: str) -> None:
     (root / "counts.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ReaudioError, match=message):
-        load(DatasetOptions(root))
+        PLUGIN.load(DatasetOptions(root))
 
 
 def test_missing_tables(root: Path) -> None:
     (root / "captions.csv").unlink()
     with pytest.raises(ReaudioError, match=r"captions\.csv does not exist; the captions should be there"):
-        load(DatasetOptions(root))
+        PLUGIN.load(DatasetOptions(root))
     (root / "counts.csv").unlink()
     with pytest.raises(ReaudioError, match=r"counts\.csv does not exist; the training counts should be there"):
-        load(DatasetOptions(root))
+        PLUGIN.load(DatasetOptions(root))
 
 
 def test_the_retrieval_pool_is_an_optional_column(root: Path) -> None:
-    assert load(DatasetOptions(root)).pool_counts is None
+    assert PLUGIN.load(DatasetOptions(root)).pool_counts is None
     path = root / "counts.csv"
     path.write_text("label,n_train,name,n_pool\ndog,120,Dog,120\nsir,3,Siren,3\nowl,0,Owl,16\n", encoding="utf-8")
-    data = load(DatasetOptions(root))
+    data = PLUGIN.load(DatasetOptions(root))
     assert data.n_pool("owl") == 16
     assert data.n_pool("crow") == 0
     path.write_text("label,n_train,name,n_pool\ndog,120,Dog,120\nsir,3,Siren,3\nowl,0,Owl,-1\n", encoding="utf-8")
     with pytest.raises(ReaudioError, match=r"counts\.csv row 3: n_pool '-1' is not a whole number of at least 0"):
-        load(DatasetOptions(root))
+        PLUGIN.load(DatasetOptions(root))
+
+
+def test_paths_may_be_strings(root: Path) -> None:
+    assert DatasetOptions(str(root), cache_dir="~/x") == DatasetOptions(root, cache_dir=Path("~/x").expanduser())  # type: ignore[arg-type]

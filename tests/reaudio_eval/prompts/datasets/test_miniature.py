@@ -8,14 +8,14 @@ import pytest
 
 from reaudio_eval import plugins
 from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions
-from reaudio_eval.prompts.datasets.miniature import BANNER, DEFAULTS, load, split_labels
+from reaudio_eval.prompts.datasets.miniature import BANNER, PLUGIN
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.miniature import world
 
 
 def test_prompts_counts_and_references(tmp_path: Path) -> None:
-    dataset = load(DatasetOptions(split="val", cache_dir=tmp_path))
+    dataset = PLUGIN.load(DatasetOptions(split="val", cache_dir=tmp_path))
     assert [p.clip_id for p in dataset.prompts] == list(world.clip_ids("val"))
     assert set(dataset.references) == {p.clip_id for p in dataset.prompts}
     assert all(path.is_relative_to(tmp_path) for path in dataset.references.values())
@@ -27,14 +27,14 @@ def test_prompts_counts_and_references(tmp_path: Path) -> None:
 
 
 def test_defaults_are_registered_names() -> None:
-    assert DEFAULTS.embedders
-    for name in DEFAULTS.embedders:
-        assert plugins.load("embedders", name).SPEC.bundled
-    assert not isinstance(getattr(plugins.load("datasets", "audiocaps"), "DEFAULTS", None), DatasetDefaults)
+    assert PLUGIN.defaults.embedders
+    for name in PLUGIN.defaults.embedders:
+        assert plugins.load("embedders", name).spec.bundled
+    assert plugins.load("datasets", "audiocaps").defaults == DatasetDefaults()
 
 
 def test_every_split_is_counted() -> None:
-    found = split_labels(DatasetOptions())
+    found = PLUGIN.split_labels(DatasetOptions())
     assert {split: len(clips) for split, clips in found.clips.items()} == {
         split: len(world.clip_ids(split))  # type: ignore[arg-type]
         for split in ("train", "val", "test")
@@ -53,16 +53,16 @@ def test_every_split_is_counted() -> None:
 )
 def test_options_of_datasets_on_disk_are_refused(options: DatasetOptions, message: str) -> None:
     with pytest.raises(ReaudioError, match=message):
-        load(options)
+        PLUGIN.load(options)
 
 
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown miniature split 'tset'\. Did you mean 'test'"):
-        load(DatasetOptions(split="tset"))
+        PLUGIN.load(DatasetOptions(split="tset"))
 
 
 def test_the_pool_tells_the_two_kinds_of_zero_shot_classes_apart(tmp_path: Path) -> None:
-    dataset = load(DatasetOptions(split="val", cache_dir=tmp_path))
+    dataset = PLUGIN.load(DatasetOptions(split="val", cache_dir=tmp_path))
     unseen = [label for label, n in world.train_counts().items() if n == 0]
     assert {label for label in unseen if dataset.n_pool(label)} == {c for c in unseen if world.regime(c) == "pool only"}
     assert dataset.n_pool("man") == world.train_counts()["man"]

@@ -58,5 +58,5 @@ def test_no_vocabulary_or_no_labels(make_features, make_input):
 
 def test_vocabulary_of_another_size_is_refused(make_features, make_input):
     data = given_clips(make_features, make_input, np.zeros((1, 7)), [("class01",)])
-    with pytest.raises(ReaudioError, match=r"'net' tells 7 classes apart but its vocabulary .* has 20 labels"):
+    with pytest.raises(ReaudioError, match=r"'net' has 7 classes but its vocabulary .* has 20 labels"):
         RECALL.compute(data)

@@ -1,0 +1,59 @@
+"""Base class of the models that ``reaudio_model`` runs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+from reaudio_eval.clips.models import ClipRequest, ModelPlugin
+from reaudio_eval.clips.sampling import Sampling
+from reaudio_model.common.errors import ReaudioError
+
+MINIATURE = "miniature"
+
+
+class PipelineModel(ModelPlugin):
+    """A pipeline of ``reaudio_model``: bundled weights on the miniature, else the user's."""
+
+    trained_on = "dataset"
+    candidates = True
+
+    @abstractmethod
+    def name(self, variant: str) -> str:
+        """Registered name, also of the bundled weights."""
+
+    @abstractmethod
+    def training(self, variant: str) -> str:
+        """The command that trains it."""
+
+    def clips(self, request: ClipRequest) -> Mapping[str, Path]:
+        """Clips generated for the prompts.
+
+        Raises:
+            ReaudioError: no weights for the dataset, or bad ones; see ``_re_audioldm.generated_clips``.
+        """
+        from reaudio_eval.clips.models._re_audioldm import generated_clips
+
+        self.check(request.dataset.name, request.weights, request.variant)
+        return generated_clips(request, self.name(request.variant))
+
+    def check(self, dataset: str, weights: Path | None, variant: str) -> None:
+        """Raises ReaudioError where there are neither bundled weights for the dataset nor the user's."""
+        if weights is None and dataset != MINIATURE:
+            name = self.name(variant)
+            raise ReaudioError(
+                f"There are no public weights of {name} for {dataset}: train it ({self.training(variant)}) and give "
+                f"--weights {name}=FOLDER of the saved pipeline, or score clips you have with --clips NAME=FOLDER; the weights that "
+                "come with the package are the miniature's (--dataset miniature)."
+            )
+
+    def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
+        """The settings of the bundled weights, or of ``weights``.
+
+        Raises:
+            CheckpointError: ``weights`` is no saved pipeline.
+        """
+        from reaudio_eval.clips.models import _re_audioldm
+
+        return _re_audioldm.defaults(self.name(variant), weights)

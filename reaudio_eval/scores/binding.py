@@ -1,0 +1,109 @@
+"""Binding metric definitions to embedders."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reaudio_eval import plugins
+from reaudio_eval.features.embedders import EmbedderSpec
+from reaudio_eval.features.extract import ActiveEmbedder
+from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.scores.metrics import Metric
+from reaudio_eval.scores.score import NamedMetric
+from reaudio_eval.scores.system_scores import MetricInfo, Range
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+
+
+def bind_metrics(
+    specs: Mapping[str, EmbedderSpec], embedders: Mapping[str, ActiveEmbedder | Undefined]
+) -> tuple[NamedMetric, ...]:
+    """Every metric of every file with every embedder that gives what it needs.
+
+    Raises:
+        ReaudioError: two metrics with the same name.
+    """
+    bound: dict[str, NamedMetric] = {}
+    for family in plugins.entries("metrics"):
+        for definition in plugins.load("metrics", family):
+            for name, spec in specs.items():
+                if _fits(definition, spec):
+                    metric = _bind(definition, name, spec, embedders[name])
+                    if metric.info.name in bound:
+                        raise ReaudioError(f"Two metrics are called {metric.info.name!r}: rename the one in {family}.py.")
+                    bound[metric.info.name] = metric
+    return tuple(bound.values())
+
+
+def _fits(definition: Metric, spec: EmbedderSpec) -> bool:
+    frames_fit = definition.frames == "any" or (definition.frames == "many") == spec.many_frames
+    network_fits = (spec.has_logits or "logits" not in definition.needs) and (
+        spec.has_text or "text" not in definition.needs
+    )
+    return frames_fit and network_fits
+
+
+def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmbedder | Undefined) -> NamedMetric:
+    info = MetricInfo(
+        name=definition.full_name(name),
+        title=f"{definition.title} ({spec.title})",
+        level=definition.level,
+        higher_is_better=definition.higher_is_better,
+        unit=definition.unit,
+        embedder=name,
+        embedder_sha256="" if isinstance(embedder, Undefined) else embedder.sha256,
+        source=definition.source,
+        target=definition.target,
+        role=definition.role,
+        range=definition.range,
+    )
+    return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else None)
+
+
+def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tuple[NamedMetric, ...]:
+    """The metrics asked for, by full name or family.
+
+    Raises:
+        UnknownNameError: neither a metric nor a family.
+    """
+    if wanted is None:
+        return tuple(metrics)
+    families = {f: {d.name for d in plugins.load("metrics", f)} for f in plugins.entries("metrics")}
+    known = {m.info.name for m in metrics} | set(families)
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("metric", name, known)
+    return tuple(m for m in metrics if any(n == m.info.name or m.definition.name in families.get(n, ()) for n in wanted))
+
+
+def check_required(metrics: Sequence[NamedMetric], required: Sequence[str]) -> None:
+    """Refuse metrics that cannot be computed.
+
+    Raises:
+        UnknownNameError: no such metric.
+        ReaudioError: it has no checkpoint.
+    """
+    table = {m.info.name: m for m in metrics}
+    for name in required:
+        if name not in table:
+            raise UnknownNameError("metric", name, table)
+        reason = table[name].unavailable
+        if reason is not None:
+            raise ReaudioError(f"--require {name}: {reason}.")
+
+
+def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:
+    """The metrics of a manifest. Where an older version did not store role and range, they are those of the registered metric of that
+    name, or "other" without bounds."""
+    old = any("role" not in value for value in values)
+    definitions = [d for f in plugins.entries("metrics") for d in plugins.load("metrics", f)] if old else []
+    return tuple(_stored(value, definitions) for value in values)
+
+
+def _stored(value: Mapping[str, Any], definitions: Sequence[Metric]) -> MetricInfo:
+    if "role" in value:
+        return MetricInfo(**{**value, "range": Range(*value["range"])})
+    known = next((d for d in definitions if d.full_name(value["embedder"]) == value["name"]), None)
+    metric = MetricInfo(**value)
+    return metric if known is None else dataclasses.replace(metric, role=known.role, range=known.range)

@@ -1,0 +1,63 @@
+"""Scores of systems under embedders that only a plug-in folder knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import write_embedder, write_pair
+
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.scores.evaluate import Evaluation, Options, evaluate, prepare
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
+
+LABELS = tuple(f"band{i}" for i in range(8))
+
+
+def scored(tmp_path: Path, vocabulary_name: str) -> Evaluation:
+    checkpoint = write_embedder(tmp_path / "plugins", "foo")
+    generated, reference = write_pair(tmp_path, n=10)
+    ids = sorted(path.stem for path in generated.iterdir())
+    prompts = tuple(Prompt(c, f"caption {c}", (LABELS[i % 8],)) for i, c in enumerate(ids))
+    dataset = Dataset(
+        "toy",
+        "test",
+        prompts,
+        dict.fromkeys(LABELS, 5),
+        {},
+        {c: reference / f"{c}.wav" for c in ids},
+        vocabulary=LABELS,
+        vocabulary_name=vocabulary_name,
+    )
+    options = Options(embedders=("foo",), checkpoints={"foo": str(checkpoint)}, cache_dir=str(tmp_path / "cache"))  # type: ignore[dict-item, arg-type]
+    system = SystemInfo("ours", "generated", len(ids), {c: generated / f"{c}.wav" for c in ids})
+    return evaluate([system], dataset, strata_scheme("10", {}), prepare(options), options, Reporter(quiet=True))
+
+
+def test_a_text_embedder_and_tagger_of_another_name_gets_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    (scores,) = scored(tmp_path, "eight").scores
+    table = scores.scores.groupby("metric")["value"].agg(["count", "min", "max"])
+    for name in ("clap_score_foo", "label_accuracy_foo", "label_recall_foo", "label_probability_foo"):
+        assert table.loc[name, "count"] == 10, name
+    roles = {m.name: m.role for m in scores.metrics}
+    assert roles["clap_score_foo"] == "text_similarity"
+    assert roles["label_accuracy_foo"] == "label_accuracy"
+
+
+def test_a_tagger_of_another_vocabulary_has_no_label_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    (scores,) = scored(tmp_path, "others").scores
+    assert "order of this tagger's classes is not known" in scores.undefined["label_accuracy_foo"]
+
+
+def test_a_text_embedder_without_its_methods_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_embedder(tmp_path / "plugins", "foo")
+    path = tmp_path / "plugins" / "embedders" / "foo.py"
+    monkeypatch.setattr("fakes.EMBEDDER", path.read_text().replace("    encoder_sha256 =", "    identity ="))
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    with pytest.raises(ReaudioError, match="foo has_text, so its network needs embed_text and encoder_sha256"):
+        scored(tmp_path, "eight")
