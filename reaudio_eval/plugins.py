@@ -186,7 +186,15 @@ def load_module(kind: str, name: str) -> ModuleType:
         UnknownNameError: no such name.
         ReaudioError: it cannot be imported.
     """
-    entry = find(kind, name)
+    return import_entry(kind, find(kind, name))
+
+
+def import_entry(kind: str, entry: Entry) -> ModuleType:
+    """The module of an entry, imported and not checked.
+
+    Raises:
+        ReaudioError: it cannot be imported.
+    """
     try:
         return _import(kind, entry)
     except (ImportError, SyntaxError, TypeError) as error:  # a missing package, a typing error, an abstract method left out

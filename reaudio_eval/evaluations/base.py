@@ -15,9 +15,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from reaudio_eval import plugins
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import OptionGroup, option_fields
 from reaudio_model.common.progress import Reporter
 
@@ -181,7 +183,7 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
     def execute(self, request: RequestT, reporter: Reporter) -> ResultT:
         """Plan, run and render."""
         result = self.run(self.plan(request, reporter), reporter)
-        output = getattr(request, "output", None)
+        output = request.options().get("output")
         return result if output is None else dataclasses.replace(result, report=result.render(output, reporter))
 
     def __call__(self, *arguments: Any, reporter: Reporter | None = None, **options: Any) -> ResultT:
@@ -211,9 +213,18 @@ def find_evaluations() -> list[Evaluation[Any, Any, Any]]:
     found: list[Evaluation[Any, Any, Any]] = []
     for name, entry in plugins.entries("evaluations").items():
         try:
-            found += plugins.load("evaluations", name).EVALUATIONS
+            found += _evaluations_of(plugins.import_entry("evaluations", entry))
         except Exception as error:
             if entry.origin == "reaudio-eval":
                 raise
             print(f"The evaluation {name!r} of {entry.origin} is left out: {type(error).__name__}: {error}", file=sys.stderr)
     return sorted(found, key=lambda evaluation: evaluation.rank)
+
+
+def _evaluations_of(module: ModuleType) -> tuple[Evaluation[Any, Any, Any], ...]:
+    found = vars(module).get("EVALUATIONS")
+    if not isinstance(found, tuple) or not all(isinstance(each, Evaluation) for each in found):
+        raise ReaudioError(
+            f"{module.__file__} needs EVALUATIONS, a tuple of instances of reaudio_eval.evaluations.base.Evaluation."
+        )
+    return found

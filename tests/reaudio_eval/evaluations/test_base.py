@@ -136,7 +136,7 @@ def test_a_broken_plug_in_leaves_the_other_commands(toy: Path, capsys: pytest.Ca
     )
     assert "longtail" in runner.invoke(make_app(), ["--help"]).stdout
     assert "captions" not in dir(reaudio_eval)
-    assert "is left out: ModuleNotFoundError: No module named 'nothing_of_this_name'" in capsys.readouterr().err
+    assert "cannot be imported: No module named 'nothing_of_this_name'" in capsys.readouterr().err
 
 
 def test_every_evaluation_states_what_it_needs() -> None:

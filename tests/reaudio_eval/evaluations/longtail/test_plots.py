@@ -96,8 +96,8 @@ def test_command(runs: Path, tmp_path: Path) -> None:
         (["--system", "god"], "Did you mean 'good'"),
         (["--show", "dots"], "layer"),
         (["--show", ","], "nothing to draw"),
-        (["--width", "1"], "--width must be 2 to 30 inches, not 1"),
-        (["--height", "nan"], "--height must be 2 to 30 inches"),
+        (["--width", "1"], "--width must be 2 to 30, not 1"),
+        (["--height", "nan"], "--height must be 2 to 30"),
     ],
 )
 def test_refusals(runs: Path, tmp_path: Path, more: list[str], words: str) -> None:
