@@ -1,1 +1,0 @@
-"""Sound taggers: networks and their files."""
