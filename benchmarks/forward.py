@@ -21,7 +21,7 @@ from torch import Tensor
 from reaudio_model.cli.info import describe, empty_conditioning
 from reaudio_model.config import get_preset
 from reaudio_model.denoiser.unet import build_unet
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 
 def random_conditioning(empty: Conditioning) -> Conditioning:

@@ -12,8 +12,8 @@ import torch
 
 from reaudio_model.encoders.clap import load_clap
 from reaudio_model.miniature import bundled, world
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.index_search import Question, ask
+from reaudio_model.retrieval.records import Pair
 
 K = 3
 

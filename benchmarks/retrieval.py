@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.nearest import Vectors
+from reaudio_model.retrieval.records import Pair
 
 REPEATS = 3
 PAIRS_OF_A_CLUSTER = 20

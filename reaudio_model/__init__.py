@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reaudio_model.pipeline import ReAudioLDMPipeline
+    from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
     from reaudio_model.retrieval.index import RetrievalIndex
 
 __all__ = ["ReAudioLDMPipeline", "RetrievalIndex"]
-_HOMES = {"ReAudioLDMPipeline": "reaudio_model.pipeline", "RetrievalIndex": "reaudio_model.retrieval.index"}
+_HOMES = {"ReAudioLDMPipeline": "reaudio_model.pipeline.pipeline", "RetrievalIndex": "reaudio_model.retrieval.index"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,9 @@ from reaudio_eval.clips.system import Retrieval, SystemInfo
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index_files import load_neighbours, save_neighbours
 from reaudio_model.retrieval.leakage import LeakReport, leak_report
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 RETRIEVED, LEAKAGE = "retrieved.parquet", "leakage.json"
 QUERY = "leak_report.json"  # ``reaudio-model`` writes it next to the table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from reaudio_model.records import Neighbour
+from reaudio_model.retrieval.records import Neighbour
 
 SystemKind = Literal["generated", "real", "noise"]
 

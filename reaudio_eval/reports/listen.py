@@ -16,7 +16,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.separation import generated
-from reaudio_model.records import Neighbour
+from reaudio_model.retrieval.records import Neighbour
 
 REFERENCE = "real audio"
 PLAYED = 3  # retrieved clips of a prompt that can be played, for each system

@@ -24,7 +24,7 @@ from reaudio_model.common.progress import Reporter
 from reaudio_model.config import retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.world import WORLD_VERSION
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 FOLDER = Path(__file__).parent / "bundled_runs"
 BASELINES = ("re-audioldm-s-none",)

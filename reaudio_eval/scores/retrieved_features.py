@@ -18,7 +18,7 @@ from reaudio_eval.scores.metrics import MetricInput
 from reaudio_eval.scores.metrics.copying import nearest
 from reaudio_eval.scores.score import NamedMetric
 from reaudio_eval.scores.system_scores import COPY_COLUMNS, SystemScores
-from reaudio_model.records import Neighbour
+from reaudio_model.retrieval.records import Neighbour
 
 NEIGHBOURS = "neighbours"  # key of the retrieved clips among the systems and the reference
 

@@ -13,7 +13,7 @@ from reaudio_model.config import ConditionConfig, ModelConfig, reads_text, retri
 if TYPE_CHECKING:
     from torch import nn
 
-    from reaudio_model.records import Conditioning
+    from reaudio_model.retrieval.records import Conditioning
 
 BYTES = {"float32": 4, "bfloat16": 2}
 CLAP_DIM = 512  # of every published CLAP; a twin's text encoder has no size of its own
@@ -158,7 +158,7 @@ def empty_conditioning(config: ModelConfig, batch: int = 1) -> Conditioning:
     """Conditioning of the shapes that a model takes with its k pairs, no token masked, on the default device; not set to anything."""
     import torch
 
-    from reaudio_model.records import Conditioning
+    from reaudio_model.retrieval.records import Conditioning
 
     shapes = _shapes(config)
     tokens = {

@@ -19,7 +19,7 @@ from reaudio_model.conditioning.slots import PairTokens, concatenate_tokens, in_
 from reaudio_model.config import ConditionConfig, Retrieval
 from reaudio_model.encoders.audio_mae import audio_mae_input, audio_mae_tokens, prepare_clip
 from reaudio_model.encoders.clap import Clap
-from reaudio_model.records import Conditioning, Neighbour, Pair
+from reaudio_model.retrieval.records import Conditioning, Neighbour, Pair
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel

@@ -28,7 +28,7 @@ from reaudio_model.common.files import atomic_write, canonical_sha256, json_byte
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.slots import PairTokens
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 FORMAT = 1
 QUIET = Reporter(quiet=True)

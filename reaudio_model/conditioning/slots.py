@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 
 class PairTokens(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.records import Conditioning, concatenate
+from reaudio_model.retrieval.records import Conditioning, concatenate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, reads_text, retrieves
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 
 class Tokens(NamedTuple):

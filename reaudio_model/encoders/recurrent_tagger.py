@@ -1,6 +1,6 @@
 """A tagger of another kind: strided convolutions, a recurrent layer, attention over time (Cakir et al. 2017, arXiv 1702.06286).
 
-It shares neither front end nor architecture with :class:`reaudio_model.taggers.tagger.Tagger`, so that one can
+It shares neither front end nor architecture with :class:`reaudio_model.encoders.tagger.Tagger`, so that one can
 judge what the other has seen.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import MelConfig
-from reaudio_model.taggers.tagger import TaggerOutput
+from reaudio_model.encoders.tagger import TaggerOutput
 
 CENTRE, SPREAD = -5.0, 3.0  # of log-mel values of normalised clips, roughly
 

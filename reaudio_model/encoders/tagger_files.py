@@ -16,8 +16,8 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.inference import build
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.common.weights import load_state_dict, weights_file
-from reaudio_model.taggers.recurrent_tagger import RecurrentConfig, RecurrentTagger
-from reaudio_model.taggers.tagger import Tagger, TaggerConfig
+from reaudio_model.encoders.recurrent_tagger import RecurrentConfig, RecurrentTagger
+from reaudio_model.encoders.tagger import Tagger, TaggerConfig
 
 Architecture = Literal["cnn", "recurrent"]
 CONFIG = "config.json"

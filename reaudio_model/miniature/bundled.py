@@ -19,7 +19,7 @@ from reaudio_model.config import ModelConfig, Retrieval, get_preset
 from reaudio_model.miniature.world import WORLD_VERSION
 
 if TYPE_CHECKING:
-    from reaudio_model.pipeline import ReAudioLDMPipeline
+    from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
     from reaudio_model.retrieval.index import RetrievalIndex
 
 FORMAT = 1
@@ -148,8 +148,8 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
     """
     import torch
 
-    from reaudio_model.assemble import Parts, assemble_pipeline, load_unet_folder
     from reaudio_model.denoiser.sampling import make_scheduler
+    from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_unet_folder
 
     config = sizes(name)
     if name not in shipped():

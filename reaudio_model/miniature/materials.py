@@ -15,7 +15,7 @@ from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.synthesis import SAMPLE_RATE
 from reaudio_model.miniature.varied import original, render_varied, varied_ids
 from reaudio_model.miniature.world import WORLD_VERSION, balanced_ids, clip_ids, describe
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 AUDIO = "audio"
 FIELDS = ("clip_id", "caption", "audio", "source_id", "split", "labels")

@@ -10,12 +10,12 @@ from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import retrieves
 from reaudio_model.miniature import bundled, materials
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.index_search import Answer, Question, ask
+from reaudio_model.retrieval.records import Pair
 
 if TYPE_CHECKING:
     from reaudio_model.encoders.clap import Clap
-    from reaudio_model.pipeline import ReAudioLDMPipeline
+    from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 QUIET = Reporter(quiet=True)
 

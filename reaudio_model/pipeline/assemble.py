@@ -13,7 +13,7 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.config import ModelConfig
 from reaudio_model.denoiser.unet import RetrievalUNet
 from reaudio_model.encoders.encoder_checkpoints import load_conditioner
-from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.conditioner import Conditioner

@@ -16,15 +16,15 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import Retrieval
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.index_search import Answer, Question, ask
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.features import FeatureStore
     from reaudio_model.encoders.clap import Clap
-    from reaudio_model.pipeline import ReAudioLDMPipeline
+    from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 FORMAT = 1
 RECORD = "generation.json"
@@ -109,7 +109,7 @@ def generate_to_files(
 
     Args:
         request: see there.
-        pipeline: of :func:`reaudio_model.assemble.load_pipeline`.
+        pipeline: of :func:`reaudio_model.pipeline.assemble.load_pipeline`.
         reranker: chooses among candidates; not the CLAP that scores the result.
         reporter: of progress; None shows nothing.
 

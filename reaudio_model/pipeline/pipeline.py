@@ -31,7 +31,7 @@ from reaudio_model.denoiser.sampling import (
 )
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.encoders.clap import Clap
-from reaudio_model.records import Conditioning, Neighbour
+from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.features import FeatureStore

@@ -16,8 +16,8 @@ from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.files import atomic_path, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.nearest import Vectors, check_vectors
+from reaudio_model.retrieval.records import Pair
 
 if TYPE_CHECKING:
     from reaudio_model.encoders.clap import Clap

@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.embedding import Embedders, embed_pairs
 from reaudio_model.retrieval.exclusion import NOTHING_EXCLUDED, Exclusion, ExclusionRules, QueryBatch
 from reaudio_model.retrieval.index_files import (
@@ -32,6 +31,7 @@ from reaudio_model.retrieval.index_files import (
     write_index,
 )
 from reaudio_model.retrieval.nearest import BlockSearcher, FaissSearcher, Rows, Searcher, Vectors, check_vectors, nearest
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 __all__ = ["NOTHING_EXCLUDED", "Exclusion", "QueryBatch", "RetrievalIndex", "load_neighbours", "save_neighbours"]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_path, atomic_write, explain_write_error, json_bytes
 from reaudio_model.common.weights import sha256_file
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 SCHEMA_VERSION = 1
 FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")

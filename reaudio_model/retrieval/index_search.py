@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, json_bytes
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index import (
     TOP,
     Backend,
@@ -23,6 +22,7 @@ from reaudio_model.retrieval.index import (
     save_neighbours,
 )
 from reaudio_model.retrieval.leakage import LeakReport, leak_report
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
 

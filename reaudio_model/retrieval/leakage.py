@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.pairs import caption_key
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, clip_ids, fi
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import require_match
 from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 GENERAL_COLUMNS = ["clip_id", "caption", "audio"]
 _NOT_WORDS = re.compile(r"[\W_]+")

@@ -15,12 +15,12 @@ from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.features import FeatureStore, build_features
 from reaudio_model.config import ConditionConfig, retrieves
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import TOP, QueryBatch, RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index
 from reaudio_model.retrieval.index_files import MANIFEST
 from reaudio_model.retrieval.pairs import PairTable
+from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.config import TrainConfig
 from reaudio_model.training.data import DiffusionClips
 from reaudio_model.training.latents import build_latents

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import yaml
 
-from reaudio_model.assemble import Parts
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
-from reaudio_model.taggers.tagger_files import Architecture
+from reaudio_model.encoders.tagger_files import Architecture
+from reaudio_model.pipeline.assemble import Parts
 from reaudio_model.training.data import Choice
 from reaudio_model.training.diffusion import Dropout
 from reaudio_model.training.loop import LoopConfig
@@ -108,7 +108,7 @@ class MaeDecoderChoice:
 
 @dataclass(frozen=True)
 class TaggerChoice:
-    """architecture: of :func:`reaudio_model.taggers.tagger_files.new_tagger`; loss: of
+    """architecture: of :func:`reaudio_model.encoders.tagger_files.new_tagger`; loss: of
     :class:`reaudio_model.training.tagger.TaggerTask`."""
 
     architecture: Architecture = "cnn"

@@ -14,7 +14,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.conditioning.conditioner import drop
 from reaudio_model.denoiser.sampling import TRAIN_TIMESTEPS, make_scheduler
 from reaudio_model.denoiser.unet import RetrievalUNet
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 from reaudio_model.training.graphs import GraphedDenoiser
 from reaudio_model.training.task import Batch, descend
 
@@ -57,7 +57,7 @@ class DiffusionTask:
     """A :class:`reaudio_model.training.task.Task`: mean squared error of the predicted noise, timesteps uniform.
 
     Batches: "latents" float (B, channels, time, frequency), scaled, and the fields of a
-    :class:`reaudio_model.records.Conditioning` with k slots: "text", and with retrieval "audio", "audio_mask", "captions",
+    :class:`reaudio_model.retrieval.records.Conditioning` with k slots: "text", and with retrieval "audio", "audio_mask", "captions",
     "captions_mask"; floats of any precision.
 
     Args:

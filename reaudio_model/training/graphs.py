@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 if TYPE_CHECKING:
     from reaudio_model.denoiser.unet import RetrievalUNet

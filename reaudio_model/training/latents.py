@@ -23,7 +23,7 @@ from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import CodecConfig
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 FORMAT = 1
 QUIET = Reporter(quiet=True)

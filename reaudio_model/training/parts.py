@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reaudio_model.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
 from reaudio_model.codec.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.codec.mel import log_mel
@@ -24,9 +23,10 @@ from reaudio_model.denoiser.unet_checkpoints import load_unet
 from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.encoders.clap import MAX_TOKENS, load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
-from reaudio_model.records import Pair
+from reaudio_model.encoders.tagger_files import new_tagger, save_tagger
+from reaudio_model.pipeline.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
 from reaudio_model.retrieval.pairs import PairTable, read_pair_tables
-from reaudio_model.taggers.tagger_files import new_tagger, save_tagger
+from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
 from reaudio_model.training.conditions import denoiser_clips

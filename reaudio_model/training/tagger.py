@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from reaudio_model.taggers.recurrent_tagger import RecurrentTagger
-from reaudio_model.taggers.tagger import Tagger
+from reaudio_model.encoders.recurrent_tagger import RecurrentTagger
+from reaudio_model.encoders.tagger import Tagger
 from reaudio_model.training.task import Batch, descend
 
 if TYPE_CHECKING:

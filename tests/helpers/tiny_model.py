@@ -19,7 +19,7 @@ from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.config import TINY_CONDITION, ConditionConfig, Retrieval
 from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.encoders.clap import Clap
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 VOCABULARY = (
     "a an the and while then as of in on at by with to into over near from dog cat bird birds man woman child crowd people "

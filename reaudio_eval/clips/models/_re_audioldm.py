@@ -17,12 +17,12 @@ from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import ModelConfig, retrieves
-from reaudio_model.generation import GenerateRequest, generate_to_files, versions
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
-from reaudio_model.pipeline import ReAudioLDMPipeline
-from reaudio_model.records import Pair
+from reaudio_model.pipeline.generation import GenerateRequest, generate_to_files, versions
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.retrieval.index_search import RETRIEVED, Question
+from reaudio_model.retrieval.records import Pair
 
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
 
@@ -74,7 +74,7 @@ def generated_clips(request: ClipRequest, name: str) -> dict[str, Path]:
         name: of the bundled weights.
 
     Raises:
-        ReaudioError: no index for a model that retrieves; see :func:`reaudio_model.generation.generate_to_files`.
+        ReaudioError: no index for a model that retrieves; see :func:`reaudio_model.pipeline.generation.generate_to_files`.
     """
     return _generate(request, _bundled(request, name) if request.weights is None else _users(request, request.weights))
 
@@ -219,8 +219,8 @@ def _users(request: ClipRequest, weights: Path) -> _Source:
 
 
 def _open_users(request: ClipRequest, weights: Path) -> _Source:
-    from reaudio_model.assemble import load_pipeline
     from reaudio_model.common.inference import network_sha256, open_device
+    from reaudio_model.pipeline.assemble import load_pipeline
 
     device = open_device(request.device)
     pipeline = _kept(request, f"{weights.resolve()} on {device}", lambda: load_pipeline(weights, device=device))

@@ -12,12 +12,12 @@ from reaudio_eval.features.embedders._base import TorchEmbedder, check_finite, c
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import open_device
 from reaudio_model.common.weights import checkpoint_sha256
+from reaudio_model.encoders.tagger_files import load_tagger
 from reaudio_model.miniature.world import train_counts
-from reaudio_model.taggers.tagger_files import load_tagger
 
 
 class TaggerEmbedder(TorchEmbedder):
-    """A tagger of :mod:`reaudio_model.taggers.tagger_files`; its logits are of the miniature's classes in alphabetical order."""
+    """A tagger of :mod:`reaudio_model.encoders.tagger_files`; its logits are of the miniature's classes in alphabetical order."""
 
     def __init__(self, folder: Path, spec: EmbedderSpec, *, sample_rate: int, device: str) -> None:
         check_rate("The miniature's tagger", sample_rate, spec.sample_rates)

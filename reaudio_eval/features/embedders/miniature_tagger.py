@@ -25,7 +25,7 @@ class MiniatureTagger(EmbedderPlugin):
     )
 
     def load(self, checkpoint: Path, *, sample_rate: int, device: str, cache_dir: Path | None = None) -> Embedder:
-        """The tagger in a folder of :func:`reaudio_model.taggers.tagger_files.save_tagger`.
+        """The tagger in a folder of :func:`reaudio_model.encoders.tagger_files.save_tagger`.
 
         Raises:
             CheckpointError: missing, damaged, or of other classes.

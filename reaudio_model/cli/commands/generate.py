@@ -102,11 +102,11 @@ def generate(
     quiet: QuietOption = False,
 ) -> None:
     """Sound for prompts, with a record of how. A killed command goes on where it was when it is given again."""
-    from reaudio_model.assemble import load_pipeline
     from reaudio_model.common.inference import open_device
-    from reaudio_model.generation import GenerateRequest, generate_to_files
     from reaudio_model.miniature import bundled
     from reaudio_model.miniature.neighbours import store_neighbours
+    from reaudio_model.pipeline.assemble import load_pipeline
+    from reaudio_model.pipeline.generation import GenerateRequest, generate_to_files
 
     if paper_sampling and (steps, scheduler, eta) != (None, None, None):
         raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")

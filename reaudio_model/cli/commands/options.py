@@ -13,8 +13,8 @@ from reaudio_model.common.errors import ReaudioError
 if TYPE_CHECKING:
     from reaudio_model.common.progress import Reporter
     from reaudio_model.encoders.clap import Clap
-    from reaudio_model.records import Pair
     from reaudio_model.retrieval.index_search import Question
+    from reaudio_model.retrieval.records import Pair
 
 
 class KeyChoice(StrEnum):

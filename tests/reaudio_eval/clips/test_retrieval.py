@@ -25,8 +25,8 @@ from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import read_run, write_run
 from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, SystemScores
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index_files import save_neighbours
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 HOSTILE = """<script>alert('x')</script> "a", 'b'\n; ={{ 7 * 7 }} 🐕"""
 PROMPTS = (Prompt("p1", "a dog barks", source_id="v1"), Prompt("p2", "rain", source_id="v2"), Prompt("p3", "wind"))

@@ -22,7 +22,7 @@ from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, Metric
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature import world
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 NAME = "re-audioldm-s-none"
 IDS = world.clip_ids("test")[:4]

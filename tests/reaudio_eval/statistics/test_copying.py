@@ -15,7 +15,7 @@ from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.copying import COLUMNS, near_copies
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 IDS = [f"c{i:02d}" for i in range(24)]
 DATA = Dataset("d", "test", tuple(Prompt(c, f"caption {c}", ("x",), source_id=f"v{c}") for c in IDS), {"x": 20}, {"x": "X"})

@@ -15,7 +15,6 @@ import torch
 from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_pairs
 from typer.testing import CliRunner
 
-from reaudio_model.assemble import DType
 from reaudio_model.cli.app import FusionChoice, KindChoice, RetrievalChoice, app
 from reaudio_model.cli.commands.generate import DTypeChoice
 from reaudio_model.cli.commands.index import BackendChoice
@@ -23,11 +22,12 @@ from reaudio_model.cli.commands.options import KeyChoice, PoolChoice
 from reaudio_model.cli.commands.train import PartChoice
 from reaudio_model.cli.convert import Kind
 from reaudio_model.config import Fusion, Retrieval, get_preset
-from reaudio_model.generation import Generated, GenerateRequest
-from reaudio_model.pipeline import build_pipeline
-from reaudio_model.records import Pair
+from reaudio_model.pipeline.assemble import DType
+from reaudio_model.pipeline.generation import Generated, GenerateRequest
+from reaudio_model.pipeline.pipeline import build_pipeline
 from reaudio_model.retrieval.index import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
 from reaudio_model.retrieval.index_search import Question
+from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.config import Part
 from reaudio_model.training.loop import FitResult
 
@@ -262,7 +262,7 @@ def test_generate_passes_every_option_on(
         seen.extend([request, pipeline, others["reranker"]])
         return Generated([tmp_path / "a.wav"], 1, tmp_path / "a.json")
 
-    monkeypatch.setattr("reaudio_model.generation.generate_to_files", generate)
+    monkeypatch.setattr("reaudio_model.pipeline.generation.generate_to_files", generate)
     (tmp_path / "p.csv").write_text("clip_id,caption\na,rain\n")
     result = run(
         "generate", "--prompts", tmp_path / "p.csv", "--model", model, "-o", tmp_path, "--index", "i", "--features", "f",

@@ -17,7 +17,7 @@ from reaudio_model.conditioning.conditioner import Conditioner, drop
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import TINY_CONDITION, Retrieval
 from reaudio_model.encoders.audio_mae import build_audio_mae
-from reaudio_model.records import Conditioning, Pair
+from reaudio_model.retrieval.records import Conditioning, Pair
 
 CFG = TINY_CONDITION
 PROMPTS = ["a dog barks", "the wind roars", "a bell rings near a crowd"]

@@ -16,7 +16,7 @@ from reaudio_model.conditioning import features
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.features import build_features, open_features
 from reaudio_model.config import TINY_CONDITION
-from reaudio_model.records import Pair
+from reaudio_model.retrieval.records import Pair
 
 CFG = TINY_CONDITION
 

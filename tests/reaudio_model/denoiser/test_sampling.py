@@ -21,7 +21,7 @@ from reaudio_model.denoiser.sampling import (
     needs_null,
     sample_latents,
 )
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 SHAPE = (2, 4, 8, 4)
 # float32 arithmetic over 200 steps against float64

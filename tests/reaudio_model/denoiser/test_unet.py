@@ -14,7 +14,7 @@ from reaudio_model.cli.info import empty_conditioning
 from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.config import Fusion, ModelConfig, get_preset
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 FUSIONS: tuple[Fusion, ...] = ("serial", "joint")
 BATCH_TOLERANCE = 1e-5  # float32 sums of another batch size run in another order

@@ -19,7 +19,7 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.config import ModelConfig, get_preset
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.denoiser.unet_checkpoints import Source, load_unet, original_names
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 
 PORT_TOLERANCE = 1e-5  # another implementation, float32 (the published one agrees with the library to 9e-6)
 FILM_TOLERANCE = 1e-6  # the same implementation; sums with zeros added run in another order

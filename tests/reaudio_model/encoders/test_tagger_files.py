@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.taggers.tagger_files import Architecture, load_tagger, new_tagger, save_tagger
+from reaudio_model.encoders.tagger_files import Architecture, load_tagger, new_tagger, save_tagger
 
 CPU = torch.device("cpu")
 CLASSES = ("bell", "dog", "rain")

@@ -13,17 +13,17 @@ import soundfile
 import torch
 from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
 
-from reaudio_model.assemble import Parts, assemble_pipeline, load_pipeline, load_unet_folder
 from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError, UnknownNameError
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS
-from reaudio_model.generation import Generated, GenerateRequest, generate_to_files
-from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
-from reaudio_model.records import Pair
+from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_pipeline, load_unet_folder
+from reaudio_model.pipeline.generation import Generated, GenerateRequest, generate_to_files
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_files import load_neighbours
 from reaudio_model.retrieval.index_search import Question, free_prompts
+from reaudio_model.retrieval.records import Pair
 
 PROMPTS = free_prompts(["a dog barks", "the wind roars", "birds sings", "a train passes fast", "rain"])
 CPU = torch.device("cpu")

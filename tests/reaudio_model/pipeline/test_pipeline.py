@@ -17,8 +17,8 @@ from reaudio_model.common.resample import resample
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS, Retrieval, get_preset
 from reaudio_model.denoiser.sampling import SCHEDULERS
-from reaudio_model.pipeline import ReAudioLDMPipeline, build_pipeline
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 TINY = PRESETS["tiny"]
 PROMPTS = list(CAPTIONS[:3])

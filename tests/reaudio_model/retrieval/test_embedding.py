@@ -11,9 +11,9 @@ from tiny_model import tiny_clap, tiny_pairs, tone
 
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.embedding import Embedders, clap_embedders, embed_pairs
 from reaudio_model.retrieval.index import RetrievalIndex
+from reaudio_model.retrieval.records import Pair
 
 
 class Fake:

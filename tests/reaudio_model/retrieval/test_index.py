@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index import (
     NOTHING_EXCLUDED,
     Exclusion,
@@ -25,6 +24,7 @@ from reaudio_model.retrieval.index import (
 )
 from reaudio_model.retrieval.nearest import Vectors, cosines
 from reaudio_model.retrieval.pairs import caption_key
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 DIM = 8
 SHA = "ab" * 32

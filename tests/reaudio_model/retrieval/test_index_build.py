@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.embedding import Embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index, index_stats, stats_text
 from reaudio_model.retrieval.pairs import PairTable
+from reaudio_model.retrieval.records import Pair
 
 
 def vectors(texts: Sequence[str]) -> np.ndarray:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.leakage import leak_report
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 PROMPTS = [Pair("a", "A dog barks.", source_id="v1"), Pair("b", "rain", source_id=""), Pair("c", "wind", source_id="v3")]
 

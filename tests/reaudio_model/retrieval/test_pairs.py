@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.records import Pair
 from reaudio_model.retrieval.pairs import caption_key, read_pair_tables, read_pairs, read_prompts
+from reaudio_model.retrieval.records import Pair
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:

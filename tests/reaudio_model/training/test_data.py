@@ -18,7 +18,7 @@ from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.conditioning.features import FeatureStore, build_features
 from reaudio_model.config import TINY_CODEC, TINY_CONDITION
 from reaudio_model.encoders.clap_front_end import LAION
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 from reaudio_model.training.data import AudioClips, ClapClip, DiffusionClips, MaeClip, RandomCrop, TensorClips
 from reaudio_model.training.latents import LatentStore, build_latents
 from reaudio_model.training.order import Draw, TrainingOrder, loader

@@ -17,7 +17,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import PRESETS, TINY_CONDITION, Retrieval
 from reaudio_model.denoiser.sampling import TRAIN_TIMESTEPS, make_scheduler
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
-from reaudio_model.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning
 from reaudio_model.training.diffusion import PAPER_DROPOUT, DiffusionTask, Dropout
 from reaudio_model.training.graphs import GraphedDenoiser
 

@@ -27,7 +27,7 @@ from transformers import T5EncoderModel, T5ForConditionalGeneration
 from reaudio_model.config import TINY_CONDITION
 from reaudio_model.encoders.audio_mae import audio_mae_input, build_audio_mae
 from reaudio_model.encoders.clap_front_end import LAION
-from reaudio_model.taggers.tagger import Tagger, TaggerConfig
+from reaudio_model.encoders.tagger import Tagger, TaggerConfig
 from reaudio_model.training.audio_mae import MASK_RATIO, AudioMaeTask
 from reaudio_model.training.clap import ClapTask, contrastive_loss, gather_rows
 from reaudio_model.training.t5 import IGNORED, T5Task, corrupt

@@ -15,13 +15,13 @@ from reaudio_eval.clips.collect import takes_candidates
 from reaudio_eval.clips.models import ClipRequest, Spent, audioldm, copy_retrieved, re_audioldm, tango
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_model.assemble import load_pipeline
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.miniature import bundled, world
-from reaudio_model.pipeline import build_pipeline
+from reaudio_model.pipeline.assemble import load_pipeline
+from reaudio_model.pipeline.pipeline import build_pipeline
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index

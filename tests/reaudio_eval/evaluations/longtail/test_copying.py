@@ -17,8 +17,8 @@ from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.scoring import applicable
 from reaudio_eval.runs.directory import read_run
 from reaudio_eval.scores.evaluate import Options, prepare
-from reaudio_model.records import Neighbour, Pair
 from reaudio_model.retrieval.index_files import save_neighbours
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("no_figure_files")
@@ -32,7 +32,7 @@ import re
 
 from reaudio_eval.clips.models import ModelPlugin
 from reaudio_eval.clips.system import Retrieval
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 def pairs(request):
     folder = request.dataset.references[request.prompts[0].clip_id].parent.parent / "good"

@@ -24,7 +24,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import CopyingAnalysis, LongtailAnalysis
 from reaudio_eval.statistics.copying import COLUMNS
 from reaudio_eval.statistics.separation import overall_separation
-from reaudio_model.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0, role="copying")
 ASKED = {"pool": "train", "key": "mean", "exclude": {"self_": True, "same_source": True, "identical_caption": False}}

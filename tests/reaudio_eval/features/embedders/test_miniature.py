@@ -12,8 +12,8 @@ from reaudio_eval import plugins
 from reaudio_eval.features.checkpoints import resolve
 from reaudio_eval.features.embedders import Embedder, TextEmbedder
 from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.encoders.tagger_files import new_tagger, save_tagger
 from reaudio_model.miniature import world
-from reaudio_model.taggers.tagger_files import new_tagger, save_tagger
 
 NAMES = ("miniature_tagger", "miniature_judge", "miniature_clap")
 CLASSES = sorted(world.train_counts())

@@ -1,0 +1,1 @@
+"""The Re-AudioLDM pipeline: assembly, calls and generation of files."""
