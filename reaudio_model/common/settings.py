@@ -1,76 +1,114 @@
-"""Configuration from YAML and JSON: mappings checked against frozen dataclasses, with no key guessed and none ignored."""
+"""Configuration from YAML and JSON, checked against frozen dataclasses."""
 
 from __future__ import annotations
 
 import dataclasses
-import types
+import json
+import re
 import typing
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
 T = TypeVar("T")
+TYPES = {"int_type": "a whole number", "float_type": "a number", "string_type": "text", "bool_type": "true or false"}
+YAML_1_2_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """A dataclass from a mapping of its fields; nested dataclasses from nested mappings, tuples from lists.
 
+    Types are strict: the only conversions are those JSON needs (list to tuple, text to path, whole number to float).
+
     Args:
-        cls: a dataclass whose fields are numbers, strings, paths, Literals, tuples, dataclasses, or one of these or None.
-        values: by field name; a field that is left out keeps its default.
+        cls: a dataclass, of any types that pydantic knows.
+        values: JSON-able, by field name; a missing field keeps its default.
         where: file and section, for messages.
 
     Raises:
-        UnknownNameError: a key that is no field; the message names the nearest ones.
-        ReaudioError: a value of another type, or a field without a default that is left out.
+        UnknownNameError: a key that is not a field, or a value that is not a choice; the message names the nearest ones.
+        ReaudioError: a value of another type, or a missing field without a default.
     """
-    if not isinstance(values, Mapping):
-        raise ReaudioError(f"{where} must be a list of 'key: value' lines, not {values!r}.")
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
-    for key in values:
-        if key not in fields:
-            raise UnknownNameError(f"key in {where}:", str(key), fields)
-    for name, field in fields.items():
-        if name not in values and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ReaudioError(f"{where} lacks {name!r}.")
-    return cls(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()})
+    from pydantic import ValidationError
+
+    try:
+        made: T = _adapter(cls).validate_json(json.dumps([values], default=str))[0]  # type: ignore[arg-type]
+        return made
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    # A misspelled key is also a missing one: its suggestion helps more.
+    raise _explain(cls, min(details, key=lambda detail: detail["type"] != "unexpected_keyword_argument"), where)
 
 
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _convert(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is typing.Literal:
-        if value not in arguments:
-            raise UnknownNameError(where, str(value), [str(a) for a in arguments])
-        return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple) or (Ellipsis not in arguments and len(value) != len(arguments)):
-            raise ReaudioError(
-                f"{where} must be a list{'' if Ellipsis in arguments else f' of {len(arguments)}'}, not {value!r}."
-            )
-        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else arguments
-        return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
-    if dataclasses.is_dataclass(kind):
-        return from_mapping(typing.cast(type, kind), value, where)
-    return _scalar(kind, value, where)
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    """Validates ``[values]``: pydantic takes no configuration for a plain dataclass, but for a tuple of one."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    one: Any = tuple[cls]
+    return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True))
 
 
-def _scalar(kind: type, value: Any, where: str) -> Any:
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):  # YAML reads 1e-4 as a string
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if type(value) is kind:
-        return value
-    raise ReaudioError(f"{where} must be of type {kind.__name__}, not {value!r}.")
+def _explain(cls: type, detail: ErrorDetails, where: str) -> ReaudioError:
+    kind, value, keys = detail["type"], detail["input"], list(detail["loc"][1:])
+    if kind in ("missing", "unexpected_keyword_argument") and isinstance(keys[-1], str):
+        section = ": ".join([where, *map(str, keys[:-1])])
+        if kind == "missing":
+            return ReaudioError(f"{section} lacks {keys[-1]!r}.")
+        return UnknownNameError(f"key in {section}:", keys[-1], _field_names(_type_at(cls, keys[:-1])))
+    place = ": ".join([where, *(key for key in keys if isinstance(key, str))])
+    if kind == "literal_error":
+        return UnknownNameError(place, str(value), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
+    if kind == "dataclass_type":
+        return ReaudioError(f"{place} must be a list of 'key: value' lines, not {value!r}.")
+    if kind in ("tuple_type", "missing", "too_long"):
+        items = [] if kind == "tuple_type" else typing.get_args(_type_at(cls, keys))
+        return ReaudioError(f"{place} must be a list{f' of {len(items)}' if items else ''}, not {value!r}.")
+    if kind in TYPES:
+        return ReaudioError(f"{place} must be {TYPES[kind]}, not {value!r}.")
+    return ReaudioError(f"{place}: {detail['msg']}.")
+
+
+def _type_at(cls: Any, keys: list[str | int]) -> Any:
+    """The type of the field at ``keys``; a number among them is the index of a list."""
+    for key in keys:
+        if isinstance(key, str):
+            cls = typing.get_type_hints(_dataclass(cls))[key]
+    return cls
+
+
+def _dataclass(kind: Any) -> Any:
+    """The dataclass in a type such as ``Inner | None`` or ``tuple[Inner, ...]``."""
+    return next(each for each in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(each))
+
+
+def _field_names(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(_dataclass(kind)) if field.init]
+
+
+def read_yaml(text: str) -> Any:
+    """YAML, with ``1e-4`` as a number (PyYAML's version 1.1 wants ``1.0e-4``).
+
+    Raises:
+        yaml.YAMLError: not YAML.
+    """
+    import yaml
+
+    return yaml.load(text, _loader())  # noqa: S506  # a SafeLoader
+
+
+@cache
+def _loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-+.0123456789"))
+    return Loader

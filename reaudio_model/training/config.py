@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.common.settings import from_mapping
+from reaudio_model.common.settings import from_mapping, read_yaml
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
 from reaudio_model.encoders.tagger_files import Architecture
 from reaudio_model.pipeline.assemble import Parts
@@ -163,7 +163,7 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfi
             raise UnknownNameError("configuration", str(source), bundled_configs())
         path = _folder() / f"{source}.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReaudioError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -192,6 +192,6 @@ def _override(values: Any, override: str) -> None:
         if not isinstance(values, dict):
             raise ReaudioError(f"The setting {override!r}: {section} has no keys of its own.")
     try:
-        values[last] = yaml.safe_load(text)
+        values[last] = read_yaml(text)
     except yaml.YAMLError as error:
         raise ReaudioError(f"The setting {override!r}: the value is not YAML.") from error
