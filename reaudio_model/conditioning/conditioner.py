@@ -24,7 +24,7 @@ from reaudio_model.retrieval.records import Conditioning, Neighbour, Pair
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
 
-    from reaudio_model.conditioning.features import FeatureStore
+    from reaudio_model.conditioning.feature_store import FeatureStore
 
 ENCODE_BATCH = 16  # retrieved pairs encoded at a time
 

@@ -1,1 +1,1 @@
-"""Pretrained encoders: CLAP and AudioMAE."""
+"""Pretrained encoders and taggers."""

@@ -1,4 +1,6 @@
-"""The encoders from files: original AudioMAE, timm's and transformers' layouts, T5 by name, and all of them together.
+"""Loading AudioMAE and T5 from published files.
+
+AudioMAE is read in the authors', timm's and transformers' layouts, T5 by name or folder.
 
 CLAP's two layouts are read by :func:`reaudio_model.encoders.clap.load_clap`.
 """
@@ -17,10 +19,8 @@ from torch import Tensor
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build
 from reaudio_model.common.weights import load_state_dict, weights_file
-from reaudio_model.conditioning.conditioner import Conditioner
-from reaudio_model.config import ConditionConfig, Retrieval, retrieves
+from reaudio_model.config import ConditionConfig
 from reaudio_model.encoders.audio_mae import build_audio_mae
-from reaudio_model.encoders.clap import load_clap
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
@@ -107,44 +107,3 @@ def load_t5(name: str, *, device: torch.device, allow_download: bool = False) ->
             "they do not belong together."
         )
     return encoder.eval().requires_grad_(False).to(device), tokenizer
-
-
-def load_conditioner(
-    config: ConditionConfig,
-    retrieval: Retrieval,
-    *,
-    clap: Path,
-    audio_mae: Path | None = None,
-    t5: str | None = None,
-    device: torch.device,
-    cache_dir: Path | None = None,
-    allow_download: bool = False,
-) -> Conditioner:
-    """The encoders that a way of retrieving needs.
-
-    Args:
-        config: sizes.
-        retrieval: what the model reads besides the prompt.
-        clap: LAION's ``.pt`` or a folder of ``ClapModel``.
-        audio_mae: needed by a retrieval that looks at audio.
-        t5: folder or hub id; ``config.t5_name`` when None.
-        device: where they are put.
-        cache_dir: of this package, for converted pickles and tokenizers.
-        allow_download: whether T5 may be fetched.
-
-    Raises:
-        CheckpointError: see the loaders; also when ``audio_mae`` is needed and not given.
-    """
-    if retrieves(retrieval) and audio_mae is None:
-        raise CheckpointError(f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file.")
-    text = load_clap(clap, device=device, cache_dir=cache_dir)
-    if retrieval == "prompt":
-        reader, its_tokenizer = load_t5(t5 or config.t5_name, device=device, allow_download=allow_download)
-        return Conditioner(config, text, None, reader, its_tokenizer)
-    if retrieval == "none" or audio_mae is None:
-        return Conditioner(config, text)
-    tokens = load_audio_mae(audio_mae, config, device=device, cache_dir=cache_dir)
-    if retrieval == "audio":
-        return Conditioner(config, text, tokens)
-    encoder, tokenizer = load_t5(t5 or config.t5_name, device=device, allow_download=allow_download)
-    return Conditioner(config, text, tokens, encoder, tokenizer)

@@ -16,7 +16,7 @@ from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
-from reaudio_model.miniature.reproduce import stages, trained_in
+from reaudio_model.miniature.stages import stages, trained_in
 from reaudio_model.miniature.world import WORLD_VERSION
 
 SHARED = {

@@ -10,9 +10,9 @@ import torch
 
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.conditioning.load import load_conditioner
 from reaudio_model.config import ModelConfig
 from reaudio_model.denoiser.unet import RetrievalUNet
-from reaudio_model.encoders.encoder_checkpoints import load_conditioner
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from reaudio_model.retrieval.index_search import Answer, Question, ask
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 if TYPE_CHECKING:
-    from reaudio_model.conditioning.features import FeatureStore
+    from reaudio_model.conditioning.feature_store import FeatureStore
     from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 

@@ -34,7 +34,7 @@ from reaudio_model.encoders.clap import Clap
 from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 if TYPE_CHECKING:
-    from reaudio_model.conditioning.features import FeatureStore
+    from reaudio_model.conditioning.feature_store import FeatureStore
 
 OutputType = Literal["np", "pt", "latent"]
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from reaudio_model.codec.codec_checkpoints import load_vae
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
-from reaudio_model.conditioning.features import FeatureStore, build_features
+from reaudio_model.conditioning.feature_store import FeatureStore
+from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import ConditionConfig, retrieves
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import TOP, QueryBatch, RetrievalIndex

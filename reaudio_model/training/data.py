@@ -15,7 +15,7 @@ from reaudio_model.codec.mel import normalise_waveform
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.resample import Samples, resample
-from reaudio_model.conditioning.features import FeatureStore
+from reaudio_model.conditioning.feature_store import FeatureStore
 from reaudio_model.conditioning.slots import in_slots
 from reaudio_model.config import ConditionConfig
 from reaudio_model.encoders.audio_mae import prepare_clip

@@ -14,6 +14,7 @@ from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.conditioning import features
 from reaudio_model.conditioning.conditioner import Conditioner
+from reaudio_model.conditioning.feature_store import open_tokens
 from reaudio_model.conditioning.features import build_features, open_features
 from reaudio_model.config import TINY_CONDITION
 from reaudio_model.retrieval.records import Pair
@@ -101,7 +102,7 @@ def test_only_what_changed_is_computed_again(conditioner: Conditioner, pairs: li
     store = build_features(pairs, conditioner, folder)
     new = store.tokens(["clip-1", "clip-2"])
     (added,) = set(files(folder)) - set(before)
-    assert len(json.loads(features._open_tokens(folder / added).metadata()["keys"])) == 2
+    assert len(json.loads(open_tokens(folder / added).metadata()["keys"])) == 2
     assert not torch.equal(new.audio[0], old.audio[0])
     assert torch.equal(new.audio[1], old.audio[1])
     assert not torch.equal(new.captions[1], old.captions[1])

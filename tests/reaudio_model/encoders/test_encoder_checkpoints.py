@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration, ViTModel
 
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.conditioning.load import load_conditioner
 from reaudio_model.config import TINY_CONDITION, ConditionConfig
 from reaudio_model.encoders.audio_mae import audio_mae_input, audio_mae_tokens, build_audio_mae
-from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_conditioner, load_t5, rename_audio_mae
+from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_t5, rename_audio_mae
 
 CPU = torch.device("cpu")
 CFG = TINY_CONDITION

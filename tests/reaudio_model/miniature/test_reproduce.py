@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.miniature import bundled
-from reaudio_model.miniature.reproduce import MICRO, reproduce, stages
+from reaudio_model.miniature.reproduce import MICRO, reproduce
+from reaudio_model.miniature.stages import stages
 from reaudio_model.retrieval.index import RetrievalIndex
 
 

@@ -15,7 +15,8 @@ from reaudio_model.codec.codec import Codec, build_vae, build_vocoder
 from reaudio_model.codec.mel import PEAK
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.conditioning.features import FeatureStore, build_features
+from reaudio_model.conditioning.feature_store import FeatureStore
+from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import TINY_CODEC, TINY_CONDITION
 from reaudio_model.encoders.clap_front_end import LAION
 from reaudio_model.retrieval.records import Neighbour, Pair
