@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Scheduler = Any  # the library's schedulers share no typed base
 SchedulerName = Literal["ddim", "dpm-solver++", "unipc"]
 SCHEDULERS: tuple[SchedulerName, ...] = ("ddim", "dpm-solver++", "unipc")
-PAPER_STEPS, PAPER_ETA = 200, 1.0  # of the authors' framework, with "ddim"
+PAPER_STEPS = 200  # of the authors' framework, with "ddim" and eta 1
 TRAIN_TIMESTEPS = 1000
 
 

@@ -26,7 +26,6 @@ SINGLE = ("{c}", "{p}", "the sound of {p}", "{p} can be heard", "there is {p}", 
 TOGETHER = (" while ", " and ", " as ", " with ")
 SEQUENCE = (" and then ", ", then ", " followed by ", ", after that ", " before ")
 PHRASE_JOINS = frozenset({" with ", " followed by "})  # "a dog barks followed by a bell ringing"
-ORDER_WORDS = frozenset({"then", "followed", "after", "before"})
 
 
 def compose(labels: Sequence[str], loudness: Sequence[Loudness], arrangement: Arrangement, rng: np.random.Generator) -> str:
@@ -35,7 +34,7 @@ def compose(labels: Sequence[str], loudness: Sequence[Loudness], arrangement: Ar
     Args:
         labels: the events' classes, first to last.
         loudness: of each event; it is named at times (``NAMED_LOUDNESS``), "medium" never.
-        arrangement: words of order (``ORDER_WORDS``) are used for "sequence", and only there.
+        arrangement: only "sequence" uses words of order ("then", "followed", "after", "before").
         rng: picks wordings and templates.
     """
     wordings = [_pick(rng, BY_LABEL[label].wordings) for label in labels]
@@ -48,13 +47,6 @@ def compose(labels: Sequence[str], loudness: Sequence[Loudness], arrangement: Ar
         join = _pick(rng, TOGETHER if arrangement == "together" else SEQUENCE)
         caption += join + (wording.phrase if join in PHRASE_JOINS else wording.clause) + adverb
     return caption
-
-
-def names_event(caption: str, label: str) -> bool:
-    """Whether one of the label's wordings stands in the caption."""
-    return any(
-        f" {text} " in f" {caption.replace(',', ' ,')} " for w in BY_LABEL[label].wordings for text in (w.clause, w.phrase)
-    )
 
 
 def words_of(caption: str) -> list[str]:

@@ -50,9 +50,6 @@ class Dropout:
                 raise ReaudioError(f"dropout: {field.name} must be between 0 and 1, not {getattr(self, field.name)}.")
 
 
-PAPER_DROPOUT = Dropout(everything=0.1, audio=0.0, captions=0.0, text=0.0, random_k=False)
-
-
 class DiffusionTask:
     """A :class:`reaudio_model.training.task.Task`: mean squared error of the predicted noise, timesteps uniform.
 

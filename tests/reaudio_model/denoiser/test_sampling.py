@@ -11,7 +11,6 @@ from torch import Tensor
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.denoiser.sampling import (
-    PAPER_ETA,
     PAPER_STEPS,
     SCHEDULERS,
     Branch,
@@ -73,7 +72,7 @@ def test_ddim_eta_1_equals_the_written_out_step(steps: int) -> None:
         noise(),
         [Branch(1.0, COND)],
         steps=steps,
-        eta=PAPER_ETA,
+        eta=1.0,
         generator=clip_generators([5, 6]),
     )
     generators = clip_generators([5, 6])

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from reaudio_model.miniature import captions, world
-from reaudio_model.miniature.classes import CLASSES, SoundClass
+from reaudio_model.miniature.classes import BY_LABEL, CLASSES, SoundClass
 
 SPECS = [world.describe(i) for i in (*world.clip_ids("test"), *world.balanced_ids(3_000))]
+ORDER_WORDS = frozenset({"then", "followed", "after", "before"})
+
+
+def names_event(caption: str, label: str) -> bool:
+    """Whether the caption contains one of the label's wordings."""
+    texts = [text for wording in BY_LABEL[label].wordings for text in (wording.clause, wording.phrase)]
+    return any(f" {text} " in f" {caption.replace(',', ' ,')} " for text in texts)
 
 
 def test_every_event_is_named() -> None:
-    assert all(captions.names_event(spec.caption, label) for spec in SPECS for label in spec.labels)
+    assert all(names_event(spec.caption, label) for spec in SPECS for label in spec.labels)
 
 
 def test_events_are_named_in_order() -> None:
@@ -35,7 +42,7 @@ def test_events_are_named_in_order() -> None:
 
 def test_order_words_stand_exactly_where_events_follow_each_other() -> None:
     for spec in SPECS:
-        ordered = bool(captions.ORDER_WORDS & set(captions.words_of(spec.caption)))
+        ordered = bool(ORDER_WORDS & set(captions.words_of(spec.caption)))
         assert ordered == (spec.arrangement == "sequence"), spec
 
 
@@ -66,7 +73,7 @@ def test_wordings_are_varied_and_belong_to_one_class() -> None:
 
 
 def test_no_wording_holds_a_word_of_order_or_loudness() -> None:
-    reserved = captions.ORDER_WORDS | {"loudly", "softly", "quietly", "faintly", "distance", "nearby", "close"}
+    reserved = ORDER_WORDS | {"loudly", "softly", "quietly", "faintly", "distance", "nearby", "close"}
     assert not any(
         reserved & set(captions.words_of(text)) for sound in CLASSES for wording in sound.wordings for text in wording
     )
@@ -74,7 +81,7 @@ def test_no_wording_holds_a_word_of_order_or_loudness() -> None:
 
 @pytest.mark.parametrize("sound", CLASSES, ids=lambda sound: sound.label)
 def test_class_caption_names_its_class_alone(sound: SoundClass) -> None:
-    named = [other for other in CLASSES if captions.names_event(captions.class_caption(sound.label), other.label)]
+    named = [other for other in CLASSES if names_event(captions.class_caption(sound.label), other.label)]
     assert named == [sound]
 
 

@@ -18,7 +18,7 @@ from reaudio_model.config import PRESETS, TINY_CONDITION, Retrieval
 from reaudio_model.denoiser.sampling import TRAIN_TIMESTEPS, make_scheduler
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.retrieval.records import Conditioning
-from reaudio_model.training.diffusion import PAPER_DROPOUT, DiffusionTask, Dropout
+from reaudio_model.training.diffusion import DiffusionTask, Dropout
 from reaudio_model.training.graphs import GraphedDenoiser
 
 TINY = PRESETS["tiny"]
@@ -206,8 +206,7 @@ def test_the_number_of_neighbours_is_uniform_and_they_are_the_first() -> None:
     assert not (slots[:, 1].any(1) & ~slots[:, 0].all(1)).any()
 
 
-def test_the_papers_dropout_is_joint_alone() -> None:
-    assert replace(NOTHING_DROPPED, everything=0.1) == PAPER_DROPOUT
+def test_a_probability_above_1_is_refused() -> None:
     with pytest.raises(ReaudioError, match=r"dropout: audio must be between 0 and 1, not 1\.5"):
         Dropout(audio=1.5)
 
