@@ -1,4 +1,4 @@
-"""Files written in one step, errors of writing explained, JSON without NaN, and hashes of values."""
+"""Paths, atomic writes, strict JSON and hashes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ import platformdirs
 
 from reaudio_model.common.errors import ReaudioError
 
+StrPath = str | os.PathLike[str]
+
+
+def as_path(path: StrPath) -> Path:
+    """``path`` as a Path, with ``~`` expanded."""
+    return Path(path).expanduser()
+
 
 def default_cache_dir() -> Path:
     """``REAUDIO_CACHE``, or the user's cache folder (``~/.cache/reaudio-eval`` on Linux)."""
-    return Path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))
+    return as_path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))
 
 
 def as_path(value: str | os.PathLike[str]) -> Path:
@@ -29,7 +36,7 @@ def as_path(value: str | os.PathLike[str]) -> Path:
 
 
 def folder_name(name: str) -> str:
-    """A name a user chose as the name of a folder: letters, digits, "-", "_" and "." stay, anything else becomes "_"."""
+    """``name`` as a folder name: letters, digits, "-", "_" and "." are kept, other characters become "_"."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"
 
 

@@ -1,22 +1,23 @@
-"""Whole models from disk: a saved pipeline, or one put together from checkpoints of its parts."""
+"""Loading a pipeline, saved whole or in parts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import torch
 
+from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.files import StrPath, as_path
+from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.load import load_conditioner
 from reaudio_model.config import ModelConfig
-from reaudio_model.denoiser.unet import RetrievalUNet
-from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
-
-if TYPE_CHECKING:
-    from reaudio_model.conditioning.conditioner import Conditioner
+from reaudio_model.denoiser.sampling import make_scheduler
+from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 DType = Literal["float32", "bfloat16", "float16"]
 INDEX_FILE = "model_index.json"
@@ -24,13 +25,13 @@ INDEX_FILE = "model_index.json"
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the parts of a model lie, each a file or folder that its loader knows (also what ``reaudio-model convert`` writes).
+    """Paths of the parts of a model, each a file or folder that its loader reads (``reaudio-model convert`` writes them too).
 
     Attributes:
-        vae, vocoder, clap: always needed to generate.
+        vae, vocoder, clap: needed to generate.
         audio_mae: needed with retrieval.
-        t5: folder or hub id, needed with retrieval "audio+text" or "prompt"; None takes the name in the sizes.
-        unet: folder of ``RetrievalUNet.save_pretrained``; None starts it at random.
+        t5: folder or hub id, needed with retrieval "audio+text" or "prompt"; None uses the name in the sizes.
+        unet: folder of ``RetrievalUNet.save_pretrained``; None initialises it randomly.
     """
 
     vae: Path | None = None
@@ -44,7 +45,7 @@ class Parts:
         """One of the paths.
 
         Raises:
-            CheckpointError: it was not given.
+            CheckpointError: it is None.
         """
         path: Path | None = getattr(self, name)
         if path is None:
@@ -77,7 +78,7 @@ def assemble_pipeline(
     conditioner: Conditioner | None = None,
     cache_dir: Path | None = None,
 ) -> ReAudioLDMPipeline:
-    """A pipeline, on the CPU, of the parts named; ``unet`` and ``conditioner`` where they are in memory already.
+    """A pipeline on the CPU, from checkpoints of its parts, or ``unet`` and ``conditioner`` if they are in memory.
 
     Raises:
         CheckpointError: a part is missing, damaged or of other sizes.
@@ -94,14 +95,14 @@ def assemble_pipeline(
     return pipeline
 
 
-def load_unet_folder(path: Path) -> RetrievalUNet:
-    """A denoiser that was saved with ``save_pretrained``.
+def load_unet_folder(path: StrPath) -> RetrievalUNet:
+    """A denoiser saved with ``save_pretrained``.
 
     Raises:
         CheckpointError: missing or damaged.
     """
     try:
-        unet: RetrievalUNet = RetrievalUNet.from_pretrained(path, local_files_only=True)
+        unet: RetrievalUNet = RetrievalUNet.from_pretrained(as_path(path), local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} is not a saved denoiser, or is damaged: give the folder of save_pretrained."
@@ -110,24 +111,25 @@ def load_unet_folder(path: Path) -> RetrievalUNet:
 
 
 def load_pipeline(
-    model: str | Path, *, device: torch.device, dtype: DType = "float32", allow_download: bool = False
+    model: StrPath, *, device: torch.device, dtype: DType = "float32", allow_download: bool = False
 ) -> ReAudioLDMPipeline:
-    """A pipeline that was saved whole.
+    """A saved pipeline.
 
     Args:
         model: folder of ``save_pretrained``, or hub id.
-        device: where it runs.
-        dtype: of the denoiser, which does nearly all the work; encoders stay float32, so that they agree with stored features,
-            and VAE and vocoder too, for their sound.
-        allow_download: whether the hub may be asked.
+        device: of the pipeline.
+        dtype: of the denoiser, which does nearly all the work; the encoders stay float32, to agree with stored features, and so
+            do VAE and vocoder, for their sound quality.
+        allow_download: whether the model may be downloaded from the hub.
 
     Raises:
-        CheckpointError: not there, damaged, or another kind of model.
+        CheckpointError: missing, damaged, or another kind of model.
     """
-    if not allow_download and Path(model).exists() and not (Path(model) / INDEX_FILE).is_file():
+    path = as_path(model)
+    if not allow_download and path.exists() and not (path / INDEX_FILE).is_file():
         raise CheckpointError(f"{model} is not a saved pipeline: it has no {INDEX_FILE}.")
     try:
-        pipeline: ReAudioLDMPipeline = ReAudioLDMPipeline.from_pretrained(str(model), local_files_only=not allow_download)
+        pipeline: ReAudioLDMPipeline = ReAudioLDMPipeline.from_pretrained(str(path), local_files_only=not allow_download)
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"The model {model} is not on this machine or is damaged: give a folder of save_pretrained, or --allow-download."
@@ -135,3 +137,22 @@ def load_pipeline(
     pipeline.to(device)
     pipeline.unet.to(getattr(torch, dtype))
     return pipeline
+
+
+def build_pipeline(config: ModelConfig, conditioner: Conditioner | None = None) -> ReAudioLDMPipeline:
+    """A pipeline with randomly initialised VAE, vocoder and UNet, DPM-Solver++, and the encoders of ``conditioner``.
+
+    Components are attributes: replace them, or load weights into them.
+    """
+    encoders: dict[str, Any] = {}
+    if conditioner is not None:
+        encoders = {
+            "clap": conditioner.clap.network,
+            "clap_tokenizer": conditioner.clap.tokenizer,
+            "audio_mae": conditioner.audio_mae,
+            "t5": conditioner.t5,
+            "t5_tokenizer": conditioner.t5_tokenizer,
+        }
+    vae, vocoder, unet = build_vae(config.codec), build_vocoder(config.codec), build_unet(config)
+    scheduler = make_scheduler("dpm-solver++")
+    return ReAudioLDMPipeline(vae.eval(), vocoder.eval(), unet.eval(), scheduler, **encoders, model=asdict(config))

@@ -1,8 +1,8 @@
-"""Retrieval of (text, audio) pairs by CLAP (arXiv 2309.08051, section 2.1): the index and its pools.
+"""Retrieval of (text, audio) pairs by CLAP similarity.
 
-The paper retrieves the top 50 "by CLAP score": here a caption's CLAP text vector against the CLAP audio vectors of the
-set (key "audio"), against its text vectors ("text"), or by the mean of both cosines ("mean"). With the key "text" and the
-paper's pool the first hit of a test prompt is the prompt itself: what a query may not retrieve is in ``exclusion.py``.
+The paper (arXiv 2309.08051, section 2.1) retrieves the top 50 "by CLAP score": here the cosine of a caption's CLAP text vector with
+the CLAP audio vectors of the set (key "audio"), with its text vectors ("text"), or the mean of both ("mean"). With the key "text"
+and the paper's pool the first neighbour of a test prompt is the prompt itself; ``exclusion.py`` excludes such pairs.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.embedding import Embedders, embed_pairs
 from reaudio_model.retrieval.exclusion import NOTHING_EXCLUDED, Exclusion, ExclusionRules, QueryBatch
@@ -38,18 +38,18 @@ __all__ = ["NOTHING_EXCLUDED", "Exclusion", "QueryBatch", "RetrievalIndex", "loa
 Key = Literal["audio", "text", "mean"]
 Pool = Literal["train", "train+val", "all"]
 Backend = Literal["auto", "exact", "faiss"]
-# The splits of each pool; pairs whose split is not known count as training pairs.
+# The splits of each pool; pairs of unknown split count as training pairs.
 POOLS: dict[Pool, tuple[str, ...]] = {
     "train": ("train", ""),
     "train+val": ("train", "val", ""),
     "all": ("train", "val", "test", ""),
 }
 TOP = 50  # neighbours stored for a prompt, as in the paper
-FAISS_ENTRIES = 1_000_000  # beyond it FAISS searches, where it is installed
+FAISS_ENTRIES = 1_000_000  # larger pools are searched with FAISS if it is installed
 
 
 class _Space(NamedTuple):
-    """Where a search looks. rows: of the index; keys: their vectors; searcher: over the keys."""
+    """A searchable subset. rows: of the index; keys: their vectors; searcher: over the keys."""
 
     rows: Rows
     keys: Vectors
@@ -63,11 +63,11 @@ class RetrievalIndex:
     Attributes:
         pairs: n, with distinct clip ids.
         audio, text: float32 (n, d), unit norm.
-        encoder_sha256: of the CLAP that made them (``Clap.sha256``).
-        left_out: clip ids that were asked for and have no readable audio.
+        encoder_sha256: of the CLAP that computed them (``Clap.sha256``).
+        left_out: clip ids of pairs without readable audio.
 
     Raises:
-        ReaudioError: no pairs, repeated ids, or vectors that do not fit (see ``nearest.check_vectors``).
+        ReaudioError: no pairs, repeated ids, or invalid vectors (see ``nearest.check_vectors``).
     """
 
     pairs: tuple[Pair, ...]
@@ -105,53 +105,55 @@ class RetrievalIndex:
         embedders: Embedders,
         *,
         batch_size: int = 32,
-        parts: Path | None = None,
+        parts: StrPath | None = None,
         progress: Reporter | None = None,
     ) -> RetrievalIndex:
         """An index of ``pairs``; those whose audio cannot be decoded are listed in ``left_out``.
 
         Args:
-            pairs: the set, with files.
-            embedders: see ``embedding.clap_embedders``; vectors that exist already go to the constructor.
+            pairs: the set, with audio files.
+            embedders: see ``embedding.clap_embedders``; pass vectors that exist already to the constructor.
             batch_size: pairs embedded at a time.
-            parts: folder for finished batches; with it a killed build goes on where it was.
-            progress: where to show it; None shows nothing.
+            parts: folder for finished batches; with it an interrupted build resumes.
+            progress: reporter of progress; None shows nothing.
 
         Raises:
-            ReaudioError: no pair with readable audio, a repeated clip_id, or vectors that do not fit.
+            ReaudioError: no pair with readable audio, a repeated clip_id, or invalid vectors.
         """
         check_pairs(pairs)
-        done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=parts, progress=progress)
+        done = embed_pairs(
+            pairs, embedders, batch_size=batch_size, parts=None if parts is None else as_path(parts), progress=progress
+        )
         return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, tuple(done.left_out))
 
-    def save(self, folder: Path, *, dtype: StoredAs = "float32") -> None:
-        """Write the index; one that was there is replaced, and a half-written one is not taken for an index.
+    def save(self, folder: StrPath, *, dtype: StoredAs = "float32") -> None:
+        """Write the index, replacing an existing one. An index whose writing was interrupted is not loaded.
 
         Args:
             folder: for the files.
-            dtype: of the vectors on disk; "float16" halves them and rounds cosines at the fourth digit.
+            dtype: of the vectors on disk; "float16" halves their size and rounds cosines to about three digits.
 
         Raises:
             ReaudioError: the folder cannot be written.
         """
         content = IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out)
-        write_index(folder, content, dtype)
+        write_index(as_path(folder), content, dtype)
 
     @classmethod
     def load(
-        cls, folder: Path, expected_encoder_sha256: str | None = None, *, audio_root: Path | None = None
+        cls, folder: StrPath, expected_encoder_sha256: str | None = None, *, audio_root: StrPath | None = None
     ) -> RetrievalIndex:
-        """Read an index, equal to the bit to what was saved as float32.
+        """Read an index; vectors saved as float32 are identical.
 
         Args:
-            folder: of :meth:`save`.
-            expected_encoder_sha256: of the CLAP that will make the queries; None checks nothing.
-            audio_root: where the audio lies now, if its folder was moved since.
+            folder: written by :meth:`save`.
+            expected_encoder_sha256: of the CLAP that embeds the queries; None checks nothing.
+            audio_root: folder of the audio, if it was moved.
 
         Raises:
-            ReaudioError: no index there, a half-written or altered one, one of another version, or one of another CLAP.
+            ReaudioError: no index, an incomplete or altered one, one of another version, or one of another CLAP.
         """
-        found = read_index(folder, audio_root)
+        found = read_index(as_path(folder), None if audio_root is None else as_path(audio_root))
         if expected_encoder_sha256 not in (None, found.encoder_sha256):
             raise ReaudioError(
                 f"The retrieval index {folder} was built with another CLAP ({found.encoder_sha256[:12]}) than the one in use "
@@ -160,7 +162,7 @@ class RetrievalIndex:
         return cls(*found)
 
     def queries(self, clip_ids: Sequence[str]) -> QueryBatch:
-        """Pairs of the index as queries by their captions, as training asks.
+        """Pairs of the index as queries by their captions, as in training.
 
         Raises:
             ReaudioError: a clip that is not in the index.
@@ -188,19 +190,19 @@ class RetrievalIndex:
     ) -> list[list[Neighbour]]:
         """The k nearest pairs of each query, nearest first; equal cosines in the order of clip ids.
 
-        The answer to a query depends on nothing else in the batch. Where exclusions leave fewer than k pairs, these are all.
+        The result of a query does not depend on the rest of the batch. It has fewer than k pairs if exclusions leave fewer.
 
         Args:
-            queries: or their vectors alone, float (B, d), unit norm.
+            queries: a QueryBatch, or vectors, float (B, d), unit norm.
             k: 1 to the size of the pool.
-            key: what the queries are compared with.
-            pool: "train" (with pairs whose split is not known), "train+val", or "all", the paper's, which holds the test clips.
+            key: vectors that the queries are compared with.
+            pool: "train" (with pairs of unknown split), "train+val", or "all", the paper's, which includes the test clips.
             exclude: by default the query's own clip and recording.
-            backend: "exact", "faiss" (equal to it), or by the size of the pool.
+            backend: "exact", "faiss" (same results), or "auto", which depends on the size of the pool.
 
         Raises:
-            ReaudioError: k outside its range, an empty pool, an unknown key or pool, vectors that do not fit, an exclusion
-                that needs what the queries do not say, or FAISS asked for and not installed.
+            ReaudioError: k outside its range, an empty pool, an unknown key or pool, invalid vectors, an exclusion
+                that needs information the queries lack, or FAISS not installed.
         """
         batch = queries if isinstance(queries, QueryBatch) else QueryBatch(queries)
         space = self._space(key, pool, backend)
@@ -208,9 +210,9 @@ class RetrievalIndex:
         if not 1 <= k <= n:
             raise ReaudioError(f"k is {k}, but the pool {pool!r} holds {n} pairs: choose k from 1 to {n}.")
         vectors = check_vectors(batch.vectors, "The query vectors", self.dim)
-        may = self._rules.allowed(batch, exclude or Exclusion())
+        allowed = self._rules.allowed(batch, exclude or Exclusion())
         found = nearest(
-            space.searcher, space.keys, vectors, k, self._tie_order[space.rows], lambda i, rows: may(i, space.rows[rows])
+            space.searcher, space.keys, vectors, k, self._tie_order[space.rows], lambda i, rows: allowed(i, space.rows[rows])
         )
         return [self._neighbours(space.rows[rows], similarities) for rows, similarities in found]
 
@@ -224,7 +226,7 @@ class RetrievalIndex:
         return [Neighbour(self.pairs[row], rank, similarity) for rank, (row, similarity) in ranked]
 
     def _space(self, key: Key, pool: Pool, backend: Backend) -> _Space:
-        """Kept for the next search of the same kind."""
+        """The searchable pairs of a pool, cached."""
         if (key, pool, backend) not in self._spaces:
             one_of("key", key, get_args(Key))
             rows = self.pool_rows(pool)
@@ -254,7 +256,7 @@ class RetrievalIndex:
 
 
 def check_pairs(pairs: Sequence[Pair]) -> None:
-    """Raises ReaudioError if there are none, a clip_id is there twice, or a split has another name than the pools know."""
+    """Raises ReaudioError for no pairs, a repeated clip_id or an unknown split."""
     if not pairs:
         raise ReaudioError("A retrieval index needs at least one (text, audio) pair.")
     repeated = [clip_id for clip_id, n in Counter(pair.clip_id for pair in pairs).items() if n > 1]

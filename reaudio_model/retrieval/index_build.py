@@ -1,13 +1,13 @@
-"""From tables of pairs to an index on disk, and what an index holds."""
+"""Building an index from tables, and its statistics."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.embedding import Embedders
 from reaudio_model.retrieval.index import POOLS, RetrievalIndex
@@ -19,27 +19,28 @@ PARTS = ".parts"
 def build_index(
     table: PairTable,
     embedders: Embedders,
-    folder: Path,
+    folder: StrPath,
     *,
     batch_size: int = 32,
     strict: bool = False,
     progress: Reporter | None = None,
 ) -> RetrievalIndex:
-    """Embed the pairs of a table, write the index, and give it back.
+    """Embed the pairs of a table, write the index, and return it.
 
-    Finished batches lie in ``folder/.parts`` until the index is written, so that a killed call goes on from them.
+    Finished batches are kept in ``folder/.parts`` until the index is written, so that an interrupted call resumes.
 
     Args:
         table: see ``pairs.read_pairs``.
         embedders: see ``embedding.clap_embedders``.
-        folder: of the index; an index in it is replaced.
+        folder: of the index; an existing index is replaced.
         batch_size: pairs embedded at a time.
-        strict: refuse clips that are missing or cannot be read; otherwise ``RetrievalIndex.left_out`` lists them.
-        progress: where to show it; None shows nothing.
+        strict: raise for clips that are missing or unreadable; otherwise ``RetrievalIndex.left_out`` lists them.
+        progress: reporter of progress; None shows nothing.
 
     Raises:
         ReaudioError: with ``strict`` a missing or unreadable clip; see ``RetrievalIndex.build`` and ``save``.
     """
+    folder = as_path(folder)
     if strict and table.missing:
         raise _refused(table.missing)
     built = RetrievalIndex.build(table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, progress=progress)
@@ -59,7 +60,7 @@ def _refused(clip_ids: list[str] | tuple[str, ...]) -> ReaudioError:
 
 
 def index_stats(index: RetrievalIndex) -> dict[str, Any]:
-    """What an index holds, as JSON-able values.
+    """Statistics of an index, JSON-able.
 
     Returns:
         n, dim, encoder_sha256; splits: name ("" unknown) -> pairs; pools: name -> pairs; n_sources: distinct recordings;

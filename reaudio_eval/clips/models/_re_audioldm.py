@@ -19,8 +19,10 @@ from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
-from reaudio_model.pipeline.generation import GenerateRequest, generate_to_files, versions
+from reaudio_model.pipeline.generation import generate_to_files
+from reaudio_model.pipeline.generation_record import versions
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
+from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index_search import RETRIEVED, Question
 from reaudio_model.retrieval.records import Pair
 

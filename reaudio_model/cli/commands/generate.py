@@ -106,7 +106,8 @@ def generate(
     from reaudio_model.miniature import bundled
     from reaudio_model.miniature.neighbours import store_neighbours
     from reaudio_model.pipeline.assemble import load_pipeline
-    from reaudio_model.pipeline.generation import GenerateRequest, generate_to_files
+    from reaudio_model.pipeline.generation import generate_to_files
+    from reaudio_model.pipeline.request import GenerateRequest
 
     if paper_sampling and (steps, scheduler, eta) != (None, None, None):
         raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")

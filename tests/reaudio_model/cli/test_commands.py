@@ -22,9 +22,9 @@ from reaudio_model.cli.commands.options import KeyChoice, PoolChoice
 from reaudio_model.cli.commands.train import PartChoice
 from reaudio_model.cli.convert import Kind
 from reaudio_model.config import Fusion, Retrieval, get_preset
-from reaudio_model.pipeline.assemble import DType
-from reaudio_model.pipeline.generation import Generated, GenerateRequest
-from reaudio_model.pipeline.pipeline import build_pipeline
+from reaudio_model.pipeline.assemble import DType, build_pipeline
+from reaudio_model.pipeline.generation import Generated
+from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
 from reaudio_model.retrieval.index_search import Question
 from reaudio_model.retrieval.records import Pair

@@ -16,9 +16,10 @@ from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
 from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError, UnknownNameError
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS
-from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_pipeline, load_unet_folder
-from reaudio_model.pipeline.generation import Generated, GenerateRequest, generate_to_files
-from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
+from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, build_pipeline, load_pipeline, load_unet_folder
+from reaudio_model.pipeline.generation import Generated, generate_to_files
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
+from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_files import load_neighbours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from reaudio_model.common.resample import resample
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS, Retrieval, get_preset
 from reaudio_model.denoiser.sampling import SCHEDULERS
-from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline, build_pipeline
+from reaudio_model.pipeline.assemble import build_pipeline
+from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 TINY = PRESETS["tiny"]
@@ -98,6 +100,17 @@ def test_save_and_load_give_the_same_audio_to_the_bit(retrieval: Retrieval, pair
     assert type(loaded.scheduler) is type(pipeline.scheduler)
     assert loaded.model_config == pipeline.model_config
     assert loaded.conditioner.identity() == pipeline.conditioner.identity()
+
+
+def test_a_pipeline_of_an_earlier_version_is_loaded(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    path = tmp_path / "model_index.json"
+    index = json.loads(path.read_text())
+    assert index["unet"] == ["reaudio_model.denoiser.unet", "RetrievalUNet"]
+    path.write_text(json.dumps(index | {"unet": ["reaudio_model.unet", "RetrievalUNet"]}))
+    again = ReAudioLDMPipeline.from_pretrained(tmp_path)
+    for name, weight in pipeline.unet.state_dict().items():
+        assert torch.equal(again.unet.state_dict()[name], weight), name
 
 
 def test_a_clip_depends_on_neither_batch_nor_order(pipeline: ReAudioLDMPipeline, retrieved: list[list[Neighbour]]) -> None:

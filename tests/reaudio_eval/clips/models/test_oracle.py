@@ -18,7 +18,7 @@ from reaudio_eval.runs.bundled import baseline_names
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import PRESETS
 from reaudio_model.miniature import bundled, materials, world
-from reaudio_model.pipeline.pipeline import build_pipeline
+from reaudio_model.pipeline.assemble import build_pipeline
 
 IDS = world.clip_ids("test")[:2]
 PROMPTS = tuple(Prompt(clip_id, world.describe(clip_id).caption) for clip_id in IDS)

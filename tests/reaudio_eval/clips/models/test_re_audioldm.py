@@ -20,8 +20,7 @@ from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.miniature import bundled, world
-from reaudio_model.pipeline.assemble import load_pipeline
-from reaudio_model.pipeline.pipeline import build_pipeline
+from reaudio_model.pipeline.assemble import build_pipeline, load_pipeline
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index
