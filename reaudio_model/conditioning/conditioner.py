@@ -1,4 +1,7 @@
-"""What the denoiser is told: E^t by CLAP, E^ra by AudioMAE, E^rt by T5, and the null of each (arXiv 2309.08051, section 2.2)."""
+"""Denoiser conditioning: CLAP, AudioMAE and T5 embeddings.
+
+E^t by CLAP, E^ra by AudioMAE, E^rt by T5, and the null conditioning of each (arXiv 2309.08051, section 2.2).
+"""
 
 from __future__ import annotations
 
@@ -30,18 +33,20 @@ ENCODE_BATCH = 16  # retrieved pairs encoded at a time
 
 
 class Conditioner:
-    """The three frozen encoders. What is absent is not read: no AudioMAE means no retrieval, no T5 means audio only, and T5 without
-    AudioMAE reads the prompt itself in the place of CLAP (retrieval "prompt").
+    """The three frozen encoders.
+
+    Without AudioMAE there is no retrieval, without T5 only retrieved audio is encoded, and T5 without AudioMAE encodes the prompt
+    instead of CLAP (retrieval "prompt").
 
     Args:
-        config: sizes; the encoders must agree with them.
+        config: sizes, which the encoders must have.
         clap: the text encoder of E^t (and of retrieval).
         audio_mae: :func:`reaudio_model.encoders.audio_mae.build_audio_mae`, or None.
         t5: a T5 encoder, or None.
         t5_tokenizer: of ``t5``.
 
     Raises:
-        CheckpointError: an encoder of another width than ``config`` says.
+        CheckpointError: an encoder of another width than in ``config``.
         ValueError: T5 without its tokenizer.
     """
 
@@ -68,14 +73,14 @@ class Conditioner:
 
     @property
     def retrieval(self) -> Retrieval:
-        """What the encoders that are there can read."""
+        """What these encoders can encode."""
         if self.audio_mae is None:
             return "none" if self.t5 is None else "prompt"
         return "audio" if self.t5 is None else "audio+text"
 
     @property
     def device(self) -> torch.device:
-        """Where the encoders lie, and the conditioning with them."""
+        """Device of the encoders and of the conditioning."""
         return torch.device(self.clap.network.device)
 
     def to(self, device: torch.device) -> Conditioner:
@@ -87,7 +92,7 @@ class Conditioner:
         return self
 
     def identity(self) -> dict[str, str]:
-        """SHA-256 (hex) of the encoders of retrieved pairs, by name: what stored features must have been made with."""
+        """SHA-256 (hex) of the encoders of retrieved pairs, by name; stored features must come from the same ones."""
         hashes = {}
         if self.audio_mae is not None:
             hashes["audio_mae"] = network_sha256(self.audio_mae)
@@ -106,20 +111,18 @@ class Conditioner:
         """The conditioning of a batch of prompts.
 
         Args:
-            prompts: not empty; CLAP reads the first 77 tokens of each (a longer one is logged).
-            neighbours: of each prompt, the first k by rank are used; None when nothing was retrieved. A prompt with fewer
-                than k has zeros, masked out, in the places that are left.
-            k: slots for retrieved pairs; 0 leaves one slot, masked out for every prompt, so that the denoiser's attention
-                always has something to attend to.
-            features: stored tokens; pairs that are not in it are encoded now.
+            prompts: not empty; CLAP reads the first 77 tokens of each, and a longer prompt is logged.
+            neighbours: of each prompt, the first k by rank are used; None without retrieval. Missing ones are zeros, masked out.
+            k: slots for retrieved pairs; 0 leaves one slot, masked out, because the attention needs a token.
+            features: stored tokens; other pairs are encoded now.
 
         Returns:
             float32, on the encoders' device.
 
         Raises:
-            ReaudioError: no prompts or an empty one; a pair without audio that is not in ``features``.
+            ReaudioError: no prompts or an empty one; a pair with neither audio nor stored features.
             AudioError: a retrieved file that cannot be decoded.
-            ValueError: as many lists of neighbours as prompts are needed; k below 0.
+            ValueError: another number of lists of neighbours than of prompts; k below 0.
         """
         _check_prompts(prompts)
         if k < 0:
@@ -131,20 +134,23 @@ class Conditioner:
         text = self.clap.embed_text(prompts)
         if self.retrieval == "none":
             return Conditioning(text)
-        first = [sorted(found, key=lambda n: n.rank)[:k] for found in neighbours or [[]] * len(prompts)]
-        pairs, tokens = self._tokens({n.pair.clip_id: n.pair for found in first for n in found}, features)
-        row = {pair.clip_id: i for i, pair in enumerate(pairs)}
-        slots = [[row[n.pair.clip_id] for n in found] + [-1] * (max(k, 1) - len(found)) for found in first]
+        nearest = [sorted(ranked, key=lambda n: n.rank)[:k] for ranked in neighbours or [[]] * len(prompts)]
+        return self._with_pairs(text, [[n.pair for n in ranked] for ranked in nearest], max(k, 1), features)
+
+    def _with_pairs(self, text: Tensor, pairs: list[list[Pair]], k: int, features: FeatureStore | None) -> Conditioning:
+        encoded, tokens = self._tokens({pair.clip_id: pair for ranked in pairs for pair in ranked}, features)
+        row = {pair.clip_id: i for i, pair in enumerate(encoded)}
+        slots = [[row[pair.clip_id] for pair in ranked] + [-1] * (k - len(ranked)) for ranked in pairs]
         return in_slots(text, tokens, torch.tensor(slots, device=self.device))
 
     def null(self, batch: int, *, k: int = 0) -> Conditioning:
-        """The conditioning of nothing, for guidance: E^t = CLAP(""), E^ra zeros, E^rt = T5("") in each of the k slots.
+        """The null conditioning, for guidance: E^t = CLAP(""), E^ra zeros, E^rt = T5("") in each of the k slots.
 
-        Both masks are all True, as in the framework (``conditional_models.py``): the model attends to the zeros. Its 50
-        T5 tokens are those of the padded empty text, pads included.
+        Both masks are all True, as in the authors' framework (``conditional_models.py``): the model attends to the zeros. The
+        T5 tokens are those of the padded empty text, padding included.
 
         Args:
-            batch: rows, all alike.
+            batch: number of rows, all equal.
             k: slots, as in :meth:`condition`.
 
         Returns:
@@ -198,10 +204,10 @@ class Conditioner:
         with exact_inference():
             inputs = audio_mae_input(torch.from_numpy(waveforms).to(self.device), self.config)
             tokens = audio_mae_tokens(self.audio_mae, inputs, self.config).float()
-        return tokens.clone()  # made outside inference mode, it may take part in training
+        return tokens.clone()  # a copy made outside inference mode can be used in training
 
     def encode_captions(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """T5's last hidden states: float32 (n, t5_length, t5_dim) and bool (n, t5_length), cut or padded to ``t5_length``."""
+        """T5's last hidden states and their mask: float32 (n, t5_length, t5_dim) and bool (n, t5_length)."""
         if self.t5 is None:
             raise ValueError("this conditioner has no T5")
         inputs = self.t5_tokenizer(
@@ -220,7 +226,7 @@ class Conditioner:
         return prepare_clip(*decode(pair.audio), self.config)
 
     def _tokens(self, wanted: dict[str, Pair], features: FeatureStore | None) -> tuple[list[Pair], PairTokens]:
-        """The pairs, those in the store first, and their tokens in this order."""
+        """The pairs, stored ones first, and their tokens in this order."""
         known = [pair for pair in wanted.values() if features is not None and pair in features]
         fresh = [pair for pair in wanted.values() if features is None or pair not in features]
         encoded = self.encode_pairs(fresh)
@@ -239,10 +245,10 @@ def drop(
     drop_captions: Tensor,
     k_kept: Tensor,
 ) -> Conditioning:
-    """Training-time dropout, decided for each clip, so that one model serves guidance, every k and every ablation.
+    """Training-time dropout for each clip, so that one model can be used with guidance, every k and every ablation.
 
-    A clip in ``drop_all`` gets the null of everything, masks included; otherwise the slots from ``k_kept`` on are masked out,
-    and the whole of a dropped group.
+    A clip in ``drop_all`` gets the null conditioning, masks included; otherwise the slots from ``k_kept`` on and the dropped groups
+    are masked out.
 
     Args:
         conditioning: of B clips, with k slots.
@@ -252,7 +258,7 @@ def drop(
         k_kept: int (B,), 0 to k.
 
     Returns:
-        New tensors; the arguments are left as they were.
+        New tensors; the arguments are not changed.
     """
     fields = conditioning.fields()
     for name, dropped in (("audio_mask", drop_audio), ("captions_mask", drop_captions)):
@@ -260,22 +266,22 @@ def drop(
             slot = torch.arange(k, device=k_kept.device).repeat_interleave(fields[name].shape[1] // k)
             kept = (slot < k_kept[:, None]) & ~dropped[:, None]
             fields[name] = fields[name] & kept
-    nothing = null.fields()
+    nulls = null.fields()
     return replace(
         conditioning,
-        **{name: torch.where(_column(drop_all, value), nothing[name], value) for name, value in fields.items()},
+        **{name: torch.where(_column(drop_all, value), nulls[name], value) for name, value in fields.items()},
     )
 
 
 def withhold_captions(conditioning: Conditioning) -> Conditioning:
-    """Retrieved captions masked out, as :func:`drop` does in training: the denoiser sees the retrieved audio alone."""
+    """Retrieved captions masked out, as :func:`drop` does in training: only the retrieved audio conditions the denoiser."""
     if conditioning.captions is None:
         return conditioning
     return replace(conditioning, captions_mask=torch.zeros_like(conditioning.captions[..., 0], dtype=torch.bool))
 
 
 def _column(flags: Tensor, like: Tensor) -> Tensor:
-    """(B,) -> (B, 1, ...), to go with (B, ...)."""
+    """(B,) -> (B, 1, ...), to broadcast with (B, ...)."""
     return flags.reshape(-1, *[1] * (like.dim() - 1))
 
 
@@ -291,8 +297,8 @@ def _check_prompts(prompts: Sequence[str]) -> None:
             raise ReaudioError(f"Prompt {number} of {len(prompts)} is empty: describe a sound.")
 
 
-def _check_width(name: str, found: int, expected: int) -> None:
-    if found != expected:
+def _check_width(name: str, actual: int, expected: int) -> None:
+    if actual != expected:
         raise CheckpointError(
-            f"{name} gives vectors of {found}, the model reads {expected}: use the encoder it was trained with."
+            f"{name} gives vectors of {actual}, the model reads {expected}: use the encoder it was trained with."
         )

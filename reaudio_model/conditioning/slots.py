@@ -1,4 +1,4 @@
-"""Tokens of retrieved pairs, and their places in the conditioning: k slots a prompt, in rank order."""
+"""Tokens of retrieved pairs, k slots for each prompt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PairTokens(NamedTuple):
 
 
 def concatenate_tokens(stored: PairTokens, encoded: PairTokens) -> PairTokens:
-    """Both, in this order, on the device and in the dtype of ``encoded``; captions only where both have them."""
+    """Both, in this order, on the device and in the dtype of ``encoded``; captions only if both have them."""
 
     def join(a: Tensor | None, b: Tensor | None) -> Tensor | None:
         return None if a is None or b is None else torch.cat([a.to(b), b])
@@ -40,7 +40,7 @@ def in_slots(text: Tensor, tokens: PairTokens, slots: Tensor) -> Conditioning:
     Args:
         text: float (B, clap_dim).
         tokens: of n pairs, n >= 0.
-        slots: int (B, k), rows of ``tokens``; -1 for a slot that stays empty: zeros, masked out.
+        slots: int (B, k), rows of ``tokens``; -1 for an empty slot: zeros, masked out.
     """
 
     def take(values: Tensor) -> Tensor:

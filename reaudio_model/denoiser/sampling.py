@@ -1,4 +1,7 @@
-"""From noise to a latent: schedulers, guidance, and the loop (arXiv 2309.08051, section 2.1; Ho and Salimans 2022 for guidance)."""
+"""Sampling latents: schedulers, classifier-free guidance and the loop.
+
+arXiv 2309.08051, section 2.1; guidance of Ho and Salimans 2022 (arXiv 2207.12598).
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ TRAIN_TIMESTEPS = 1000
 
 
 class Denoiser(Protocol):
-    """What predicts the noise, e.g. :class:`reaudio_model.denoiser.unet.RetrievalUNet`."""
+    """Predicts the noise, e.g. :class:`reaudio_model.denoiser.unet.RetrievalUNet`."""
 
     def __call__(self, latents: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor: ...
 
 
 class Branch(NamedTuple):
-    """One way of asking the denoiser, and the weight of its answer in the guided prediction; the weights sum to 1."""
+    """One conditioning, and the weight of its prediction in the guided one; the weights sum to 1."""
 
     weight: float
     conditioning: Conditioning
@@ -40,8 +43,8 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
     """A scheduler over the paper's noise: 1000 steps, betas ``linspace(sqrt(.0015), sqrt(.0195), 1000) ** 2``.
 
     "ddim" is the authors' sampler (timesteps 1, 6, ..., 996 at 200 steps); "dpm-solver++" (second order, multistep) and "unipc"
-    solve the same equation in a tenth of the steps and know no ``eta``. They place their steps as Karras et al. 2022 (equation 5):
-    with the exact denoiser of Gaussian mixtures 25 of them end nearer to DDIM's limit than evenly spaced ones.
+    solve the same equation in a tenth of the steps and have no ``eta``. Their steps are spaced as in Karras et al. 2022 (equation 5):
+    with the exact denoiser of Gaussian mixtures, 25 such steps end nearer to DDIM's limit than evenly spaced ones.
 
     Args:
         name: one of ``SCHEDULERS``.
@@ -71,7 +74,7 @@ def make_scheduler(name: str, prediction_type: str = "epsilon") -> Scheduler:
 
 
 def needs_null(guidance_scale: float, retrieval_guidance_scale: float | None) -> bool:
-    """Whether :func:`guidance_branches` asks the denoiser anything but the plain conditional question."""
+    """Whether :func:`guidance_branches` needs more than the conditional prediction."""
     return guidance_scale != 1.0 or retrieval_guidance_scale not in (None, 1.0)
 
 
@@ -81,20 +84,20 @@ def guidance_branches(
     guidance_scale: float = 1.0,
     retrieval_guidance_scale: float | None = None,
 ) -> list[Branch]:
-    """The weighted questions of classifier-free guidance; those of weight 0 are not asked.
+    """The weighted predictions of classifier-free guidance, without those of weight 0.
 
     With one scale g: ``eps_0 + g (eps_tr - eps_0)``. With one for the text, g_t, and one for what was retrieved, g_r:
-    ``eps_0 + g_t (eps_t - eps_0) + g_r (eps_tr - eps_t)``, which is the former where the two are equal. ``eps_t`` sees the text and
-    the null of the retrieved.
+    ``eps_0 + g_t (eps_t - eps_0) + g_r (eps_tr - eps_t)``, which equals the former if g_t = g_r. ``eps_t`` is conditioned on the
+    text and on the null of the retrieved pairs.
 
     Args:
-        conditioning: text and retrieved.
-        null: of as many rows and slots; may be None where :func:`needs_null` is False.
+        conditioning: text and retrieved pairs.
+        null: of as many rows and slots; may be None if :func:`needs_null` is False.
         guidance_scale: g, or g_t.
         retrieval_guidance_scale: g_r, or None for g.
 
     Raises:
-        ReaudioError: a scale for the retrieved, of a model that retrieves nothing.
+        ReaudioError: ``retrieval_guidance_scale`` for a model without retrieval.
     """
     text_scale = guidance_scale
     retrieval_scale = text_scale if retrieval_guidance_scale is None else retrieval_guidance_scale
@@ -123,42 +126,42 @@ def sample_latents(
     cache: bool = True,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Tensor:
-    """Denoise a batch. All branches are asked in one call; the arithmetic between calls is float32 whatever ``dtype``.
+    """Denoise a batch. All branches are evaluated in one call; arithmetic between calls is float32 for every ``dtype``.
 
     Args:
-        denoise: the network; where it has ``cached`` (RetrievalUNet) the keys and values of the tokens are computed once.
+        denoise: the network; if it has ``cached`` (RetrievalUNet), keys and values of the tokens are computed once.
         scheduler: of :func:`make_scheduler`.
         noise: float32 (B, channels, time, frequency), unit variance.
         branches: of :func:`guidance_branches`, each of B rows.
         steps: calls of the network, 1 to 999.
-        eta: DDIM's share of fresh noise in a step: 0 deterministic, 1 as in the paper.
-        generator: of that noise, one for each clip, so that a clip does not depend on its batch.
+        eta: of DDIM: 0 deterministic, 1 as in the paper.
+        generator: of DDIM's noise, one for each clip, so that a clip does not depend on its batch.
         dtype: of the network.
-        cache: False where the network is compiled.
-        progress: wraps the timesteps.
+        cache: False if the network is compiled; progress: wraps the timesteps.
 
     Returns:
         float32, the shape of ``noise``.
-
-    Raises:
-        ReaudioError: ``steps`` out of range, or an ``eta`` for a scheduler that has none.
     """
     options = _step_options(scheduler, eta, generator)
-    if not 1 <= steps < TRAIN_TIMESTEPS:
-        raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
-    scheduler.set_timesteps(steps, device=noise.device)
-    if hasattr(scheduler, "set_begin_index"):
-        # where the first two of many steps share a timestep, the library would begin at the second
-        scheduler.set_begin_index(0)
+    _set_timesteps(scheduler, steps, noise.device)
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
     weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
     latents: Tensor = noise * scheduler.init_noise_sigma
     with denoise.cached(conditioning) if cache and hasattr(denoise, "cached") else nullcontext():
         for timestep in progress(scheduler.timesteps):
             inputs = scheduler.scale_model_input(latents, timestep).to(dtype).repeat(len(branches), 1, 1, 1)
-            answers = denoise(inputs, timestep, conditioning).float().reshape(len(branches), *latents.shape)
-            latents = scheduler.step((weights * answers).sum(0), timestep, latents, **options).prev_sample
+            predicted = denoise(inputs, timestep, conditioning).float().reshape(len(branches), *latents.shape)
+            latents = scheduler.step((weights * predicted).sum(0), timestep, latents, **options).prev_sample
     return latents
+
+
+def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
+    if not 1 <= steps < TRAIN_TIMESTEPS:
+        raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
+    scheduler.set_timesteps(steps, device=device)
+    if hasattr(scheduler, "set_begin_index"):
+        # if the first two of many steps share a timestep, the library would begin at the second
+        scheduler.set_begin_index(0)
 
 
 def _step_options(

@@ -1,4 +1,7 @@
-"""What passes between retrieval, conditioning, pipeline and training. B prompts, k retrieved pairs each."""
+"""Core data types: pairs, neighbours and conditioning.
+
+B is the number of prompts, k the number of retrieved pairs of each.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ class Pair(NamedTuple):
     Attributes:
         clip_id: unique in the set.
         caption: its text.
-        audio: its file, or None where only features are kept.
-        source_id: what it was cut from (a youtube_id), for exclusion; "" when unknown.
+        audio: its file, or None if only features are stored.
+        source_id: the recording it was cut from (a youtube_id), for exclusion; "" if unknown.
         split: "train", "val", "test" or "".
     """
 
@@ -38,13 +41,13 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Everything the denoiser is told, on one device and in one dtype.
+    """Conditioning of the denoiser, on one device and in one dtype.
 
     Attributes:
-        text: float (B, clap_dim), unit norm: E^t, into the FiLM path.
+        text: float (B, clap_dim), unit norm: E^t, for the FiLM layers.
         audio: float (B, k * mae_tokens, mae_dim): E^ra, the pooled AudioMAE tokens of the retrieved clips, in rank order;
-            None when the model retrieves nothing.
-        audio_mask: bool (B, k * mae_tokens), True where a token counts; all False means nothing was retrieved.
+            None if the model does not retrieve.
+        audio_mask: bool (B, k * mae_tokens), True for tokens to attend to; all False if nothing was retrieved.
         captions: float (B, k * t5_length, t5_dim): E^rt, the T5 tokens of the retrieved captions; None unless "audio+text".
             In a model with retrieval "prompt": (B, t5_length, t5_dim), the tokens of the prompt, and no audio.
         captions_mask: bool (B, k * t5_length).
@@ -60,12 +63,12 @@ class Conditioning:
         return len(self.text)
 
     def fields(self) -> dict[str, Tensor]:
-        """The tensors that are there, by name."""
+        """The tensors that are not None, by name."""
         named = {name: getattr(self, name) for name in ("text", "audio", "audio_mask", "captions", "captions_mask")}
         return {name: value for name, value in named.items() if value is not None}
 
     def to(self, device: object = None, dtype: object = None) -> Conditioning:
-        """Moved; masks keep their dtype."""
+        """A copy on another device or in another dtype; masks keep their dtype."""
         moved = {
             name: value.to(device=device, dtype=dtype if value.is_floating_point() else None)  # type: ignore[call-overload]
             for name, value in self.fields().items()
@@ -73,12 +76,12 @@ class Conditioning:
         return replace(self, **moved)
 
     def rows(self, index: slice | list[int] | Tensor) -> Conditioning:
-        """Some of the prompts."""
+        """The conditioning of some of the prompts."""
         return replace(self, **{name: value[index] for name, value in self.fields().items()})
 
 
 def concatenate(parts: list[Conditioning]) -> Conditioning:
-    """Several batches as one; all with the same fields and the same k.
+    """Concatenate batches with the same fields and the same k.
 
     Raises:
         ValueError: fields differ.

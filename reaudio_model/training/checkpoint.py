@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: folders that appear whole or not at all."""
+"""Checkpoints of a training run, written atomically."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from reaudio_model.training.ema import Ema
     from reaudio_model.training.task import Task
 
-KEPT = 2  # of the most recent, beside the best
+KEPT = 2  # most recent ones, besides the best
 STATE = "state.json"
 
 
 @dataclass
 class TrainState:
-    """Where a run stands. Together with the weights and the optimizers' moments this is all a run depends on: the order of the
-    data, the noise of a step and the learning rate follow from the seed and the step.
+    """State of a run, beside the weights and the optimizers.
+
+    The order of the data, the noise of a step and the learning rate follow from the seed and the step.
 
     Attributes:
         step: optimizer steps made.
         best_step, best_loss: of the lowest validation loss so far; None before the first validation.
-        sums, count: of the figures since the last row of the log.
-        scaler: of the loss in float16 (torch's GradScaler).
+        sums, count: of the metrics since the last row of the log.
+        scaler: state of the loss scaler in float16 (torch's GradScaler).
     """
 
     step: int = 0
@@ -44,7 +45,7 @@ class TrainState:
 
 
 def trained_modules(task: Task) -> dict[str, nn.Module]:
-    """Those of the task's modules that have a parameter to train."""
+    """The modules of a task with trainable parameters."""
     return {name: m for name, m in task.modules().items() if any(p.requires_grad for p in m.parameters())}
 
 
@@ -67,7 +68,7 @@ def save_checkpoint(folder: Path, state: TrainState, task: Task, optimizers: lis
     Layout: ``<module>.safetensors``, ``ema.safetensors``, ``optimizer-<i>.pt`` (tensors and numbers only), ``state.json``.
 
     Raises:
-        ReaudioError: the disk is full or the folder not writable; earlier checkpoints are as they were.
+        ReaudioError: the disk is full or the folder not writable; earlier checkpoints are unchanged.
     """
     import torch
     from safetensors.torch import save_file, save_model
@@ -75,7 +76,7 @@ def save_checkpoint(folder: Path, state: TrainState, task: Task, optimizers: lis
     path = checkpoint_path(folder, state.step)
     with atomic_folder(path, replace=True) as partial:
         for name, module in trained_modules(task).items():
-            save_model(module, str(partial / f"{name}.safetensors"))  # knows tied weights
+            save_model(module, str(partial / f"{name}.safetensors"))  # handles tied weights
         if ema is not None:
             save_file(ema.state(), partial / "ema.safetensors")
         for i, optimizer in enumerate(optimizers):
@@ -90,7 +91,7 @@ def save_checkpoint(folder: Path, state: TrainState, task: Task, optimizers: lis
 
 
 def load_checkpoint(path: Path, task: Task, optimizers: list[Optimizer], ema: Ema | None) -> TrainState:
-    """Put modules, optimizers and moving average back to where the checkpoint has them.
+    """Restore modules, optimizers and moving average from a checkpoint.
 
     Raises:
         CheckpointError: a file is missing, damaged, or of another architecture.
@@ -113,7 +114,7 @@ def load_checkpoint(path: Path, task: Task, optimizers: list[Optimizer], ema: Em
 
 
 def load_weights(path: Path, task: Task) -> None:
-    """The trained modules' weights of a checkpoint folder (the last ones, not the averaged ones).
+    """Load the weights of the trained modules (the last ones, not the averaged ones).
 
     Raises:
         CheckpointError: a file is missing, damaged, or of another architecture.

@@ -1,13 +1,15 @@
-"""The denoiser's clips: latents, text vectors and what is retrieved for each, computed once and kept."""
+"""Training data of the denoiser, computed once and cached."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor
 
 from reaudio_model.codec.codec_checkpoints import load_vae
@@ -30,7 +32,7 @@ EMBED_BATCH = 64  # clips embedded, or rows read, at a time
 
 
 class DenoiserClips(NamedTuple):
-    """training, validation: for the loop; the latter None where no clips were given."""
+    """training, validation: for the loop; validation is None without validation clips."""
 
     training: DiffusionClips
     validation: DiffusionClips | None
@@ -44,9 +46,9 @@ def denoiser_clips(
     cache: Path,
     reporter: Reporter,
 ) -> DenoiserClips:
-    """Latents, index and features in ``cache``; what is there of the same clips and networks is used again.
+    """Latents, index and features in ``cache``; existing ones of the same clips and networks are reused.
 
-    Training clips retrieve from the training clips, never themselves nor their own recording; so do validation clips.
+    Training clips retrieve from the training clips, but neither themselves nor their own recording; so do validation clips.
 
     Raises:
         ReaudioError: a cache of other clips or networks; a full disk.
@@ -54,40 +56,53 @@ def denoiser_clips(
     """
     sizes = config.model.sizes()
     vae = load_vae(config.parts.need("vae"), sizes.codec).to(conditioner.device)
-
-    def clips(pairs: Sequence[Pair], name: str, found: list[list[str]] | None) -> DiffusionClips:
-        train = name == "training"
-        return DiffusionClips(
-            build_latents(pairs, vae, sizes.codec, cache / f"latents-{name}", progress=reporter),
-            _told(pairs, conditioner, config.data.told if train else "caption"),
-            found,
-            features,
-            k=sizes.k if found is not None else 0,
-            choice=config.data.choice if train else "first",
-            nearest=config.data.nearest,
-            alike=_alike(pairs, features, conditioner.config) if train and features and config.data.by_sound else None,
-            by_sound=config.data.by_sound,
-            prompts=_prompts(pairs, conditioner) if sizes.retrieval == "prompt" else None,
-            seed=config.loop.seed,
-        )
-
-    if not retrieves(sizes.retrieval):
-        index, features, pairs = None, None, training.pairs
-    else:
+    index, features, pairs = None, None, training.pairs
+    if retrieves(sizes.retrieval):
         index = _index(training, conditioner, cache / "index", reporter)
         pairs = list(index.pairs)
         features = build_features(pairs, conditioner, cache / "features", progress=reporter)
-    held_out = None
-    if validation:
-        held_out = clips(validation, "validation", _neighbours(index, validation, conditioner))
-    return DenoiserClips(clips(pairs, "training", _neighbours(index, pairs, conditioner)), held_out)
+    job = _Job(config, conditioner, vae, index, features, cache, reporter)
+    held_out = job.clips(validation, "validation") if validation else None
+    return DenoiserClips(job.clips(pairs, "training"), held_out)
 
 
-def _told(pairs: Sequence[Pair], conditioner: Conditioner, what: str) -> Tensor:
-    """E^t of each clip, float32 (n, clap_dim), on the CPU."""
+@dataclass(frozen=True)
+class _Job:
+    """Everything that training and validation clips share."""
+
+    config: TrainConfig
+    conditioner: Conditioner
+    vae: AutoencoderKL
+    index: RetrievalIndex | None
+    features: FeatureStore | None
+    cache: Path
+    reporter: Reporter
+
+    def clips(self, pairs: Sequence[Pair], name: Literal["training", "validation"]) -> DiffusionClips:
+        data, sizes, conditioner = self.config.data, self.config.model.sizes(), self.conditioner
+        train = name == "training"
+        neighbours = _neighbours(self.index, pairs, conditioner)
+        by_sound = train and self.features is not None and data.by_sound > 0
+        return DiffusionClips(
+            build_latents(pairs, self.vae, sizes.codec, self.cache / f"latents-{name}", progress=self.reporter),
+            _text_vectors(pairs, conditioner, data.told if train else "caption"),
+            neighbours,
+            self.features,
+            k=sizes.k if neighbours is not None else 0,
+            choice=data.choice if train else "first",
+            nearest=data.nearest,
+            alike=_alike(pairs, self.features, conditioner.config) if by_sound and self.features is not None else None,
+            by_sound=data.by_sound,
+            prompts=_prompts(pairs, conditioner) if sizes.retrieval == "prompt" else None,
+            seed=self.config.loop.seed,
+        )
+
+
+def _text_vectors(pairs: Sequence[Pair], conditioner: Conditioner, source: str) -> Tensor:
+    """E^t of each clip, from its caption or its sound: float32 (n, clap_dim), on the CPU."""
     if conditioner.retrieval == "prompt":
         return conditioner.clap.embed_text([""]).cpu().repeat(len(pairs), 1)
-    if what == "caption":
+    if source == "caption":
         return conditioner.clap.embed_text([pair.caption for pair in pairs]).cpu().clone()
     embed = clap_embedders(conditioner.clap).audio
     paths = [pair.audio for pair in pairs if pair.audio is not None]
@@ -101,9 +116,9 @@ def _prompts(pairs: Sequence[Pair], conditioner: Conditioner) -> tuple[Tensor, T
 
 
 def _alike(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig) -> list[list[str]]:
-    """Ids of the 50 clips that sound most like each clip, without itself and its recording.
+    """Ids of the 50 clips most similar in sound to each clip, without the clip itself and its recording.
 
-    Compared is the mean of a clip's AudioMAE tokens over time, each coordinate with mean 0 and variance 1 over the set.
+    Similarity is the cosine of the AudioMAE tokens, averaged over time and standardised over the set.
     """
     bands = sizes.mae_bins // sizes.mae_patch // sizes.mae_pool[1]
     ids = [pair.clip_id for pair in pairs]
@@ -116,12 +131,12 @@ def _alike(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig
     rows = vectors.numpy()
     index = RetrievalIndex(tuple(pairs), rows, rows, "audio_mae")
     queries = QueryBatch(rows, ids, [pair.source_id for pair in pairs])
-    found = index.search(queries, k=min(TOP, len(index)), pool="all")
-    return [[neighbour.pair.clip_id for neighbour in neighbours] for neighbours in found]
+    retrieved = index.search(queries, k=min(TOP, len(index)), pool="all")
+    return [[neighbour.pair.clip_id for neighbour in ranked] for ranked in retrieved]
 
 
 def _index(training: PairTable, conditioner: Conditioner, folder: Path, reporter: Reporter) -> RetrievalIndex:
-    """The index in ``folder`` if it is of these pairs and this CLAP, else a new one."""
+    """The index in ``folder`` if it has these pairs and this CLAP, else a new one."""
     wanted = {pair.clip_id for pair in training.pairs}
     if (folder / MANIFEST).exists():
         index = RetrievalIndex.load(folder, conditioner.clap.sha256)

@@ -1,4 +1,4 @@
-"""What a training run is asked to do: one small YAML file, every key checked."""
+"""Configuration of a training run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.settings import from_mapping, read_yaml
 from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
 from reaudio_model.encoders.tagger_files import Architecture
@@ -27,7 +28,7 @@ Part = Literal["vae", "vocoder", "diffusion", "clap", "audio-mae", "t5", "tagger
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A preset and what differs from it; see :func:`reaudio_model.config.get_preset`."""
+    """A preset and its modifications; see :func:`reaudio_model.config.get_preset`."""
 
     preset: str = "re-audioldm-s"
     retrieval: Retrieval | None = None
@@ -47,16 +48,16 @@ class DataChoice:
 
     Attributes:
         pairs: tables of the training clips (:func:`reaudio_model.retrieval.pairs.read_pairs`); with retrieval also the retrieval set.
-        validation: tables of clips to validate on; none skips validation, and then no checkpoint is the best.
-        audio_root: folder of their audio, where the tables do not say.
-        split, validation_split: rows of the tables to keep.
-        cache: folder for latents, index and features of the denoiser's clips; None is ``cache`` in the output folder.
-        choice: of neighbours in training: "first" the k nearest, the paper's; "random" any k of the ``nearest``.
-        nearest: of how many "random" chooses, 50 at most.
-        by_sound: share of the draws in which the neighbours are not those of the caption but the clips that sound most like the
-            clip (AudioMAE tokens), so that what is retrieved says more than the caption and the model learns to follow it.
-        told: what E^t is in training: "caption", the paper's, or "sound", the CLAP vector of the clip itself, as AudioLDM has it
-            (arXiv 2301.12503); in generation it is the caption's in either case.
+        validation: tables of the validation clips; without them there is no validation and no best checkpoint.
+        audio_root: folder of their audio, unless the tables contain it.
+        split, validation_split: rows of the tables to use.
+        cache: folder for latents, index and features of the denoiser; None is ``cache`` in the output folder.
+        choice: of neighbours in training: "first" for the k nearest, as in the paper; "random" for any k of the ``nearest``.
+        nearest: how many "random" chooses from, 50 at most.
+        by_sound: proportion of draws in which the neighbours are the clips most similar in sound (AudioMAE tokens) instead of
+            those of the caption, so that they add information to the caption and the model learns to use them.
+        told: source of E^t in training: "caption", as in the paper, or "sound", the CLAP vector of the clip itself, as in AudioLDM
+            (arXiv 2301.12503); in generation it is always the caption.
     """
 
     pairs: tuple[Path, ...] = ()
@@ -83,9 +84,9 @@ class DiffusionChoice:
 
     Attributes:
         dropout, prediction, weight_decay, max_norm: of the task.
-        gradient_checkpointing: less memory, a third more time.
-        warm_start: an AudioLDM or AudioLDM2 UNet to begin with (:func:`reaudio_model.denoiser.unet_checkpoints.load_unet`).
-        cuda_graph: launch the denoiser's kernels as one graph, which makes small denoisers faster on a GPU; nothing on a CPU.
+        gradient_checkpointing: saves memory, takes a third more time.
+        warm_start: an AudioLDM or AudioLDM2 UNet to start from (:func:`reaudio_model.denoiser.unet_checkpoints.load_unet`).
+        cuda_graph: launch the denoiser's kernels as one graph, which is faster for small denoisers on a GPU.
     """
 
     dropout: Dropout = field(default_factory=Dropout)
@@ -99,7 +100,7 @@ class DiffusionChoice:
 
 @dataclass(frozen=True)
 class MaeDecoderChoice:
-    """Sizes of AudioMAE's decoder, which is thrown away after training; the defaults are the paper's."""
+    """Sizes of AudioMAE's decoder, which is not kept after training; the defaults are the paper's."""
 
     dim: int = 512
     layers: int = 8
@@ -120,16 +121,16 @@ class TrainConfig:
     """A whole run.
 
     Attributes:
-        part: what is trained.
+        part: to train.
         loop: steps, rates, precision.
         model: sizes.
         data: clips.
-        parts: checkpoints; the part itself is where training starts, the others are used frozen.
-        from_scratch: random weights for the part, of the sizes of its checkpoint (clap, t5) or of the model.
+        parts: checkpoints; training starts from that of the part itself, the others are frozen.
+        from_scratch: start from random weights, with the sizes of the checkpoint (clap, t5) or of the model.
         vae, vocoder, diffusion: losses and options of these parts.
         mae_decoder: of AudioMAE's training.
         tagger: architecture and loss of the tagger.
-        discriminator_width: of the VAE's or vocoder's discriminators; None is the published one.
+        discriminator_width: of the VAE's or vocoder's discriminators; None is the published width.
     """
 
     part: Part
@@ -146,18 +147,18 @@ class TrainConfig:
     discriminator_width: int | None = None
 
 
-def read_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """A configuration from a YAML file, or by the name of one that comes with the package (:func:`bundled_configs`).
+def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
+    """A configuration from a YAML file, or a bundled one by its name (:func:`bundled_configs`).
 
     Args:
         source: path, or name.
-        overrides: "section.key=value", applied on top; values are YAML.
+        overrides: "section.key=value"; values are YAML.
 
     Raises:
         UnknownNameError: no such name or key; the message names the nearest ones.
-        ReaudioError: no such file, no YAML, a value of another type, or an override without "=".
+        ReaudioError: no such file, invalid YAML, a value of another type, or an override without "=".
     """
-    path = Path(source)
+    path = as_path(source)
     if path.suffix not in (".yaml", ".yml"):
         if str(source) not in bundled_configs():
             raise UnknownNameError("configuration", str(source), bundled_configs())
@@ -174,7 +175,7 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfi
 
 
 def bundled_configs() -> list[str]:
-    """Names of the configurations that come with the package, one for each row of the paper's table and each part."""
+    """Names of the bundled configurations: one for each row of the paper's table and each part."""
     return sorted(path.stem for path in _folder().glob("*.yaml"))
 
 
@@ -190,7 +191,7 @@ def _override(values: Any, override: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise ReaudioError(f"The setting {override!r}: {section} has no keys of its own.")
+            raise ReaudioError(f"The setting {override!r}: {section} is not a section.")
     try:
         values[last] = read_yaml(text)
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights that is used instead of the last weights."""
+"""Exponential moving average of weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Ema:
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """The averages are in the module inside the block, its own parameters again after it."""
+        """Replaces the parameters by their averages inside the block."""
         self._model.store(self.module.parameters())
         try:
             self.apply()
@@ -54,7 +54,7 @@ class Ema:
 
         Args:
             path: safetensors.
-            updates: how many were made before.
+            updates: number of earlier updates.
 
         Raises:
             CheckpointError: unreadable.

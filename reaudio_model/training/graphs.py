@@ -1,7 +1,7 @@
-"""The denoiser as a CUDA graph: its many small kernels are launched at once, forward and backward.
+"""The denoiser as a CUDA graph.
 
-A small denoiser keeps a GPU waiting for the CPU that launches its kernels; a captured graph launches them all in one call and computes
-the same numbers.
+For a small denoiser, launching kernels takes longer than running them; a captured graph launches them in one call and computes the
+same numbers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class GraphedDenoiser:
-    """``unet(noisy, timesteps, conditioning)`` by a graph that is captured at the first call, for training in float32 on a GPU.
+    """``unet(noisy, timesteps, conditioning)`` as a graph, captured in the first call, for training in float32 on a GPU.
 
     Args:
-        unet: with its parameters on the GPU; their values may change between calls, their places may not.
+        unet: with its parameters on the GPU; their values may change between calls, but not their memory.
     """
 
     def __init__(self, unet: RetrievalUNet) -> None:
@@ -34,7 +34,7 @@ class GraphedDenoiser:
         """See :meth:`reaudio_model.denoiser.unet.RetrievalUNet.forward`.
 
         Raises:
-            ValueError: shapes other than those of the first call, or groups of conditions that were not there.
+            ValueError: other shapes or fields than in the first call.
         """
         fields = conditioning.fields()
         tensors = (noisy, timesteps, *fields.values())
@@ -51,7 +51,7 @@ class GraphedDenoiser:
 
 
 class _Flat(nn.Module):
-    """The denoiser with its conditions as separate tensors, as a graph needs them."""
+    """The denoiser with its conditioning as separate tensors, as a graph requires."""
 
     def __init__(self, unet: RetrievalUNet, names: tuple[str, ...]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, not as an end in the middle of a step."""
+"""Graceful shutdown after Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stop_signals(accelerator: Accelerator) -> Iterator[None]:
-    """Inside the block Ctrl-C and SIGTERM pull accelerate's trigger instead of ending the process; a second one ends it."""
+    """In the block, Ctrl-C and SIGTERM set accelerate's trigger, so that a step is finished; a second signal ends the process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     old: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def pull(number: int, frame: FrameType | None) -> None:
+    def set_trigger(number: int, frame: FrameType | None) -> None:
         accelerator.set_trigger()
         signal.signal(number, old[number])
 
     try:
         for number in old:
-            signal.signal(number, pull)
+            signal.signal(number, set_trigger)
         yield
     finally:
         for number, handler in old.items():

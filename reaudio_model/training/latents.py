@@ -1,4 +1,4 @@
-"""Latents of the training clips, encoded once."""
+"""Cached latents of the training clips."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LatentStore:
                     self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
             except (OSError, SafetensorError) as error:
                 raise ReaudioError(
-                    f"{path} is missing or damaged: remove its folder, the latents are made again."
+                    f"{path} is missing or damaged: remove its folder; the latents are computed again."
                 ) from error
         mean, std = (self._open[path][name][row].float() for name in ("mean", "std"))
         noise: Tensor = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
@@ -72,30 +72,22 @@ def build_latents(
     rows: int = 256,
     progress: Reporter = QUIET,
 ) -> LatentStore:
-    """Encode the head (``config.seconds``) of each clip; a killed build continues where it was.
+    """Encode the first ``config.seconds`` of each clip; an interrupted build resumes.
 
     Args:
         pairs: with audio files.
-        vae: that decodes later.
+        vae: in evaluation mode.
         config: its sizes.
         folder: new, or of the same clips and VAE.
         batch_size: clips encoded at a time.
         rows: clips in a file.
-        progress: is told of every finished file.
+        progress: reports every finished file.
 
     Raises:
         ReaudioError: ``folder`` has latents of other clips or of another VAE; the disk is full.
         AudioError: a file that cannot be decoded.
     """
-    identity = {
-        "format": FORMAT,
-        "vae": network_sha256(vae),
-        "scaling_factor": vae.config.scaling_factor,
-        "codec": {k: v for k, v in json.loads(json.dumps(asdict(config))).items() if not k.startswith("vocoder")},
-        "clips": canonical_sha256([pair.clip_id for pair in pairs]),
-        "rows": rows,
-    }
-    _claim(folder / "latents.json", identity)
+    _claim(folder / "latents.json", _identity(pairs, vae, config) | {"rows": rows})
     files = [folder / f"latents-{start:08d}.safetensors" for start in range(0, len(pairs), rows)]
     with progress.stage("latents", len(pairs)) as advance:
         for number, file in enumerate(files):
@@ -108,17 +100,28 @@ def build_latents(
     return LatentStore(files, rows, len(pairs))
 
 
+def _identity(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "vae": network_sha256(vae),
+        "scaling_factor": vae.config.scaling_factor,
+        "codec": {k: v for k, v in json.loads(json.dumps(asdict(config))).items() if not k.startswith("vocoder")},
+        "clips": canonical_sha256([pair.clip_id for pair in pairs]),
+    }
+
+
 def _claim(path: Path, identity: dict[str, Any]) -> None:
+    """Write what the folder is made of, or refuse a folder made of something else."""
     if not path.exists():
         atomic_write(path, json_bytes(identity))
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ReaudioError(f"{path} is damaged: remove its folder, the latents are made again.") from error
+        raise ReaudioError(f"{path} is damaged: remove its folder; the latents are computed again.") from error
     differing = [name for name in identity if found.get(name) != identity[name]]
     if differing:
         raise ReaudioError(
-            f"{path.parent} has latents of another kind ({', '.join(differing)} differ): name another folder."
+            f"{path.parent} has latents of another kind ({', '.join(differing)} differ): choose another folder."
         )
 
 
@@ -133,9 +136,9 @@ def _posterior(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -
 
 
 def _head(pair: Pair, config: CodecConfig) -> Tensor:
-    """The first ``config.seconds`` of a clip, normalised, with zeros at the end where it is shorter."""
+    """The first ``config.seconds`` of a clip, normalised, padded with zeros."""
     if pair.audio is None:
-        raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: only clips with audio can be trained on.")
+        raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: training needs the audio of every clip.")
     samples, rate = decode(pair.audio)
     head = resample(samples.mean(axis=1), rate, config.mel.sample_rate)[: config.n_samples]
     level = normalise_waveform(torch.from_numpy(head))

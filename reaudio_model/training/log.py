@@ -1,4 +1,4 @@
-"""Figures of a run: CSV files that a resumed run continues to the byte, and TensorBoard where it is installed."""
+"""Training log: CSV files, and TensorBoard if it is installed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reaudio_model.common.files import atomic_write, explain_write_error
 
 
 class MetricsLog:
-    """``train.csv`` and ``validation.csv`` in a folder: a column "step", then the figures of the first row.
+    """``train.csv`` and ``validation.csv`` in a folder: a column "step", then one for each metric.
 
-    Holds no times, so that two runs with one seed write the same files.
+    Contains no times, so that two runs with one seed write the same files.
     """
 
     def __init__(self, folder: Path, start_step: int = 0) -> None:
-        """Rows of steps after ``start_step``, left by a run that was killed, are removed.
+        """Removes the rows after ``start_step``, which an interrupted run may have written.
 
         Raises:
             ReaudioError: the folder is not writable.
@@ -33,26 +33,26 @@ class MetricsLog:
             _truncate(folder / f"{split}.csv", start_step)
         self._board = _tensorboard(folder / "tensorboard", start_step)
 
-    def write(self, split: str, step: int, figures: dict[str, float]) -> None:
+    def write(self, split: str, step: int, metrics: dict[str, float]) -> None:
         """Append a row.
 
         Args:
             split: "train" or "validation".
             step: optimizer steps made.
-            figures: by name; the same names in every row of a split.
+            metrics: by name; the same names in every row of a split.
         """
         path = self.folder / f"{split}.csv"
         try:
             is_new = not path.exists() or path.stat().st_size == 0
             with path.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, ["step", *figures])
+                writer = csv.DictWriter(file, ["step", *metrics])
                 if is_new:
                     writer.writeheader()
-                writer.writerow({"step": step, **figures})
+                writer.writerow({"step": step, **metrics})
         except OSError as error:
             raise explain_write_error(error, path) from error
         if self._board is not None:
-            for name, value in figures.items():
+            for name, value in metrics.items():
                 self._board.add_scalar(f"{split}/{name}", value, step)
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows of a file of :class:`MetricsLog`; a last line that was cut off by a kill is left out.
+    """The rows of a file of :class:`MetricsLog`; an incomplete last line is ignored.
 
     Raises:
         ReaudioError: not such a file.

@@ -1,4 +1,7 @@
-"""The training loop of every part: devices and processes by accelerate, resumable to the same loss curve after a kill."""
+"""The training loop, distributed by accelerate and resumable.
+
+A run that was interrupted and resumed has the same loss curve.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +38,22 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long, how fast, how often. The defaults are those of the paper's diffusion model where it has them.
+    """Steps, rates and intervals. The defaults are those of the paper's diffusion model, if it states them.
 
     Attributes:
         steps: optimizer steps of the whole run.
         batch_size: clips of a step in each process, and in each of its ``accumulate`` micro-batches.
         learning_rate: peak.
         warmup: steps of linear warm-up from 0.
-        cooldown: last steps, in which the rate falls in a line to 0; short runs gain much by it.
+        cooldown: last steps, with linear decay to 0; important in short runs.
         epoch_decay: factor on the learning rate after each pass over the data (HiFi-GAN: 0.999).
         accumulate: micro-batches of a step.
         precision: of the forward passes; the weights stay float32.
         ema_decay: of the moving average (Task.ema_module).
-        seed: of everything random.
+        seed: of all random numbers.
         log_every, validate_every, checkpoint_every: steps. A row of the log is the mean over its ``log_every`` steps.
-        validation_clips: at most so many; 0 for all.
-        workers: processes that read data, for each training process.
+        validation_clips: at most this many; 0 for all.
+        workers: data-loading processes of each training process.
     """
 
     steps: int
@@ -77,7 +80,7 @@ class LoopConfig:
             raise ReaudioError(f"learning_rate must be above 0, not {self.learning_rate}.")
 
     def rate_factor(self, step: int, epoch: int) -> float:
-        """What the peak learning rate is multiplied by in the step numbered ``step`` (from 0)."""
+        """Factor on the peak learning rate in step ``step`` (from 0)."""
         warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         cool = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
         return warm * cool * self.epoch_decay**epoch
@@ -85,7 +88,7 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class FitResult:
-    """step: optimizer steps made so far; finished: all of them (False after Ctrl-C); best_loss: lowest of the validations."""
+    """step: optimizer steps so far; finished: False after Ctrl-C; best_loss: lowest validation loss."""
 
     step: int
     finished: bool
@@ -103,10 +106,10 @@ def fit(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FitResult:
-    """Train ``task``; at the end its modules hold the final weights, averaged where there is an average.
+    """Train ``task``; afterwards its modules have the final weights, averaged if the task keeps an average.
 
-    Written to ``output``: ``train.csv``, ``validation.csv``, ``checkpoints/step-*`` (the last two and the best). Killed at any
-    instant and started again with ``resume``, a run writes the same rows as one that was never stopped. Ctrl-C and SIGTERM save
+    Written to ``output``: ``train.csv``, ``validation.csv``, ``checkpoints/step-*`` (the last two and the best). Interrupted at
+    any time and started again with ``resume``, a run writes the same rows as an uninterrupted one. Ctrl-C and SIGTERM save
     a checkpoint after the current step and return.
 
     Raises:
@@ -168,13 +171,15 @@ class _Run:
         if latest is None:
             return
         if not resume:
-            raise ReaudioError(f"{self.output} holds a training run: continue it with --resume, or choose another --output.")
+            raise ReaudioError(
+                f"{self.output} contains a training run: continue it with --resume, or choose another --output."
+            )
         self.state = load_checkpoint(latest, self.task, self.optimizers, self.ema)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.state.scaler)
 
     def _batches(self) -> Iterator[list[Batch]]:
-        """The micro-batches of each step that is left."""
+        """The micro-batches of each remaining step."""
         config, accumulate = self.config, self.config.accumulate
         order = TrainingOrder(
             len(self.clips),
@@ -202,21 +207,21 @@ class _Run:
             torch.manual_seed(seed)  # dropout inside the networks
             generator = torch.Generator().manual_seed(seed)
             with self.accelerator.accumulate():
-                figures = self.task.training_step(
+                metrics = self.task.training_step(
                     _to(batch, self.accelerator.device), self.optimizers, self.accelerator, step, generator
                 )
-            self._count(step, figures)
+            self._count(step, metrics)
         if self.ema is not None:
             self.ema.update()
         self.state.step = step + 1
 
-    def _count(self, step: int, figures: dict[str, float]) -> None:
-        if not math.isfinite(figures["loss"]):
+    def _count(self, step: int, metrics: dict[str, float]) -> None:
+        if not math.isfinite(metrics["loss"]):
             raise ReaudioError(
-                f"The loss is {figures['loss']} at step {step}: lower learning_rate or lengthen warmup, then resume from "
+                f"The loss is {metrics['loss']} at step {step}: lower learning_rate or lengthen warmup, then resume from "
                 f"{latest_checkpoint(self.checkpoints) or 'the start'}."
             )
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
         self.state.count += 1
 
@@ -248,7 +253,7 @@ class _Run:
         self.state.sums, self.state.count = {}, 0
 
     def _validate(self) -> bool:
-        """Whether this is the best loss so far. The main process does the work, all learn the answer."""
+        """Whether this is the best loss so far; computed by the main process and broadcast."""
         from accelerate.utils import broadcast_object_list
 
         if self.validation is None:
@@ -273,7 +278,7 @@ class _Run:
                 for name, value in self.task.validation_step(_to(batch, self.accelerator.device)).items():
                     sums[name] = sums.get(name, 0.0) + weight * value
         self._set_training(True)
-        assert self.log is not None  # only the main process comes here
+        assert self.log is not None  # called by the main process only
         self.log.write("validation", self.state.step, sums)
         self.reporter.note(f"step {self.state.step}: validation {', '.join(f'{k} {v:.4g}' for k, v in sums.items())}")
         return sums["loss"]

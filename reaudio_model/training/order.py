@@ -1,4 +1,7 @@
-"""Which clip is seen when: a function of the seed and the step, so that a run resumes in the middle of an epoch."""
+"""Deterministic batch order, a function of seed and step.
+
+A run can therefore resume in the middle of an epoch.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +18,36 @@ from reaudio_model.common.errors import ReaudioError
 
 
 class Draw(NamedTuple):
-    """What a dataset is asked for: its ``clip``-th clip as it is to be seen in ``epoch`` (a random crop depends on both)."""
+    """Index of a dataset: its ``clip``-th clip in ``epoch`` (a random crop depends on both)."""
 
     epoch: int
     clip: int
 
 
 def draw_rng(seed: int, draw: Draw) -> np.random.Generator:
-    """The generator of one draw: crops, choices of neighbours and latent noise do not depend on workers or batches."""
+    """The random generator of one draw: crops, neighbours and latent noise do not depend on workers or batches."""
     return np.random.default_rng((seed, draw.epoch, draw.clip))
 
 
 class TrainingOrder(Sampler[list[Draw]]):
-    """Endless passes over the clips, each in an order of its own, cut into the batches of one process.
+    """Batches of one process, from shuffled passes over the clips.
 
     Global batch s holds the positions ``s * n .. (s + 1) * n - 1`` with ``n = batch_size * world``; process ``rank`` takes its
-    ``batch_size`` of them. Every clip is seen once in an epoch; a batch may reach into the next one.
+    ``batch_size`` of them. Every clip occurs once in an epoch; a batch may extend into the next epoch.
 
     Args:
         size: clips.
         batch_size: clips of a batch in one process.
         seed: of the run.
         start, stop: first batch, and the one after the last.
-        rank, world: this process, and how many there are.
+        rank, world: index of this process, and number of processes.
     """
 
     def __init__(
         self, size: int, batch_size: int, seed: int, *, start: int = 0, stop: int, rank: int = 0, world: int = 1
     ) -> None:
         if size < 1:
-            raise ReaudioError("There is nothing to train on: the data set holds no clips.")
+            raise ReaudioError("There is nothing to train on: the data set has no clips.")
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.start, self.stop, self.rank, self.world = start, stop, rank, world
 
@@ -65,7 +68,7 @@ class TrainingOrder(Sampler[list[Draw]]):
 
 
 class EveryClip(Sampler[list[Draw]]):
-    """Each clip once, in file order, as in epoch 0: for validation."""
+    """Each clip once, in order, as in epoch 0: for validation."""
 
     def __init__(self, size: int, batch_size: int) -> None:
         self.size, self.batch_size = size, batch_size
@@ -79,7 +82,7 @@ class EveryClip(Sampler[list[Draw]]):
 
 
 class Clips(Dataset[dict[str, Tensor]]):
-    """What the loop trains on: a sized data set that is asked for a :class:`Draw` and returns tensors of fixed shapes."""
+    """A dataset that is indexed by a :class:`Draw` and returns tensors of fixed shapes."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -89,7 +92,7 @@ class Clips(Dataset[dict[str, Tensor]]):
 
 
 def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> DataLoader[dict[str, Tensor]]:
-    """Batches of ``clips`` in ``order``, read ahead by ``workers`` processes (0: in this one)."""
+    """Batches of ``clips`` in ``order``, loaded by ``workers`` processes (0: in this one)."""
     return DataLoader(
         clips,
         batch_sampler=order,
@@ -100,5 +103,5 @@ def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> DataLo
 
 
 def _ignore_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches the whole process group; the training process needs its readers until it has saved."""
+    """Ctrl-C reaches the whole process group, but the training process needs its workers until it has saved."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

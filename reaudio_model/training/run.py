@@ -1,4 +1,4 @@
-"""Training a part of the model from a configuration: what ``reaudio-model train`` runs."""
+"""Training a part of the model from a configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, default_cache_dir, json_bytes
+from reaudio_model.common.files import StrPath, as_path, atomic_write, default_cache_dir, json_bytes
 from reaudio_model.common.progress import Reporter
 from reaudio_model.training.config import Part, TrainConfig, read_config
 from reaudio_model.training.loop import FitResult, Precision, fit
@@ -19,62 +19,64 @@ from reaudio_model.training.loop import FitResult, Precision, fit
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-PREPARATION = timedelta(hours=24)  # for which the other processes wait while the first encodes the clips
+PREPARATION = timedelta(hours=24)  # how long the other processes wait while the first encodes the clips
 MIXED_PRECISION: dict[Precision, str] = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # accelerate's names
 MANIFEST = "manifest.json"
 PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "accelerate", "numpy")
-# May differ between a run and its continuation without changing what was done so far.
+# May differ when a run is resumed: they do not affect the finished steps.
 NOT_COMPARED = (("loop", "steps"), ("loop", "workers"), ("loop", "checkpoint_every"), ("data", "cache"))
 
 
 def train(
     part: Part,
-    config: str | Path,
-    output: Path,
+    config: StrPath,
+    output: StrPath,
     *,
     resume: bool = False,
     steps: int | None = None,
     device: str = "auto",
     overrides: Sequence[str] = (),
-    cache_dir: Path | None = None,
+    cache_dir: StrPath | None = None,
     reporter: Reporter | None = None,
 ) -> FitResult:
-    """Train a part and write it to ``output``; under ``accelerate launch`` on several GPUs or nodes.
+    """Train a part of the model and write it to ``output``; also under ``accelerate launch`` on several GPUs or nodes.
 
     ``output`` gets ``manifest.json`` (configuration, versions, devices), the files of :func:`reaudio_model.training.loop.fit`, and
-    at the end the part itself, in the layout that ``from_pretrained`` and ``parts.<name>`` read: ``vae/``, ``unet/`` ...; for the
-    denoiser also ``pipeline/``, the whole model, where ``parts.vocoder`` is given.
+    finally the part, as ``from_pretrained`` and ``parts.<name>`` read it: ``vae/``, ``unet/`` ...; for the denoiser also
+    ``pipeline/``, the whole model, if ``parts.vocoder`` is given.
 
     Args:
-        part: must be the configuration's.
-        config: path of a YAML file, or the name of one that comes with the package (``config.bundled_configs``).
+        part: must match the configuration.
+        config: YAML file, or name of a bundled configuration (``config.bundled_configs``).
         output: folder.
-        resume: continue from the last checkpoint in it (or start, where there is none yet).
-        steps: in the place of ``loop.steps``.
-        device: "auto", "cpu" or "cuda"; which GPU a process takes is accelerate's choice.
+        resume: continue from the last checkpoint, if there is one.
+        steps: replaces ``loop.steps``.
+        device: "auto", "cpu" or "cuda"; accelerate assigns a GPU to each process.
         overrides: "section.key=value", e.g. "data.pairs=[train.csv]".
-        cache_dir: for converted checkpoints; None is the user's cache.
+        cache_dir: for converted checkpoints; None uses the user's cache.
         reporter: of progress; None shows nothing.
 
     Raises:
-        ReaudioError: a bad configuration, missing or unreadable files, a folder that holds another run, a loss that is not
-            finite, a full disk.
+        ReaudioError: invalid configuration, missing or unreadable files, a folder of another run, a loss not finite, a full disk.
     """
+    settings = read_config(config, [*overrides, *([] if steps is None else [f"loop.steps={steps}"])])
+    if settings.part != part:
+        raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: choose one of the two.")
+    cache = default_cache_dir() if cache_dir is None else as_path(cache_dir)
+    return _train(settings, as_path(output), resume, device, cache, reporter or Reporter(quiet=True))
+
+
+def _train(settings: TrainConfig, output: Path, resume: bool, device: str, cache_dir: Path, reporter: Reporter) -> FitResult:
     import torch
 
     from reaudio_model.training.parts import Setting, prepare
 
-    settings = read_config(config, [*overrides, *([] if steps is None else [f"loop.steps={steps}"])])
-    if settings.part != part:
-        raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: choose one of the two.")
     accelerator = _accelerator(settings, device)
     manifest = _manifest(settings, accelerator)
     _check_manifest(output / MANIFEST, manifest, resume)
-    reporter = (reporter or Reporter(quiet=True)) if accelerator.is_main_process else Reporter(quiet=True)
-    torch.manual_seed(settings.loop.seed)  # every process starts with the same random weights
-    setting = Setting(
-        accelerator.device, settings.data.cache or output / "cache", cache_dir or default_cache_dir(), reporter
-    )
+    reporter = reporter if accelerator.is_main_process else Reporter(quiet=True)
+    torch.manual_seed(settings.loop.seed)  # the same initial weights in every process
+    setting = Setting(accelerator.device, as_path(settings.data.cache or output / "cache"), cache_dir, reporter)
     with accelerator.main_process_first():  # the others find its caches
         prepared = prepare(settings, setting)
     if accelerator.is_main_process:
@@ -123,7 +125,7 @@ def _manifest(settings: TrainConfig, accelerator: Accelerator) -> dict[str, Any]
 
 
 def _check_manifest(path: Path, manifest: dict[str, Any], resume: bool) -> None:
-    """A run is continued with the settings it was begun with."""
+    """Refuse to resume a run with other settings."""
     if not resume or not path.exists():
         return
     try:

@@ -1,4 +1,4 @@
-"""What the training loop asks of a part of the model, and the one way parameters are moved."""
+"""Interface of a trainable part, and its optimizer step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Task(Protocol):
     """One part of the model under training: its networks, its losses, its optimizer steps.
 
     The loop (:func:`reaudio_model.training.loop.fit`) owns everything else: devices, data, warm-up, EMA, checkpoints, logs.
-    A task draws nothing from a hidden source: what a step needs of chance comes from the ``generator`` it is given.
+    A task takes all random numbers from the ``generator`` it is given.
     """
 
     def modules(self) -> dict[str, nn.Module]:
@@ -27,7 +27,7 @@ class Task(Protocol):
         """
 
     def optimizers(self, learning_rate: float) -> list[Optimizer]:
-        """The optimizers over the trained parameters, always in the same order; called once, after the move.
+        """The optimizers over the trained parameters, always in the same order; called once, after modules were moved.
 
         Args:
             learning_rate: the peak; the loop adds warm-up and decay.
@@ -43,19 +43,19 @@ class Task(Protocol):
             optimizers: those of :meth:`optimizers`, prepared by the accelerator.
             accelerator: of the run.
             step: from 0; a repeated step after a resume has the same number.
-            generator: on the CPU, seeded by (run seed, step, process): the only source of chance. Draw on the CPU and move,
+            generator: on the CPU, seeded by (run seed, step, process): the only source of randomness. Draw on the CPU and move,
                 so that a run does not depend on the device.
 
         Returns:
-            Losses and other figures for the log, by name ("loss" first).
+            Losses and other metrics for the log, by name ("loss" first).
         """
 
     def validation_step(self, batch: Batch) -> dict[str, float]:
-        """Figures of a batch, each a mean over its clips; called in evaluation mode, without gradients and with the EMA
-        weights in place. The same batch gives the same figures. "loss" decides which checkpoint is the best."""
+        """Metrics of a batch, each a mean over its clips; called in evaluation mode, without gradients and with the EMA
+        weights in place. The same batch gives the same metrics. "loss" decides which checkpoint is the best."""
 
     def ema_module(self) -> nn.Module | None:
-        """The one of :meth:`modules` whose moving average is kept and later used, or None."""
+        """The module whose moving average is kept and used after training, or None."""
 
 
 def descend(loss: Tensor, optimizer: Optimizer, accelerator: Accelerator, *, max_norm: float | None = None) -> None:

@@ -226,7 +226,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, accelerator: Accelerator)
 
 def test_a_folder_with_a_run_needs_resume(tmp_path: Path, accelerator: Accelerator) -> None:
     run(Regression(), tmp_path, accelerator)
-    with pytest.raises(ReaudioError, match="holds a training run: continue it with --resume"):
+    with pytest.raises(ReaudioError, match="contains a training run: continue it with --resume"):
         run(Regression(), tmp_path, accelerator)
 
 
@@ -282,7 +282,7 @@ def test_validation_sees_each_clip_once() -> None:
 
 
 def test_nothing_to_train_on() -> None:
-    with pytest.raises(ReaudioError, match="holds no clips"):
+    with pytest.raises(ReaudioError, match="has no clips"):
         TrainingOrder(0, 4, seed=1, stop=6)
 
 

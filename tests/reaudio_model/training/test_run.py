@@ -227,7 +227,7 @@ def test_bad_calls(world: Path, tmp_path: Path) -> None:
         read_config("tini")
     with pytest.raises(ReaudioError, match=r"none\.yaml cannot be read"):
         read_config(tmp_path / "none.yaml")
-    for override, message in (("steps", "must be written section.key=value"), ("part.x=1", "part has no keys of its own"), ("a=[", "not YAML")):  # fmt: skip  # noqa: E501
+    for override, message in (("steps", "must be written section.key=value"), ("part.x=1", "part is not a section"), ("a=[", "not YAML")):  # fmt: skip  # noqa: E501
         with pytest.raises(ReaudioError, match=message):
             read_config("tiny", [override])
     with pytest.raises(ReaudioError, match="The configuration tiny trains diffusion, not vae"):
