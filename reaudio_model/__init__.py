@@ -1,4 +1,4 @@
-"""Re-AudioLDM (arXiv 2309.08051): text-to-audio generation by latent diffusion that looks at retrieved (text, audio) pairs."""
+"""Re-AudioLDM: text-to-audio generation with retrieval (arXiv 2309.08051)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOMES = {"ReAudioLDMPipeline": "reaudio_model.pipeline.pipeline", "RetrievalInd
 
 
 def __getattr__(name: str) -> Any:
-    """The public classes, imported when they are asked for: torch takes seconds, and a command's help does not need it."""
+    """Import the public classes when they are used: torch takes seconds, and ``--help`` does not need it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,6 +1,6 @@
-"""Sizes of the model, as data: the paper's S and L, and the tiny twin the tests run.
+"""Model sizes: the paper's S and L, and small presets.
 
-Nothing here imports torch. Figures are those of arXiv 2309.08051 unless a field says otherwise.
+Nothing here imports torch. Values are those of arXiv 2309.08051 unless a field states otherwise.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from typing import Literal
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
-# "prompt": nothing is retrieved, and the denoiser reads T5 tokens of the prompt itself instead of a CLAP vector (as Tango does).
+# "prompt": no retrieval; the denoiser is conditioned on T5 tokens of the prompt instead of a CLAP vector (as in Tango).
 Retrieval = Literal["none", "audio", "audio+text", "prompt"]
 Fusion = Literal["serial", "joint"]
 
 
 def retrieves(retrieval: Retrieval) -> bool:
-    """Whether a denoiser of this kind looks at retrieved pairs."""
+    """Whether a denoiser of this kind is conditioned on retrieved pairs."""
     return retrieval in ("audio", "audio+text")
 
 
 def given_choices(retrieval: Retrieval) -> tuple[Retrieval, ...]:
-    """What of the retrieved pairs a denoiser of this kind can be given, least first; () where it retrieves nothing."""
+    """Parts of the retrieved pairs that can condition a denoiser of this kind, least first; () without retrieval."""
     kinds: tuple[Retrieval, ...] = ("none", "audio", "audio+text")
     return kinds[: kinds.index(retrieval) + 1] if retrieves(retrieval) else ()
 
 
 def reads_text(retrieval: Retrieval) -> bool:
-    """Whether it reads T5 tokens: of retrieved captions, or of the prompt."""
+    """Whether it is conditioned on T5 tokens, of retrieved captions or of the prompt."""
     return retrieval in ("audio+text", "prompt")
 
 
@@ -63,8 +63,8 @@ class CodecConfig:
         vocoder_channels: width after the first convolution.
         vocoder_rates, vocoder_kernels: upsampling; the rates multiply to the hop length.
         vocoder_resblock_kernels: of the multi-receptive-field blocks (dilations 1, 3, 5).
-        vocoder_refinement: iterations in which the vocoder's sound is made to agree with its log-mel
-            (:func:`reaudio_model.codec.refinement.match_mel`); 0, as in the paper, leaves it alone.
+        vocoder_refinement: iterations of :func:`reaudio_model.codec.refinement.match_mel`, which corrects the vocoder's waveform
+            towards its log-mel; 0, as in the paper, disables it.
     """
 
     mel: MelConfig = MelConfig()
@@ -97,14 +97,14 @@ class CodecConfig:
 
 @dataclass(frozen=True)
 class ConditionConfig:
-    """What the denoiser is told.
+    """Denoiser conditioning.
 
     Attributes:
         clap_dim: width of the CLAP text vector E^t (FiLM).
         mae_dim, mae_layers, mae_heads, mae_mlp: the AudioMAE encoder.
         mae_frames, mae_bins: its input, fbank frames x bins. mae_patch: side of a patch.
-        mae_pool: (time, frequency) pooling of its tokens; (4, 4) leaves 32 tokens of a clip, the paper's "32".
-        mae_mean: how many of the last blocks are averaged, each after the final norm.
+        mae_pool: (time, frequency) pooling of its tokens; (4, 4) leaves 32 tokens of a clip, as in the paper.
+        mae_mean: number of last blocks that are averaged, each after the final norm.
         t5_dim: width of the T5 tokens E^rt. t5_length: tokens of a caption.
         t5_name: hub id or folder of the T5 encoder.
     """
@@ -132,19 +132,19 @@ class ConditionConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole Re-AudioLDM.
+    """Sizes of a Re-AudioLDM.
 
     Attributes:
-        name: preset it comes from.
-        base_channels: UNet width. The paper's L has "196", which 32 GroupNorm groups and 32-wide heads refuse; 192 is the
-            width of AudioLDM's own medium model. Any multiple of 32 is taken.
+        name: of the preset.
+        base_channels: UNet width, a multiple of 32. The paper states "196" for L, which 32 GroupNorm groups and 32-wide heads
+            exclude; 192 is the width of AudioLDM's medium model.
         channel_multipliers: widths of the levels.
         layers_per_block: ResNet blocks in a level.
         head_width: channels in an attention head; the number of heads follows.
         norm_groups: GroupNorm groups.
-        retrieval: what is retrieved: nothing, audio tokens, or audio tokens and caption tokens; "prompt" retrieves nothing and
-            reads the prompt by T5.
-        k: retrieved pairs used by default (and at most, in training).
+        retrieval: which tokens of retrieved pairs condition the denoiser: none, audio, or audio and captions; "prompt" means no
+            retrieval and T5 tokens of the prompt.
+        k: default number of retrieved pairs (and maximum in training).
         fusion: "serial": self-attention, then cross-attention to audio, then to text, as in the authors' framework;
             "joint": one cross-attention over all tokens, projected to one width.
         codec, condition: the other parts.
@@ -183,7 +183,7 @@ TINY_CONDITION = ConditionConfig(
     clap_dim=16, mae_dim=24, mae_layers=4, mae_heads=2, mae_mlp=32, mae_frames=64, mae_bins=32, mae_patch=8,
     mae_pool=(4, 2), mae_mean=3, t5_dim=20, t5_length=8, t5_name="tiny",
 )  # fmt: skip
-# The bundled miniature: 2.56 s clips, the same parts, small enough to train and run on two CPU cores.
+# The bundled miniature: 2.56 s clips and the same parts, small enough for two CPU cores.
 MINIATURE_CODEC = CodecConfig(
     seconds=2.56,
     vae_channels=(16, 48, 96, 128),
@@ -214,7 +214,7 @@ PRESETS: dict[str, ModelConfig] = {
             "miniature-l", base_channels=64, channel_multipliers=(1, 2), layers_per_block=1, head_width=16, norm_groups=8,
             codec=MINIATURE_CODEC, condition=MINIATURE_CONDITION,
         ),
-        # Every path of the architecture at a size that tests afford; its weights mean nothing.
+        # Every part of the architecture, small enough for tests.
         ModelConfig(
             "tiny", base_channels=16, channel_multipliers=(1, 2), layers_per_block=1, head_width=8, norm_groups=8,
             codec=TINY_CODEC, condition=TINY_CONDITION,
@@ -231,11 +231,11 @@ def get_preset(
     k: int | None = None,
     base_channels: int | None = None,
 ) -> ModelConfig:
-    """A preset, with parts of it changed.
+    """A preset with some values replaced.
 
     Raises:
         UnknownNameError: no such preset.
-        ReaudioError: a width that cannot be built.
+        ReaudioError: an impossible width.
     """
     if name not in PRESETS:
         raise UnknownNameError("preset", name, PRESETS)

@@ -97,7 +97,7 @@ def _leak_rows(name: str, report: LeakReport) -> Iterator[Row]:
             "kind": kind,
             "n": len(clip_ids),
             "n_prompts": report.n_prompts,
-            "share": report.share(clip_ids),
+            "share": report.proportion(clip_ids),
         }
 
 

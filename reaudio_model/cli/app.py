@@ -1,5 +1,7 @@
-"""The command line of the model. Results go to stdout, progress and notes to stderr; a problem the user can fix is one sentence and
-exit code 2. Nothing heavy is imported before a command runs, so ``--help`` answers at once.
+"""The command line of the model.
+
+Results go to stdout, progress and notes to stderr. A problem the user can fix is one sentence and exit code 2. Heavy imports happen in
+the commands, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings=HELP_OPTIONS,
-    help="Re-AudioLDM: text-to-audio generation that looks at retrieved (text, audio) pairs. Train it, index a set, generate.",
+    help="Re-AudioLDM: text-to-audio generation conditioned on retrieved (text, audio) pairs. Train it, build an index, generate.",
     epilog="Start with: [bold]reaudio-model info re-audioldm-s[/bold]. Everything is also a Python function.",
 )
 app.add_typer(index.app, name="index")
@@ -69,7 +71,7 @@ class KindChoice(StrEnum):
 
 
 RetrievalOption = Annotated[
-    RetrievalChoice | None, typer.Option("--retrieval", help="What the denoiser reads of retrieved pairs.")
+    RetrievalChoice | None, typer.Option("--retrieval", help="Which parts of retrieved pairs condition the denoiser.")
 ]
 ChannelsOption = Annotated[int | None, typer.Option("--base-channels", help="Width of the UNet: a multiple of 32.")]
 
@@ -78,8 +80,8 @@ ChannelsOption = Annotated[int | None, typer.Option("--base-channels", help="Wid
 def info(
     preset: Annotated[str, typer.Argument(help="re-audioldm-s, re-audioldm-l or tiny.")],
     retrieval: RetrievalOption = None,
-    fusion: Annotated[FusionChoice | None, typer.Option("--fusion", help="How the denoiser reads them.")] = None,
-    k: Annotated[int | None, typer.Option("--k", help="Retrieved pairs of a prompt.")] = None,
+    fusion: Annotated[FusionChoice | None, typer.Option("--fusion", help="How the denoiser attends to them.")] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Retrieved pairs for each prompt.")] = None,
     base_channels: ChannelsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,16 +106,16 @@ def info(
 @app.command(epilog="Example: [bold]reaudio-model convert audioldm2/unet unet/ --kind unet --preset re-audioldm-s[/bold]")
 def convert(
     source: Annotated[Path, typer.Argument(help="Published file or folder.")],
-    target: Annotated[Path, typer.Argument(help="New folder, loaded by from_pretrained.")],
+    target: Annotated[Path, typer.Argument(help="New folder, for from_pretrained.")],
     kind: Annotated[KindChoice, typer.Option("--kind", help="Which part it is.")],
     preset: Annotated[str, typer.Option("--preset", help="Its sizes.")] = "re-audioldm-s",
     retrieval: RetrievalOption = None,
     base_channels: ChannelsOption = None,
-    ema: Annotated[bool, typer.Option("--ema", help="Of a UNet in the authors' layout, the averaged weights.")] = False,
+    ema: Annotated[bool, typer.Option("--ema", help="Use the averaged weights (UNet in the authors' layout).")] = False,
     cache_dir: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn a published checkpoint into a folder of diffusers' or transformers' layout, checked key by key."""
+    """Convert a published checkpoint to a folder in diffusers' or transformers' layout. Every key is checked."""
     from reaudio_model.cli.convert import convert as run
     from reaudio_model.common.files import default_cache_dir
     from reaudio_model.config import get_preset
@@ -132,17 +134,17 @@ def convert(
 )
 def reproduce_miniature(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the runs; weights/ below it holds the result.")
+        Path, typer.Option("--output", "-o", help="Folder of the runs; the result is its weights/ folder.")
     ] = Path("trained/miniature"),
     micro: Annotated[
-        bool, typer.Option("--micro", help="Walk through every stage with a few clips and steps; the weights mean nothing.")
+        bool, typer.Option("--micro", help="Test every stage with a few clips and steps; the weights are useless.")
     ] = False,
     device: DeviceOption = "auto",
     jobs: JobsOption = DEFAULT_JOBS,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train every network of the bundled miniature from nothing and pack the weights. A killed command goes on where it was."""
+    """Train every network of the bundled miniature from scratch and pack the weights. Repeat the command to resume."""
     from reaudio_model.miniature.reproduce import FULL, MICRO, reproduce
 
     hush_libraries()
@@ -151,7 +153,7 @@ def reproduce_miniature(
     if as_json:
         print_json({"output": str(made), "finished": finished})
     else:
-        typer.echo(f"{made}: {'packed weights' if finished else 'stopped; the same command goes on'}")
+        typer.echo(f"{made}: {'packed weights' if finished else 'stopped; repeat the command to resume'}")
 
 
 def _version(value: bool) -> None:

@@ -1,4 +1,4 @@
-"""Published checkpoints of other layouts -> folders that diffusers and transformers load, one for each part."""
+"""Converting published checkpoints to diffusers' and transformers' layouts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.common.files import atomic_folder
+from reaudio_model.common.files import StrPath, as_path, atomic_folder
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.config import ModelConfig
 
@@ -17,17 +17,17 @@ Kind = Literal["audiomae", "clap", "vae", "vocoder", "unet"]
 
 
 def convert(
-    source: Path, target: Path, kind: Kind, config: ModelConfig, *, ema: bool = False, cache_dir: Path | None = None
+    source: StrPath, target: StrPath, kind: Kind, config: ModelConfig, *, ema: bool = False, cache_dir: Path | None = None
 ) -> dict[str, Any]:
-    """Read one part in any layout that its loader knows and write it with ``save_pretrained``.
+    """Read a part in any layout its loader supports and write it with ``save_pretrained``.
 
     Args:
-        source: file or folder; which layouts, say ``codec_checkpoints``, ``unet_checkpoints``, ``encoder_checkpoints`` and
+        source: file or folder; for the layouts see ``codec_checkpoints``, ``unet_checkpoints``, ``encoder_checkpoints`` and
             ``clap.load_clap``.
-        target: folder that is not there yet.
+        target: new folder.
         kind: the part.
         config: its sizes. A UNet of AudioLDM has retrieval "none", one of AudioLDM2 "audio+text".
-        ema: of a UNet in the authors' layout, take the averaged weights.
+        ema: use the averaged weights, of a UNet in the authors' layout.
         cache_dir: for converted pickles and tokenizers.
 
     Returns:
@@ -35,8 +35,9 @@ def convert(
 
     Raises:
         ReaudioError: the target exists or cannot be written, or ``ema`` for another kind than "unet".
-        CheckpointError: the source is not what ``kind`` says.
+        CheckpointError: the source is not a checkpoint of this kind.
     """
+    source, target = as_path(source), as_path(target)
     one_of("kind", kind, get_args(Kind))
     if ema and kind != "unet":
         raise ReaudioError(f"--ema is for a UNet; there are no averaged weights of a {kind}.")
@@ -54,7 +55,7 @@ def convert(
 
 
 def _load(source: Path, kind: Kind, config: ModelConfig, ema: bool, cache_dir: Path | None) -> list[Any]:
-    """The network, and the tokenizer where it has one."""
+    """The network, and its tokenizer if it has one."""
     import torch
 
     cpu = torch.device("cpu")
@@ -84,7 +85,7 @@ def _load_unet(source: Path, config: ModelConfig, ema: bool) -> nn.Module:
 
 
 def _save(parts: list[Any], target: Path) -> None:
-    """All files, then the folder gets its name."""
+    """Write all files, then rename the folder."""
     with atomic_folder(target) as temporary:
         for part in parts:
             part.save_pretrained(temporary)

@@ -1,4 +1,6 @@
-"""What a model weighs and costs, counted on networks without weights (torch's meta device), in seconds.
+"""Parameters, operations and memory of a model.
+
+Counted on networks without weights (torch's meta device), in seconds.
 
 A multiplication with its addition counts as two operations, as in model papers; sizes are of one clip of full length.
 """
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from reaudio_model.retrieval.records import Conditioning
 
 BYTES = {"float32": 4, "bfloat16": 2}
-CLAP_DIM = 512  # of every published CLAP; a twin's text encoder has no size of its own
+CLAP_DIM = 512  # of every published CLAP; the text encoders of small presets have no known size
 T5_SIZES: dict[str, dict[str, Any]] = {
     "google/flan-t5-large": {
         "d_model": 1024, "d_ff": 2816, "num_layers": 24, "num_heads": 16, "feed_forward_proj": "gated-gelu",
@@ -30,14 +32,14 @@ def describe(config: ModelConfig) -> dict[str, Any]:
     """Parameters, operations and memory of a model and its parts.
 
     Returns:
-        preset, base_channels, retrieval, fusion, k, seconds: the question.
+        preset, base_channels, retrieval, fusion, k, seconds: the configuration.
         shapes: of a clip, without the batch.
         parameters: of "unet", "vae", "vocoder", "clap_text" and, where they are used, "caption_projection" (fusion "joint"),
-            "audio_mae" and "t5"; None for an encoder whose size is not known, which only twins have.
-        total_parameters: the sum of those that are known.
+            "audio_mae" and "t5"; None for an encoder of unknown size, which only small presets have.
+        total_parameters: the sum of the known ones.
         gflop: 1e9 operations of "unet_call" (one prompt, k pairs), "vae_decode", "vae_encode", "vocoder", "audio_mae_clip" (one
             retrieved clip), and "clip_200_steps", "clip_25_steps": a whole clip with guidance, without its encoders.
-        memory_mb: 1e6 bytes of the weights in each precision, by part and in all; activations come on top.
+        memory_mb: 1e6 bytes of the weights in each precision, by part and in total, without activations.
     """
     import torch
 
@@ -47,7 +49,7 @@ def describe(config: ModelConfig) -> dict[str, Any]:
     parameters = {name: None if network is None else _n_parameters(network) for name, network in networks.items()}
     unet = networks["unet"]
     if unet.project_captions is not None:
-        # Apart, so that "unet" is the network that published counts of this fusion speak of.
+        # Separate, so that "unet" is comparable with published counts of this fusion.
         parameters |= {"unet": _n_parameters(unet.unet), "caption_projection": _n_parameters(unet.project_captions)}
     known = {name: count for name, count in parameters.items() if count is not None}
     known["total"] = sum(known.values())
@@ -67,7 +69,7 @@ def describe(config: ModelConfig) -> dict[str, Any]:
 
 
 def to_text(info: dict[str, Any]) -> str:
-    """What :func:`describe` found, as lines for a terminal."""
+    """The result of :func:`describe` as text."""
     lines = [
         f"{info['preset']}: base_channels {info['base_channels']}, retrieval {info['retrieval']}, fusion {info['fusion']}, "
         f"k {info['k']}, {info['seconds']:g} s",
@@ -84,7 +86,7 @@ def to_text(info: dict[str, Any]) -> str:
 
 
 def _networks(config: ModelConfig) -> dict[str, Any]:
-    """The parts that this model uses; None where the size is not known."""
+    """The parts that this model uses; None for unknown sizes."""
     from reaudio_model.codec.codec import build_vae, build_vocoder
     from reaudio_model.denoiser.unet import build_unet
     from reaudio_model.encoders.audio_mae import build_audio_mae
@@ -133,7 +135,7 @@ def _shapes(config: ModelConfig) -> dict[str, list[int]]:
 
 
 def _gflop(config: ModelConfig, networks: dict[str, Any]) -> dict[str, float]:
-    """On the meta device, which the caller has made the default one."""
+    """Computed on the meta device, which must be the default device."""
     import torch
 
     latent = torch.empty(1, *config.codec.latent_shape)
@@ -155,7 +157,7 @@ def _gflop(config: ModelConfig, networks: dict[str, Any]) -> dict[str, float]:
 
 
 def empty_conditioning(config: ModelConfig, batch: int = 1) -> Conditioning:
-    """Conditioning of the shapes that a model takes with its k pairs, no token masked, on the default device; not set to anything."""
+    """Conditioning of the shapes that a model takes with its k pairs, no token masked, uninitialised, on the default device."""
     import torch
 
     from reaudio_model.retrieval.records import Conditioning

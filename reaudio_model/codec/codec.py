@@ -1,4 +1,4 @@
-"""Waveform <-> log-mel <-> latent: VAE (diffusers) and HiFi-GAN (transformers) with AudioLDM's shapes.
+"""The codec: VAE (diffusers) and HiFi-GAN (transformers).
 
 A clip of 10.24 s is 163 840 samples, 1024 x 64 log-mel values and a latent of 8 x 256 x 16 (arXiv 2309.08051, section 3).
 """
@@ -19,7 +19,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.config import CodecConfig, MelConfig
 
 MIN_SECONDS = 0.1
-MAX_SECONDS = 30.0  # three times what the model is trained on; attention costs the square of it
+MAX_SECONDS = 30.0  # three times the length of training clips; the cost of attention is quadratic
 DILATIONS = (1, 3, 5)  # of every residual block of the vocoder
 
 
@@ -46,9 +46,9 @@ def build_vae(config: CodecConfig) -> AutoencoderKL:
 def build_vocoder(config: CodecConfig) -> SpeechT5HifiGan:
     """The HiFi-GAN generator (arXiv 2010.05646) with random weights, without weight norm; 55.3 M parameters at full size.
 
-    Equals AudioLDM's generator exactly. Starts from torch's default initialisation, as HiFi-GAN does in effect (it draws from
-    N(0, 0.01) what weight norm then replaces). transformers draws all weights from N(0, 0.01), which makes sound of 1e-5: below
-    the floor of the log-mel, where the mel loss has no gradient.
+    Equals AudioLDM's generator exactly. Initialised as in torch, which is in effect HiFi-GAN's initialisation (weight norm replaces
+    its N(0, 0.01)). transformers draws all weights from N(0, 0.01), for which the output has an amplitude of 1e-5: below the floor
+    of the log-mel, where the mel loss has no gradient.
     """
     vocoder = SpeechT5HifiGan(
         SpeechT5HifiGanConfig(
@@ -69,9 +69,9 @@ def build_vocoder(config: CodecConfig) -> SpeechT5HifiGan:
 
 
 def remove_weight_norm(vocoder: SpeechT5HifiGan) -> None:
-    """Fold the weight norm of training into plain weights, in place; a vocoder without weight norm is left as it is.
+    """Fold the weight norm of training into plain weights, in place; a vocoder without weight norm is not changed.
 
-    The library's own method undoes the older form of weight norm only, not the one that it applies.
+    transformers' own method removes only the older form of weight norm, not the one that it applies.
     """
     for module in vocoder.modules():
         if nn.utils.parametrize.is_parametrized(module, "weight"):
@@ -82,8 +82,8 @@ def latent_scale(vae: AutoencoderKL, batches: Iterable[Tensor]) -> float:
     """1 / standard deviation of the latents that the VAE draws for some clips: the ``scaling_factor`` of latent diffusion
     (arXiv 2112.10752, appendix G; AudioLDM takes the first training batch).
 
-    The variance is that of the mixture of posteriors, E[mean^2 + var] - E[mean]^2, so nothing is drawn. Put the value in place
-    with ``vae.register_to_config(scaling_factor=...)``.
+    The variance is that of the mixture of posteriors, E[mean^2 + var] - E[mean]^2, so nothing is sampled. Set the value with
+     ``vae.register_to_config(scaling_factor=...)``.
 
     Args:
         vae: on any device.
@@ -101,15 +101,15 @@ def latent_scale(vae: AutoencoderKL, batches: Iterable[Tensor]) -> float:
             second += float((mean**2 + variance).sum())
             n += mean.numel()
     if not n:
-        raise ReaudioError("The scale of the latents needs at least one clip, and there is none.")
+        raise ReaudioError("The scale of the latents needs at least one clip.")
     return 1 / math.sqrt(second / n - (first / n) ** 2)
 
 
 class Codec:
-    """VAE and vocoder as one: waveforms to scaled latents and back. Holds no state of its own.
+    """VAE and vocoder: waveforms to scaled latents and back.
 
-    Every clip of a batch is coded on its own. Networks may be in float32 or half precision, on any device, and inputs follow
-    them; log-mel and waveforms come out in float32. Gradients flow unless the caller stops them.
+    Clips of a batch are independent. Networks may be in float32 or half precision, on any device; inputs are moved to them, and
+    log-mel and waveforms are returned in float32. Gradients are kept.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class Codec:
 
         Args:
             seconds: in [MIN_SECONDS, MAX_SECONDS]; rounded to whole samples.
-            unet_downsampling: what the denoiser divides time by in all (8 with four levels); the steps are rounded up to a
-                multiple of it, and :meth:`to_waveform` cuts the surplus off.
+            unet_downsampling: total downsampling of time in the denoiser (8 with four levels); the steps are rounded up to a
+                multiple of it, and :meth:`to_waveform` removes the excess.
 
         Raises:
-            ReaudioError: no such duration.
+            ReaudioError: duration out of range.
         """
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:  # also refuses NaN
             raise ReaudioError(f"The duration must be between {MIN_SECONDS:g} and {MAX_SECONDS:g} seconds, not {seconds:g}.")
@@ -152,9 +152,9 @@ class Codec:
         """Waveforms -> scaled latents.
 
         Args:
-            waveform: float (B, samples), mono, as :func:`reaudio_model.codec.mel.normalise_waveform` leaves it; padded at the end with
-                silence to whole latent steps (640 samples).
-            generator: one for the batch or one for each clip, to draw from the posterior; None takes its mean.
+            waveform: float (B, samples), mono, normalised with :func:`reaudio_model.codec.mel.normalise_waveform`; padded with silence to
+                whole latent steps (640 samples).
+            generator: one for the batch or one for each clip, to sample from the posterior; None uses its mean.
 
         Returns:
             (B, channels, time, frequency) in the VAE's dtype: (B, 8, 256, 16) for 163 840 samples.
@@ -176,12 +176,11 @@ class Codec:
         return mel.float()
 
     def vocode(self, mel: Tensor, n_samples: int) -> Tensor:
-        """Log-mel -> waveforms of exactly the length asked for.
+        """Log-mel -> waveforms of an exact length.
 
         Args:
             mel: float (B, frames, n_mels).
-            n_samples: at most frames * hop_length; what the vocoder makes beyond it (32 samples at its edge, and padding) is
-                cut off the end.
+            n_samples: at most frames * hop_length; further samples of the vocoder (32 at its edge, and padding) are removed.
 
         Returns:
             float32 (B, n_samples), in [-1, 1].

@@ -1,4 +1,6 @@
-"""Published VAEs and vocoders as ours: AudioLDM's and Tango's files, HiFi-GAN's, and diffusers' folders.
+"""Loading published VAEs and vocoders.
+
+From AudioLDM's, Tango's and HiFi-GAN's files, and from diffusers' folders.
 
 Names of the original layout: AudioLDM-training-finetuning, ``modules/diffusionmodules/model.py`` (CompVis' autoencoder) and
 ``modules/hifigan/models.py``.
@@ -23,11 +25,11 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.config import CodecConfig
 
-FIRST_STAGE = "first_stage_model."  # VAE and vocoder inside a whole AudioLDM
-VOCODER = "vocoder."  # the vocoder inside a VAE
+FIRST_STAGE = "first_stage_model."  # VAE and vocoder in a complete AudioLDM
+VOCODER = "vocoder."  # the vocoder in a VAE file
 VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 VAE_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
-# What a stored configuration says about the function and the shapes of the weights do not.
+# Settings that the shapes of the weights do not determine.
 VAE_SETTINGS = ("act_fn", "norm_num_groups")
 VOCODER_SETTINGS = ("sampling_rate", "upsample_rates", "resblock_dilation_sizes", "leaky_relu_slope", "normalize_before")
 _VAE_NAMES = {  # ours -> original
@@ -48,10 +50,10 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
     """A VAE with published weights, float32, on the CPU, in evaluation mode.
 
     Args:
-        path: a file in AudioLDM's layout (the whole model, the VAE of its training, Tango's ``pytorch_model_vae.bin``) or in
+        path: a file in AudioLDM's layout (the complete model, the VAE of its training, Tango's ``pytorch_model_vae.bin``) or in
             diffusers'; or a diffusers folder, of a pipeline or of its VAE.
-        config: the architecture. The scaling factor is the one that comes with the weights (``scale_factor`` of a whole AudioLDM,
-            ``config.json`` in a folder), otherwise the config's.
+        config: the architecture. The scaling factor is that of the file (``scale_factor`` of a complete AudioLDM,
+            ``config.json`` in a folder), if it has one.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
@@ -72,7 +74,7 @@ def load_vocoder(path: Path, config: CodecConfig) -> SpeechT5HifiGan:
     """A HiFi-GAN generator with published weights, float32, on the CPU, in evaluation mode, without weight norm.
 
     Args:
-        path: a file in the original layout (a whole AudioLDM or its VAE, which hold a vocoder; or HiFi-GAN's own
+        path: a file in the original layout (a complete AudioLDM or its VAE, which include a vocoder; or HiFi-GAN's own
             ``{"generator": ...}``, with or without weight norm) or in transformers'; or a folder, of a diffusers pipeline or of
             its vocoder.
         config: the architecture.
@@ -107,7 +109,7 @@ def original_vae_names(vae: AutoencoderKL) -> dict[str, str]:
 
 
 def _of_vae(state: dict[str, Tensor], vae: AutoencoderKL) -> dict[str, Tensor]:
-    """The VAE's tensors under our names; what is beside them (discriminator, vocoder, counters) is left out."""
+    """The VAE's tensors under diffusers' names, without other tensors (discriminator, vocoder, counters)."""
     state = {key: value.float() for key, value in state.items() if key.startswith(VAE_PARTS)}
     if any(key.startswith("encoder.mid.") for key in state):
         ours = {original: name for name, original in original_vae_names(vae).items()}
@@ -117,9 +119,9 @@ def _of_vae(state: dict[str, Tensor], vae: AutoencoderKL) -> dict[str, Tensor]:
 
 
 def _of_vocoder(state: dict[str, Tensor], config: CodecConfig) -> dict[str, Tensor]:
-    """The vocoder's tensors under our names, weight norm in torch's present form.
+    """The vocoder's tensors under transformers' names, with weight norm in torch's current form.
 
-    transformers' class has a normalisation of its input, which is off here, and keeps its two statistics all the same.
+    transformers' class has statistics of an input normalisation, although it is disabled here.
     """
     renamed = {"mean": torch.zeros(config.mel.n_mels), "scale": torch.ones(config.mel.n_mels)}
     for key, value in state.items():
@@ -130,13 +132,13 @@ def _of_vocoder(state: dict[str, Tensor], config: CodecConfig) -> dict[str, Tens
 
 
 def _inside(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors under a prefix, without it; all of them where none is under it."""
+    """The tensors under a prefix, without it; all tensors if none has the prefix."""
     inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     return inside or state
 
 
 def _settings(file: Path) -> dict[str, Any]:
-    """The configuration beside the weights of a folder in diffusers' or transformers' layout; empty where there is none.
+    """The configuration beside the weights of a folder in diffusers' or transformers' layout; empty if there is none.
 
     Raises:
         CheckpointError: it is not JSON.
@@ -156,5 +158,5 @@ def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], f
         ours = json.loads(json.dumps(getattr(config, name)))  # tuples as JSON has them
         if stored.get(name, ours) != ours:
             raise CheckpointError(
-                f"{file} belongs to another network: its config.json says {name} {stored[name]}, this model has {ours}."
+                f"{file} belongs to another network: its config.json has {name} {stored[name]}, this model has {ours}."
             )

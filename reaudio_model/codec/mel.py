@@ -1,4 +1,4 @@
-"""The log-mel front end of VAE and vocoder, and the level of waveforms."""
+"""Log-mel front end and waveform normalisation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from transformers.audio_utils import mel_filter_bank
 from reaudio_model.config import MelConfig
 
 PEAK = 0.5  # of a normalised waveform
-SILENCE = 1e-5  # largest deviation from the mean (-100 dBFS) that is not amplified: below it is rounding, not sound
+SILENCE = 1e-5  # largest deviation from the mean (-100 dBFS) that is not amplified: rounding error, not sound
 MEL_FLOOR = 1e-5  # magnitudes are clamped here before the logarithm; log(1e-5) = -11.5 is the value of silence
 
 
 def normalise_waveform(waveform: Tensor) -> Tensor:
-    """``(w - mean) / max|w - mean| * 0.5``, each clip on its own, as in AudioLDM's training (its dataset.py, normalize_wav).
+    """``(w - mean) / max|w - mean| * 0.5``, for each clip, as in AudioLDM's training (its dataset.py, normalize_wav).
 
     Args:
         waveform: float (..., samples).
 
     Returns:
-        The same shape, mean 0, in [-0.5, 0.5]; a clip without sound (at most 1e-5 from its mean) stays as quiet as it is.
+        The same shape, mean 0, in [-0.5, 0.5]; a silent clip (at most 1e-5 from its mean) is not amplified.
     """
     centred = waveform - waveform.mean(dim=-1, keepdim=True)
     peak = centred.abs().amax(dim=-1, keepdim=True)
@@ -36,18 +36,18 @@ def log_mel(waveform: Tensor, config: MelConfig) -> Tensor:
     samples give n // hop_length frames; Hann window; magnitude (not power); Slaney's mel scale and area normalisation;
     ``log(max(x, 1e-5))``. The constants are those of AudioLDM (its config audioldm_original.yaml), the scheme is HiFi-GAN's.
 
-    Agrees with librosa (``stft`` and ``filters.mel`` on float64 samples) to 1e-5. Computed in float64, autocast or not: beside a
-    loud tone a float32 window alone is 3e-5 off in quiet bins. On MPS, which has no float64, in float32.
+    Agrees with librosa (``stft`` and ``filters.mel`` on float64 samples) to 1e-5. Computed in float64, also under autocast: next to a
+    loud tone a float32 window alone causes errors of 3e-5 in quiet bins. On MPS, which has no float64, computed in float32.
 
     Args:
         waveform: float (B, samples), mono, in [-1, 1], at ``config.sample_rate``; more than (n_fft - hop_length) / 2 samples.
         config: the constants.
 
     Returns:
-        float32 (B, samples // hop_length, n_mels), at least log(1e-5). Gradients flow.
+        float32 (B, samples // hop_length, n_mels), at least log(1e-5). Differentiable.
 
     Raises:
-        ValueError: too short to be reflected.
+        ValueError: too short for reflection padding.
     """
     edge = (config.n_fft - config.hop_length) // 2
     if waveform.shape[-1] <= edge:

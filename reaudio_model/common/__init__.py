@@ -1,1 +1,1 @@
-"""What both packages stand on: errors, files, audio, weights, progress. Nothing here knows a model or a metric."""
+"""Shared by both packages: errors, files, audio, weights, progress."""

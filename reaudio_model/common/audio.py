@@ -17,7 +17,7 @@ import soundfile
 from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.resample import Samples
 
-# Containers libsndfile cannot read are listed too: such a clip is reported as unreadable, not as missing.
+# Includes formats that libsndfile cannot read, so that such a clip is reported as unreadable, not as missing.
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".wma", ".webm", ".mp4")
 AUDIO_SUFFIXES = frozenset(READABLE_SUFFIXES + UNREADABLE_SUFFIXES)
@@ -32,7 +32,7 @@ class DecodedAudio(NamedTuple):
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
-    """The audio files directly in ``folder``: stem -> path, sorted. Hidden files and sub-folders are left alone.
+    """The audio files directly in ``folder``: stem -> path, sorted. Hidden files and sub-folders are ignored.
 
     Raises:
         ReaudioError: no such folder, not a folder, no audio in it, or two files with the same stem.
@@ -40,7 +40,7 @@ def find_clips(folder: Path) -> dict[str, Path]:
     if not folder.exists():
         raise ReaudioError(f"The folder {folder} does not exist.")
     if not folder.is_dir():
-        raise ReaudioError(f"{folder} is a file; give the folder that holds the clips.")
+        raise ReaudioError(f"{folder} is a file; give the folder of the clips.")
     try:
         files = sorted(folder.iterdir())
     except PermissionError as error:
@@ -54,7 +54,7 @@ def find_clips(folder: Path) -> dict[str, Path]:
         clips[path.stem] = path
     if not clips:
         known = ", ".join(READABLE_SUFFIXES)
-        raise ReaudioError(f"The folder {folder} holds no audio files ({known}; sub-folders are not searched).")
+        raise ReaudioError(f"The folder {folder} contains no audio files ({known}; sub-folders are not searched).")
     return clips
 
 
@@ -86,9 +86,9 @@ def decode(path: Path) -> DecodedAudio:
         advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
         raise AudioError(f"{path} cannot be decoded: {advice}.") from error
     if samples.size == 0:
-        raise AudioError(f"{path} holds no samples.")
+        raise AudioError(f"{path} has no samples.")
     if not np.isfinite(samples).all():
-        raise AudioError(f"{path} holds NaN or infinite samples.")
+        raise AudioError(f"{path} has NaN or infinite samples.")
     return DecodedAudio(samples, int(sample_rate))
 
 

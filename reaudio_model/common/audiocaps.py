@@ -1,4 +1,4 @@
-"""What AudioCaps calls its clips, in its tables and in the folders people keep its audio in."""
+"""Clip names in AudioCaps tables and audio folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the command lines of both packages share. Nothing heavy is imported, so that ``--help`` answers at once."""
+"""Shared command-line options and error handling.
+
+Heavy imports happen in the functions, so that ``--help`` is fast.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,15 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cu
 JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
 CacheOption = Annotated[
     Path | None,
-    typer.Option(
-        "--cache-dir", help="Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache."
-    ),
+    typer.Option("--cache-dir", help="Cache of features and checkpoints. Default: $REAUDIO_CACHE or the user cache."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and stop.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done and stop.")]
 
 
 class CommandGroup(typer.core.TyperGroup):
-    """Turns errors a user can act on, and Ctrl-C, into one line on stderr and exit code 2."""
+    """Prints errors that a user can fix, and Ctrl-C, as one line on stderr; exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -39,7 +40,7 @@ class CommandGroup(typer.core.TyperGroup):
         except ReaudioError as error:
             message = str(error)
         except KeyboardInterrupt:
-            message = "Interrupted. What was finished is kept; the same command goes on from there."
+            message = "Interrupted. Finished work is kept; repeat the command to resume."
         print(f"{self.name}: {message}", file=sys.stderr)
         sys.exit(2)
 
@@ -52,7 +53,7 @@ def reporter(quiet: bool) -> Reporter:
 
 
 def hush_libraries() -> None:
-    """Only errors of diffusers and transformers on stderr: their notices and bars of loading say nothing a user can act on."""
+    """Show only errors of diffusers and transformers, no notices and progress bars."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

@@ -1,4 +1,7 @@
-"""Errors a user can act on: one sentence that says what is wrong, where, and what to do."""
+"""Errors that a user can fix.
+
+The message is one sentence: what is wrong, where, and what to do.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ class ReaudioError(Exception):
 
 
 class UnknownNameError(ReaudioError):
-    """A name that is not registered; the message lists the nearest names and the command that lists all."""
+    """A name that is not known; the message lists the nearest names, or all."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)

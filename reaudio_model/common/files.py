@@ -41,13 +41,13 @@ def folder_name(name: str) -> str:
 
 
 def explain_write_error(error: OSError, path: Path) -> ReaudioError:
-    """The sentence for a failed write: what, where, and what to do."""
+    """The error for a failed write: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = "the disk is full; free some space and run the same command again, finished work is kept"
+        advice = "the disk is full; free some space and repeat the command, finished work is kept"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         advice = "the folder is not writable; choose another one with --output (or --cache-dir for the cache)"
     elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
-        advice = "a file stands where a folder is needed, or the reverse; choose another --output"
+        advice = "there is a file where a folder is needed, or the reverse; choose another --output"
     else:
         advice = error.strerror or str(error)
     return ReaudioError(f"Cannot write {path}: {advice}.")
@@ -55,10 +55,10 @@ def explain_write_error(error: OSError, path: Path) -> ReaudioError:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` (same suffix, hidden) that takes its place when the block ends well.
+    """A temporary path beside ``path`` (same suffix, hidden) that replaces it if the block succeeds.
 
     Raises:
-        ReaudioError: the folder is not writable or the disk is full; ``path`` is then as it was.
+        ReaudioError: the folder is not writable or the disk is full; ``path`` is then unchanged.
     """
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
     try:
@@ -68,17 +68,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise explain_write_error(error, path) from error
     finally:
-        # Where even the folder could not be made there is nothing to remove.
+        # If the folder could not be created, there is nothing to remove.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """A temporary folder beside ``path`` that takes its name when the block ends well, and its place with ``replace``.
+    """A temporary folder beside ``path`` that is renamed to it if the block succeeds; ``replace`` allows an existing one.
 
     Raises:
-        ReaudioError: not writable, the disk is full, or ``path`` exists and is not to be replaced.
+        ReaudioError: not writable, the disk is full, or ``path`` exists and ``replace`` is False.
     """
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
     try:
@@ -94,13 +94,13 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` in one step (see :func:`atomic_path`)."""
+    """Write ``data`` to ``path`` atomically (see :func:`atomic_path`)."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def json_bytes(value: Any) -> bytes:
-    """UTF-8 JSON, keys in the order given, two-space indent; refuses NaN (an undefined number is null)."""
+    """UTF-8 JSON, in the given key order, two-space indent; NaN is an error (undefined numbers are null)."""
     return (json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
 
 

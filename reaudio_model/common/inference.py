@@ -1,4 +1,4 @@
-"""Networks ready to run: on a device, with the weights of a checkpoint, in exact fp32, in batches of equal length."""
+"""Building networks and running them in exact fp32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:
-    """Rows of equal length together, in order; a batch's lengths sum to ``max_total`` at most (or it is a single row)."""
+    """Batches of rows of equal length, in order, with a total length of at most ``max_total`` (or a single row)."""
     groups: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
         groups.setdefault(length, []).append(row)
@@ -30,16 +30,16 @@ def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[lis
 
 @contextmanager
 def exact_inference() -> Iterator[None]:
-    """No gradients, deterministic convolutions, and full fp32 where cuDNN would round to TF32 by default."""
+    """No gradients, deterministic convolutions, and full fp32 instead of cuDNN's default TF32."""
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
 
 
 def open_device(device: str) -> torch.device:
-    """The torch device called ``device`` ("cpu", "cuda", "cuda:1"; "auto" is "cuda" where there is one, else "cpu").
+    """The torch device ``device`` ("cpu", "cuda", "cuda:1"; "auto" is "cuda" if available, else "cpu").
 
     Raises:
-        ReaudioError: no such device here.
+        ReaudioError: no such device.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -48,7 +48,7 @@ def open_device(device: str) -> torch.device:
     except RuntimeError as error:
         raise ReaudioError(f"--device {device} is not a device: use cpu, cuda or cuda:N.") from error
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ReaudioError(f"--device {device}: PyTorch sees {torch.cuda.device_count()} CUDA devices here; use cpu.")
+        raise ReaudioError(f"--device {device}: PyTorch finds {torch.cuda.device_count()} CUDA devices; use cpu.")
     if found.type not in ("cpu", "cuda"):
         raise ReaudioError(f"--device {device} is not supported: use cpu, cuda or cuda:N.")
     return found
@@ -59,7 +59,7 @@ def build(
 ) -> Network:
     """A network with the weights of a checkpoint, in fp32 and evaluation mode.
 
-    The network is made on the meta device, so nothing is initialised only to be overwritten.
+    The network is built on the meta device, which avoids an initialisation that would be overwritten.
 
     Raises:
         CheckpointError: keys or shapes differ (see :func:`reaudio_model.common.weights.check_keys`).
@@ -72,10 +72,9 @@ def build(
 
 
 def network_sha256(network: nn.Module) -> str:
-    """SHA-256 (hex) of a network's weights: names, dtypes, shapes and bytes, wherever they came from.
+    """SHA-256 (hex) of a network's weights: names, dtypes, shapes and bytes.
 
-    Unlike the hash of a file it is the same for the same weights in any layout, so that features can be refused to a model
-    with other weights.
+    Unlike the hash of a file it does not depend on the layout, so it identifies features computed with the same weights.
     """
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):

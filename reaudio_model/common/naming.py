@@ -1,4 +1,7 @@
-"""Which file belongs to which clip: by one naming scheme for a whole folder, exactly, never by guessing at single names."""
+"""Matching audio files to clips by their names.
+
+One naming scheme is used for a whole folder; single names are never guessed.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +16,28 @@ EXAMPLES = 3
 
 
 class NameMatch(NamedTuple):
-    """scheme: the one that names most files; files: clip_id -> path, in the scheme's order of clips."""
+    """scheme: the one that most files follow; files: clip_id -> path, in the scheme's order of clips."""
 
     scheme: str
     files: dict[str, Path]
 
 
 def unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Name -> thing from (name, thing) pairs, without the names that stand for several things."""
+    """Mapping of (name, clip) pairs, without names of several clips."""
     distinct = list(dict.fromkeys(pairs))
     uses = Counter(name for name, _ in distinct)
-    return {name: thing for name, thing in distinct if uses[name] == 1}
+    return {name: clip for name, clip in distinct if uses[name] == 1}
 
 
 def clip_id_names(clip_ids: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The plain scheme: each file is called after its clip id."""
+    """The plain scheme: each file is named after its clip id."""
     return {"clip_id": {clip_id: clip_id for clip_id in clip_ids}}
 
 
 def match_names(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Path]) -> NameMatch:
     """Files of ``clips`` (stem -> path) under the scheme that most of them follow; the first of equals.
 
-    Where a scheme has several stems for a clip, the first that exists is taken. ``files`` is empty if no scheme names any.
+    If a scheme has several stems for a clip, the first existing one is used. ``files`` is empty if no scheme matches.
     """
     best = max(schemes, key=lambda name: len(schemes[name].keys() & clips.keys()))
     files: dict[str, Path] = {}
@@ -48,11 +51,11 @@ def require_match(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, 
     """As :func:`match_names`.
 
     Raises:
-        ReaudioError: no file belongs to a clip; examples of both sides are named.
+        ReaudioError: no file belongs to a clip; the message has examples of both.
     """
     match = match_names(schemes, clips)
     if not match.files:
         have = ", ".join(repr(stem) for stem in list(clips)[:EXAMPLES])
         want = ", ".join(repr(stem) for names in schemes.values() for stem in list(names)[:1])
-        raise ReaudioError(f"No file in {where} belongs to a clip: names there are {have}, expected are such as {want}.")
+        raise ReaudioError(f"No file in {where} belongs to a clip: its names are {have}, expected are names such as {want}.")
     return match

@@ -1,4 +1,7 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere, so that stdout stays clean for results."""
+"""Progress on stderr.
+
+A bar on a terminal, plain lines elsewhere; stdout is left to the results.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,13 @@ class Reporter:
         return Console(stderr=True)
 
     def note(self, message: str) -> None:
-        """A line for the user (never part of the result)."""
+        """Print a line on stderr."""
         if not self.quiet:
             self.console.print(message, markup=False, highlight=False)
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """Yields a function that is told how many units were finished since the last call."""
+        """Yields a function to call with the number of units finished since the last call."""
         if self.quiet or total == 0:
             yield lambda _count: None
         elif self.console.is_terminal:

@@ -1,4 +1,6 @@
-"""Resampling exactly as the field's published numbers did it, without torchaudio.
+"""Resampling as in torchaudio and librosa.
+
+The results equal those behind published numbers, without a dependency on torchaudio.
 
 A windowed-sinc resampler reads sample j of the output as a weighted sum of the input,
 
@@ -26,8 +28,11 @@ Samples = npt.NDArray[np.float32]
 
 
 class SincFilter(NamedTuple):
-    """A windowed sinc. half_width: L, in zero crossings; rolloff: cut-off over the lower Nyquist frequency; beta: Kaiser's
-    shape parameter, or None for a Hann window."""
+    """A windowed sinc.
+
+    half_width: L, in zero crossings; rolloff: cut-off relative to the lower Nyquist frequency; beta: shape parameter of the
+    Kaiser window, or None for a Hann window.
+    """
 
     half_width: int
     rolloff: float
@@ -51,10 +56,10 @@ def resample(samples: Samples, old: int, new: int, method: Resampler = "sinc_han
         samples: float32 (n,), at ``old`` Hz.
         old: Hz.
         new: Hz.
-        method: see ``protocols.WaveformRule``.
+        method: of the filter.
 
     Returns:
-        float32 (ceil(n * new / old),), at ``new`` Hz; ``samples`` itself where the rates agree.
+        float32 (ceil(n * new / old),), at ``new`` Hz; ``samples`` itself if the rates are equal.
     """
     if old == new:
         return samples
@@ -80,8 +85,8 @@ def _soxr(samples: Samples, old: int, new: int, n_out: int) -> Samples:
 def _kernel(down: int, up: int, sinc: SincFilter) -> Samples:
     """h on the grid 1 / (down * up), reversed for convolution, its centre at a multiple of ``down``.
 
-    torchaudio computes h in float32, where the two quotients below lose digits that show in the output (4e-5 at 22.05 ->
-    32 kHz). The published numbers contain that rounding, hence float32 here as well.
+    torchaudio computes h in float32, where rounding of the two quotients below changes the output (by 4e-5 at 22.05 ->
+    32 kHz). The published numbers include that rounding, hence float32 here as well.
     """
     base = min(down, up) * sinc.rolloff
     width = math.ceil(sinc.half_width * down / base)  # input samples on either side

@@ -1,4 +1,7 @@
-"""Seeds that belong to a clip, so that a clip is the same whatever the batch size, the order or the number of workers."""
+"""Random seeds of clips.
+
+They make a clip the same for every batch size, order and number of workers.
+"""
 
 from __future__ import annotations
 

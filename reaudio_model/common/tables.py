@@ -1,4 +1,7 @@
-"""Reading CSV tables: checked columns, ids and values, with errors that name file and row."""
+"""Reading and checking CSV tables.
+
+Errors name file and row.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ def read_table(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
 
     Args:
         path: the file.
-        columns: that it must have.
-        what: for messages, e.g. "the captions".
+        columns: required ones.
+        what: the content, for messages, e.g. "the captions".
 
     Raises:
         ReaudioError: no such file, not UTF-8 (the line is named), not a table, without rows, or columns missing (named).
@@ -36,12 +39,12 @@ def read_table(path: Path, columns: Iterable[str], what: str) -> pd.DataFrame:
     if missing:
         raise ReaudioError(f"{path} lacks the column {quoted(missing)}; it has {quoted(table.columns)}.")
     if table.empty:
-        raise ReaudioError(f"{path} has a header and no rows.")
+        raise ReaudioError(f"{path} has a header but no rows.")
     return table.fillna("")
 
 
 def quoted(columns: Iterable[str]) -> str:
-    """Names for a message: ``'clip_id', 'caption'``."""
+    """Names in quotes for a message: ``'clip_id', 'caption'``."""
     return ", ".join(repr(c) for c in columns)
 
 

@@ -1,4 +1,7 @@
-"""Weights in files: hashed, and read without running anything in them."""
+"""Hashing and safe loading of weights.
+
+No code in a file is executed.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-# What reading a damaged pickle can raise besides UnpicklingError: any step of its little machine may meet nonsense.
+# Errors that a damaged pickle can cause besides UnpicklingError.
 _DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error)
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 (hex) of a file; computed once a process as long as size and modification time stay the same.
+    """SHA-256 (hex) of a file; computed once per process while size and modification time are unchanged.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -40,7 +43,7 @@ def sha256_file(path: Path) -> str:
 
 
 def checkpoint_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a checkpoint: of the file, or of the weights in a folder.
+    """SHA-256 (hex) of a checkpoint file, or of the weights in a folder.
 
     Raises:
         CheckpointError: unreadable, or a folder without weights.
@@ -53,8 +56,8 @@ def weights_file(path: Path, *, names: Sequence[str] = FOLDER_WEIGHTS, part: str
 
     Args:
         path: a file or a folder.
-        names: of the weights in a folder, the preferred ones first.
-        part: folder of a diffusers pipeline ("vae") that may hold them instead.
+        names: of the weights in a folder, in order of preference.
+        part: folder of a diffusers pipeline ("vae") that may contain them instead.
 
     Raises:
         CheckpointError: the folder has none.
@@ -78,7 +81,7 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
 def load_state_dict(
     path: Path, *, wrapper: str | Sequence[str] | None = None, cache_dir: Path | None = None
 ) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, on the CPU, with nothing in the file executed.
+    """The tensors of a checkpoint, on the CPU; no code in the file is executed.
 
     ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts the
     plain NumPy numbers and arrays that the published PANNs and LAION files carry beside their tensors. With ``cache_dir``
@@ -86,9 +89,9 @@ def load_state_dict(
 
     Args:
         path: the file.
-        wrapper: key under which the state dict lies ("model"), or several, of which the first one found counts; a file that is
-            the state dict itself is taken as well.
-        cache_dir: folder that belongs to this package, or None to convert nothing.
+        wrapper: key of the state dict ("model"), or several keys, of which the first existing one is used; a file may also be
+            the state dict itself.
+        cache_dir: cache of this package; None converts nothing.
 
     Raises:
         CheckpointError: missing, truncated, not a checkpoint, or a pickle with anything but data in it.
@@ -99,7 +102,7 @@ def load_state_dict(
         return _read_safetensors(path)
     converted = cache_dir / "converted" / f"{sha256_file(path)}.safetensors" if cache_dir else None
     if converted is not None and converted.is_file():
-        with suppress(CheckpointError):  # a damaged conversion is made again
+        with suppress(CheckpointError):  # a damaged conversion is repeated
             return _read_safetensors(converted)
     state = _unwrap(_unpickle(path), wrapper, path)
     if converted is not None:
@@ -112,7 +115,7 @@ def _unpickle(path: Path) -> Any:
 
     try:
         with torch.serialization.safe_globals(_harmless_globals()):
-            # mmap: only the tensors used are read (two thirds of a LAION file is the optimizer)
+            # mmap: only tensors in use are read (two thirds of a LAION file is the optimizer)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
@@ -128,7 +131,7 @@ def _refusal(path: Path, detail: str) -> CheckpointError:
     found = re.search(r"GLOBAL (\S+)", detail)
     what = f" ({found[1]})" if found else ""
     return CheckpointError(
-        f"{path} contains code{what} and was refused, nothing of it was run: use the published file or a .safetensors one."
+        f"{path} contains code{what} and was refused; none of it was run: use the published file or a .safetensors one."
     )
 
 
@@ -136,7 +139,7 @@ def _harmless_globals() -> list[Any]:
     """NumPy scalars and arrays, under the module names of NumPy 1 and 2.
 
     LAION's files keep the learning rate as a NumPy scalar in the optimizer's state; PANNs' keep the training sampler's
-    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``). None of these can call anything.
+    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``). None of these can execute code.
     """
     import _codecs
 
@@ -163,7 +166,7 @@ def _unwrap(content: Any, wrapper: str | Sequence[str] | None, path: Path) -> di
         if tensors:
             return tensors
     where = f" (looked under {' and '.join(map(repr, wrappers))})" if wrappers else ""
-    raise CheckpointError(f"{path} holds no weights{where}: it is another kind of file.")
+    raise CheckpointError(f"{path} contains no weights{where}: it is another kind of file.")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -178,7 +181,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
-    """Atomic. A cache that cannot be written costs time, not the result, so it is only logged."""
+    """Atomic. A cache that cannot be written is only logged: it costs time, not the result."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -187,17 +190,17 @@ def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
             # clone: tensors that share memory (tied weights) cannot be saved as they are
             save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial)
     except (ReaudioError, SafetensorError) as error:
-        _LOG.warning("The converted checkpoint %s was not kept: %s", path, error)
+        _LOG.warning("The converted checkpoint %s was not cached: %s", path, error)
 
 
 def check_keys(state: Mapping[str, Tensor], module: nn.Module, path: Path, what: str) -> None:
-    """Compare a state dict with what a network needs.
+    """Check that a state dict fits a network.
 
     Args:
         state: key -> tensor.
         module: the network, possibly on the meta device.
         path: the file, for the message.
-        what: the file that was expected, e.g. "the 16 kHz PANNs checkpoint Cnn14_16k_mAP=0.438.pth".
+        what: the expected file, e.g. "the 16 kHz PANNs checkpoint Cnn14_16k_mAP=0.438.pth".
 
     Raises:
         CheckpointError: a key is missing, left over, or of another shape; the message names a few.

@@ -24,20 +24,20 @@ def load_conditioner(
     cache_dir: Path | None = None,
     allow_download: bool = False,
 ) -> Conditioner:
-    """The encoders that a way of retrieving needs.
+    """The encoders that a kind of retrieval needs.
 
     Args:
         config: sizes.
-        retrieval: what the model reads besides the prompt.
+        retrieval: which parts of retrieved pairs condition the model.
         clap: LAION's ``.pt`` or a folder of ``ClapModel``.
-        audio_mae: needed by a retrieval that looks at audio.
+        audio_mae: needed by "audio" and "audio+text".
         t5: folder or hub id; ``config.t5_name`` when None.
-        device: where they are put.
-        cache_dir: of this package, for converted pickles and tokenizers.
-        allow_download: whether T5 may be fetched.
+        device: of the encoders.
+        cache_dir: for converted pickles and tokenizers.
+        allow_download: whether T5 may be downloaded.
 
     Raises:
-        CheckpointError: see the loaders; also when ``audio_mae`` is needed and not given.
+        CheckpointError: see the loaders; or ``audio_mae`` is needed and None.
     """
     if retrieves(retrieval) and audio_mae is None:
         raise CheckpointError(f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file.")

@@ -1,4 +1,4 @@
-"""The denoiser of Re-AudioLDM: a UNet that sees the CLAP vector everywhere and the retrieved tokens by cross-attention.
+"""The denoiser: a UNet with FiLM and cross-attention.
 
 arXiv 2309.08051 section 2.3; layers and sizes are those of the authors' framework (AudioLDM-training-finetuning,
 ``openaimodel.py``), built on diffusers' ``AudioLDM2UNet2DConditionModel``, which reproduces that network to 9e-6.
@@ -26,17 +26,17 @@ from reaudio_model.retrieval.records import Conditioning
 
 
 class Tokens(NamedTuple):
-    """What one cross-attention attends to. values: float (B, n, width); mask: bool (B, n), True where a token counts."""
+    """Input of a cross-attention. values: float (B, n, width); mask: bool (B, n), True for tokens to attend to."""
 
     values: Tensor
     mask: Tensor
 
 
 class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Predicts the noise in latents, told the prompt (E^t) and what was retrieved for it (E^ra, E^rt).
+    """Predicts the noise in latents, conditioned on the prompt (E^t) and on retrieved pairs (E^ra, E^rt).
 
-    E^t goes through a linear layer and, beside the embedding of the timestep, into every ResNet block (FiLM by
-    concatenation). The first level has no attention; at each attention of the others stand, in this order:
+    E^t passes a linear layer and is concatenated with the timestep embedding in every ResNet block (FiLM). The first level has no
+    attention; each attention of the others consists of, in this order:
 
     ========== ========================================= ====================================================
     retrieval  fusion "serial" (authors' framework)      fusion "joint"
@@ -49,12 +49,12 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     where each is a transformer of self-attention, (cross-)attention and feed-forward layer.
 
-    A token whose mask is False has no influence at all. Where all tokens of a prompt are masked, or where there are none
-    (k = 0), cross-attention sees one token of zeros, which is the authors' unconditional E^ra: "nothing was retrieved".
+    A token whose mask is False has no influence. If all tokens of a prompt are masked, or if there are none (k = 0), cross-attention
+    attends to one token of zeros, which is the authors' unconditional E^ra.
 
     Args:
         latent_channels: of input and output.
-        sample_size: time steps of a full latent, for the record; latents of any length are taken.
+        sample_size: time steps of a full latent, for information; latents may have any length.
         channels: widths of the levels.
         layers_per_block: ResNet blocks in a level.
         head_width: channels in an attention head.
@@ -114,13 +114,13 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Args:
             latents: float (B, latent_channels, time, frequency), in the model's dtype.
             timestep: of the diffusion, in [0, 1000): an int, a tensor without dimensions, or one of shape (B,).
-            conditioning: of the same B prompts, in the model's dtype, with the groups that ``retrieval`` names.
+            conditioning: of the same B prompts, in the model's dtype, with the fields that ``retrieval`` requires.
 
         Returns:
             float, the shape of ``latents``.
 
         Raises:
-            ValueError: another number of prompts, or a group that is missing or that this model does not take.
+            ValueError: another number of prompts, or a field that is missing or not used by this model.
         """
         if len(conditioning) != len(latents):
             raise ValueError(f"{len(latents)} latents need as many prompts, not {len(conditioning)}")
@@ -132,7 +132,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return sample
 
     def _contexts(self, conditioning: Conditioning) -> list[Tokens]:
-        """What the cross-attentions of one place attend to, in order."""
+        """Inputs of the cross-attentions at one place, in order."""
         if self._cached is not None and self._cached[0] is conditioning:
             return self._cached[1]
         retrieval = self.config["retrieval"]
@@ -159,13 +159,13 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @contextmanager
     def cached(self, conditioning: Conditioning) -> Iterator[None]:
-        """While it lasts, calls with this very object reuse the keys and values of its tokens, which no step changes.
+        """In the block, calls with this object reuse the keys and values of its tokens.
 
-        For sampling: no gradient reaches the tokens or their projections. Calls with another conditioning work as ever.
+        For sampling: the tokens and their projections get no gradient. Calls with other conditioning are not affected.
         Memory: two numbers per token, channel and cross-attention (S, k=10, float16: 23 MB a prompt).
 
         Args:
-            conditioning: as for :meth:`forward`, with guidance's unconditional rows where it has them.
+            conditioning: as for :meth:`forward`, including the unconditional rows of guidance.
         """
         before = self._cached
         contexts, constants = self._constants(conditioning)
@@ -179,7 +179,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             for attention, key, value in constants:
                 attention.to_k, attention.to_v = key.linear, value.linear
 
-    @apply_forward_hook  # type: ignore[untyped-decorator]  # a model that waits on the CPU moves to its device first
+    @apply_forward_hook  # type: ignore[untyped-decorator]  # an offloaded model is moved to its device first
     @torch.no_grad()
     def _constants(self, conditioning: Conditioning) -> tuple[list[Tokens], list[tuple[Any, _Constant, _Constant]]]:
         """The contexts, and each cross-attention with its keys and values."""
@@ -208,10 +208,10 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         super().enable_gradient_checkpointing(gradient_checkpointing_func or checkpoint_by_name)
         for module in self.modules():
             if isinstance(module, Transformer2DModel):
-                module.gradient_checkpointing = False  # recomputed as a whole already; its layers need not be again
+                module.gradient_checkpointing = False  # already recomputed as a whole
 
     def zero_outputs(self) -> None:
-        """The start of training in the authors' framework: each residual branch and the prediction begin at zero.
+        """Initialise as in the authors' framework: each residual branch and the prediction start at zero.
 
         Source: AudioLDM-training-finetuning, ``openaimodel.py`` (``zero_module``).
         """
@@ -223,7 +223,7 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
 
 def build_unet(config: ModelConfig) -> RetrievalUNet:
-    """The denoiser of a preset, with the library's random weights (:meth:`RetrievalUNet.zero_outputs` before training).
+    """The denoiser of a preset, with random weights (call :meth:`RetrievalUNet.zero_outputs` before training).
 
     Parameters: 351.5 M (S) and 771.3 M (L) with fusion "serial", 188.8 M and 416.3 M with "joint".
     """
@@ -245,9 +245,9 @@ def build_unet(config: ModelConfig) -> RetrievalUNet:
 
 
 def context_widths(retrieval: Retrieval, fusion: Fusion, mae_dim: int, t5_dim: int) -> tuple[int | None, ...]:
-    """Widths of the contexts of the transformers that stand at one place; None is self-attention.
+    """Widths of the contexts of the transformers at one place; None is self-attention.
 
-    The leading None of "serial" is required: the library feeds contexts 0 and 1 the first group and later ones the second.
+    The leading None of "serial" is required: diffusers passes the first group to contexts 0 and 1 and the second to later ones.
     """
     if retrieval == "none":
         return (None,)
@@ -259,10 +259,10 @@ def context_widths(retrieval: Retrieval, fusion: Fusion, mae_dim: int, t5_dim: i
 
 
 def checkpoint_by_name(module: nn.Module, *arguments: Any) -> Any:
-    """Gradient checkpointing that survives masks.
+    """Gradient checkpointing that supports masks.
 
-    The library hands Transformer2DModel its arguments by position in an order that is not the class's, so that the mask
-    of the tokens would land in the self-attention (diffusers 0.42.1, issue 13602); here they go by name.
+    diffusers passes Transformer2DModel its arguments by position in a wrong order, so that the mask of the tokens would reach the
+    self-attention (diffusers 0.42.1, issue 13602); here they are passed by name.
     """
     if not isinstance(module, Transformer2DModel):
         return checkpoint(module, *arguments, use_reentrant=False)
@@ -291,9 +291,9 @@ def _attention_blocks(unet: AudioLDM2UNet2DConditionModel) -> list[Any]:
 
 
 def _without_masked(tokens: Tokens) -> Tokens:
-    """Masked tokens become zeros: no bias follows, so where all are masked the attention is zero, not their mean.
+    """Set masked tokens to zero: there is no bias, so if all are masked the attention is zero, not their mean.
 
-    The library's masks only add -1e4 to the scores, which softmax cancels when it is added to all of them.
+    diffusers' masks only add -1e4 to the scores, which softmax cancels if it is added to all of them.
     """
     values, mask = tokens
     if values.shape[1] == 0:

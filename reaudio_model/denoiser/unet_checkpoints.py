@@ -1,8 +1,8 @@
-"""Published UNets as a start for ours: AudioLDM's and AudioLDM2's, in the authors' layout or in diffusers'.
+"""Loading published UNets of AudioLDM and AudioLDM2.
 
-AudioLDM2's network (contexts: GPT-2's 768, T5's 1024) is ours for "audio+text" without the path of E^t, and AudioLDM's is
-ours for "none". Names of the authors' layout: AudioLDM-training-finetuning, ``openaimodel.py``; of its averaged weights,
-``ema.py``.
+In the authors' layout or in diffusers'. AudioLDM2's network (contexts: GPT-2's 768, T5's 1024) equals ours for "audio+text" without the
+FiLM layer of E^t, and AudioLDM's equals ours for "none". Names of the authors' layout: AudioLDM-training-finetuning, ``openaimodel.py``;
+of its averaged weights, ``ema.py``.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ _RESNET = {
 
 
 class Source(NamedTuple):
-    """What was loaded. layout: "original" or "diffusers"; film: False where the path of E^t starts without effect."""
+    """Source of loaded weights. layout: "original" or "diffusers"; film: False if E^t has no effect initially."""
 
     layout: str
     film: bool
 
 
 def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
-    """Put the weights of an AudioLDM or AudioLDM2 UNet into ours.
+    """Load the weights of an AudioLDM or AudioLDM2 UNet.
 
-    AudioLDM2 knows no E^t: then the columns that meet it in each ResNet block become zero, so that the network starts as
-    AudioLDM2's, whatever E^t; its projection keeps its random weights, so that training can open the path.
+    AudioLDM2 has no E^t: its columns in each ResNet block are set to zero, so that the network initially equals AudioLDM2's; its
+    projection keeps its random weights, so that training can use it.
 
     Args:
-        unet: of the same sizes, fusion "serial", retrieval "none" (AudioLDM) or "audio+text" (AudioLDM2); left as it was
-            on an error.
-        path: a file in the authors' layout (the whole model, or the UNet alone) or diffusers'; or a folder of diffusers'
+        unet: of the same sizes, fusion "serial", retrieval "none" (AudioLDM) or "audio+text" (AudioLDM2); unchanged on an
+            error.
+        path: a file in the authors' layout (the complete model, or the UNet alone) or diffusers'; or a folder of diffusers'
             layout, of the pipeline or of its UNet.
-        ema: the averaged weights of a file in the authors' layout, which are the better ones for sampling.
+        ema: load the averaged weights of a file in the authors' layout, which are better for sampling.
 
     Raises:
         CheckpointError: missing, damaged, without averaged weights, or of another network.
@@ -83,7 +83,7 @@ def original_names(unet: RetrievalUNet) -> dict[str, str]:
 
 
 def _rename(key: str, modules: dict[str, str]) -> str:
-    """``key`` with the longest of its leading modules replaced; below that the names agree."""
+    """``key`` with its longest known leading module replaced; the names below it agree."""
     parts = key.split(".")
     ours = next(name for size in range(len(parts), 0, -1) if (name := ".".join(parts[:size])) in modules)
     return modules[ours] + key.removeprefix(ours)
@@ -92,7 +92,7 @@ def _rename(key: str, modules: dict[str, str]) -> str:
 def _original_modules(network: Any) -> dict[str, str]:
     """Module of diffusers -> module of the authors, who count ResNet blocks, down- and upsampling in one list each way.
 
-    In an entry of such a list stand a ResNet block (0), its transformers (1, 2, ...) and, going up, the upsampling.
+    An entry of such a list contains a ResNet block (0), its transformers (1, 2, ...) and, in the decoder, the upsampling.
     """
     modules = dict(_ENDS)
     position = 1
@@ -120,7 +120,7 @@ def _original_modules(network: Any) -> dict[str, str]:
 
 
 def _transformers(block: Any) -> int:
-    """How many stand after each ResNet block."""
+    """Number of transformers after each ResNet block."""
     return len(block.attentions) // len(block.resnets) if hasattr(block, "attentions") else 0
 
 
@@ -135,7 +135,7 @@ def _resnet(ours: str, original: str) -> dict[str, str]:
 
 
 def _renamed(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, Tensor]:
-    """The UNet of a file in the authors' layout under our names; what we have no name for keeps its own."""
+    """The UNet of a file in the authors' layout under diffusers' names; unknown names are kept."""
     inside = {key.removeprefix(ORIGINAL_PREFIX): value for key, value in state.items() if key.startswith(ORIGINAL_PREFIX)}
     ours = {theirs: name for name, theirs in original_names(unet).items()}
     return {ours.get(key, key): value for key, value in (inside or state).items()}
@@ -144,13 +144,13 @@ def _renamed(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, Tensor]
 def _averaged(state: dict[str, Tensor], unet: RetrievalUNet, file: Path) -> dict[str, Tensor]:
     averages = {key.removeprefix(EMA_PREFIX): value for key, value in state.items() if key.startswith(EMA_PREFIX)}
     if not averages:
-        raise CheckpointError(f"{file} holds no averaged (EMA) weights: load it without them.")
+        raise CheckpointError(f"{file} contains no averaged (EMA) weights: load it without them.")
     ours = {theirs.replace(".", ""): name for name, theirs in original_names(unet).items()}
     return {ours.get(key, key): value for key, value in averages.items()}
 
 
 def _with_idle_film(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, Tensor]:
-    """With the path of E^t that AudioLDM2 lacks: its projection as it is, its columns in each ResNet block zero."""
+    """With the layers of E^t that AudioLDM2 lacks: projection unchanged, columns in each ResNet block zero."""
     ours = unet.unet.state_dict()
     filled = {key: value for key, value in ours.items() if key.startswith("class_embedding.")}
     for key, value in state.items():
@@ -167,7 +167,7 @@ def _weights_file(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise CheckpointError(
-        f"The folder {path} has no {' or '.join(DIFFUSERS_FILES)}, nor has its folder unet: it holds no UNet."
+        f"The folder {path} has no {' or '.join(DIFFUSERS_FILES)}, nor has its folder unet: it contains no UNet."
     )
 
 

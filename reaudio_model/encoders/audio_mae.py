@@ -1,4 +1,6 @@
-"""AudioMAE: retrieved waveform -> Kaldi filter bank -> ViT -> pooled tokens E^ra (arXiv 2207.06405, 2309.08051 section 2.2).
+"""AudioMAE: waveform to pooled tokens E^ra.
+
+arXiv 2207.06405, and 2309.08051 section 2.2.
 
 The network is transformers' ``ViTModel``; filter bank, layers and pooling are those of AudioLDM's training framework
 (AudioLDM-training-finetuning @ 702a638).
@@ -25,7 +27,7 @@ SAMPLE_RATE = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 512  # 25 ms, 10 ms
 PREEMPHASIS = 0.97
 F_MIN = 20.0
-FLOOR = 1.192092955078125e-07  # float32's epsilon, as Kaldi
+FLOOR = 1.192092955078125e-07  # float32's epsilon, as in Kaldi
 MEAN, STD = -4.2677393, 4.5689974  # of AudioSet
 LAYER_NORM_EPS = 1e-6
 
@@ -36,9 +38,9 @@ def clip_samples(config: ConditionConfig) -> int:
 
 
 def prepare_clip(samples: Samples, sample_rate: int, config: ConditionConfig) -> Samples:
-    """The waveform AudioMAE sees: the head of the clip, mean removed, peak 0.5, zeros at the end.
+    """Input waveform of AudioMAE: the head of the clip, mean removed, peak normalised to 0.5, padded with zeros.
 
-    The level of a clip is taken away before AudioMAE hears it, as the framework's loader does to all its audio.
+    The normalisation is that of the framework's loader.
 
     Args:
         samples: float32 (n >= 1, channels) or (n,), at ``sample_rate`` Hz; channels are averaged.
@@ -57,8 +59,8 @@ def prepare_clip(samples: Samples, sample_rate: int, config: ConditionConfig) ->
 def fbank(waveforms: Tensor, n_bins: int) -> Tensor:
     """Log mel energies as Kaldi computes them: 128 bins in AudioMAE, Hann, 25/10 ms, no dither, no energy.
 
-    Agrees with ``transformers.ASTFeatureExtractor`` (before its normalisation) to 1e-4. Computed in float64: bins far below
-    the loudest one lose digits in a float32 transform.
+    Agrees with ``transformers.ASTFeatureExtractor`` (before its normalisation) to 1e-4. Computed in float64: a float32 transform
+    is inexact in bins far below the loudest one.
 
     Args:
         waveforms: float (batch, n >= 400), 16 kHz.
@@ -81,7 +83,7 @@ def fbank(waveforms: Tensor, n_bins: int) -> Tensor:
 @lru_cache(maxsize=8)
 def _mel_filters(n_bins: int) -> npt.NDArray[np.float64]:
     with warnings.catch_warnings():
-        # true of the published 128 filters on 257 frequencies: one of the lowest holds no frequency
+        # expected for the published 128 filters on 257 frequencies: one of the lowest is empty
         warnings.filterwarnings("ignore", message="At least one mel filter has all zero values")
         filters: npt.NDArray[np.float64] = mel_filter_bank(
             N_FFT // 2 + 1, n_bins, F_MIN, SAMPLE_RATE // 2, sampling_rate=SAMPLE_RATE, mel_scale="kaldi",
@@ -91,7 +93,7 @@ def _mel_filters(n_bins: int) -> npt.NDArray[np.float64]:
 
 
 def audio_mae_input(waveforms: Tensor, config: ConditionConfig) -> Tensor:
-    """What the ViT reads: the filter bank of 10.24 s, padded, then normalised.
+    """Input of the ViT: the filter bank of 10.24 s, padded, then normalised.
 
     10.24 s give 1022 frames; two frames of zeros are added *before* the normalisation, so they become 0.467 and not 0.
 

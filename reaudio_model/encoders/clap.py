@@ -1,4 +1,6 @@
-"""CLAP on transformers' ``ClapModel``: both checkpoint layouts, a batched front end, deterministic crops, text.
+"""CLAP: embeddings of text and audio.
+
+transformers' ``ClapModel``, loaded from both checkpoint layouts, with a batched front end and deterministic crops.
 
 Agrees with laion-clap 1.1.7 (its own network, HTSAT-tiny and HTSAT-base, random weights, files in its layout) to 3e-7 for audio
 and 2e-6 for text, relative to the largest coordinate (``benchmarks/crosscheck.py``). Wu et al. 2023, arXiv 2211.06687.
@@ -31,8 +33,8 @@ MAX_BATCH_TOKENS = 64 * MAX_TOKENS
 MAX_BATCH_CLIPS = 32
 HUB_TOKENIZERS = ("FacebookAI/roberta-base", "roberta-base", "laion/clap-htsat-unfused")
 EXAMPLE = "music_speech_audioset_epoch_15_esc_89.98.pt"  # named in messages
-# One word and a long sentence: a broken text encoder gives them the same direction (cosine 0.9996 was seen in a
-# half-loaded model), a trained one about 0, and even random weights stay below the limit.
+# One word and a long sentence: a broken text encoder maps them to the same direction (cosine 0.9996 in a partly loaded model), a trained
+# one to a cosine of about 0; random weights stay below the limit.
 SELF_TEST_TEXTS = (
     "Rain",
     "A man speaks into a microphone in a large hall while a crowd laughs and applauds, then a trumpet, two violins and a "
@@ -46,7 +48,7 @@ class Clap:
 
     Args:
         network: in evaluation mode.
-        tokenizer: of its text encoder; None where only audio is embedded.
+        tokenizer: of its text encoder; None if only audio is embedded.
     """
 
     def __init__(self, network: ClapModel, tokenizer: Any) -> None:
@@ -64,19 +66,19 @@ class Clap:
 
     @property
     def sample_rate(self) -> int:
-        """Hz of the audio it hears."""
+        """Sample rate of its audio, in Hz."""
         return self.front_end.sample_rate
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 (hex) of weights and vocabulary: the identity of the space, whatever file it was loaded from."""
+        """SHA-256 (hex) of weights and vocabulary: identity of the embedding space, independent of the file."""
         return canonical_sha256([network_sha256(self.network), self.tokenizer.get_vocab()])
 
     def embed_text(self, captions: Sequence[str]) -> Tensor:
         """float32 (len(captions), dim) on the network's device, unit norm.
 
-        Captions are cut at 77 tokens, with a warning in the log, and batched with others of the same number of tokens, so
-        nothing is padded (padding to 77 with a mask, as LAION does, gives the same to 1e-6).
+        Captions are truncated to 77 tokens, with a warning in the log, and batched by number of tokens, without padding (padding to
+        77 with a mask, as LAION does, gives the same to 1e-6).
         """
         embeddings = torch.zeros(len(captions), self.dim, device=self.network.device)
         tokens = [self._tokens(caption) for caption in captions]
@@ -88,7 +90,7 @@ class Clap:
         return embeddings
 
     def _tokens(self, caption: str) -> list[int]:
-        # one at a time: a batch would hide how long each was before it was cut
+        # one at a time: a batch would hide the length before truncation
         kept: list[int] = self.tokenizer(caption, truncation=True, max_length=self.max_tokens)["input_ids"]
         if len(kept) == self.max_tokens:
             n_tokens = len(self.tokenizer(caption)["input_ids"])
@@ -121,7 +123,7 @@ class Clap:
 def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None) -> Clap:
     """CLAP from a folder of transformers' ``ClapModel``, or from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion).
 
-    The RoBERTa tokenizer is looked for in the checkpoint's folder, in ``tokenizer/`` in or beside it, in
+    The RoBERTa tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in
     ``cache_dir/tokenizer`` and in the Hugging Face cache.
 
     Raises:
@@ -168,14 +170,14 @@ def _fusion_refused(path: Path) -> CheckpointError:
 
 
 def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
-    """Constants that the model keeps among its weights and that files may lack."""
+    """Add constant buffers that files may lack."""
     n = config.text_config.max_position_embeddings
     state.setdefault("text_model.embeddings.position_ids", torch.arange(n)[None])
     state.setdefault("text_model.embeddings.token_type_ids", torch.zeros(1, n, dtype=torch.long))
 
 
 def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
-    """The first tokenizer of the right size; an empty one, which would give every text the same ids, is passed over."""
+    """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
     folders = [path, path / "tokenizer"] if path.is_dir() else [path.parent / "tokenizer"]
     folders += [cache_dir / "tokenizer"] if cache_dir is not None else []
     refused = ""

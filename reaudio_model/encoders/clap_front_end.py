@@ -1,4 +1,4 @@
-"""What CLAP hears: a clip of one length as decibels in mel bands, by LAION's constants or by those a model brings along."""
+"""CLAP's front end: log-mel spectrograms of fixed length."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from reaudio_model.common.resample import Samples
 from reaudio_model.common.settings import from_mapping
 
 MIN_POWER = 1e-10
-CONFIG_KEY = "front_end"  # of a ClapConfig whose model does not hear as LAION's do
+CONFIG_KEY = "front_end"  # in a ClapConfig, if the front end differs from LAION's
 
 
 @dataclass(frozen=True)
 class ClapFrontEnd:
-    """The defaults are LAION's (``ClapFeatureExtractor`` with frequency_min 50 and frequency_max 14000; the class default of 0 Hz
-    moves embeddings: cosine 0.986 to 0.995).
+    """Settings of a CLAP front end; the defaults are LAION's.
+
+    That is ``ClapFeatureExtractor`` with frequency_min 50 and frequency_max 14000; the class default of 0 Hz changes embeddings
+    (cosine 0.986 to 0.995).
 
     Attributes:
         sample_rate: Hz. n_samples: of a clip. n_fft, hop: samples. n_mels: bands between f_min and f_max, Hz.
-        normalise: take the level of a clip away first (mean 0, peak 0.5).
+        normalise: to mean 0 and peak 0.5 first.
     """
 
     sample_rate: int = 48_000
@@ -38,7 +40,7 @@ class ClapFrontEnd:
     normalise: bool = False
 
     def fit(self, waveform: Samples) -> Samples:
-        """One length of a clip: its head (never a random crop), or whole repeats and zeros ("repeatpad").
+        """A clip at fixed length: its head (never a random crop), or whole repeats and zeros ("repeatpad").
 
         Args:
             waveform: float32 (n >= 1,), mono, [-1, 1], at ``sample_rate``.
@@ -53,7 +55,7 @@ class ClapFrontEnd:
         return np.pad(repeated, (0, self.n_samples - len(repeated)))
 
     def to_config(self) -> dict[str, Any]:
-        """As it is kept in a ``ClapConfig``, under ``CONFIG_KEY``."""
+        """The value of ``CONFIG_KEY`` in a ``ClapConfig``."""
         return asdict(self)
 
 
@@ -71,7 +73,7 @@ LAION = ClapFrontEnd()
 
 
 class LogMel(nn.Module):
-    """One length -> decibels in Slaney mel bands, in fp32 and in batches; agrees with the library's extractor to 1e-3 dB on noise."""
+    """Log-mel in decibels with Slaney mel bands, fp32, batched; agrees with transformers' extractor to 1e-3 dB on noise."""
 
     window: Tensor
     filters: Tensor

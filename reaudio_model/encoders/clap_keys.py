@@ -1,4 +1,4 @@
-"""LAION's CLAP state dict in the names of transformers' ``ClapModel``, and the configuration its shapes imply."""
+"""Converting LAION's CLAP state dict to transformers' names."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _RENAMES = tuple(
     )
 )
 _FUSION = ("audio_branch.patch_embed.fusion_model.", "audio_branch.patch_embed.mel_conv2d.")
-_HEAD_SIZE = 64  # RoBERTa's; shapes do not tell the number of heads
+_HEAD_SIZE = 64  # RoBERTa's; shapes do not determine the number of heads
 
 
 def strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefix that data-parallel training left on every key."""
+    """Remove the prefix of data-parallel training from every key."""
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
@@ -66,7 +66,7 @@ def config_kwargs(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of ``ClapConfig`` for renamed keys, read from the shapes.
 
     Raises:
-        KeyError: a tensor that every CLAP has is missing.
+        KeyError: a required tensor is missing.
     """
     encoder, text = "audio_model.audio_encoder", "text_model"
     n_stages = _count(state, rf"{encoder}\.layers\.(\d+)\.")

@@ -25,7 +25,7 @@ from reaudio_model.encoders.audio_mae import build_audio_mae
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, ViTModel
 
-# The decoder of pre-training, and a classifier that timm may keep.
+# The decoder of pre-training, and a classifier that timm files may contain.
 _DROPPED = re.compile(r"decoder_|mask_token$|head\.")
 _RENAMES = tuple(
     (re.compile(pattern), replacement)
@@ -50,10 +50,10 @@ _RENAMES = tuple(
 
 
 def rename_audio_mae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """AudioMAE's own keys, which timm shares, or those of a saved ``ViTModel`` -> ``ViTModel`` keys, which stay as they are.
+    """AudioMAE's own keys, which timm shares, or those of a saved ``ViTModel`` -> ``ViTModel`` keys, which are not changed.
 
     The fused query-key-value matrices are split in three. Position embeddings are those of the file: the authors declare
-    their patch grid as 8 x 64 and flatten it as 64 x 8, so a computed table would be another one.
+    their patch grid as 8 x 64 and flatten it as 64 x 8, so a computed table would differ.
     """
     renamed: dict[str, Tensor] = {}
     for key, value in state.items():
@@ -73,10 +73,10 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
     """The AudioMAE encoder from the authors' ``.pth``, from timm's layout (file or folder), or from a ``ViTModel`` folder.
 
     Raises:
-        CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm is another
-            one; the model is conditioned on the pre-trained encoder).
+        CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm differs;
+            the model is conditioned on the pre-trained encoder).
     """
-    # the authors' training code keeps its arguments beside the weights; a Namespace is data and can call nothing
+    # the authors' training code stores its arguments with the weights; a Namespace is data and cannot execute code
     with torch.serialization.safe_globals([argparse.Namespace]):
         state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
     if "fc_norm.weight" in state:
@@ -89,7 +89,7 @@ def load_t5(name: str, *, device: torch.device, allow_download: bool = False) ->
     """A T5 encoder and its tokenizer, from a folder or from the Hugging Face cache (or hub, with ``allow_download``).
 
     Raises:
-        CheckpointError: not there, or not a T5.
+        CheckpointError: missing, or not a T5.
     """
     from safetensors import SafetensorError
     from transformers import AutoTokenizer, T5EncoderModel
@@ -104,6 +104,6 @@ def load_t5(name: str, *, device: torch.device, allow_download: bool = False) ->
     if len(tokenizer) > encoder.config.vocab_size:
         raise CheckpointError(
             f"The tokenizer in {name} has {len(tokenizer)} tokens, its T5 reads {encoder.config.vocab_size}: "
-            "they do not belong together."
+            "they do not match."
         )
     return encoder.eval().requires_grad_(False).to(device), tokenizer

@@ -1,7 +1,9 @@
-"""A tagger of another kind: strided convolutions, a recurrent layer, attention over time (Cakir et al. 2017, arXiv 1702.06286).
+"""A recurrent audio tagger with attention pooling.
 
-It shares neither front end nor architecture with :class:`reaudio_model.encoders.tagger.Tagger`, so that one can
-judge what the other has seen.
+Strided convolutions, a recurrent layer, attention over time (Cakir et al. 2017, arXiv 1702.06286).
+
+It shares neither front end nor architecture with :class:`reaudio_model.encoders.tagger.Tagger`, so that the two give independent
+evaluations.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import MelConfig
 from reaudio_model.encoders.tagger import TaggerOutput
 
-CENTRE, SPREAD = -5.0, 3.0  # of log-mel values of normalised clips, roughly
+CENTRE, SPREAD = -5.0, 3.0  # approximate mean and range of log-mel values of normalised clips
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""A small sound tagger: which of C classes are heard in a clip, with an embedding of it.
+"""A small convolutional audio tagger.
 
-The shape of PANNs' Cnn6/Cnn14 (Kong et al. 2020, arXiv 1912.10211) at any width: log-mel, batch norm over bins, blocks of
+The architecture of PANNs' Cnn6/Cnn14 (Kong et al. 2020, arXiv 1912.10211) at any width: log-mel, batch norm over bins, blocks of
 two 3 x 3 convolutions and 2 x 2 average pooling, mean over frequency, mean plus maximum over time, one hidden layer.
 """
 

@@ -1,4 +1,7 @@
-"""Taggers of both kinds in files: ``config.json`` (architecture, sizes, classes) and ``model.safetensors``."""
+"""Saving and loading taggers.
+
+A folder with ``config.json`` (architecture, sizes, classes) and ``model.safetensors``.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,9 @@ class LoadedTagger(NamedTuple):
 
 
 def new_tagger(architecture: Architecture, n_classes: int) -> Tagger | RecurrentTagger:
-    """A tagger with random weights and the default sizes, which begins by expecting one class in ``n_classes``.
+    """A tagger with random weights and the default sizes, whose initial probability of each class is 1 / ``n_classes``.
 
-    Without that start the first few hundred steps of binary cross-entropy learn nothing else (as in arXiv 1708.02002, section 3.3).
+    Otherwise the first few hundred steps of binary cross-entropy learn only this (arXiv 1708.02002, section 3.3).
     """
     recurrent = architecture == "recurrent"
     tagger = RecurrentTagger(RecurrentConfig(n_classes)) if recurrent else Tagger(TaggerConfig(n_classes))
@@ -72,5 +75,5 @@ def load_tagger(folder: Path, *, device: torch.device, cache_dir: Path | None = 
         return Tagger(plain)
 
     state = load_state_dict(weights_file(folder), cache_dir=cache_dir)
-    built = build(network, state, path=folder, what="a tagger of the sizes its config.json names", device=device)
+    built = build(network, state, path=folder, what="a tagger of the sizes in its config.json", device=device)
     return LoadedTagger(built, classes)

@@ -1,1 +1,4 @@
-"""The bundled miniature world: procedural sound classes, long-tailed splits, captions; nothing is downloaded."""
+"""The bundled miniature world of synthetic sounds.
+
+Procedural sound classes, long-tailed splits and captions; nothing is downloaded.
+"""

@@ -1,4 +1,7 @@
-"""Voices of animals. Each function draws what stays the same through a clip first, then makes its calls."""
+"""Synthesis of animal sounds.
+
+Each function first draws what is constant in a clip, then synthesises the calls.
+"""
 
 from __future__ import annotations
 

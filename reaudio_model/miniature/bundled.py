@@ -1,7 +1,7 @@
-"""The trained weights that come with the package: what is there, whether it is unaltered, and the parts as networks.
+"""The bundled weights of the miniature.
 
-``weights/`` holds one folder a part, float16 safetensors in the layout of the part's own library, and ``manifest.json``: the version
-of the world, the SHA-256 of every file, and a summary of each training run. ``reaudio-model reproduce-miniature`` makes it.
+``weights/`` contains a folder for each part, float16 safetensors in the layout of the part's library, and ``manifest.json``: the version
+of the world, the SHA-256 of every file, and a summary of each training run. ``reaudio-model reproduce-miniature`` writes it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ FORMAT = 1
 FOLDER = Path(__file__).parent / "weights"
 MANIFEST = "manifest.json"
 INDEX = "index"
-# Prompts are compared with the mean of a pair's audio and text vectors: of the first three neighbours of a test clip whose class has two
-# to nine training clips 60 % are of that class, by audio alone (the paper's key) 57 %, by text 61 %; elsewhere the keys agree
+# Prompts are compared with the mean of a pair's audio and text vectors. For test clips of classes with two to nine training clips, 60 % of
+# the first three neighbours have the right class, 57 % with audio only (the paper's key), 61 % with text; for other classes the keys agree
 # (benchmarks/miniature_retrieval.py).
 KEY: Literal["mean"] = "mean"
-STEPS, GUIDANCE = 8, 5.0  # with which bundled systems are evaluated
+STEPS, GUIDANCE = 8, 5.0  # default sampling of bundled systems
 REMEDY = "install the package again, or make the weights with `reaudio-model reproduce-miniature`"
-# Behind the name of a denoiser, later parts of its training: "-follow" teaches those that retrieve to follow what is retrieved,
-# "-more" goes on where a denoiser was still improving.
+# Suffixes of later training runs of a denoiser: "-follow" trains it to use retrieved pairs, "-more" continues if it was still improving.
 FOLLOW, MORE = "-follow", "-more"
 
 
@@ -43,9 +42,9 @@ class Denoiser(NamedTuple):
     Attributes:
         folder: below ``weights/``.
         preset: sizes.
-        retrieval: what it looks at.
-        what: a line for people.
-        later: parts of its training after the first, in order.
+        retrieval: kind of conditioning.
+        what: description in one line.
+        later: suffixes of its training runs after the first, in order.
     """
 
     folder: str
@@ -55,11 +54,11 @@ class Denoiser(NamedTuple):
     later: tuple[str, ...] = ()
 
     def runs(self, name: str) -> tuple[str, ...]:
-        """The training runs of the denoiser of this name, in order; each begins with the weights that the one before left."""
+        """The training runs of the denoiser of this name, in order; each starts from the weights of the previous one."""
         return (name, *(f"{name}{part}" for part in self.later))
 
 
-# Systems by the name they have everywhere; the recipe of each of their runs is miniature-<run>.yaml.
+# Systems by name; the recipe of each of their runs is miniature-<run>.yaml.
 DENOISERS: dict[str, Denoiser] = {
     "re-audioldm-s-none": Denoiser("unet-s-none", "miniature-s", "none", "Re-AudioLDM-S without retrieval", (MORE,)),
     "re-audioldm-s-audio": Denoiser(
@@ -71,7 +70,7 @@ DENOISERS: dict[str, Denoiser] = {
     "re-audioldm-l": Denoiser(
         "unet-l", "miniature-l", "audio+text", "Re-AudioLDM-L, audio and captions of 3 neighbours", (FOLLOW, MORE)
     ),
-    # More training made its loss on validation clips rise, so it has no later part.
+    # More training increased its validation loss, so it has no later run.
     "audioldm": Denoiser(
         "unet-audioldm", "miniature-s", "none", "AudioLDM's conditioning: CLAP alone, trained on CLAP audio vectors"
     ),
@@ -81,7 +80,7 @@ DENOISERS: dict[str, Denoiser] = {
 
 @cache
 def manifest() -> dict[str, Any]:
-    """What ``weights/manifest.json`` says.
+    """Contents of ``weights/manifest.json``.
 
     Raises:
         CheckpointError: it is missing, damaged, or of another version of the world.
@@ -100,7 +99,7 @@ def manifest() -> dict[str, Any]:
 
 @cache
 def part(name: str) -> Path:
-    """The folder of a part ("clap", "vae", "unet-l", ...), its files compared with their SHA-256.
+    """The folder of a part ("clap", "vae", "unet-l", ...), after checking the SHA-256 of its files.
 
     Raises:
         UnknownNameError: no such part.
@@ -117,9 +116,9 @@ def part(name: str) -> Path:
 
 
 def shipped() -> list[str]:
-    """The bundled systems whose weights are there."""
-    there = {path.partition("/")[0] for path in manifest()["files"]}
-    return [name for name, denoiser in DENOISERS.items() if denoiser.folder in there]
+    """The bundled systems with weights."""
+    available = {path.partition("/")[0] for path in manifest()["files"]}
+    return [name for name, denoiser in DENOISERS.items() if denoiser.folder in available]
 
 
 def sizes(name: str) -> ModelConfig:
@@ -144,7 +143,7 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
 
     Raises:
         UnknownNameError: no such system.
-        CheckpointError: weights that are missing, altered, or not among those that come with the package.
+        CheckpointError: weights that are missing, altered, or not in the package.
     """
     import torch
 
@@ -154,7 +153,7 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
     config = sizes(name)
     if name not in shipped():
         raise CheckpointError(
-            f"The package comes without weights of {name} (it has {', '.join(shipped())}): train it with `reaudio-model "
+            f"The package has no weights of {name} (it has {', '.join(shipped())}): train it with `reaudio-model "
             "reproduce-miniature`."
         )
     parts = Parts(
@@ -168,12 +167,12 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
 
 
 def audio_folder(cache_dir: Path | None = None) -> Path:
-    """Where clips of the world are kept once they were synthesised."""
+    """Cache folder of synthesised clips."""
     return (cache_dir or default_cache_dir()) / f"miniature-{WORLD_VERSION}" / "audio"
 
 
 def bundled_index(cache_dir: Path | None = None) -> RetrievalIndex:
-    """The retrieval index of the pool, made with the bundled CLAP; its audio is below :func:`audio_folder` once it is needed.
+    """The retrieval index of the pool, by the bundled CLAP; its audio is written to :func:`audio_folder` when needed.
 
     Raises:
         CheckpointError: missing or altered.

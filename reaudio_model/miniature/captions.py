@@ -1,4 +1,4 @@
-"""Captions in varied templates and a closed vocabulary: which events, in which order, how loud."""
+"""Captions of the miniature: templates and vocabulary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOUDNESS_WORDS: dict[Loudness, tuple[str, ...]] = {
     "medium": (),
     "loud": ("loudly", "nearby", "close by", "very loudly"),
 }
-NAMED_LOUDNESS = 0.6  # share of soft and loud events whose caption says so
+NAMED_LOUDNESS = 0.6  # proportion of soft and loud events whose caption mentions it
 
 # {c}: a clause ("a dog barks"), {p}: a phrase ("a dog barking").
 SINGLE = ("{c}", "{p}", "the sound of {p}", "{p} can be heard", "there is {p}", "a recording of {p}")
@@ -33,9 +33,9 @@ def compose(labels: Sequence[str], loudness: Sequence[Loudness], arrangement: Ar
 
     Args:
         labels: the events' classes, first to last.
-        loudness: of each event; it is named at times (``NAMED_LOUDNESS``), "medium" never.
+        loudness: of each event; mentioned with probability ``NAMED_LOUDNESS``, "medium" never.
         arrangement: only "sequence" uses words of order ("then", "followed", "after", "before").
-        rng: picks wordings and templates.
+        rng: selects wordings and templates.
     """
     wordings = [_pick(rng, BY_LABEL[label].wordings) for label in labels]
     adverbs = [_adverb(level, rng) for level in loudness]
@@ -50,13 +50,13 @@ def compose(labels: Sequence[str], loudness: Sequence[Loudness], arrangement: Ar
 
 
 def words_of(caption: str) -> list[str]:
-    """The words of a caption, commas left out."""
+    """The words of a caption, without commas."""
     return caption.replace(",", " ").split()
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every word that a caption can hold, sorted."""
+    """Every word that can occur in a caption, sorted."""
     texts = [text for sound in CLASSES for wording in sound.wordings for text in wording]
     texts += [template.format(c="", p="") for template in SINGLE]
     texts += [*TOGETHER, *SEQUENCE, *(word for words in LOUDNESS_WORDS.values() for word in words)]
@@ -78,7 +78,7 @@ def class_caption(label: str) -> str:
 
 
 def class_captions(label: str) -> list[str]:
-    """Captions of a class alone in several wordings, :func:`class_caption` first."""
+    """Captions of a single class in several wordings, :func:`class_caption` first."""
     wordings = BY_LABEL[label].wordings
     plain = ("the sound of {p}", "{c}", "{p} can be heard", "a recording of {p}")
     made = [t.format(c=w.clause, p=w.phrase) for w in wordings for t in plain]

@@ -1,6 +1,8 @@
-"""The sound classes of the miniature: AudioSet display names, wordings for captions, synthesiser, training count.
+"""The sound classes of the miniature.
 
-``CLASSES`` is sorted by how often a class is trained on. Look-alikes are spread over the frequencies on purpose, so that rare sounds have
+AudioSet display name, wordings for captions, synthesiser and number of training clips of each.
+
+``CLASSES`` is sorted by number of training clips. Similar sounds have different frequencies on purpose, so that rare sounds have
 frequent neighbours: dog and howl, rain, applause and frying, engine, helicopter and jackhammer, pigeon and owl, typing and tick-tock.
 """
 
@@ -44,9 +46,9 @@ class SoundClass:
     Attributes:
         label: identifier, lower case with underscores.
         name: AudioSet display name.
-        wordings: at least two; no two classes share one.
+        wordings: at least two, none shared by two classes.
         synthesiser: (rng, n) -> float64 (n,) at 16 kHz, of any level.
-        n_train: clips of the train split that carry the label; 0 for a class that is not trained on.
+        n_train: clips of the train split with the label; 0 for a class without training clips.
         regime: whether the class is in the train split, only in the retrieval pool, or in neither.
     """
 

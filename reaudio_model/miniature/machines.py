@@ -1,4 +1,4 @@
-"""Machines: motors, vehicles, alarms, tools and clockwork."""
+"""Synthesis of motors, vehicles, alarms, tools and clockwork."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The miniature world as files: WAV clips and the tables that ``reaudio-model train`` and ``index build`` read."""
+"""Writing the miniature as WAV files and CSV tables."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from reaudio_model.retrieval.records import Pair
 
 AUDIO = "audio"
 FIELDS = ("clip_id", "caption", "audio", "source_id", "split", "labels")
-# Clips of the balanced split: those that encoders and the first judge learn from, those of the second judge, and a few to validate on.
+# Clips of the balanced split for training encoders and the tagger, for training the second tagger, and for validation.
 ENCODER_CLIPS, JUDGE_CLIPS, BALANCED_VALIDATION = 8_000, 6_000, 325
 MORE_CLIPS, FIRST_MORE = 8_000, 15_000  # for CLAP and AudioMAE
 QUIET = Reporter(quiet=True)
 
 
 def tables() -> dict[str, tuple[str, ...]]:
-    """Table -> its clips. ``judge`` shares none with ``encoders`` and ``encoders-more``; no table but ``test`` holds a test clip."""
-    first_judge = ENCODER_CLIPS
+    """Table -> its clips. ``judge`` is disjoint from ``encoders`` and ``encoders-more``; only ``test`` contains test clips."""
+    first_of_judge = ENCODER_CLIPS
     first_validation = ENCODER_CLIPS + JUDGE_CLIPS
     return {
         "train": clip_ids("train"),
@@ -37,7 +37,7 @@ def tables() -> dict[str, tuple[str, ...]]:
         "pool": clip_ids("pool"),
         "encoders": balanced_ids(ENCODER_CLIPS),
         "encoders-more": balanced_ids(MORE_CLIPS, FIRST_MORE),
-        "judge": balanced_ids(JUDGE_CLIPS, first_judge),
+        "judge": balanced_ids(JUDGE_CLIPS, first_of_judge),
         "balanced-val": balanced_ids(BALANCED_VALIDATION, first_validation),
     }
 
@@ -45,20 +45,20 @@ def tables() -> dict[str, tuple[str, ...]]:
 def write_tables(
     folder: Path, names: Sequence[str], *, limit: int = 0, jobs: int = 2, progress: Reporter = QUIET
 ) -> dict[str, Path]:
-    """Write some of :func:`tables` as CSV, and the clips they name as 16-bit WAV below ``audio/``; what is there is kept.
+    """Write some of :func:`tables` as CSV, and their clips as 16-bit WAV in ``audio/``; existing files are kept.
 
     Args:
-        folder: of this world version; another version's is refused.
+        folder: new, or of this world version.
         names: of the tables.
         limit: clips of each table; 0 for all.
         jobs: processes that synthesise.
-        progress: is told of every clip.
+        progress: reports every clip.
 
     Returns:
         Name -> table, in the layout of :func:`reaudio_model.retrieval.pairs.read_pairs` with a column "labels" (";" between them).
 
     Raises:
-        ReaudioError: ``folder`` holds another version of the world, or cannot be written.
+        ReaudioError: ``folder`` has another version of the world, or cannot be written.
     """
     _claim(folder)
     wanted = {name: tables()[name][: limit or None] for name in names}
@@ -68,7 +68,7 @@ def write_tables(
 
 
 def write_clips(folder: Path, ids: Sequence[str], *, jobs: int = 2, progress: Reporter = QUIET) -> dict[str, Path]:
-    """The clips as ``<clip_id>.wav``; files that are there are kept, since a clip never changes within a world version.
+    """The clips as ``<clip_id>.wav``; existing files are kept, since clips do not change within a world version.
 
     Raises:
         ReaudioError: no such clip, or the folder cannot be written.
@@ -99,7 +99,7 @@ def _write_chunk(folder: Path, ids: Sequence[str]) -> int:
 
 
 def pair(clip_id: str, audio: Path | None = None) -> Pair:
-    """A clip as a pair of a retrieval set. Clips of the world are recordings of their own; the pool counts as training material."""
+    """A clip as a pair of a retrieval set. Each clip is its own recording; pool clips are training material."""
     spec = describe(original(clip_id))
     return Pair(
         clip_id,
@@ -116,7 +116,7 @@ def _claim(folder: Path) -> None:
     if not mark.exists():
         atomic_write(mark, text.encode())
     elif mark.read_text() != text:
-        raise ReaudioError(f"{folder} holds {mark.read_text().strip()}, not {WORLD_VERSION}: choose another folder.")
+        raise ReaudioError(f"{folder} contains {mark.read_text().strip()}, not {WORLD_VERSION}: choose another folder.")
 
 
 def _write_table(path: Path, ids: Sequence[str]) -> Path:

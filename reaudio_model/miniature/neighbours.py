@@ -1,4 +1,7 @@
-"""What bundled systems retrieve: the nearest clips of the pool, synthesised when they are needed, and their tokens."""
+"""Retrieval from the miniature's pool.
+
+The nearest clips, synthesised when needed, and their stored tokens.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ QUIET = Reporter(quiet=True)
 
 
 class Stored(NamedTuple):
-    """index_folder, features_folder: for a ``GenerateRequest``; both None for a system that retrieves nothing."""
+    """index_folder, features_folder: for a ``GenerateRequest``; both None without retrieval."""
 
     index_folder: Path | None
     features_folder: Path | None
@@ -30,15 +33,15 @@ class Stored(NamedTuple):
 def ask_pool(
     prompts: Sequence[Pair], k: int, clap: Clap, *, cache_dir: Path | None = None, jobs: int = 2, progress: Reporter = QUIET
 ) -> Answer:
-    """The k pairs of the pool that are nearest to each prompt, their audio on disk, as bundled systems ask for them.
+    """The k nearest pairs of the pool for each prompt, with audio on disk, as bundled systems retrieve them.
 
     Args:
         prompts: clip_id and caption of each.
         k: 1 or more.
         clap: the bundled one.
-        cache_dir: where synthesised clips are kept; None is the user's cache.
+        cache_dir: for synthesised clips; None is the user's cache.
         jobs: processes that synthesise.
-        progress: is told of every clip synthesised.
+        progress: reports every synthesised clip.
     """
     index = bundled.bundled_index(cache_dir)
     vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()
@@ -57,12 +60,12 @@ def store_neighbours(
     jobs: int = 2,
     progress: Reporter = QUIET,
 ) -> Stored:
-    """Tokens of what ``pipeline``, a bundled system, will retrieve for the prompts, computed once and kept in the cache.
+    """Cache the tokens of the pairs that ``pipeline``, a bundled system, will retrieve for the prompts.
 
     Args:
-        pipeline: of :func:`bundled.load_bundled`.
+        pipeline: from :func:`bundled.load_bundled`.
         prompts: clip_id and caption of each.
-        k: pairs used; None takes the model's own, 0 retrieves nothing.
+        k: pairs used; None uses the model's own, 0 disables retrieval.
         cache_dir, jobs, progress: see :func:`ask_pool`.
     """
     from reaudio_model.conditioning.features import build_features

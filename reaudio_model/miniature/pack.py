@@ -1,4 +1,7 @@
-"""Finished runs -> the weights that come with the package: float16, hashed, with the retrieval index and a summary of each run."""
+"""Packing trained weights for the package.
+
+float16 weights with hashes, the retrieval index and a summary of each run.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ SHARED = {
     "clap": "clap/clap", "t5": "t5/t5", "audio_mae": "audio-mae/audio_mae", "tagger": "tagger/tagger", "judge": "judge/tagger",
     "vae": "vae-decoder/vae", "vocoder": "vocoder/vocoder",
 }  # fmt: skip
-UNUSED = ("decoder.", "lm_head.")  # of T5, whose encoder alone is used
+UNUSED = ("decoder.", "lm_head.")  # of T5: only its encoder is used
 LOGS = ("train", "validation")
 
 
 def pack(folder: Path, target: Path, *, device: str = "cpu", jobs: int = 2, reporter: Reporter | None = None) -> Path:
-    """Write ``target`` anew from the runs in ``folder``; the manifest last. Denoisers that are not finished are left out, with a note.
+    """Write ``target`` from the runs in ``folder``, the manifest last. Unfinished denoisers are left out, with a note.
 
     Raises:
         CheckpointError: the run of a part that every system needs is not finished.
@@ -66,7 +69,7 @@ def _manifests(folder: Path) -> list[Path]:
 
 def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
     if not source.is_dir():
-        raise CheckpointError(f"{source} is not there: its training run is not finished.")
+        raise CheckpointError(f"{source} is missing: its training run is not finished.")
     shutil.rmtree(target, ignore_errors=True)
     for path in sorted(source.iterdir()):
         if path.suffix == ".safetensors":
@@ -74,7 +77,7 @@ def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
             atomic_write(target / path.name, save(kept, {"format": "pt"}))
         elif path.suffix == ".json":
             settings = json.loads(path.read_text(encoding="utf-8"))
-            settings.pop("_name_or_path", None)  # where the training began: a path of the machine
+            settings.pop("_name_or_path", None)  # a path of the machine
             atomic_write(target / path.name, (json.dumps(settings, indent=2) + "\n").encode())
 
 
@@ -83,7 +86,7 @@ def _half(value: Tensor) -> Tensor:
 
 
 def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> None:
-    """The pool's vectors by the packed CLAP. No audio paths are kept: the clips are synthesised where they are needed."""
+    """The pool's vectors by the packed CLAP, without audio paths: clips are synthesised when needed."""
     from reaudio_model.common.inference import open_device
     from reaudio_model.encoders.clap import load_clap
     from reaudio_model.retrieval.embedding import clap_embedders, embed_pairs
@@ -98,7 +101,7 @@ def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> N
 
 
 def summary(run: Path) -> dict[str, Any]:
-    """What a run was asked to do and how it ended: settings without paths, and the last row of each log."""
+    """Settings of a run, without paths, and the last row of each log."""
     config = json.loads((run / MANIFEST).read_text(encoding="utf-8"))["config"]
     kept = {
         name: config[name] for name in ("part", "loop", "model", "vae", "vocoder", "diffusion", "tagger") if name in config

@@ -1,4 +1,7 @@
-"""Voices of people, and ``voice``: the call that people and animals share. What stays the same through a clip is drawn first."""
+"""Synthesis of human sounds.
+
+``voice`` also serves animals. What is constant in a clip is drawn first.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The miniature's weights from nothing: the world as files, every network trained by its recipe, and the result packed.
+"""Reproducing the miniature's weights.
 
-Stages run one after the other, and each goes on where it was when the command is given again. ``Scale.micro`` walks the same path with
-a few clips and steps, for tests; its weights mean nothing.
+Writes the clips, trains every network by its recipe, and packs the result.
+
+Stages run one after the other, and each resumes when the command is repeated. ``MICRO`` runs every stage with a few clips and steps, for
+tests; its weights are useless.
 """
 
 from __future__ import annotations
@@ -10,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature import materials
 from reaudio_model.miniature.bundled import DENOISERS
-from reaudio_model.miniature.stages import LEFT_AT, Stage, stages, trained_in
+from reaudio_model.miniature.stages import PART_OF_RUN, Stage, stages, trained_in
 
 WORLD = "world"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the recipe is done. clips: of each table, 0 for all; overrides: settings on top of every recipe."""
+    """Size of a reproduction. clips: of each table, 0 for all; overrides: of the settings of every recipe."""
 
     clips: int = 0
     overrides: tuple[str, ...] = ()
@@ -31,17 +34,17 @@ MICRO = Scale(12, ("loop.steps=2", "loop.batch_size=2", "loop.warmup=0", "loop.c
 
 
 def reproduce(
-    folder: Path, *, weights: Path | None = None, scale: Scale = FULL, device: str = "auto", jobs: int = 2,
+    folder: StrPath, *, weights: StrPath | None = None, scale: Scale = FULL, device: str = "auto", jobs: int = 2,
     reporter: Reporter | None = None,
 ) -> Path:  # fmt: skip
-    """Train everything below ``folder`` and pack it.
+    """Train everything in ``folder`` and pack the weights.
 
     Args:
-        folder: of the runs; a killed call goes on there.
-        weights: where the packed weights go; None is ``folder/weights``. The package reads its own folder, ``bundled.FOLDER``.
-        scale: all of it, or a walk through.
+        folder: of the runs; an interrupted call resumes there.
+        weights: folder of the packed weights; None is ``folder/weights``. The package reads its own folder, ``bundled.FOLDER``.
+        scale: ``FULL``, or ``MICRO`` for tests.
         device: "auto", "cpu" or "cuda".
-        jobs: processes that synthesise.
+        jobs: processes for synthesis.
         reporter: of progress; None shows nothing.
 
     Returns:
@@ -53,7 +56,7 @@ def reproduce(
     from reaudio_model.miniature.pack import pack
     from reaudio_model.miniature.skeletons import write_clap, write_t5
 
-    reporter = reporter or Reporter(quiet=True)
+    folder, reporter = as_path(folder), reporter or Reporter(quiet=True)
     needed = sorted({table for stage in stages() for table in (*stage.tables, stage.validation)} | {"pool"})
     materials.write_tables(folder / WORLD, needed, limit=scale.clips, jobs=jobs, progress=reporter)
     for name, write in (("clap", write_clap), ("t5", write_t5)):
@@ -62,7 +65,7 @@ def reproduce(
     for stage in stages():
         if not run_stage(folder, stage, scale, device, reporter):
             return folder
-    return pack(folder, weights or folder / "weights", device=device, jobs=jobs, reporter=reporter)
+    return pack(folder, as_path(weights or folder / "weights"), device=device, jobs=jobs, reporter=reporter)
 
 
 def run_stage(folder: Path, stage: Stage, scale: Scale, device: str, reporter: Reporter) -> bool:
@@ -78,15 +81,15 @@ def run_stage(folder: Path, stage: Stage, scale: Scale, device: str, reporter: R
 
 
 def stage_overrides(folder: Path, stage: Stage, scale: Scale) -> Sequence[str]:
-    """What a recipe leaves open: tables, parts, and caches that runs with the same encoders share."""
+    """Settings that recipes leave open: tables, parts, and caches shared by runs with the same encoders."""
     world = folder / WORLD
     pairs = ", ".join(f"{world / table}.csv" for table in stage.tables)
     found = [f"data.pairs=[{pairs}]", f"data.validation=[{world / stage.validation}.csv]"]
     if stage.part in ("clap", "t5"):
         found += ["from_scratch=true", f"parts.{stage.part}={folder / f'skeleton-{stage.part}'}"]
-    found += [f"parts.{name}={folder / LEFT_AT[name]}" for name in stage.needs]
-    if stage.begins:
-        found.append(f"parts.{Path(stage.begins).name}={folder / stage.begins}")
+    found += [f"parts.{name}={folder / PART_OF_RUN[name]}" for name in stage.needs]
+    if stage.starts_from:
+        found.append(f"parts.{Path(stage.starts_from).name}={folder / stage.starts_from}")
     if stage.part == "diffusion":
         kind = DENOISERS[trained_in(stage.name)].retrieval.replace("+", "-")
         found.append(f"data.cache={folder / f'cache-{kind}-{stage.tables[-1]}'}")  # other tables, another cache

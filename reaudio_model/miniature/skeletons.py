@@ -1,4 +1,7 @@
-"""CLAP and T5 of the miniature before training: sizes, tokenizers of its closed vocabulary, and random weights."""
+"""Untrained CLAP and T5 of the miniature.
+
+Sizes, tokenizers of the closed vocabulary, and random weights.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ from reaudio_model.miniature.captions import vocabulary
 
 N_SENTINELS = 10
 MAX_WORDS = 64
-# 2.55 s make the 256 frames that the audio encoder folds into 128 x 128; the last 10 ms are not heard.
+# 2.55 s are the 256 frames that the audio encoder folds into 128 x 128; the last 10 ms are not used.
 FRONT_END = ClapFrontEnd(
     sample_rate=16_000, n_samples=40_800, n_fft=512, hop=160, n_mels=64, f_min=50.0, f_max=7_900.0, normalise=True
 )
 
 
 def clap_tokenizer() -> Any:
-    """Words of :func:`captions.vocabulary` with RoBERTa's special tokens; case and punctuation do not count."""
+    """Words of :func:`captions.vocabulary` with RoBERTa's special tokens; case and punctuation are ignored."""
     return _tokenizer(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<s> $A </s>", [], bos_token="<s>", mask_token="<mask>")
 
 
@@ -50,7 +53,7 @@ def _tokenizer(specials: list[str], template: str, sentinels: list[str], **names
 
 
 def write_clap(folder: Path, seed: int = 0) -> Path:
-    """A ``ClapModel`` folder: HTSAT on 128 x 128, a two-layer RoBERTa, 128 dimensions in common."""
+    """A ``ClapModel`` folder: HTSAT on 128 x 128, a two-layer RoBERTa, 128 dimensions."""
     torch.manual_seed(seed)
     tokenizer = clap_tokenizer()
     config = ClapConfig(
@@ -74,7 +77,7 @@ def write_clap(folder: Path, seed: int = 0) -> Path:
 
 
 def write_t5(folder: Path, seed: int = 0) -> Path:
-    """A folder of a T5 with two layers on either side."""
+    """A T5 folder with two encoder and two decoder layers."""
     torch.manual_seed(seed)
     tokenizer = t5_tokenizer()
     config = T5Config(

@@ -15,10 +15,10 @@ class Stage(NamedTuple):
 
     Attributes:
         name: its folder.
-        part, recipe: what is trained and how.
+        part, recipe: the trained part and its configuration.
         tables, validation: its clips.
-        needs: parts it reads.
-        begins: below the folder of all runs, the weights of the part that it goes on with; "" begins with random ones.
+        needs: frozen parts it uses.
+        starts_from: initial weights of the part, relative to the folder of all runs; "" for random ones.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Stage(NamedTuple):
     tables: tuple[str, ...]
     validation: str
     needs: tuple[str, ...] = ()
-    begins: str = ""
+    starts_from: str = ""
 
 
-# Name of a part in ``parts`` of a configuration -> where the run of that part leaves it.
-LEFT_AT = {
+# Name of a part in ``parts`` of a configuration -> folder of its run that has it.
+PART_OF_RUN = {
     "clap": "clap/clap",
     "audio_mae": "audio-mae/audio_mae",
     "t5": "t5/t5",
@@ -46,7 +46,7 @@ _ENCODERS = ("encoders", "encoders-more")
 _TRAIN = ("train", "train-varied")
 
 
-_READ = ("clap", "audio_mae", "t5", "vae")
+_FROZEN = ("clap", "audio_mae", "t5", "vae")
 
 
 def stages() -> tuple[Stage, ...]:
@@ -58,8 +58,8 @@ def stages() -> tuple[Stage, ...]:
         Stage("tagger", "tagger", "miniature-tagger", ("encoders",), "balanced-val"),
         Stage("judge", "tagger", "miniature-judge", ("judge",), "balanced-val"),
         Stage("vae", "vae", "miniature-vae", _TRAIN, "val"),
-        Stage("vae-texture", "vae", "miniature-vae-texture", _TRAIN, "val", begins="vae/vae"),
-        Stage("vae-decoder", "vae", "miniature-vae-decoder", _TRAIN, "val", begins="vae-texture/vae"),
+        Stage("vae-texture", "vae", "miniature-vae-texture", _TRAIN, "val", starts_from="vae/vae"),
+        Stage("vae-decoder", "vae", "miniature-vae-decoder", _TRAIN, "val", starts_from="vae-texture/vae"),
         Stage("vocoder", "vocoder", "miniature-vocoder", _TRAIN, "val"),
     )
     runs = [kind.runs(name) for name, kind in DENOISERS.items()]
@@ -68,8 +68,8 @@ def stages() -> tuple[Stage, ...]:
 
 def _denoiser(run: str, before: str | None) -> Stage:
     tables = ("train",) if run.endswith(FOLLOW) else _TRAIN
-    begins = "" if before is None else f"{before}/unet"
-    return Stage(run, "diffusion", f"miniature-{run}", tables, "val", _READ, begins)
+    starts_from = "" if before is None else f"{before}/unet"
+    return Stage(run, "diffusion", f"miniature-{run}", tables, "val", _FROZEN, starts_from)
 
 
 def trained_in(run: str) -> str:

@@ -1,7 +1,9 @@
-"""The parts every miniature sound is made of: contours, harmonic stacks, noise, filters, strikes, repetition, distance.
+"""Building blocks of the miniature's sounds.
 
-Everything is float64 (n,) at ``SAMPLE_RATE`` and random only through the Generator passed in. Only uniform draws and choices are
-taken from it: their streams are the simplest NumPy has. The last-bit differences of sine and FFT between machines vanish when a
+Contours, harmonics, noise, filters, strikes, repetition and distance.
+
+Signals are float64 (n,) at ``SAMPLE_RATE``. All randomness comes from the Generator argument, from which only uniform draws and choices
+are taken: their streams are NumPy's simplest. The last-bit differences of sine and FFT between machines vanish when a
 clip is rounded to 16 bits (``world.render``).
 """
 

@@ -1,4 +1,4 @@
-"""Weather, water, fire, struck and broken things."""
+"""Synthesis of weather, water, fire, struck and breaking objects."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Training clips played slower and faster: more sounds to learn from than the long tail has, and none of another class.
+"""Training clips at other speeds.
 
-A denoiser may learn 2,936 clips by heart before it learns to follow what is retrieved. Clip ``<id>@slow`` is train clip ``<id>`` at
-0.65 to 0.9 of its speed, ``<id>@fast`` at 1.1 to 1.4, as a tape would play it; pitch and tempo move together. Caption, labels and
-recording stay those of the original, so that neither retrieves the other.
+They augment the long tail: a denoiser may memorise 2,936 clips before it learns to use retrieved pairs. Clip ``<id>@slow`` is train
+clip ``<id>`` at 0.65 to 0.9 of its speed, ``<id>@fast`` at 1.1 to 1.4, like a tape; pitch and tempo change together. Caption, labels and
+recording are those of the original, so that neither retrieves the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reaudio_model.miniature.world import CLIP_SAMPLES, clip_ids, render
 
 SPEEDS = {"slow": (0.65, 0.9), "fast": (1.1, 1.4)}
 MARK = "@"
-JOINT = 800  # samples over which the end of a clip that became too short fades into its beginning
+JOINT = 800  # samples of the cross-fade from the end of a clip that became too short to its beginning
 
 
 def varied_ids() -> tuple[str, ...]:
@@ -28,12 +28,12 @@ def varied_ids() -> tuple[str, ...]:
 
 
 def original(clip_id: str) -> str:
-    """The id of the clip of the world that a clip was made from; its own where it is one itself."""
+    """The id of the unvaried clip; the id itself if it has no mark."""
     return clip_id.partition(MARK)[0]
 
 
 def speed(clip_id: str) -> float:
-    """How fast a clip is played: 1 is as it was, 2 an octave higher; in hundredths, for which resampling is quick.
+    """Playback speed of a clip: 1 is the original, 2 an octave higher; in hundredths, for fast resampling.
 
     Depends on the id alone.
 
@@ -51,9 +51,9 @@ def speed(clip_id: str) -> float:
 
 
 def render_varied(clip_id: str) -> npt.NDArray[np.float32]:
-    """The sound of a clip of the world, or of one that was made from it; see :func:`reaudio_model.miniature.world.render`.
+    """The sound of a clip, varied or not; see :func:`reaudio_model.miniature.world.render`.
 
-    A faster clip ends early and goes on from its own beginning.
+    A faster clip ends early and continues with its beginning.
 
     Raises:
         ReaudioError: no such clip.

@@ -1,14 +1,15 @@
-"""The miniature world: which clips there are, what happens in each, and its sound, all computed from the clip's id.
+"""Clips of the miniature: splits, events and sound.
+
+Everything is computed from the clip's id.
 
 Splits (no two share a clip):
 
-- ``train``: the long tail. ``SoundClass.n_train`` clips carry each label; some hold one event, others two or three.
-- ``val``: classes that are trained on. ``test``: every class equally often, those never trained on included.
-- ``pool``: what may be retrieved: all of ``train``, and clips of the classes that are in the pool only.
-- ``balanced``: any number of clips, every class equally often (``balanced_ids``), for networks that stand for
-  ones pre-trained on everything.
+- ``train``: the long tail. ``SoundClass.n_train`` clips have each label; clips have one, two or three events.
+- ``val``: classes with training clips. ``test``: every class equally often, including those without training clips.
+- ``pool``: the retrieval set: all of ``train``, and clips of the classes that are in the pool only.
+- ``balanced``: any number of clips, every class equally often (``balanced_ids``), for networks that represent pre-trained ones.
 
-A clip depends on ``WORLD_VERSION``, its id and nothing else. Change a sound, a caption or a count, and the version must change.
+A clip depends only on ``WORLD_VERSION`` and its id. A change of a sound, a caption or a count requires a new version.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ CLIP_SAMPLES = 40_960  # 2.56 s
 Split = Literal["train", "val", "test", "pool"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "pool")
 
-SCENE_SIZES = (0.65, 0.27, 0.08)  # share of train clips begun with one, two and three events
-BALANCED_SCENES = 0.35  # share of balanced clips with more than one event
-POOL_SINGLES, POOL_IN_SCENES = 12, 4  # clips per class that is only in the pool
+SCENE_SIZES = (0.65, 0.27, 0.08)  # proportions of train clips planned with one, two and three events
+BALANCED_SCENES = 0.35  # proportion of balanced clips with more than one event
+POOL_SINGLES, POOL_IN_SCENES = 12, 4  # clips of each class that is only in the pool
 VAL_SINGLES, VAL_IN_SCENES = 2, 1  # per trained class
 TEST_SINGLES, TEST_IN_SCENES = 4, 1  # per class
 
 PEAKS: dict[Loudness, tuple[float, float]] = {"soft": (0.06, 0.15), "medium": (0.25, 0.45), "loud": (0.6, 0.9)}
 DISTANCES: dict[Loudness, tuple[float, float]] = {"soft": (0.4, 1.0), "medium": (0.1, 0.6), "loud": (0.0, 0.3)}
 QUIETEST_ROOM = 0.001  # peak of the background noise
-LOUDEST_ROOM = 0.35  # the same, as a share of the softest event's peak
+LOUDEST_ROOM = 0.35  # the same, relative to the softest event's peak
 FULL_SCALE = 0.95  # louder mixtures are scaled down to this peak
 
 
@@ -53,7 +54,7 @@ class Event:
 
     Attributes:
         label: its class.
-        start_s, duration_s: where it lies in the clip.
+        start_s, duration_s: position in the clip.
         loudness: as captions name it.
         peak: its level in the mixture, full scale 1.
         distance: 0 (near) to 1 (far: duller, with echoes).
@@ -69,9 +70,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """What is in a clip.
+    """Contents of a clip.
 
-    ``labels`` and ``events`` run from first to last, and a label occurs once; ``split`` is train, val, test, pool or balanced.
+    ``labels`` and ``events`` are in order of time, and labels are distinct; ``split`` is train, val, test, pool or balanced.
     """
 
     clip_id: str
@@ -94,12 +95,12 @@ def clip_ids(split: Split) -> tuple[str, ...]:
 
 
 def balanced_ids(count: int, first: int = 0) -> tuple[str, ...]:
-    """``count`` clips of the endless balanced split; clip i is about class i modulo the number of classes."""
+    """``count`` clips of the unlimited balanced split; clip i has class i modulo the number of classes."""
     return tuple(f"balanced-{index:06d}" for index in range(first, first + count))
 
 
 def train_counts() -> dict[str, int]:
-    """Label -> number of train clips that carry it; 0 for classes that are not trained on."""
+    """Label -> number of train clips with it; 0 for classes without training clips."""
     return {sound.label: sound.n_train for sound in CLASSES}
 
 
@@ -120,7 +121,7 @@ def regime(label: str) -> Regime:
 
 @cache
 def describe(clip_id: str) -> ClipSpec:
-    """What is in a clip and what its caption says.
+    """Contents and caption of a clip.
 
     Raises:
         ReaudioError: no such clip.
@@ -139,7 +140,7 @@ def describe(clip_id: str) -> ClipSpec:
 def render(clip_id: str) -> npt.NDArray[np.float32]:
     """The sound of a clip: float32 (40960,), mono, 16 kHz, peak at most 0.95, on the 16-bit grid (multiples of 2**-15).
 
-    Rounding makes the result equal to the bit on any machine: what sine and FFT differ by is ten orders smaller than a step.
+    Rounding makes the result bit-identical on every machine: differences of sine and FFT are ten orders smaller than a step.
 
     Raises:
         ReaudioError: no such clip.
@@ -183,7 +184,7 @@ def _slots(rng: np.random.Generator, arrangement: Arrangement, count: int) -> li
 
 
 def _rng(clip_id: str, purpose: str) -> np.random.Generator:
-    """A stream of its own for each clip and purpose. PCG64 by name: what ``default_rng`` means may change."""
+    """A separate stream for each clip and purpose. PCG64 explicitly, because ``default_rng`` may change."""
     digest = hashlib.sha256(f"miniature {WORLD_VERSION}/{clip_id}/{purpose}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
@@ -204,7 +205,7 @@ def _look_up(clip_id: str) -> tuple[str, tuple[str, ...]]:
 def _balanced_labels(clip_id: str, index: int) -> tuple[str, ...]:
     rng = _rng(clip_id, "labels")
     size = int(rng.integers(2, 4)) if rng.random() < BALANCED_SCENES else 1
-    # Distinct others: steps around the circle of classes, then a place for the clip's own class among them.
+    # Distinct others: steps around the circle of classes; then the clip's own class is inserted among them.
     steps = rng.permutation(len(CLASSES) - 1)[: size - 1] + 1
     labels = [CLASSES[(index + int(step)) % len(CLASSES)].label for step in steps]
     labels.insert(int(rng.integers(size)), CLASSES[index % len(CLASSES)].label)
@@ -229,16 +230,16 @@ def _plan(split: Split) -> tuple[tuple[str, ...], ...]:
 
 
 def _group(
-    rng: np.random.Generator, tokens: Sequence[str], shares: tuple[float, float, float]
+    rng: np.random.Generator, tokens: Sequence[str], proportions: tuple[float, float, float]
 ) -> tuple[tuple[str, ...], ...]:
-    """Deal shuffled tokens into clips of one, two or three different labels; a clip that would repeat a label stays smaller."""
-    waiting = [tokens[i] for i in rng.permutation(len(tokens))]
+    """Group shuffled labels into clips of one, two or three different ones; a clip that would repeat a label is smaller."""
+    remaining = [tokens[i] for i in rng.permutation(len(tokens))]
     clips = []
-    while waiting:
+    while remaining:
         draw = rng.random()
-        size = 1 + (draw >= shares[0]) + (draw >= shares[0] + shares[1])
-        labels = [waiting.pop()]
-        while len(labels) < size and waiting and waiting[-1] not in labels:
-            labels.append(waiting.pop())
+        size = 1 + (draw >= proportions[0]) + (draw >= proportions[0] + proportions[1])
+        labels = [remaining.pop()]
+        while len(labels) < size and remaining and remaining[-1] not in labels:
+            labels.append(remaining.pop())
         clips.append(tuple(labels))
     return tuple(clips)

@@ -1,1 +1,1 @@
-"""The Re-AudioLDM pipeline: assembly, calls and generation of files."""
+"""The Re-AudioLDM pipeline: loading, sampling, writing files."""

@@ -1,4 +1,4 @@
-"""Several candidates of a prompt: their seeds and the choice."""
+"""Several candidates of a prompt: seeds and selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request of a generation."""
+"""Request of :func:`generate_to_files`."""
 
 from __future__ import annotations
 

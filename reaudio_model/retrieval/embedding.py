@@ -1,4 +1,7 @@
-"""CLAP vectors of many pairs: in batches, files that cannot be read set aside, and resumed after a kill."""
+"""CLAP embeddings of a retrieval set, resumable.
+
+Unreadable files are left out and listed.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,18 @@ if TYPE_CHECKING:
     from reaudio_model.encoders.clap import Clap
 
 _LOG = logging.getLogger(__name__)
-PARTS_VERSION = 1  # raise when what is kept of a batch changes
+PARTS_VERSION = 1  # increase when the stored format changes
 EmbedAudio = Callable[[Sequence[Path]], npt.ArrayLike]
 EmbedText = Callable[[Sequence[str]], npt.ArrayLike]
 
 
 class Embedders(NamedTuple):
-    """How a set is embedded.
+    """Embedding functions of a retrieval set.
 
     Attributes:
-        audio: files -> float (n, d), unit norm; raises AudioError if it cannot read one of them.
+        audio: files -> float (n, d), unit norm; raises AudioError for an unreadable file.
         text: captions -> float (n, d), unit norm.
-        sha256: identity of the CLAP behind both.
+        sha256: identity of the CLAP.
     """
 
     audio: EmbedAudio
@@ -52,7 +55,7 @@ class EmbeddedPairs(NamedTuple):
 
 
 def clap_embedders(clap: Clap, jobs: int = 1) -> Embedders:
-    """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; its head counts."""
+    """Embedders of a CLAP. Audio is decoded in ``jobs`` threads, mixed to mono and resampled; only its head is used."""
 
     def audio(paths: Sequence[Path]) -> Vectors:
         waveforms = []
@@ -78,17 +81,17 @@ def embed_pairs(
     parts: Path | None = None,
     progress: Reporter | None = None,
 ) -> EmbeddedPairs:
-    """The vectors of ``pairs``.
+    """Embed ``pairs``.
 
     Args:
-        pairs: with their files.
+        pairs: with audio files.
         embedders: of files and captions.
         batch_size: pairs at a time.
-        parts: folder where finished batches are kept; with it a killed call goes on where it was.
-        progress: where to show it; None shows nothing.
+        parts: folder for finished batches; with it an interrupted call resumes.
+        progress: reporter of progress; None shows nothing.
 
     Raises:
-        ReaudioError: a batch size below 1, a pair without a file, none with readable audio, or vectors that do not fit.
+        ReaudioError: a batch size below 1, a pair without a file, none with readable audio, or invalid vectors.
     """
     if batch_size < 1:
         raise ReaudioError(f"--batch-size must be 1 or more, not {batch_size}.")
@@ -134,14 +137,14 @@ class _Part(NamedTuple):
 
 
 def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
-    """A batch from its file in ``parts``, or computed and kept there."""
+    """A batch from its file in ``parts``, or computed and stored there."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
 
     if parts is None:
         return _embed(batch, embedders)
     path = parts / f"{canonical_sha256([PARTS_VERSION, embedders.sha256, batch.identity()])}.safetensors"
-    with suppress(FileNotFoundError, SafetensorError):  # a damaged part is made again
+    with suppress(FileNotFoundError, SafetensorError):  # a damaged part is computed again
         return _Part(**load_file(path))
     part = _embed(batch, embedders)
     with atomic_path(path) as temporary:
@@ -160,7 +163,7 @@ def _embed(batch: _Batch, embedders: Embedders) -> _Part:
 
 
 def _embed_one_by_one(paths: Sequence[Path], embedders: Embedders, out: Vectors) -> npt.NDArray[np.bool_]:
-    """Fills the rows of ``out`` whose files can be read; returns which these are."""
+    """Fill the rows of ``out`` with readable files; returns a mask of these rows."""
     readable = np.zeros(len(paths), bool)
     for row, path in enumerate(paths):
         try:
@@ -174,6 +177,6 @@ def _embed_one_by_one(paths: Sequence[Path], embedders: Embedders, out: Vectors)
 def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
-    except OSError:  # found out, and reported, when it is decoded
+    except OSError:  # reported when it is decoded
         return -1, -1
     return stat.st_size, stat.st_mtime_ns

@@ -1,4 +1,7 @@
-"""What a query may not retrieve: its own clip, its recording, its caption, and what is too like it."""
+"""Pairs that a query may not retrieve.
+
+Its own clip, its recording, its caption, and similar pairs.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from reaudio_model.retrieval.records import Pair
 
 @dataclass(frozen=True)
 class Exclusion:
-    """What a query may not retrieve.
+    """Pairs that a query may not retrieve.
 
     Attributes:
         self_: the pair with the query's clip_id.
-        same_source: pairs cut from the query's recording (the same source_id; "" is nobody's).
-        identical_caption: pairs with the query's caption, whatever the case, punctuation and spaces.
+        same_source: pairs cut from the query's recording (the same source_id, unless it is "").
+        identical_caption: pairs with the query's caption, ignoring case, punctuation and spaces.
         min_similarity_text: pairs whose caption has at least this cosine with the query's vector; None excludes none.
         min_similarity_audio: pairs whose audio has at least this cosine with the query's own audio; None excludes none.
     """
@@ -34,15 +37,14 @@ class Exclusion:
     min_similarity_audio: float | None = None
 
 
-NOTHING_EXCLUDED = Exclusion(self_=False, same_source=False)  # the paper's evaluation, as far as it says
+NOTHING_EXCLUDED = Exclusion(self_=False, same_source=False)  # as far as stated, the paper's evaluation
 
 
 @dataclass(frozen=True, eq=False)
 class QueryBatch:
-    """Vectors to search with, and what is known of each for exclusion.
+    """Query vectors, and what exclusions need of each query.
 
-    A query without a clip_id is no clip of the set, and one without a source_id no recording's: leave these empty for
-    free prompts. Captions and audio are needed by the exclusions that look at them.
+    Leave clip_ids and source_ids empty for free prompts. Captions and audio are needed by the exclusions that compare them.
 
     Attributes:
         vectors: float (B, d), unit norm: CLAP text embeddings.
@@ -58,7 +60,7 @@ class QueryBatch:
 
 
 class ExclusionRules:
-    """Decides exclusions among the pairs of an index. text, audio: float32 (n, d), unit norm, of the n pairs."""
+    """Applies exclusions to the pairs of an index. text, audio: float32 (n, d), unit norm, of the n pairs."""
 
     def __init__(self, pairs: Sequence[Pair], text: Vectors, audio: Vectors) -> None:
         self._text = text
@@ -78,10 +80,10 @@ class ExclusionRules:
         return np.array([caption_key(pair.caption) for pair in self._pairs], dtype=object)
 
     def allowed(self, queries: QueryBatch, exclude: Exclusion) -> Allowed:
-        """A function of (number of a query, rows of pairs) that says which of these the query may retrieve.
+        """A function of (index of a query, rows of pairs): a mask of the rows that the query may retrieve.
 
         Raises:
-            ReaudioError: a field of another length than the vectors, or an exclusion that needs one that is not given.
+            ReaudioError: a field of another length than the vectors, or an exclusion whose field is missing.
         """
         vectors = check_vectors(queries.vectors, "The query vectors", self._text.shape[1])
         _check_lengths(queries, len(vectors))
@@ -94,18 +96,18 @@ class ExclusionRules:
             audio = check_vectors(queries.audio, "The audio embeddings of the queries", self._text.shape[1])
 
         def decide(i: int, rows: Rows) -> npt.NDArray[np.bool_]:
-            may = np.ones(len(rows), dtype=bool)
+            mask = np.ones(len(rows), dtype=bool)
             if exclude.self_ and queries.clip_ids:
-                may &= self._clip_ids[rows] != queries.clip_ids[i]
+                mask &= self._clip_ids[rows] != queries.clip_ids[i]
             if exclude.same_source and queries.source_ids and queries.source_ids[i]:
-                may &= self._source_ids[rows] != queries.source_ids[i]
+                mask &= self._source_ids[rows] != queries.source_ids[i]
             if exclude.identical_caption:
-                may &= self._captions[rows] != caption_key(queries.captions[i])
+                mask &= self._captions[rows] != caption_key(queries.captions[i])
             if exclude.min_similarity_text is not None:
-                may &= cosines(self._text, rows, vectors[i]) < exclude.min_similarity_text
+                mask &= cosines(self._text, rows, vectors[i]) < exclude.min_similarity_text
             if audio is not None and exclude.min_similarity_audio is not None:
-                may &= cosines(self._audio, rows, audio[i]) < exclude.min_similarity_audio
-            return may
+                mask &= cosines(self._audio, rows, audio[i]) < exclude.min_similarity_audio
+            return mask
 
         return decide
 

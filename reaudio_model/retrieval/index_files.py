@@ -1,7 +1,7 @@
-"""A retrieval index and the neighbours found in one, as files.
+"""Files of a retrieval index and of retrieved neighbours.
 
-An index is a folder with ``pairs.parquet``, ``embeddings.safetensors`` (audio and text, float32 or float16) and ``manifest.json``, which
-names the hashes of the others and is written last: without it, or with files it does not know, there is no index.
+An index is a folder with ``pairs.parquet``, ``embeddings.safetensors`` (audio and text, float32 or float16) and ``manifest.json`` with
+the hashes of the others. The manifest is written last: without it, or if a hash differs, the index is not loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_path, atomic_write, explain_write_error, json_bytes
+from reaudio_model.common.files import StrPath, as_path, atomic_path, atomic_write, explain_write_error, json_bytes
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.retrieval.records import Neighbour, Pair
 
@@ -24,11 +24,11 @@ SCHEMA_VERSION = 1
 FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")
 MANIFEST, PAIRS, EMBEDDINGS = "manifest.json", "pairs.parquet", "embeddings.safetensors"
 StoredAs = Literal["float32", "float16"]
-QUERIES = b"queries"  # metadata of a neighbours table: all query ids, also those that retrieved nothing
+QUERIES = b"queries"  # metadata of a neighbours table: all query ids, including those without neighbours
 
 
 class IndexContent(NamedTuple):
-    """What an index is made of; see ``RetrievalIndex``."""
+    """Contents of an index; see ``RetrievalIndex``."""
 
     pairs: tuple[Pair, ...]
     audio: npt.NDArray[np.float32]
@@ -38,12 +38,12 @@ class IndexContent(NamedTuple):
 
 
 def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32") -> None:
-    """Replaces what was there.
+    """Write an index, replacing an existing one.
 
     Args:
         folder: for the files.
-        content: what they say.
-        dtype: of the vectors in them.
+        content: to write.
+        dtype: of the stored vectors.
 
     Raises:
         ReaudioError: the folder cannot be written.
@@ -76,7 +76,7 @@ def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
     """See ``RetrievalIndex.load``.
 
     Raises:
-        ReaudioError: no index, a half-written or altered one, or one of another version.
+        ReaudioError: no index, an incomplete or altered one, or one of another version.
     """
     from safetensors.numpy import load_file
 
@@ -96,16 +96,15 @@ def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What an index says of itself: schema_version, encoder_sha256, n, dim, audio_root, left_out, files.
+    """The manifest of an index: schema_version, encoder_sha256, n, dim, audio_root, left_out, files.
 
     Raises:
-        ReaudioError: no index, a half-written one, or one of another version.
+        ReaudioError: no index, an incomplete one, or one of another version.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise ReaudioError(
-            f"{folder} holds no retrieval index ({MANIFEST} is missing; it is written last): "
-            "build it with `reaudio-model index build`."
+            f"{folder} contains no retrieval index ({MANIFEST} is missing): build it with `reaudio-model index build`."
         )
     try:
         manifest: dict[str, Any] = json.loads(path.read_bytes())
@@ -124,11 +123,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _damaged(folder: Path, name: str) -> ReaudioError:
-    return ReaudioError(f"The retrieval index {folder} is damaged ({name} is not what was written): build it again.")
+    return ReaudioError(f"The retrieval index {folder} is damaged ({name} was altered): build it again.")
 
 
-def save_neighbours(path: Path, retrieved: Mapping[str, Sequence[Neighbour]]) -> None:
-    """Write what each query retrieved: a row for each neighbour, queries and ranks in order.
+def save_neighbours(path: StrPath, retrieved: Mapping[str, Sequence[Neighbour]]) -> None:
+    """Write the neighbours of each query as rows, in order of queries and ranks.
 
     Columns: clip_id (of the query), rank (from 0), similarity, and of the neighbour neighbour_id, caption, source_id, split
     and audio (its file, or null).
@@ -145,16 +144,16 @@ def save_neighbours(path: Path, retrieved: Mapping[str, Sequence[Neighbour]]) ->
         "neighbour_id": pairs.pop("clip_id"),
         **pairs,
     }
-    _write_table(path, columns, {QUERIES: json.dumps(list(retrieved)).encode()})
+    _write_table(as_path(path), columns, {QUERIES: json.dumps(list(retrieved)).encode()})
 
 
-def load_neighbours(path: Path) -> dict[str, list[Neighbour]]:
-    """Query clip_id -> its neighbours by rank, as :func:`save_neighbours` wrote them.
+def load_neighbours(path: StrPath) -> dict[str, list[Neighbour]]:
+    """Query clip_id -> its neighbours by rank, from a file of :func:`save_neighbours`.
 
     Raises:
         ReaudioError: missing, or not such a table.
     """
-    table = _read_table(path)
+    table = _read_table(as_path(path))
     try:
         retrieved: dict[str, list[Neighbour]] = {clip_id: [] for clip_id in json.loads(table.schema.metadata[QUERIES])}
         clip_ids, ranks, similarities = (table[name].to_pylist() for name in ("clip_id", "rank", "similarity"))
@@ -167,7 +166,7 @@ def load_neighbours(path: Path) -> dict[str, list[Neighbour]]:
 
 
 def _audio_root(pairs: Sequence[Pair]) -> Path | None:
-    """The folder that all audio files share, so that they can be moved together."""
+    """The common folder of all audio files, so that they can be moved together."""
     folders = {str(pair.audio.resolve().parent) for pair in pairs if pair.audio is not None}
     return Path(os.path.commonpath(folders)) if folders else None
 

@@ -1,16 +1,15 @@
-"""Prompts asked of an index: what was retrieved, what it gives away, and both as files."""
+"""Searching an index for prompts, with leak report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, json_bytes
+from reaudio_model.common.files import StrPath, as_path, atomic_write, json_bytes
 from reaudio_model.retrieval.index import (
     TOP,
     Backend,
@@ -29,12 +28,12 @@ RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
 
 @dataclass(frozen=True)
 class Question:
-    """How prompts are asked.
+    """Settings of a search.
 
     Attributes:
-        k: neighbours of a prompt; None is ``TOP``, or the whole pool where that is smaller.
+        k: neighbours of each prompt; None is ``TOP``, or the size of the pool if that is smaller.
         key, pool, exclude, backend: see ``RetrievalIndex.search``.
-        used: neighbours a model will use, which the leak report counts.
+        used: neighbours that a model will use, which the leak report checks.
     """
 
     k: int | None = None
@@ -47,14 +46,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was retrieved.
+    """Result of a search.
 
     Attributes:
-        prompts: clip_id, caption and, where known, source_id of each.
+        prompts: clip_id, caption and, if known, source_id of each.
         retrieved: the neighbours of each, in the same order.
-        question: as it was asked, with k in numbers.
+        question: the settings, with k as a number.
         encoder_sha256: of the index.
-        leaks: of the neighbours that are used.
+        leaks: in the neighbours that are used.
     """
 
     prompts: tuple[Pair, ...]
@@ -63,18 +62,19 @@ class Answer:
     encoder_sha256: str
     leaks: LeakReport
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: StrPath) -> None:
         """Write ``retrieved.parquet`` and ``leak_report.json``.
 
         Raises:
             ReaudioError: the folder cannot be written.
         """
         by_prompt = {prompt.clip_id: found for prompt, found in zip(self.prompts, self.retrieved, strict=True)}
+        folder = as_path(folder)
         save_neighbours(folder / RETRIEVED, by_prompt)
         atomic_write(folder / LEAKS, json_bytes(self.facts()))
 
     def facts(self) -> dict[str, Any]:
-        """The question and the leak report, JSON-able."""
+        """The settings and the leak report, JSON-able."""
         return {"question": asdict(self.question), "encoder_sha256": self.encoder_sha256, "leaks": self.leaks.to_json()}
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Answer:
 
 
 def free_prompts(texts: Sequence[str]) -> list[Pair]:
-    """Prompts that belong to no clip, called prompt-1, prompt-2, ...
+    """Prompts without a clip, with the ids prompt-1, prompt-2, ...
 
     Raises:
         ReaudioError: one is empty.
@@ -113,7 +113,7 @@ def free_prompts(texts: Sequence[str]) -> list[Pair]:
 
 
 def own_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
-    """The pairs of a split as prompts, as training asks for them.
+    """The pairs of a split as prompts, as in training.
 
     Raises:
         ReaudioError: the index has no pair of this split.
@@ -126,14 +126,14 @@ def own_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
 
 
 def ask(index: RetrievalIndex, prompts: Sequence[Pair], question: Question, vectors: npt.ArrayLike | None = None) -> Answer:
-    """Search an index for prompts and look for leaks.
+    """Search an index for prompts and check for leaks.
 
     Args:
-        index: where to look.
-        prompts: clip_id, caption and, where known, source_id of each.
-        question: how.
-        vectors: float (B, d), unit norm: CLAP text embeddings of the prompts; None takes those of the index, whose pairs the
-            prompts then are.
+        index: to search.
+        prompts: clip_id, caption and, if known, source_id of each.
+        question: settings.
+        vectors: float (B, d), unit norm: CLAP text embeddings of the prompts; None uses those of the index, if the prompts
+            are its pairs.
 
     Raises:
         ReaudioError: ``used`` below 1; see ``RetrievalIndex.search`` and ``queries``.

@@ -1,4 +1,7 @@
-"""How far the answer was among what was retrieved: the target clip, its recording, or its very caption."""
+"""Leaks: targets among the retrieved pairs.
+
+The target clip itself, another clip of its recording, or a pair with its caption.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from reaudio_model.retrieval.records import Neighbour, Pair
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What the neighbours of a set of prompts give away.
+    """Leaks in the neighbours of a set of prompts.
 
     Attributes:
-        k: neighbours of a prompt that count.
-        n_prompts: prompts asked.
-        target, same_source, identical_caption: clip ids of the prompts whose first k neighbours hold the target clip itself,
+        k: neighbours of each prompt that are checked.
+        n_prompts: number of prompts.
+        target, same_source, identical_caption: clip ids of the prompts whose first k neighbours include the target clip,
             a clip of the same recording (the target included), or a pair with the prompt's caption.
-        max_similarity: the largest cosine of a prompt with a neighbour that counts; None without neighbours.
+        max_similarity: the largest cosine of a prompt with a checked neighbour; None without neighbours.
         max_similarity_clip: the prompt it belongs to.
     """
 
@@ -34,44 +37,44 @@ class LeakReport:
 
     @cached_property
     def affected(self) -> frozenset[str]:
-        """Prompts with a leak of any kind."""
+        """Prompts with any leak."""
         return frozenset(self.target + self.same_source + self.identical_caption)
 
     def is_clean(self, clip_id: str) -> bool:
-        """Whether nothing leaked to this prompt."""
+        """Whether this prompt has no leak."""
         return clip_id not in self.affected
 
-    def share(self, clip_ids: Sequence[str]) -> float | None:
-        """Of the prompts, in [0, 1]; None without prompts."""
+    def proportion(self, clip_ids: Sequence[str]) -> float | None:
+        """Proportion of the prompts, in [0, 1]; None without prompts."""
         return len(clip_ids) / self.n_prompts if self.n_prompts else None
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, shares and clip ids of each kind."""
+        """Counts, proportions and clip ids of each kind."""
         kinds = {name: getattr(self, name) for name in ("target", "same_source", "identical_caption")}
         return {
             "k": self.k,
             "n_prompts": self.n_prompts,
             "n_affected": len(self.affected),
-            **{name: {"n": len(ids), "share": self.share(ids), "clip_ids": list(ids)} for name, ids in kinds.items()},
+            **{name: {"n": len(ids), "share": self.proportion(ids), "clip_ids": list(ids)} for name, ids in kinds.items()},
             "max_similarity": self.max_similarity,
             "max_similarity_clip": self.max_similarity_clip,
         }
 
     def to_text(self) -> str:
-        """The report in a sentence or two."""
+        """The report in one or two sentences."""
         kinds = {"the target clip": self.target, "its recording": self.same_source, "its caption": self.identical_caption}
-        counts = ", ".join(f"{what} for {len(ids)} ({self.share(ids) or 0:.1%})" for what, ids in kinds.items())
+        counts = ", ".join(f"{what} for {len(ids)} ({self.proportion(ids) or 0:.1%})" for what, ids in kinds.items())
         nearest = "" if self.max_similarity is None else f" Largest cosine {self.max_similarity:.3f}."
-        return f"Of {self.n_prompts} prompts, the first {self.k} neighbours hold {counts}.{nearest}"
+        return f"Of {self.n_prompts} prompts, the first {self.k} neighbours include {counts}.{nearest}"
 
 
 def leak_report(prompts: Sequence[Pair], retrieved: Sequence[Sequence[Neighbour]], k: int) -> LeakReport:
-    """Compare prompts with the first ``k`` neighbours of each.
+    """Check the first ``k`` neighbours of each prompt.
 
     Args:
-        prompts: clip_id, caption and, where known, source_id of each prompt.
+        prompts: clip_id, caption and, if known, source_id of each.
         retrieved: neighbours of each prompt, in the order of ``prompts``.
-        k: neighbours that count (those of rank 0 to k - 1), at least 1.
+        k: checks ranks 0 to k - 1; at least 1.
 
     Raises:
         ValueError: another number of lists than of prompts, or k below 1.

@@ -1,7 +1,9 @@
-"""Exact nearest neighbours of unit vectors: the same answer whatever the block size, the order of queries or the library.
+"""Exact nearest neighbours of unit vectors.
 
-A fast product in float32 proposes rows, and no more than its rounding can hide is re-examined: those within ``rounding`` of
-the k-th are compared by cosines summed in float64. Exclusions are decided before the k best are taken.
+The result does not depend on block size, order of queries or library.
+
+A fast float32 product proposes candidates; those within ``rounding`` of the k-th are compared again by cosines summed in float64.
+Exclusions are applied before the k best are selected.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ from reaudio_model.common.errors import ReaudioError
 
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-# Of the query with this number and the rows (m,): which it may retrieve, bool (m,).
+# Index of a query and rows (m,) -> mask of the rows that it may retrieve, bool (m,).
 Allowed = Callable[[int, Rows], npt.NDArray[np.bool_]]
 
-NORM_TOLERANCE = 1e-3  # of a unit vector that went through half precision
-BLOCK_FLOATS = 1 << 24  # similarities held at once: 64 MiB
-RESCORE_ROWS = 4096  # rows turned to float64 at once
-SPARE = 64  # rows fetched beyond k, so that the usual exclusions need no second look
+NORM_TOLERANCE = 1e-3  # of a unit vector stored in half precision
+BLOCK_FLOATS = 1 << 24  # similarities in memory: 64 MiB
+RESCORE_ROWS = 4096  # rows converted to float64 at once
+SPARE = 64  # rows fetched beyond k, enough for the usual exclusions
 
 
 class Found(NamedTuple):
-    """rows: int64 (m,), best first; similarities: float32 (m,). m is less than k only where exclusions leave fewer."""
+    """rows: int64 (m,), best first; similarities: float32 (m,). m < k only if exclusions leave fewer."""
 
     rows: Rows
     similarities: Vectors
@@ -36,7 +38,7 @@ class Searcher(Protocol):
     """Proposes the rows of a set of keys with the largest dot products."""
 
     def block(self, depth: int) -> int:
-        """How many queries to give at once."""
+        """Number of queries for one call of :meth:`search`."""
 
     def search(self, queries: Vectors, depth: int) -> tuple[Vectors, Rows]:
         """The ``depth`` largest float32 products of each query, in any order, and their rows; both (B, depth)."""
@@ -94,8 +96,8 @@ def nearest(searcher: Searcher, keys: Vectors, queries: Vectors, k: int, tie_ord
         keys: float32 (n, d), unit norm, n >= k.
         queries: float32 (B, d), unit norm.
         k: at least 1.
-        tie_order: int (n,), a permutation: of two rows with the same cosine (in float32) the one with the smaller number.
-        allowed: of the query with this number.
+        tie_order: int (n,), a permutation: of two rows with equal cosine (in float32) the smaller one is first.
+        allowed: the exclusions.
     """
     slack = rounding(keys.shape[1])
     results: dict[int, Found] = {}
@@ -118,7 +120,7 @@ def nearest(searcher: Searcher, keys: Vectors, queries: Vectors, k: int, tie_ord
 def cosines(keys: Vectors, rows: Rows, query: Vectors) -> Vectors:
     """Dot products of ``keys[rows]`` with one query, summed in float64 row by row and rounded once: float32 (m,).
 
-    Sums of rows do not depend on which other rows are asked for, unlike those of a matrix product.
+    Unlike in a matrix product, the result of a row does not depend on the other rows.
     """
     values = np.empty(len(rows), dtype=np.float32)
     for start in range(0, len(rows), RESCORE_ROWS):
@@ -128,9 +130,9 @@ def cosines(keys: Vectors, rows: Rows, query: Vectors) -> Vectors:
 
 
 def rounding(dim: int) -> float:
-    """How far apart two float32 dot products of the same unit vectors can lie, plus the last digit of a cosine.
+    """Maximum difference of two float32 dot products of the same unit vectors, plus the last digit of a cosine.
 
-    Each is off by at most ``dim`` units in the last place of 1 (Higham, Accuracy and Stability, section 3.1).
+    The error of each is at most ``dim`` units in the last place of 1 (Higham, Accuracy and Stability, section 3.1).
     """
     unit = float(np.finfo(np.float32).eps) / 2
     return (2 * dim + 4) * unit * (1 + NORM_TOLERANCE) ** 2
@@ -151,7 +153,7 @@ def check_vectors(vectors: npt.ArrayLike, what: str, dim: int | None = None) -> 
         )
     norms = np.linalg.norm(array, axis=1)
     if not np.isfinite(norms).all():
-        raise ReaudioError(f"{what}: row {np.flatnonzero(~np.isfinite(norms))[0]} holds NaN or infinite values.")
+        raise ReaudioError(f"{what}: row {np.flatnonzero(~np.isfinite(norms))[0]} has NaN or infinite values.")
     wrong = np.flatnonzero(np.abs(norms - 1) > NORM_TOLERANCE)
     if len(wrong):
         raise ReaudioError(f"{what}: row {wrong[0]} has norm {norms[wrong[0]]:.4g}; divide every vector by its norm.")
@@ -166,7 +168,7 @@ def _blocks(numbers: Sequence[int], size: int) -> Iterator[list[int]]:
 def _certain(
     scores: Vectors, may: npt.NDArray[np.bool_], k: int, slack: float, *, complete: bool
 ) -> npt.NDArray[np.bool_] | None:
-    """Which of the fetched rows can be among the k best allowed ones; None if a row that was not fetched can be too."""
+    """Mask of the fetched rows that can be among the k best allowed ones; None if rows not fetched can be, too."""
     enough = int(may.sum()) >= k
     if not (enough or complete):
         return None

@@ -1,4 +1,4 @@
-"""Reading the (text, audio) pairs of a retrieval set: a CSV of captions beside audio files."""
+"""Reading (text, audio) pairs and prompts from tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, clip_ids, file_names, with_clip
 from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.naming import require_match
 from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
 from reaudio_model.retrieval.records import Pair
@@ -21,30 +22,30 @@ _NOT_WORDS = re.compile(r"[\W_]+")
 
 
 class PairTable(NamedTuple):
-    """pairs: those whose audio file is there, in file order; missing: clip ids whose file is not."""
+    """pairs: those with an audio file, in table order; missing: clip ids without a file."""
 
     pairs: list[Pair]
     missing: list[str]
 
 
 def read_pairs(
-    table: Path, *, audio_root: Path | None = None, split: str | None = None, caption_number: int = 1
+    table: StrPath, *, audio_root: StrPath | None = None, split: str | None = None, caption_number: int = 1
 ) -> PairTable:
     """The pairs of one table.
 
-    Two layouts are told apart by their columns:
+    The columns determine the layout:
 
     - any set: ``clip_id, caption, audio`` and optionally ``source_id`` (or ``youtube_id``) and ``split``; ``audio`` is a
       path relative to ``audio_root``, by default the folder of the table;
     - AudioCaps: ``audiocap_id, youtube_id, start_time, caption`` and optionally ``split`` (else ``train.csv``, ``val.csv``
-      and ``test.csv`` name theirs). ``audio_root`` holds the clips, or folders train, val, test with them, called after the
+      and ``test.csv`` imply it). ``audio_root`` contains the clips, or folders train, val, test with them, named after the
       youtube_id, "Y" + youtube_id, the audiocap_id, or the video and its start; one scheme for all.
 
     Args:
         table: CSV in UTF-8.
         audio_root: see above.
-        split: rows to keep; None keeps all.
-        caption_number: which caption of a clip that has several, from 1; the last one where it has fewer.
+        split: rows to use; None uses all.
+        caption_number: which caption of a clip with several, from 1; the last one if it has fewer.
 
     Raises:
         ReaudioError: the table is missing, damaged, not UTF-8, lacks a column, or has an empty, repeated or unusable value
@@ -52,11 +53,12 @@ def read_pairs(
     """
     if caption_number < 1:
         raise ReaudioError(f"The caption number counts from 1, not {caption_number}.")
+    table, root = as_path(table), None if audio_root is None else as_path(audio_root)
     rows = read_table(table, ["caption"], "the (text, audio) pairs")
     if "audio" in rows.columns:
-        rows = _general_rows(table, audio_root or table.parent)
+        rows = _general_rows(table, root or table.parent)
     elif set(CAPTION_COLUMNS) <= set(rows.columns):
-        rows = _audiocaps_rows(table, audio_root, caption_number)
+        rows = _audiocaps_rows(table, root, caption_number)
     else:
         raise ReaudioError(
             f"{table} needs the columns {', '.join(GENERAL_COLUMNS)}, or AudioCaps' {', '.join(CAPTION_COLUMNS)}; "
@@ -68,7 +70,7 @@ def read_pairs(
 
 
 def read_pair_tables(
-    tables: Iterable[Path], *, audio_root: Path | None = None, split: str | None = None, caption_number: int = 1
+    tables: Iterable[StrPath], *, audio_root: StrPath | None = None, split: str | None = None, caption_number: int = 1
 ) -> PairTable:
     """Several tables as one set (see :func:`read_pairs`), e.g. AudioCaps' ``train.csv`` and ``val.csv``.
 
@@ -87,18 +89,19 @@ def read_pair_tables(
     return PairTable(list(pairs.values()), missing)
 
 
-def read_prompts(table: Path) -> list[Pair]:
+def read_prompts(table: StrPath) -> list[Pair]:
     """Prompts from a CSV: ``clip_id, caption`` and optionally ``source_id`` (or ``youtube_id``) and ``split``.
 
     Raises:
         ReaudioError: the table is missing, damaged, not UTF-8, lacks a column, or has an empty, repeated or unusable value.
     """
+    table = as_path(table)
     rows = _checked(read_table(table, ["clip_id", "caption"], "the prompts"), table)
     return _as_pairs(rows.assign(audio=None))
 
 
 def caption_key(caption: str) -> str:
-    """What two captions share when they say the same: lower case, without punctuation, single spaces."""
+    """A caption for comparison: lower case, without punctuation, single spaces."""
     return _NOT_WORDS.sub(" ", caption.casefold()).strip()
 
 
@@ -110,7 +113,7 @@ def _general_rows(table: Path, root: Path) -> pd.DataFrame:
 
 
 def _checked(rows: pd.DataFrame, table: Path) -> pd.DataFrame:
-    """The rows with good, distinct ids and captions, and with source_id and split, "" where the table has none."""
+    """The rows with valid, distinct ids and captions, and with source_id and split, "" if the table has none."""
     require_ids(rows, table)
     require_values(rows, "caption", table)
     require_unique(rows, ["clip_id"], table)
@@ -143,7 +146,7 @@ def _audiocaps_rows(table: Path, root: Path | None, caption_number: int) -> pd.D
 
 
 def _file_names(clips: pd.DataFrame, captions: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Naming schemes of AudioCaps folders; a clip may be called after the id of any of its captions."""
+    """Naming schemes of AudioCaps folders; a clip may be named after the id of any of its captions."""
     clip_id = captions["clip"].map(clips.set_index("clip")["clip_id"])
     return file_names(clips) | {"audiocap_id": dict(zip(captions["audiocap_id"], clip_id, strict=True))}
 
@@ -154,7 +157,7 @@ def _pairs(rows: pd.DataFrame, table: Path) -> PairTable:
     if not there:
         looked_for = pairs[0].audio or f"a file named after the clip {pairs[0].clip_id}"
         raise ReaudioError(
-            f"None of the {len(pairs)} audio files of {table} is there, the first would be {looked_for}: see --audio-root."
+            f"None of the {len(pairs)} audio files of {table} exists, the first would be {looked_for}: see --audio-root."
         )
     found = {pair.clip_id for pair in there}
     return PairTable(there, [pair.clip_id for pair in pairs if pair.clip_id not in found])

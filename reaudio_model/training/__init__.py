@@ -1,1 +1,4 @@
-"""Training of every part of the model: one loop (:mod:`.loop`), one :class:`.task.Task` a part, one YAML a run."""
+"""Training of every part of the model.
+
+One loop (:mod:`.loop`), one :class:`.task.Task` for each part, one YAML file for each run.
+"""

@@ -1,4 +1,4 @@
-"""Training AudioMAE: most patches are hidden and a small decoder reconstructs them (arXiv 2207.06405)."""
+"""Training AudioMAE by masked reconstruction (arXiv 2207.06405)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MaeDecoder(nn.Module):
     def forward(self, tokens: Tensor, order: Tensor) -> Tensor:
         """Args:
             tokens: float (B, 1 + visible, mae_dim), class token first.
-            order: int (B, n_patches), patches in the order that put the visible ones first.
+            order: int (B, n_patches), the permutation of patches, visible ones first.
 
         Returns:
             float (B, n_patches, patch ** 2), in the order of the image.
@@ -55,14 +55,14 @@ class MaeDecoder(nn.Module):
 
 
 class AudioMaeTask:
-    """A :class:`reaudio_model.training.task.Task`; what is used later is the encoder alone.
+    """A :class:`reaudio_model.training.task.Task`; only the encoder is used afterwards.
 
     Batches: "waveform" float (B, clip_samples) at 16 kHz (:func:`reaudio_model.encoders.audio_mae.prepare_clip`).
 
     Args:
         encoder: :func:`reaudio_model.encoders.audio_mae.build_audio_mae`.
         config: its sizes.
-        decoder_dim, decoder_layers, decoder_heads: of the decoder that is thrown away.
+        decoder_dim, decoder_layers, decoder_heads: of the decoder, which is not kept.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class AudioMaeTask:
 
         Args:
             inputs: float (B, 1, mae_frames, mae_bins), of :func:`audio_mae_input`.
-            generator: on the CPU, chooses what is hidden.
+            generator: on the CPU, selects the hidden patches.
         """
         order = torch.rand(len(inputs), self.n_patches, generator=generator).argsort(dim=1).to(inputs.device)
         visible = self.n_patches - round(MASK_RATIO * self.n_patches)
@@ -126,7 +126,7 @@ class AudioMaeTask:
         return normed
 
     def _targets(self, inputs: Tensor) -> Tensor:
-        """float (B, n_patches, patch ** 2), time-major as the encoder's patches."""
+        """float (B, n_patches, patch ** 2), time-major like the encoder's patches."""
         side = self.config.mae_patch
         patches = nn.functional.unfold(inputs, side, stride=side).transpose(1, 2)
         centred = patches - patches.mean(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Training CLAP: the symmetric contrastive loss of text and audio with a learned temperature (arXiv 2211.06687, eq. 1)."""
+"""Training CLAP by contrastive loss (arXiv 2211.06687, eq. 1)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ MAX_GRADIENT = 1.0
 class ClapTask:
     """A :class:`reaudio_model.training.task.Task`.
 
-    The loss is written out here: ``ClapModel(..., return_loss=True)`` transposes the second term back (its
-    ``contrastive_loss(logits_per_audio.t())``), so that both directions rank audio for a text and none text for an audio.
-    Negatives are those of all processes.
+    ``ClapModel(..., return_loss=True)`` is not used: it transposes the second term back (its
+    ``contrastive_loss(logits_per_audio.t())``), so that both terms rank audio for a text. Negatives come from all processes.
 
     Batches: "waveform" float (B, n), of the front end (``ClapFrontEnd.fit``), "input_ids" and "attention_mask"
     int (B, L), of the text encoder's tokenizer.
@@ -53,7 +52,7 @@ class ClapTask:
         return {"loss": loss.item(), "scale": self._scales()[0].item()}
 
     def validation_step(self, batch: Batch) -> dict[str, float]:
-        """ "loss", and "recall": the share of texts whose own audio is the nearest of the batch."""
+        """ "loss", and "recall": the proportion of texts whose own audio is the nearest of the batch."""
         text, audio = self._embed(batch)
         nearest = (text @ audio.T).argmax(dim=1)
         hits = (nearest == torch.arange(len(text), device=text.device)).float()
@@ -94,8 +93,8 @@ def contrastive_loss(text: Tensor, audio: Tensor, scales: tuple[Tensor, Tensor])
 def gather_rows(rows: Tensor, accelerator: Accelerator) -> Tensor:
     """The rows of all processes, in the order of their rank; a gradient flows into this process's own.
 
-    That gradient is multiplied by the number of processes: the loop takes the mean over processes where the gradient of the
-    whole batch is the sum of what each contributes.
+    That gradient is multiplied by the number of processes: the loop averages over processes, but the gradient of the whole batch is
+    the sum of their contributions.
 
     Args:
         rows: float (B, dim), of the same B in every process.

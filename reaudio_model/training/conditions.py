@@ -91,7 +91,7 @@ class _Job:
             k=sizes.k if neighbours is not None else 0,
             choice=data.choice if train else "first",
             nearest=data.nearest,
-            alike=_alike(pairs, self.features, conditioner.config) if by_sound and self.features is not None else None,
+            similar=_similar(pairs, self.features, conditioner.config) if by_sound and self.features is not None else None,
             by_sound=data.by_sound,
             prompts=_prompts(pairs, conditioner) if sizes.retrieval == "prompt" else None,
             seed=self.config.loop.seed,
@@ -115,7 +115,7 @@ def _prompts(pairs: Sequence[Pair], conditioner: Conditioner) -> tuple[Tensor, T
     return tokens.cpu(), mask.cpu()
 
 
-def _alike(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig) -> list[list[str]]:
+def _similar(pairs: Sequence[Pair], features: FeatureStore, sizes: ConditionConfig) -> list[list[str]]:
     """Ids of the 50 clips most similar in sound to each clip, without the clip itself and its recording.
 
     Similarity is the cosine of the AudioMAE tokens, averaged over time and standardised over the set.

@@ -1,4 +1,7 @@
-"""What the parts of the model are trained on: waveforms, tokens, and for the denoiser latents with stored conditions."""
+"""Training datasets.
+
+Waveforms, tokens, and for the denoiser latents with stored conditioning.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ Choice = Literal["first", "random"]
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """A clip at ``sample_rate``, normalised as a whole, cut at random to ``n_samples`` or filled with zeros at the end."""
+    """A clip at ``sample_rate``, normalised, cropped at random to ``n_samples`` or padded with zeros."""
 
     n_samples: int
     sample_rate: int
@@ -45,7 +48,7 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class ClapClip:
-    """What CLAP hears of a clip (``ClapFrontEnd.fit``); the same at every draw."""
+    """Input waveform of CLAP (``ClapFrontEnd.fit``); the same in every draw."""
 
     front_end: ClapFrontEnd = LAION
 
@@ -55,7 +58,7 @@ class ClapClip:
 
 @dataclass(frozen=True)
 class MaeClip:
-    """What AudioMAE hears of a clip (:func:`reaudio_model.encoders.audio_mae.prepare_clip`); the same at every draw."""
+    """Input waveform of AudioMAE (:func:`reaudio_model.encoders.audio_mae.prepare_clip`); the same in every draw."""
 
     config: ConditionConfig
 
@@ -64,12 +67,12 @@ class MaeClip:
 
 
 class TensorClips(Clips):
-    """Rows of tensors that are in memory: captions as tokens, labels."""
+    """Rows of tensors in memory: captions as tokens, labels."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         """
         Args:
-            tensors: by name of the batch; the first dimension is the clips.
+            tensors: by name in the batch; the first dimension is the clips.
         """
         self.tensors = dict(tensors)
 
@@ -81,19 +84,19 @@ class TensorClips(Clips):
 
 
 class AudioClips(Clips):
-    """ "waveform" of audio files, and rows of tensors beside it.
+    """ "waveform" from audio files, and rows of further tensors.
 
     Args:
         files: any format and rate.
-        prepare: to one length.
+        prepare: brings clips to one length.
         seed: of the draws.
-        beside: by name of the batch; the first dimension is the clips.
+        extra: by name in the batch; the first dimension is the clips.
     """
 
     def __init__(
-        self, files: Sequence[Path], prepare: Prepare, *, seed: int = 0, beside: Mapping[str, Tensor] | None = None
+        self, files: Sequence[Path], prepare: Prepare, *, seed: int = 0, extra: Mapping[str, Tensor] | None = None
     ) -> None:
-        self.files, self.prepare, self.seed, self.beside = list(files), prepare, seed, TensorClips(beside or {})
+        self.files, self.prepare, self.seed, self.extra = list(files), prepare, seed, TensorClips(extra or {})
 
     def __len__(self) -> int:
         return len(self.files)
@@ -101,7 +104,7 @@ class AudioClips(Clips):
     def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
         samples, rate = decode(self.files[draw.clip])
         waveform = self.prepare(samples.mean(axis=1), rate, draw_rng(self.seed, draw))
-        return {"waveform": torch.from_numpy(waveform), **self.beside[draw]}
+        return {"waveform": torch.from_numpy(waveform), **self.extra[draw]}
 
 
 class DiffusionClips(Clips):
@@ -110,16 +113,16 @@ class DiffusionClips(Clips):
     Args:
         latents: of n clips.
         text: float (n, clap_dim), unit norm: E^t of each clip's own caption.
-        neighbours: of each clip the ids of what was retrieved for its caption, by rank, without itself; None for a model
-            that retrieves nothing.
+        neighbours: for each clip the ids of pairs retrieved for its caption, by rank, without itself; None for a model
+            without retrieval.
         features: stored tokens of the neighbours.
         k: slots.
-        choice: "first" takes the k nearest; "random" any k of the ``nearest`` neighbours, in the order of their rank, so that
-            the model meets more than its best neighbours.
+        choice: "first" for the k nearest; "random" for any k of the ``nearest`` neighbours, in order of rank, which trains the
+            model on more than its best neighbours.
         nearest: see choice.
-        alike: of each clip the ids of others that sound like it; with ``by_sound``, the share of draws in which they take the
-            place of the neighbours.
-        prompts: T5 tokens of each clip's own caption and their mask, for a model that reads those (retrieval "prompt").
+        similar: for each clip the ids of clips with similar sound; ``by_sound`` is the proportion of draws in which they replace
+            the neighbours.
+        prompts: T5 tokens of each clip's own caption and their mask, for retrieval "prompt".
         seed: of the draws.
     """
 
@@ -133,21 +136,19 @@ class DiffusionClips(Clips):
         k: int = 0,
         choice: Choice = "first",
         nearest: int = 50,
-        alike: Sequence[Sequence[str]] | None = None,
+        similar: Sequence[Sequence[str]] | None = None,
         by_sound: float = 0.0,
         prompts: tuple[Tensor, Tensor] | None = None,
         seed: int = 0,
     ) -> None:
         if len(text) != len(latents) or (neighbours is not None and len(neighbours) != len(latents)):
-            raise ValueError("latents, text vectors and neighbours must be of the same clips")
+            raise ValueError("latents, text vectors and neighbours must belong to the same clips")
         self.latents, self.text, self.neighbours, self.features = latents, text, neighbours, features
         self.k, self.choice, self.nearest, self.seed = k, choice, nearest, seed
-        self.alike, self.by_sound, self.prompts = alike, by_sound, prompts
-        self._any = next((ids[0] for ids in neighbours or () if ids), None)  # gives the sizes where a clip has no neighbours
+        self.similar, self.by_sound, self.prompts = similar, by_sound, prompts
+        self._any = next((ids[0] for ids in neighbours or () if ids), None)  # gives the sizes if a clip has no neighbours
         if neighbours is not None and (features is None or self._any is None):
-            raise ReaudioError(
-                "A model with retrieval needs neighbours and their features: the retrieval set has none to offer."
-            )
+            raise ReaudioError("A model with retrieval needs neighbours and their features: the retrieval set has none.")
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -161,8 +162,8 @@ class DiffusionClips(Clips):
             return item | {"text": text, "captions": captions[draw.clip].float(), "captions_mask": mask[draw.clip]}
         if self.neighbours is None or self.features is None:
             return item | {"text": text}
-        by_sound = self.alike is not None and rng.random() < self.by_sound
-        ranked = self.alike[draw.clip] if by_sound and self.alike is not None else self.neighbours[draw.clip]
+        by_sound = self.similar is not None and rng.random() < self.by_sound
+        ranked = self.similar[draw.clip] if by_sound and self.similar is not None else self.neighbours[draw.clip]
         chosen = self._choose(ranked[: self.nearest], rng)
         tokens = self.features.tokens(chosen or [str(self._any)])
         slots = [*range(len(chosen)), *[-1] * (max(self.k, 1) - len(chosen))]

@@ -1,4 +1,4 @@
-"""Training the denoiser: the noise in a latent, predicted from text and retrieved pairs (arXiv 2309.08051, eq. 4)."""
+"""Training the denoiser (arXiv 2309.08051, eq. 4)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ VALIDATION_SEED = 0
 
 @dataclass(frozen=True)
 class Dropout:
-    """What is withheld from a clip in training, each with a probability of its own, drawn for each clip.
+    """Dropout probabilities of the conditioning, drawn independently for each clip.
 
-    The paper has ``everything`` alone, and trains a model for each k and each group. The others make one model serve every
-    row of its ablation, and retrieval a scale of its own in guidance.
+    The paper uses only ``everything`` and trains a model for each k and each kind of retrieval. The others allow one model for every row
+    of its ablation, and a separate guidance scale for retrieval.
 
     Attributes:
-        everything: text and retrieved together, for classifier-free guidance.
-        audio, captions: that group of what was retrieved.
-        text: the text vector alone, so that the model learns to rely on what was retrieved.
-        random_k: keep the first 0 to k of the retrieved, each number equally likely.
+        everything: of text and retrieved pairs together, for classifier-free guidance.
+        audio, captions: of retrieved audio or captions.
+        text: of the text vector only, so that the model learns to use retrieved pairs.
+        random_k: keep the first 0 to k retrieved pairs, each number equally likely.
     """
 
     everything: float = 0.1
@@ -58,13 +58,13 @@ class DiffusionTask:
     "captions_mask"; floats of any precision.
 
     Args:
-        unet: the denoiser; with ``enable_gradient_checkpointing()`` where memory is short.
+        unet: the denoiser; with ``enable_gradient_checkpointing()`` if memory is limited.
         null: of one row and as many slots, :meth:`reaudio_model.conditioning.conditioner.Conditioner.null`.
         k: slots.
-        dropout: see there.
-        prediction: what the network predicts: "epsilon", the paper's, or "v_prediction" (Salimans and Ho 2022).
+        dropout: of the conditioning.
+        prediction: target of the network: "epsilon", as in the paper, or "v_prediction" (Salimans and Ho 2022).
         weight_decay: of AdamW.
-        max_norm: of the gradient; None, the paper's framework, clips nothing.
+        max_norm: of the gradient; None, as in the paper's framework, disables clipping.
         cuda_graph: on a GPU, training steps replay a captured graph (:class:`reaudio_model.training.graphs.GraphedDenoiser`).
     """
 
@@ -104,18 +104,18 @@ class DiffusionTask:
         return {"loss": loss.item()}
 
     def validation_step(self, batch: Batch) -> dict[str, float]:
-        """ "loss" with all conditions and, for a model with retrieval, "loss_without_retrieval" on the same noise."""
+        """ "loss" with full conditioning and, for a model with retrieval, "loss_without_retrieval" on the same noise."""
         conditioning = _conditioning(batch)
-        told = {"loss": conditioning}
+        conditions = {"loss": conditioning}
         if conditioning.audio is not None:
-            told["loss_without_retrieval"] = replace(conditioning, **_masked(conditioning))
-        # spread evenly: the loss differs more between timesteps than between models
+            conditions["loss_without_retrieval"] = replace(conditioning, **_masked(conditioning))
+        # evenly spaced: the loss varies more between timesteps than between models
         timesteps = (torch.arange(len(conditioning)) + 0.5) * TRAIN_TIMESTEPS / len(conditioning)
         return {
             name: self.denoising_loss(
                 batch["latents"], each, timesteps.long(), Generator().manual_seed(VALIDATION_SEED)
             ).item()
-            for name, each in told.items()
+            for name, each in conditions.items()
         }
 
     def ema_module(self) -> nn.Module | None:
@@ -132,7 +132,7 @@ class DiffusionTask:
         everything, audio, captions, text = (
             chosen(p) for p in (self.dropout.everything, self.dropout.audio, self.dropout.captions, self.dropout.text)
         )
-        k = max(self.k, 1) if conditioning.audio is not None else 1  # a prompt that is read by T5 fills one slot
+        k = max(self.k, 1) if conditioning.audio is not None else 1  # T5 tokens of a prompt fill one slot
         kept = torch.randint(k + 1, (n,), generator=generator).to(device)
         random_k = self.dropout.random_k and conditioning.audio is not None
         conditioning = replace(conditioning, text=torch.where(text[:, None], null.text, conditioning.text))
@@ -168,10 +168,10 @@ class DiffusionTask:
 
 
 def _conditioning(batch: Batch) -> Conditioning:
-    told = {name: value for name, value in batch.items() if name != "latents"}
-    return Conditioning(**told).to(dtype=torch.float32)
+    fields = {name: value for name, value in batch.items() if name != "latents"}
+    return Conditioning(**fields).to(dtype=torch.float32)
 
 
 def _masked(conditioning: Conditioning) -> dict[str, Tensor]:
-    """The masks with nothing retrieved."""
+    """Masks without retrieved pairs."""
     return {name: torch.zeros_like(mask) for name, mask in conditioning.fields().items() if name.endswith("mask")}

@@ -1,4 +1,7 @@
-"""Discriminators: PatchGAN on log-mel for the VAE, multi-period and multi-scale on waveforms for the vocoder."""
+"""Discriminators of the VAE and the vocoder.
+
+PatchGAN on log-mel; multi-period and multi-scale on waveforms.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ SLOPE = 0.1  # of the vocoder's leaky ReLUs
 
 
 class PatchDiscriminator(nn.Sequential):
-    """PatchGAN of pix2pix (arXiv 1611.07004) as VQGAN and latent diffusion use it: a logit for every patch, high for real.
+    """PatchGAN of pix2pix (arXiv 1611.07004) as in VQGAN and latent diffusion: a logit for every patch, high for real.
 
     log-mel, float (B, 1, frames, n_mels) -> logits (B, 1, time, frequency): (B, 1, 126, 6) for 1024 x 64. 2.8 M parameters.
 
@@ -41,15 +44,15 @@ class PatchDiscriminator(nn.Sequential):
                 nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-class Judgement(NamedTuple):
-    """What one discriminator says of waveforms. logits: float (B, n), 1 for real; features: the activations of its layers."""
+class DiscriminatorOutput(NamedTuple):
+    """Output of a discriminator. logits: float (B, n), 1 for real; features: the activations of its layers."""
 
     logits: Tensor
     features: list[Tensor]
 
 
 class PeriodDiscriminator(nn.Module):
-    """Sees every ``period``-th sample: 2-d convolutions over the waveform folded to (n / period, period).
+    """2-d convolutions over every ``period``-th sample:  over the waveform folded to (n / period, period).
 
     HiFi-GAN, arXiv 2010.05646, section 2.3 and appendix A.2 (there width 32).
     """
@@ -64,10 +67,10 @@ class PeriodDiscriminator(nn.Module):
         )
         self.output = weight_norm(nn.Conv2d(channels[-1], 1, (3, 1), 1, padding=(1, 0)))
 
-    def forward(self, waveform: Tensor) -> Judgement:
+    def forward(self, waveform: Tensor) -> DiscriminatorOutput:
         """waveform: float (B, n)."""
         padded = F.pad(waveform[:, None], (0, -waveform.shape[-1] % self.period), mode="reflect")
-        return _judge(self.layers, self.output, padded.reshape(len(padded), 1, -1, self.period))
+        return _discriminate(self.layers, self.output, padded.reshape(len(padded), 1, -1, self.period))
 
 
 class ScaleDiscriminator(nn.Module):
@@ -96,13 +99,13 @@ class ScaleDiscriminator(nn.Module):
         )
         self.output = norm(nn.Conv1d(8 * w, 1, 3, 1, padding=1))
 
-    def forward(self, waveform: Tensor) -> Judgement:
+    def forward(self, waveform: Tensor) -> DiscriminatorOutput:
         """waveform: float (B, n)."""
-        return _judge(self.layers, self.output, waveform[:, None])
+        return _discriminate(self.layers, self.output, waveform[:, None])
 
 
 class WaveformDiscriminator(nn.Module):
-    """HiFi-GAN's eight judges: five periods, and three scales, each of half the rate of the one before. 70.7 M parameters.
+    """HiFi-GAN's eight discriminators: five periods and three scales, each at half the rate of the previous. 70.7 M parameters.
 
     Args:
         period_width: of the period discriminators.
@@ -114,20 +117,20 @@ class WaveformDiscriminator(nn.Module):
         self.periods = nn.ModuleList(PeriodDiscriminator(period, period_width) for period in PERIODS)
         self.scales = nn.ModuleList(ScaleDiscriminator(scale_width, spectral=i == 0) for i in range(N_SCALES))
 
-    def forward(self, waveform: Tensor) -> list[Judgement]:
+    def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
         """waveform: float (B, n)."""
-        judgements = [judge(waveform) for judge in self.periods]
-        for i, judge in enumerate(self.scales):
+        outputs = [period(waveform) for period in self.periods]
+        for i, scale in enumerate(self.scales):
             if i:
                 waveform = F.avg_pool1d(waveform[:, None], 4, 2, padding=2)[:, 0]
-            judgements.append(judge(waveform))
-        return judgements
+            outputs.append(scale(waveform))
+        return outputs
 
 
-def _judge(layers: nn.ModuleList, output: nn.Module, signal: Tensor) -> Judgement:
+def _discriminate(layers: nn.ModuleList, output: nn.Module, signal: Tensor) -> DiscriminatorOutput:
     features = []
     for layer in layers:
         signal = F.leaky_relu(layer(signal), SLOPE)
         features.append(signal)
     features.append(output(signal))
-    return Judgement(features[-1].flatten(1), features)
+    return DiscriminatorOutput(features[-1].flatten(1), features)

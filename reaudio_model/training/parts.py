@@ -1,4 +1,7 @@
-"""From a configuration to what the loop needs, for each part of the model: task, clips, and what is kept of it at the end."""
+"""Preparing the training of each part.
+
+Task, clips, and what is written at the end.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,12 @@ from reaudio_model.training.vae import VaeTask
 from reaudio_model.training.vocoder import SEGMENT, VocoderTask
 
 N_SENTINELS = 100  # of T5's vocabulary
-SCALE_BATCHES = 16  # that the latents' scale is measured on
+SCALE_BATCHES = 16  # for measuring the latents' scale
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a run takes place. cache: for what is computed once; cache_dir: of the package, for converted checkpoints."""
+    """Environment of a run. cache: for latents, index and features; cache_dir: of the package, for converted checkpoints."""
 
     device: torch.device
     cache: Path
@@ -56,7 +59,7 @@ class Setting:
 
 
 class Prepared(NamedTuple):
-    """task, training, validation: for the loop. export: writes what is kept, given a folder; called when all steps are made."""
+    """task, training, validation: for the loop. export: writes the trained part to a folder; called after the last step."""
 
     task: Task
     training: Clips
@@ -85,13 +88,13 @@ def _tables(config: TrainConfig) -> tuple[PairTable, list[Pair]]:
 
 
 def _audio(
-    config: TrainConfig, prepare_clip: Prepare, beside: Callable[[Sequence[Pair]], dict[str, Tensor]] | None = None
+    config: TrainConfig, prepare_clip: Prepare, extra: Callable[[Sequence[Pair]], dict[str, Tensor]] | None = None
 ) -> tuple[AudioClips, AudioClips | None]:
-    """Waveforms of the training and validation clips, with rows of tensors made of the pairs."""
+    """Waveforms of the training and validation clips, with rows of further tensors."""
 
     def clips(pairs: Sequence[Pair]) -> AudioClips:
         paths = [pair.audio for pair in pairs if pair.audio is not None]
-        return AudioClips(paths, prepare_clip, seed=config.loop.seed, beside=beside(pairs) if beside else None)
+        return AudioClips(paths, prepare_clip, seed=config.loop.seed, extra=extra(pairs) if extra else None)
 
     training, validation = _tables(config)
     return clips(training.pairs), clips(validation) if validation else None
@@ -144,7 +147,7 @@ def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
     training, validation = _tables(config)
     clips = denoiser_clips(config, conditioner, training, validation, setting.cache, setting.reporter)
     null = conditioner.null(1, k=sizes.k)
-    conditioner.to(torch.device("cpu"))  # its work is done; the memory is the denoiser's
+    conditioner.to(torch.device("cpu"))  # no longer needed; frees memory for the denoiser
     if parts.unet is not None and not config.from_scratch:
         unet = load_unet_folder(parts.unet)
     else:
@@ -242,14 +245,14 @@ def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
     classes = sorted({label for found in labels.values() for label in found})
     tagger = new_tagger(config.tagger.architecture, len(classes))
 
-    def heard(pairs: Sequence[Pair]) -> dict[str, Tensor]:
+    def label_rows(pairs: Sequence[Pair]) -> dict[str, Tensor]:
         rows = [[float(name in labels[pair.clip_id]) for name in classes] for pair in pairs]
         return {"labels": torch.tensor(rows)}
 
     def export(folder: Path) -> None:
         save_tagger(tagger, tuple(classes), folder / "tagger")
 
-    clips = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate), heard)
+    clips = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate), label_rows)
     return Prepared(TaggerTask(tagger, config.tagger.loss), *clips, export)
 
 
@@ -264,7 +267,7 @@ def _labels(tables: Sequence[Path]) -> dict[str, set[str]]:
 
 
 def _tokens(pairs: Sequence[Pair], tokenizer: Any, length: int) -> dict[str, Tensor]:
-    """Captions, int (n, length), cut or padded."""
+    """Captions, int (n, length), truncated or padded."""
     inputs = tokenizer(
         [pair.caption for pair in pairs], padding="max_length", truncation=True, max_length=length, return_tensors="pt"
     )

@@ -1,4 +1,7 @@
-"""Training T5: spans of the text are replaced by sentinels and the decoder writes them (Raffel et al. 2020, section 3.1.4)."""
+"""Training T5 by span corruption.
+
+Raffel et al. 2020 (arXiv 1910.10683), section 3.1.4.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ class Denoising(NamedTuple):
 
 
 class T5Task:
-    """A :class:`reaudio_model.training.task.Task`; what is used later is the encoder (``T5EncoderModel`` reads its file).
+    """A :class:`reaudio_model.training.task.Task`; only the encoder is used afterwards (``T5EncoderModel`` loads its file).
 
-    Batches: "input_ids" and "attention_mask" int (B, L), each text closed by the end mark and padded at the end.
+    Batches: "input_ids" and "attention_mask" int (B, L), each text with its end token, then padding.
 
     Args:
         network: encoder and decoder.
@@ -83,8 +86,8 @@ def corrupt(texts: Sequence[Sequence[int]], sentinels: Sequence[int], eos: int, 
     ``a dog barks loudly </s>`` may become ``a dog <0> loudly </s>``, with the labels ``<0> barks <1> </s>``.
 
     Args:
-        texts: tokens with the end mark; an end mark alone stays as it is, with labels of the end mark.
-        sentinels: ids in the order they are used; two at least; a text has at most one span less.
+        texts: tokens with the end token; an end token alone is not changed, and is its own label.
+        sentinels: ids in order of use; at least two; a text has at most one span less.
         eos, pad: ids.
         generator: on the CPU.
     """
@@ -106,8 +109,8 @@ def _corrupt_one(tokens: list[int], sentinels: Sequence[int], eos: int, generato
     n_noise = max(round(NOISE_DENSITY * len(tokens)), 1)
     n_kept = len(tokens) - n_noise
     n_spans = max(1, min(round(n_noise / MEAN_SPAN), n_kept + 1, len(sentinels) - 1))
-    # kept tokens before, between and after the spans; only between them at least one. The published recipe always ends in a
-    # span, which in a text of ten tokens would hide the last word every time.
+    # numbers of kept tokens before, between and after the spans, at least one between them. The published recipe always ends in a
+    # span, which would always hide the last word of a short text.
     gaps = _partition(n_kept + 2, n_spans + 1, generator)
     gaps[0], gaps[-1] = gaps[0] - 1, gaps[-1] - 1
     source: list[int] = []

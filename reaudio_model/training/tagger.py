@@ -1,4 +1,7 @@
-"""Training a tagger: multi-label binary cross-entropy (PANNs, arXiv 1912.10211), or cross-entropy over the classes."""
+"""Training a tagger.
+
+Binary cross-entropy of each label (PANNs, arXiv 1912.10211), or cross-entropy over the classes.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ TaggerLoss = Literal["sigmoid", "softmax"]
 class TaggerTask:
     """A :class:`reaudio_model.training.task.Task`.
 
-    Batches: "waveform" float (B, n) at 16 kHz and "labels" float (B, C), 1 where a class is heard.
+    Batches: "waveform" float (B, n) at 16 kHz and "labels" float (B, C), 1 if the class is in the clip.
 
     Args:
         tagger: trained in place.
         loss: "sigmoid": binary cross-entropy of each class; "softmax": cross-entropy with the labels of a clip sharing its
-            probability, which ranks classes as well after far fewer steps, but whose sigmoids mean nothing.
+            probability, which ranks classes equally well after far fewer steps, but does not give calibrated sigmoids.
     """
 
     def __init__(self, tagger: Tagger | RecurrentTagger, loss: TaggerLoss = "sigmoid") -> None:

@@ -1,4 +1,7 @@
-"""Training the VAE: L1 and KL, joined later by a patch discriminator (VQGAN's recipe, arXiv 2012.09841, as in AudioLDM)."""
+"""Training the VAE.
+
+L1 and KL, later with a patch discriminator: VQGAN's recipe (arXiv 2012.09841), as in AudioLDM.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ class VaeLoss:
 
     Attributes:
         kl_weight: of the KL divergence (mean over the latent, nats) beside the L1 (mean over the log-mel). AudioLDM's
-            ``kl_weight: 1000`` multiplies that same mean, but stands beside an L1 summed over 1024 x 64 values: the default here
-            is its equal, 0.0153. Larger: smoother latents, blurrier clips.
+            ``kl_weight: 1000`` multiplies the same mean, but its L1 is a sum over 1024 x 64 values: the equivalent default here is
+            0.0153. Larger values give smoother latents and blurrier clips.
         discriminator_start: first step with the discriminator.
-        decoder_only: the encoder stays as it is, and with it the latents that a denoiser was trained on.
-        discriminator_weight: of the adversarial loss, on top of the adaptive weight that makes its gradient at the last layer
-            as long as the L1's.
+        decoder_only: freeze the encoder, and with it the latents that a denoiser was trained on.
+        discriminator_weight: of the adversarial loss, in addition to the adaptive weight, which equalises the norms of its and
+            the L1's gradient at the last layer.
     """
 
     kl_weight: float = 1000 / (1024 * 64)
@@ -56,8 +59,8 @@ class VaeTask:
 
     Batches: "waveform" float32 (B, samples), normalised; or "mel" float32 (B, frames, n_mels). The discriminator steps first.
 
-    The recipe has a perceptual loss too, LPIPS on an image network (VGG). It is left out: it needs torchvision and weights that
-    are not ours to ship, and judges spectrograms as photographs. ``perceptual`` takes any loss in its place.
+    The recipe's perceptual loss, LPIPS on an image network (VGG), is omitted: it needs torchvision and weights that cannot be
+    distributed, and treats spectrograms as photographs. ``perceptual`` accepts any loss instead.
 
     Args:
         vae: trained in place.
@@ -91,12 +94,12 @@ class VaeTask:
     def training_step(
         self, batch: Batch, optimizers: list[Optimizer], accelerator: Accelerator, step: int, generator: Generator
     ) -> dict[str, float]:
-        """See the protocol. "adversarial" and "discriminator" are 0 as long as the discriminator waits."""
+        """See the protocol. "adversarial" and "discriminator" are 0 before the discriminator starts."""
         vae_optimizer, discriminator_optimizer = optimizers
         target = self._target(batch)
         with accelerator.autocast():
             coded = self._code(target, generator)
-        figures = {"l1": coded.l1.item(), "kl": coded.kl.item(), "adversarial": 0.0, "discriminator": 0.0}
+        metrics = {"l1": coded.l1.item(), "kl": coded.kl.item(), "adversarial": 0.0, "discriminator": 0.0}
         loss = reconstruction_loss = self._reconstruction_loss(coded, target)
         if step >= self.loss.discriminator_start:
             with accelerator.autocast():
@@ -107,24 +110,24 @@ class VaeTask:
                 adversarial = -self.discriminator(coded.reconstruction).float().mean()
             weight = adaptive_weight(reconstruction_loss, adversarial, self.vae.decoder.conv_out.weight)
             loss = loss + self.loss.discriminator_weight * weight * adversarial
-            figures |= {"adversarial": adversarial.item(), "discriminator": discriminator_loss.item()}
+            metrics |= {"adversarial": adversarial.item(), "discriminator": discriminator_loss.item()}
         loss = loss + self.loss.kl_weight * coded.kl
         descend(loss, vae_optimizer, accelerator)
-        return {"loss": loss.item(), **figures}
+        return {"loss": loss.item(), **metrics}
 
     def validation_step(self, batch: Batch) -> dict[str, float]:
-        """L1, KL and their weighted sum, with the posterior's mean as latent; the discriminator has no say."""
+        """L1, KL and their weighted sum, with the posterior's mean as latent, without the discriminator."""
         target = self._target(batch)
         coded = self._code(target, None)
         loss = self._reconstruction_loss(coded, target) + self.loss.kl_weight * coded.kl
         return {"loss": loss.item(), "l1": coded.l1.item(), "kl": coded.kl.item()}
 
     def ema_module(self) -> nn.Module | None:
-        """None: the recipe averages the diffusion model only."""
+        """None: only the diffusion model is averaged."""
         return None
 
     def _target(self, batch: Batch) -> Tensor:
-        """Log-mel (B, 1, frames, n_mels), frames a multiple of what the VAE divides them by; the last few may be lost."""
+        """Log-mel (B, 1, frames, n_mels), frames a multiple of what the VAE divides them by; the last few may be dropped."""
         mel = batch["mel"] if "mel" in batch else log_mel(batch["waveform"], self.mel)
         ratio = 2 ** (len(self.vae.config.block_out_channels) - 1)
         return mel[:, None, : mel.shape[1] // ratio * ratio]
@@ -147,9 +150,9 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
-    """Length of the reconstruction loss's gradient at the last layer over that of the adversarial loss's, at most 1e4.
+    """Ratio of gradient norms at the last layer, of reconstruction and adversarial loss, at most 1e4.
 
-    arXiv 2012.09841, equation 7. A constant, without a graph of its own; the graphs of both losses are kept.
+    arXiv 2012.09841, equation 7. Not differentiable; the graphs of both losses are kept.
     """
     gradients = [torch.autograd.grad(loss, last_layer, retain_graph=True)[0] for loss in (reconstruction, adversarial)]
     weight = gradients[0].norm() / (gradients[1].norm() + 1e-4)

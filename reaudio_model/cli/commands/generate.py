@@ -1,4 +1,4 @@
-"""``reaudio-model generate``: prompts to sound."""
+"""The command ``reaudio-model generate``."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def generate(
         Path | None, typer.Option("--index", help="Index to retrieve from, made with the model's CLAP.")
     ] = None,
     features: Annotated[
-        Path | None, typer.Option("--features", help="Stored tokens of the index's pairs. Default: computed as needed.")
+        Path | None, typer.Option("--features", help="Stored tokens of the index's pairs. Default: computed when needed.")
     ] = None,
     k: Annotated[
-        int | None, typer.Option("--k", help="Retrieved pairs used; 0 retrieves none. Default: the model's.")
+        int | None, typer.Option("--k", help="Retrieved pairs for each prompt; 0 disables retrieval. Default: the model's.")
     ] = None,
     key: KeyOption = KeyChoice.audio,
     pool: PoolOption = None,
@@ -75,33 +75,35 @@ def generate(
     seconds: Annotated[float | None, typer.Option("--seconds", help="Length. Default: the model's.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Denoising steps. Default: 25.")] = None,
     scheduler: Annotated[SchedulerChoice | None, typer.Option("--scheduler", help="Default: dpm-solver++.")] = None,
-    eta: Annotated[float | None, typer.Option("--eta", help="Noise put back by ddim, 0 to 1. Default: 0.")] = None,
+    eta: Annotated[float | None, typer.Option("--eta", help="Noise of ddim, 0 to 1. Default: 0.")] = None,
     paper_sampling: Annotated[
         bool, typer.Option("--paper-sampling", help="The paper's sampler: ddim, 200 steps, eta 1.")
     ] = False,
-    guidance: Annotated[float, typer.Option("--guidance", help="Guidance scale; 1 is none.")] = 3.5,
+    guidance: Annotated[float, typer.Option("--guidance", help="Guidance scale; 1 disables guidance.")] = 3.5,
     retrieval_guidance: Annotated[
-        float | None, typer.Option("--retrieval-guidance", help="A guidance scale of its own for what was retrieved.")
+        float | None, typer.Option("--retrieval-guidance", help="Separate guidance scale for retrieved pairs.")
     ] = None,
-    negative_prompt: Annotated[str | None, typer.Option("--negative-prompt", help="What it should not sound like.")] = None,
-    candidates: Annotated[int, typer.Option("--candidates", help="Made for each prompt; the best is kept.")] = 1,
+    negative_prompt: Annotated[str | None, typer.Option("--negative-prompt", help="Description of what to avoid.")] = None,
+    candidates: Annotated[int, typer.Option("--candidates", help="Clips generated for each prompt; the best is kept.")] = 1,
     reranker: Annotated[
-        Path | None, typer.Option("--reranker", help="CLAP that chooses among candidates; not the one that scores them.")
+        Path | None, typer.Option("--reranker", help="CLAP that selects among candidates; not the one that scores them.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Each clip has its own, made of this and its id.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of the run; each clip's seed is derived from it and the clip id.")
+    ] = 0,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Prompts in a batch.")] = 8,
     dtype: Annotated[DTypeChoice, typer.Option("--dtype", help="Of the denoiser.")] = DTypeChoice.float32,
     compile_denoiser: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the denoiser: for many batches of one shape.")
+        bool, typer.Option("--compile", help="torch.compile the denoiser; pays off for many batches of one shape.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make files again that are there.")] = False,
-    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch a model from the hub.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Generate existing files again.")] = False,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Download a model from the hub.")] = False,
     device: DeviceOption = "auto",
     cache_dir: CacheOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Sound for prompts, with a record of how. A killed command goes on where it was when it is given again."""
+    """Generate audio for prompts, with a record of the settings. Repeat an interrupted command to resume."""
     from reaudio_model.common.inference import open_device
     from reaudio_model.miniature import bundled
     from reaudio_model.miniature.neighbours import store_neighbours
@@ -118,7 +120,7 @@ def generate(
         pipeline = bundled.load_bundled(model, str(open_device(device)))
         if index is None:
             index, features = store_neighbours(pipeline, asked, k, cache_dir=cache_dir, progress=reporter(quiet))
-            key = KeyChoice(bundled.KEY)  # its neighbours are the only ones that were stored
+            key = KeyChoice(bundled.KEY)  # only neighbours by this key were stored
     question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if paper_sampling:
         steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
@@ -144,7 +146,7 @@ def generate(
     chooser = None if reranker is None else open_clap(reranker, device, cache_dir)
     if pipeline is None:
         pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
-    # Of the steps of one prompt; several prompts have a bar of their own.
+    # Shows the steps of one prompt; several prompts have their own progress bar.
     pipeline.set_progress_bar_config(disable=quiet or len(asked) > 1 or not sys.stderr.isatty())
     if compile_denoiser:
         pipeline.compile_denoiser()

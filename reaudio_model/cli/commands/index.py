@@ -1,4 +1,4 @@
-"""``reaudio-model index``: build a retrieval index, look things up in it, say what it holds."""
+"""The commands ``reaudio-model index build``, ``search`` and ``stats``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BackendChoice(StrEnum):
 
 IndexArgument = Annotated[Path, typer.Argument(help="Folder of an index.")]
 AudioRootOption = Annotated[
-    Path | None, typer.Option("--audio-root", help="Folder of the audio. Default: what the table, or the index, says.")
+    Path | None, typer.Option("--audio-root", help="Folder of the audio. Default: from the table or the index.")
 ]
 
 
@@ -69,10 +69,10 @@ def build(
     clap: ClapOption = None,
     audio_root: AudioRootOption = None,
     split: Annotated[str | None, typer.Option("--split", help="Only this split of the tables.")] = None,
-    captions: Annotated[int, typer.Option("--captions", help="Which caption of several, from 1.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an index that is there.")] = False,
+    captions: Annotated[int, typer.Option("--captions", help="Which caption of clips with several, from 1.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing index.")] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse missing or unreadable clips instead of leaving them out.")
+        bool, typer.Option("--strict", help="Stop at missing or unreadable clips instead of leaving them out.")
     ] = False,
     batch_size: BatchOption = 32,
     device: DeviceOption = "auto",
@@ -82,14 +82,14 @@ def build(
     quiet: QuietOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Embed every pair with CLAP and write the index. A killed command goes on where it was when it is given again."""
+    """Embed every pair with CLAP and write the index. Repeat an interrupted command to resume."""
     from reaudio_model.retrieval.embedding import clap_embedders
     from reaudio_model.retrieval.index_build import build_index, index_stats, stats_text
     from reaudio_model.retrieval.index_files import MANIFEST
     from reaudio_model.retrieval.pairs import read_pair_tables
 
     if (output / MANIFEST).exists() and not overwrite:
-        raise ReaudioError(f"{output} holds an index already: give --overwrite or another --output.")
+        raise ReaudioError(f"{output} contains an index already: give --overwrite or another --output.")
     table = read_pair_tables(tables, audio_root=audio_root, split=split, caption_number=captions)
     if dry_run:
         print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing})
@@ -112,24 +112,26 @@ def search(
     prompts: PromptsArgument = None,
     prompt_table: PromptTableOption = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Ask with the captions of a split of the index itself; needs no CLAP.")
+        str | None, typer.Option("--split", help="Use the captions of a split of the index as prompts; needs no CLAP.")
     ] = None,
     clap: ClapOption = None,
     k: Annotated[
         int | None,
-        typer.Option("--k", help="Neighbours of a prompt. Default: 5, or 50 with --output, if there are as many."),
+        typer.Option(
+            "--k", help="Neighbours of each prompt. Default: 5, or 50 with --output, or the whole pool if it is smaller."
+        ),
     ] = None,
     key: KeyOption = KeyChoice.audio,
     pool: PoolOption = None,
     exclude: ExcludeOption = None,
     exclude_text_from: ExcludeTextOption = None,
     paper_protocol: PaperProtocolOption = False,
-    used: Annotated[int, typer.Option("--used", help="Neighbours a model will use, for the leak report.")] = 3,
+    used: Annotated[int, typer.Option("--used", help="Neighbours that a model will use, for the leak report.")] = 3,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for retrieved.parquet and leak_report.json.")
     ] = None,
     backend: Annotated[
-        BackendChoice, typer.Option("--backend", help="Exact search and FAISS give the same.")
+        BackendChoice, typer.Option("--backend", help="Search library; the results are the same.")
     ] = BackendChoice.auto,
     audio_root: AudioRootOption = None,
     device: DeviceOption = "auto",
@@ -137,14 +139,14 @@ def search(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """The nearest pairs of prompts, what they give away of the answer, and a table of them for a run."""
+    """Find the nearest pairs of prompts and report leaks; --output writes them as a table."""
     from reaudio_model.retrieval.index import RetrievalIndex
     from reaudio_model.retrieval.index_search import ask, own_prompts
 
     question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if split is not None:
         if prompts or prompt_table is not None:
-            raise ReaudioError("--split asks with captions of the index: drop it, or the prompts.")
+            raise ReaudioError("--split uses captions of the index as prompts: drop it, or the prompts.")
         found, vectors = RetrievalIndex.load(index, audio_root=audio_root), None
         asked = own_prompts(found, split)
     else:
@@ -166,7 +168,7 @@ def search(
 
 @app.command(epilog="Example: [bold]reaudio-model index stats audiocaps-index/[/bold]")
 def stats(index: IndexArgument, as_json: JsonOption = False) -> None:
-    """How many pairs, recordings and captions an index holds, from which CLAP, and what was left out."""
+    """Describe an index: pairs, recordings, captions, CLAP, and clips left out."""
     from reaudio_model.retrieval.index import RetrievalIndex
     from reaudio_model.retrieval.index_build import index_stats, stats_text
 

@@ -1,4 +1,4 @@
-"""Options that several commands of ``reaudio-model`` share, and what they stand for."""
+"""Options shared by the commands of ``reaudio-model``."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ PromptTableOption = Annotated[
     Path | None,
     typer.Option("--prompts", help="CSV of prompts: clip_id, caption and optionally source_id (or youtube_id)."),
 ]
-KeyOption = Annotated[KeyChoice, typer.Option("--key", help="What prompts are compared with.")]
-PoolOption = Annotated[PoolChoice | None, typer.Option("--pool", help="Splits searched. Default: train.")]
+KeyOption = Annotated[KeyChoice, typer.Option("--key", help="Embeddings that prompts are compared with.")]
+PoolOption = Annotated[PoolChoice | None, typer.Option("--pool", help="Splits to search. Default: train.")]
 ExcludeOption = Annotated[
     list[ExcludeChoice] | None,
-    typer.Option("--exclude", help="What a prompt may not retrieve; repeatable. Default: self and source."),
+    typer.Option("--exclude", help="Pairs a prompt may not retrieve; repeatable. Default: self and source."),
 ]
 ExcludeTextOption = Annotated[
-    float | None, typer.Option("--exclude-text-from", help="Leave out captions with at least this cosine.")
+    float | None, typer.Option("--exclude-text-from", help="Exclude captions with at least this cosine.")
 ]
 PaperProtocolOption = Annotated[
     bool, typer.Option("--paper-protocol", help="The paper's pool: all splits, test clips included, nothing excluded.")
@@ -59,7 +59,7 @@ PaperProtocolOption = Annotated[
 
 
 def read_asked(texts: list[str] | None, table: Path | None) -> list[Pair]:
-    """The prompts given as words or as a table.
+    """The prompts from arguments or a table.
 
     Raises:
         ReaudioError: neither or both; an empty prompt; a bad table.
@@ -80,7 +80,7 @@ def make_question(
     paper_protocol: bool,
     reporter: Reporter,
 ) -> Question:
-    """How an index is asked, from the options; the paper's protocol is noted on stderr.
+    """Search settings from the options; the paper's protocol is noted on stderr.
 
     Raises:
         ReaudioError: options that contradict each other.

@@ -1,4 +1,4 @@
-"""``reaudio-model train``: one part of the model, from one small YAML file."""
+"""The command ``reaudio-model train``."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class PartChoice(StrEnum):
 
 
 def train(
-    part: Annotated[PartChoice, typer.Argument(help="What is trained.")],
-    config: Annotated[str, typer.Option("--config", help="YAML file, or the name of one that comes with the package.")],
+    part: Annotated[PartChoice, typer.Argument(help="Part to train.")],
+    config: Annotated[str, typer.Option("--config", help="YAML file, or name of a bundled configuration.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run. Default: trained/<name of the configuration>.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from the last checkpoint in the folder.")
+        bool, typer.Option("--resume/--no-resume", help="Continue from the last checkpoint in the folder.")
     ] = True,
-    steps: Annotated[int | None, typer.Option("--steps", help="In the place of the configuration's.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Number of steps. Default: the configuration's.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="E.g. data.pairs=\\[train.csv]; repeatable.")
     ] = None,
@@ -43,7 +43,7 @@ def train(
 ) -> None:
     """Train a part of the model; on several GPUs or nodes: [bold]accelerate launch -m reaudio_model train ...[/bold].
 
-    A killed command goes on where it was when it is given again.
+    Repeat an interrupted command to resume.
     """
     from accelerate import PartialState
 
@@ -67,6 +67,6 @@ def train(
     if as_json:
         print_json({"output": str(folder), "step": result.step, "finished": result.finished, "best_loss": result.best_loss})
     else:
-        state = "finished" if result.finished else "stopped; the same command goes on"
+        state = "finished" if result.finished else "stopped; repeat the command to resume"
         best = "" if result.best_loss is None else f", best validation loss {result.best_loss:.4g}"
         typer.echo(f"{folder}: {part.value} at step {result.step}, {state}{best}")

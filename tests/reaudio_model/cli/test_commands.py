@@ -133,7 +133,7 @@ def test_build(built: Path, world: Path, clap_folder: Path) -> None:
     assert "2 clips left out, their audio is missing or cannot be read: gone, broken" in run("index", "stats", built).stdout
     assert not (built / ".parts").exists()
     arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "--clap", clap_folder)
-    assert "holds an index already: give --overwrite" in refusal(*arguments, "-o", built)
+    assert "contains an index already: give --overwrite" in refusal(*arguments, "-o", built)
     again = answer(*arguments, "-o", built, "--overwrite", "--batch-size", 2, "--jobs", 1)
     # vectors of a batch of another size may differ in the last digits
     assert again == stats | {"mean_cosine": pytest.approx(stats["mean_cosine"], abs=1e-5)}
@@ -203,7 +203,7 @@ def test_a_split_asks_its_own_index_without_clap(built: Path, tmp_path: Path) ->
 def test_search_refuses(built: Path, clap_folder: Path, tmp_path: Path) -> None:
     words = ("index", "search", built, "a dog barks", "--clap", clap_folder)
     assert "Give prompts as words, or --prompts with a table of them" in refusal("index", "search", built)
-    assert "--split asks with captions of the index" in refusal(*words, "--split", "train")
+    assert "--split uses captions of the index" in refusal(*words, "--split", "train")
     assert "A prompt is empty" in refusal("index", "search", built, " ", "--clap", clap_folder)
     assert "CLAP is needed" in refusal("index", "search", built, "a dog barks")
     assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*words, "--k", 9)
@@ -211,7 +211,7 @@ def test_search_refuses(built: Path, clap_folder: Path, tmp_path: Path) -> None:
     assert "--paper-protocol sets pool and exclusions" in refusal(*words, "--paper-protocol", "--pool", "all")
     assert "--exclude nothing goes with no other" in refusal(*words, "--exclude", "nothing", "--exclude", "self")
     assert "no pairs of the split 'test'; it has 'train', 'val'" in refusal("index", "search", built, "--split", "test")
-    assert "holds no retrieval index" in refusal("index", "search", tmp_path, "a", "--clap", clap_folder)
+    assert "contains no retrieval index" in refusal("index", "search", tmp_path, "a", "--clap", clap_folder)
     other = tiny_clap(seed=1)
     other.network.save_pretrained(tmp_path)
     other.tokenizer.save_pretrained(tmp_path)

@@ -106,5 +106,5 @@ def test_errors(tmp_path: Path) -> None:
 def test_a_target_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     save_file(build_audio_mae(TINY.condition).state_dict(), tmp_path / "mae.safetensors")
-    with pytest.raises(ReaudioError, match=r"Cannot write .*a file stands where a folder is needed"):
+    with pytest.raises(ReaudioError, match=r"Cannot write .*there is a file where a folder is needed"):
         convert(tmp_path / "mae.safetensors", tmp_path / "file" / "mae", "audiomae", TINY)

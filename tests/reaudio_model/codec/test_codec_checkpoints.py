@@ -247,7 +247,7 @@ def test_settings_that_shapes_do_not_show_are_compared(
     (vae if part == "vae" else vocoder).save_pretrained(tmp_path / part)
     config = tmp_path / part / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), name: value}))
-    with pytest.raises(CheckpointError, match=rf"its config\.json says {name} "):
+    with pytest.raises(CheckpointError, match=rf"its config\.json has {name} "):
         load(tmp_path, TINY_CODEC)
     config.write_text("{")
     with pytest.raises(CheckpointError, match=r"config\.json is damaged"):

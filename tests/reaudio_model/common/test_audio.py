@@ -46,7 +46,7 @@ def test_find_clips_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ReaudioError, match="is a file; give the folder"):
         find_clips(tmp_path / "file")
-    with pytest.raises(ReaudioError, match="holds no audio files"):
+    with pytest.raises(ReaudioError, match="contains no audio files"):
         find_clips(tmp_path)
     for name in ("a.flac", "a.wav"):
         (tmp_path / name).write_bytes(b"")
@@ -95,7 +95,7 @@ def test_a_file_without_suffix_of_its_format_is_decoded_by_content(tmp_path: Pat
 def test_decode_refuses_samples_that_are_no_numbers(tmp_path: Path, value: float) -> None:
     x = stereo()
     x[3, 1] = value
-    with pytest.raises(AudioError, match=r"a\.wav holds NaN or infinite samples"):
+    with pytest.raises(AudioError, match=r"a\.wav has NaN or infinite samples"):
         decode(write(tmp_path / "a.wav", x, subtype="FLOAT"))
 
 
@@ -111,7 +111,7 @@ def test_decode_refuses_what_is_no_audio(tmp_path: Path) -> None:
     (tmp_path / "a.m4a").write_bytes(b"\x00\x00\x00\x20ftypM4A ")
     with pytest.raises(AudioError, match=r"a\.m4a cannot be decoded: convert it to wav or flac"):
         decode(tmp_path / "a.m4a")
-    with pytest.raises(AudioError, match="holds no samples"):
+    with pytest.raises(AudioError, match="has no samples"):
         decode(write(tmp_path / "zero.wav", np.zeros((0, 1), np.float32)))
 
 

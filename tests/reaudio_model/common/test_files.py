@@ -55,13 +55,13 @@ def test_disk_full_is_one_sentence_with_the_remedy(tmp_path: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ReaudioError, match="the disk is full; free some space and run the same command again"):
+    with pytest.raises(ReaudioError, match="the disk is full; free some space and repeat the command"):
         atomic_write(tmp_path / "x", b"data")
 
 
 def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
-    with pytest.raises(ReaudioError, match="a file stands where a folder is needed"):
+    with pytest.raises(ReaudioError, match="there is a file where a folder is needed"):
         atomic_write(tmp_path / "out" / "x", b"data")
 
 
@@ -108,7 +108,7 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
         with atomic_folder(tmp_path) as partial:
             (partial / "a").touch()
 
-    with pytest.raises(ReaudioError, match="stands where"):
+    with pytest.raises(ReaudioError, match="there is a file where"):
         write()
     assert (tmp_path / "kept").read_text() == "mine"
 

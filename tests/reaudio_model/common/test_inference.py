@@ -46,7 +46,7 @@ def test_a_network_is_built_from_a_state_dict_ready_to_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "message"), [("tpu9", "is not a device"), ("cuda:99", "PyTorch sees"), ("meta", "is not supported")]
+    ("device", "message"), [("tpu9", "is not a device"), ("cuda:99", "PyTorch finds"), ("meta", "is not supported")]
 )
 def test_devices_that_are_not_there_are_refused(device: str, message: str) -> None:
     with pytest.raises(ReaudioError, match=f"--device {device}.*{message}"):

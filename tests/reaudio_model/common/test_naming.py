@@ -42,7 +42,7 @@ def test_plain_names() -> None:
 
 def test_no_common_name_is_an_error_with_examples_of_both_sides() -> None:
     with pytest.raises(
-        ReaudioError, match=r"No file in refs belongs to a clip: names there are 'x', 'y', expected .*'p1', 'v1'"
+        ReaudioError, match=r"No file in refs belongs to a clip: its names are 'x', 'y', expected .*'p1', 'v1'"
     ):
         require_match(SCHEMES, files("x", "y"), "refs")
     assert match_names(SCHEMES, files("x")).files == {}

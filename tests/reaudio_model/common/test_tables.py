@@ -28,7 +28,7 @@ def test_short_rows_are_empty_values(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", r"a\.csv is not a readable CSV table: No columns"),
-        ("a,b\n", r"a\.csv has a header and no rows"),
+        ("a,b\n", r"a\.csv has a header but no rows"),
         ("x,b\n1,2\n", r"a\.csv lacks the column 'a'; it has 'x', 'b'"),
         ("a,b\n1,2\n1,2,3\n", r"a\.csv is not a readable CSV table: .*line 3, saw 3"),
         ("a,b\n1,a dog, a cat\n", "more values in a row than columns: quote the captions that contain commas"),

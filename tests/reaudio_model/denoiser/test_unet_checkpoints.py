@@ -266,7 +266,7 @@ def test_averaged_weights(tmp_path: Path) -> None:
     load_unet(averaged, tmp_path / "model.ckpt", ema=True)
     assert all(torch.equal(value, -averaged.state_dict()[name]) for name, value in plain.state_dict().items())
     torch.save({"state_dict": prefixed(network)}, tmp_path / "plain.ckpt")
-    with pytest.raises(CheckpointError, match=r"plain\.ckpt holds no averaged \(EMA\) weights"):
+    with pytest.raises(CheckpointError, match=r"plain\.ckpt contains no averaged \(EMA\) weights"):
         load_unet(plain, tmp_path / "plain.ckpt", ema=True)
 
 

@@ -216,7 +216,7 @@ def edit_manifest(**changes: object) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda f: cut(f / "embeddings.safetensors"), r"damaged \(embeddings.safetensors is not what was written\): build it"),
+        (lambda f: cut(f / "embeddings.safetensors"), r"damaged \(embeddings.safetensors was altered\): build it"),
         (lambda f: flip(f / "embeddings.safetensors"), r"damaged \(embeddings.safetensors"),
         (lambda f: flip(f / "pairs.parquet"), r"damaged \(pairs.parquet"),
         (lambda f: (f / "pairs.parquet").unlink(), r"damaged \(pairs.parquet"),
@@ -224,8 +224,8 @@ def edit_manifest(**changes: object) -> Callable[[Path], None]:
         (lambda f: (f / "manifest.json").write_text("[]"), r"damaged \(manifest.json"),
         (edit_manifest(files="drop"), r"damaged \(manifest.json"),
         (edit_manifest(schema_version=99), "has version 99, this program reads 1: build it again"),
-        (lambda f: (f / "manifest.json").unlink(), r"holds no retrieval index .*reaudio-model index build"),
-        (shutil.rmtree, "holds no retrieval index"),
+        (lambda f: (f / "manifest.json").unlink(), r"contains no retrieval index .*reaudio-model index build"),
+        (shutil.rmtree, "contains no retrieval index"),
     ],
 )  # fmt: skip
 def test_damaged_indexes(index: RetrievalIndex, tmp_path: Path, harm: Callable[[Path], None], message: str) -> None:
@@ -249,7 +249,7 @@ def test_a_save_that_fails_leaves_no_index(index: RetrievalIndex, tmp_path: Path
     (tmp_path / "index" / "embeddings.safetensors").mkdir()
     with pytest.raises(ReaudioError, match="Cannot write"):
         index.save(tmp_path / "index")
-    with pytest.raises(ReaudioError, match="holds no retrieval index"):
+    with pytest.raises(ReaudioError, match="contains no retrieval index"):
         RetrievalIndex.load(tmp_path / "index")
     (tmp_path / "file").touch()
     with pytest.raises(ReaudioError, match="Cannot write"):
@@ -264,7 +264,7 @@ def test_wrong_indexes() -> None:
         ((pairs, unit(2), unit(3), SHA), "There are 2 audio embeddings for 3 pairs"),
         ((pairs, unit(3), unit(3, dim=4), SHA), "The text embeddings have 4 dimensions and the index has 8"),
         ((pairs, unit(3) * 2, unit(3), SHA), "The audio embeddings: row 0 has norm 2"),
-        ((pairs, unit(3), unit(3) * np.nan, SHA), "The text embeddings: row 0 holds NaN"),
+        ((pairs, unit(3), unit(3) * np.nan, SHA), "The text embeddings: row 0 has NaN"),
     ]
     for arguments, message in wrong:
         with pytest.raises(ReaudioError, match=message):

@@ -65,7 +65,7 @@ def test_the_same_command_after_a_kill_gives_the_same_bytes(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         build_index(killed, EMBEDDERS, tmp_path / "index", batch_size=1)
     assert len(list((tmp_path / "index" / ".parts").iterdir())) == 2
-    with pytest.raises(ReaudioError, match="holds no retrieval index"):
+    with pytest.raises(ReaudioError, match="contains no retrieval index"):
         RetrievalIndex.load(tmp_path / "index")
     (tmp_path / "2.wav").write_text("ccc")
     build_index(killed, EMBEDDERS, tmp_path / "index", batch_size=1)

@@ -45,7 +45,7 @@ def test_json_and_text() -> None:
     assert content["target"] == {"n": 1, "share": pytest.approx(1 / 3), "clip_ids": ["a"]}
     assert (content["n_prompts"], content["n_affected"], content["k"]) == (3, 3, 2)
     assert report.to_text() == (
-        "Of 3 prompts, the first 2 neighbours hold the target clip for 1 (33.3%), its recording for 2 (66.7%), "
+        "Of 3 prompts, the first 2 neighbours include the target clip for 1 (33.3%), its recording for 2 (66.7%), "
         "its caption for 2 (66.7%). Largest cosine 0.900."
     )
 

@@ -128,7 +128,7 @@ def test_check_vectors() -> None:
         (eye[0], r"The keys must be a matrix of one vector a row, not of shape \(3,\)"),
         (eye * 1.01, "row 0 has norm 1.01; divide every vector by its norm"),
         (np.zeros((2, 3)), "row 0 has norm 0"),
-        (np.where(eye == 0, eye, [[1], [np.nan], [1]]), "row 1 holds NaN or infinite values"),
+        (np.where(eye == 0, eye, [[1], [np.nan], [1]]), "row 1 has NaN or infinite values"),
         (eye[:, :2] + 0 * eye[:, 1:], "have 2 dimensions and the index has 3: use the CLAP it was built with"),
     ]
     for vectors, message in bad:

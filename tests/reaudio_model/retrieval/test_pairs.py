@@ -117,7 +117,7 @@ def test_several_tables_are_one_set(tmp_path: Path) -> None:
         (AUDIOCAPS + "train,1,v,soon,x\n", "row 1: start_time 'soon' is not a number"),
         (AUDIOCAPS + "train,1,v,1,x\ntrain,1,w,1,x\n", "row 2 repeats audiocap_id '1'"),
         (AUDIOCAPS + "train,1,,1,x\n", "row 1: 'youtube_id' is empty"),
-        (AUDIOCAPS + "train,1,w,1,x\n", "No file in .* belongs to a clip: names there are 'a'"),
+        (AUDIOCAPS + "train,1,w,1,x\n", "No file in .* belongs to a clip: its names are 'a'"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:

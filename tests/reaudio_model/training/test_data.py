@@ -93,13 +93,13 @@ def test_encoders_clips_have_their_lengths(pairs: list[Pair]) -> None:
 
 def test_rows_beside_a_waveform_are_those_of_its_clip(pairs: list[Pair]) -> None:
     files = [pair.audio for pair in pairs if pair.audio]
-    beside = {"labels": torch.arange(len(files))[:, None]}
-    clips = AudioClips(files, RandomCrop(800, RATE), beside=beside)
+    extra = {"labels": torch.arange(len(files))[:, None]}
+    clips = AudioClips(files, RandomCrop(800, RATE), extra=extra)
     batch = next(iter(loader(clips, TrainingOrder(len(files), 4, seed=0, stop=1))))
     expected = [draw.clip for draw in next(iter(TrainingOrder(len(files), 4, seed=0, stop=1)))]
     assert batch["labels"][:, 0].tolist() == expected
     assert batch["waveform"].shape == (4, 800)
-    assert len(TensorClips(beside)) == len(clips) == 6
+    assert len(TensorClips(extra)) == len(clips) == 6
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -211,14 +211,14 @@ def test_neighbours_by_sound_take_the_place_of_those_of_the_caption(
     latents: LatentStore, features: FeatureStore, pairs: list[Pair]
 ) -> None:
     ids = [pair.clip_id for pair in pairs]
-    alike = [[ids[-1]]] * len(ids)
-    always = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=1.0)
-    never = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=0.0)
+    similar = [[ids[-1]]] * len(ids)
+    always = diffusion_clips(latents, features, pairs, k=1, similar=similar, by_sound=1.0)
+    never = diffusion_clips(latents, features, pairs, k=1, similar=similar, by_sound=0.0)
     wanted = features.tokens([ids[-1]]).audio[0].float()
     draws = [Draw(epoch, 0) for epoch in range(20)]
     assert all(torch.equal(always[draw]["audio"].float(), wanted) for draw in draws)
     assert not any(torch.equal(never[draw]["audio"].float(), wanted) for draw in draws)
-    sometimes = diffusion_clips(latents, features, pairs, k=1, alike=alike, by_sound=0.5)
+    sometimes = diffusion_clips(latents, features, pairs, k=1, similar=similar, by_sound=0.5)
     hits = [torch.equal(sometimes[draw]["audio"].float(), wanted) for draw in draws]
     assert 0 < sum(hits) < len(hits)
 

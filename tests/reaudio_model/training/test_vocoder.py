@@ -11,7 +11,7 @@ from reaudio_model.codec.codec import Codec, build_vae, build_vocoder, remove_we
 from reaudio_model.codec.mel import log_mel
 from reaudio_model.config import TINY_CODEC
 from reaudio_model.training.discriminators import (
-    Judgement,
+    DiscriminatorOutput,
     PeriodDiscriminator,
     ScaleDiscriminator,
     WaveformDiscriminator,
@@ -129,8 +129,8 @@ def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
     assert run.validate(batch)["loss"] < before["loss"]
 
 
-def judgement(logits: list[float], features: list[list[float]]) -> Judgement:
-    return Judgement(torch.tensor([logits]), [torch.tensor([feature]) for feature in features])
+def judgement(logits: list[float], features: list[list[float]]) -> DiscriminatorOutput:
+    return DiscriminatorOutput(torch.tensor([logits]), [torch.tensor([feature]) for feature in features])
 
 
 def test_losses_in_closed_form() -> None:

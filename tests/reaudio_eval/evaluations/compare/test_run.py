@@ -297,7 +297,7 @@ def test_other_protocol(made: Path, tmp_path: Path) -> None:
 
 def test_output_that_cannot_be_written(made: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"a file")
-    assert "a file stands where a folder is needed" in refuse(
+    assert "there is a file where a folder is needed" in refuse(
         made / "first", "--output", tmp_path / "out", "--media", "none"
     )
 

@@ -199,7 +199,7 @@ def test_missing_checkpoint_file(world: Path) -> None:
     assert "nowhere.bin" in result.stderr
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), ([], "holds no audio files")])
+@pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), ([], "contains no audio files")])
 def test_missing_or_empty_folder(world: Path, content: list[str] | None, words: str) -> None:
     folder = world / "bad"
     if content is not None:
@@ -309,7 +309,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(world: Path, monkeypatch: p
 
     module.CALLS.clear()
     monkeypatch.setattr(module.Bands, "embed", interrupted)
-    assert "Interrupted. What was finished is kept" in refuse(world, "--batch-size", "4")
+    assert "Interrupted. Finished work is kept" in refuse(world, "--batch-size", "4")
     monkeypatch.setattr(module.Bands, "embed", honest)
     module.CALLS.clear()
     score(world, "--batch-size", "4")

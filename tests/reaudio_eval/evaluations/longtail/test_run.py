@@ -279,7 +279,7 @@ def test_no_system(world: Path, sounds: Path) -> None:
 
 def test_output_that_cannot_be_written(world: Path, sounds: Path) -> None:
     (world / "out").write_bytes(b"a file")
-    assert "a file stands where a folder is needed" in refuse(world, sounds)
+    assert "there is a file where a folder is needed" in refuse(world, sounds)
 
 
 def test_python_interface_returns_frames(world: Path, sounds: Path) -> None:

@@ -162,7 +162,7 @@ def test_generated_clips_may_not_carry_the_id_of_another_caption(joined: Path) -
 
 def test_references_of_something_else(joined: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ReaudioError, match=r"No file in .*refs belongs to a clip: names there are 'x', expected are such as 'vidA'"
+        ReaudioError, match=r"No file in .*refs belongs to a clip: its names are 'x', expected are names such as 'vidA'"
     ):
         PLUGIN.load(DatasetOptions(joined, references=write_audio(tmp_path / "refs", "x")))
 
