@@ -12,7 +12,7 @@ import torch
 
 from reaudio_model.encoders.clap import load_clap
 from reaudio_model.miniature import bundled, world
-from reaudio_model.retrieval.index_search import Question, ask
+from reaudio_model.retrieval.index_search import SearchSettings, search_prompts
 from reaudio_model.retrieval.records import Pair
 
 K = 3
@@ -32,7 +32,7 @@ def main() -> None:
     for key in ("audio", "text", "mean"):
         found: dict[str, list[float]] = {}
         for spec, neighbours in zip(
-            specs, ask(index, prompts, Question(K, key=key, used=K), vectors).retrieved, strict=True
+            specs, search_prompts(index, prompts, SearchSettings(K, key=key, used=K), vectors).retrieved, strict=True
         ):
             hits = [spec.labels[0] in world.describe(n.pair.clip_id).labels for n in neighbours]
             found.setdefault(group(spec.labels[0]), []).append(float(np.mean(hits)))

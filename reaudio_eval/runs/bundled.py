@@ -51,12 +51,12 @@ def pool_control(dataset: Dataset, cache_dir: Path | None = None, reporter: Repo
     """
     from reaudio_model.common.inference import open_device
     from reaudio_model.encoders.clap import load_clap
-    from reaudio_model.miniature.neighbours import ask_pool
+    from reaudio_model.miniature.neighbours import search_pool
 
     prompts = [Pair(p.clip_id, p.caption, None, p.source_id) for p in dataset.prompts]
     k = next(bundled.sizes(name).k for name, denoiser in bundled.DENOISERS.items() if retrieves(denoiser.retrieval))
     clap = load_clap(bundled.part("clap"), device=open_device("auto"))
-    answer = ask_pool(prompts, k, clap, cache_dir=cache_dir, progress=reporter or Reporter(quiet=True))
+    answer = search_pool(prompts, k, clap, cache_dir=cache_dir, progress=reporter or Reporter(quiet=True))
     return Compared("the retrieval pool", {p.clip_id: found for p, found in zip(prompts, answer.retrieved, strict=True)})
 
 

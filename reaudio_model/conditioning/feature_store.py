@@ -77,7 +77,7 @@ class FeatureStore:
 
     def _file(self, path: Path) -> dict[str, torch.Tensor]:
         if path not in self._open:
-            file = open_tokens(path)  # its tensors are memory maps: a row is read when it is asked for
+            file = open_tokens(path)  # its tensors are memory maps: a row is read when it is used
             self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
         return self._open[path]
 

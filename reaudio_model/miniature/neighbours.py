@@ -13,7 +13,7 @@ from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import retrieves
 from reaudio_model.miniature import bundled, materials
-from reaudio_model.retrieval.index_search import Answer, Question, ask
+from reaudio_model.retrieval.index_search import SearchResult, SearchSettings, search_prompts
 from reaudio_model.retrieval.records import Pair
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class Stored(NamedTuple):
     features_folder: Path | None
 
 
-def ask_pool(
+def search_pool(
     prompts: Sequence[Pair], k: int, clap: Clap, *, cache_dir: Path | None = None, jobs: int = 2, progress: Reporter = QUIET
-) -> Answer:
+) -> SearchResult:
     """The k nearest pairs of the pool for each prompt, with audio on disk, as bundled systems retrieve them.
 
     Args:
@@ -45,10 +45,10 @@ def ask_pool(
     """
     index = bundled.bundled_index(cache_dir)
     vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()
-    answer = ask(index, prompts, Question(k, key=bundled.KEY, used=k), vectors)
-    wanted = sorted({neighbour.pair.clip_id for found in answer.retrieved for neighbour in found})
+    result = search_prompts(index, prompts, SearchSettings(k, key=bundled.KEY, used=k), vectors)
+    wanted = sorted({neighbour.pair.clip_id for neighbours in result.retrieved for neighbour in neighbours})
     materials.write_clips(bundled.audio_folder(cache_dir), wanted, jobs=jobs, progress=progress)
-    return answer
+    return result
 
 
 def store_neighbours(
@@ -66,7 +66,7 @@ def store_neighbours(
         pipeline: from :func:`bundled.load_bundled`.
         prompts: clip_id and caption of each.
         k: pairs used; None uses the model's own, 0 disables retrieval.
-        cache_dir, jobs, progress: see :func:`ask_pool`.
+        cache_dir, jobs, progress: see :func:`search_pool`.
     """
     from reaudio_model.conditioning.features import build_features
 
@@ -74,8 +74,8 @@ def store_neighbours(
     if not retrieves(pipeline.unet.config.retrieval) or used == 0:
         return Stored(None, None)
     conditioner = pipeline.conditioner
-    answer = ask_pool(prompts, used, conditioner.clap, cache_dir=cache_dir, jobs=jobs, progress=progress)
-    pairs = {neighbour.pair.clip_id: neighbour.pair for found in answer.retrieved for neighbour in found}
+    result = search_pool(prompts, used, conditioner.clap, cache_dir=cache_dir, jobs=jobs, progress=progress)
+    pairs = {neighbour.pair.clip_id: neighbour.pair for neighbours in result.retrieved for neighbour in neighbours}
     folder = bundled.audio_folder(cache_dir).parent / f"features-{canonical_sha256(conditioner.identity())[:12]}"
     build_features(pairs.values(), conditioner, folder, progress=progress)
     return Stored(bundled.part(bundled.INDEX), folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from reaudio_model.common.seeds import clip_seed
 from reaudio_model.pipeline.generation_record import generation_record, kept_files, start_record
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import RetrievalIndex
-from reaudio_model.retrieval.index_search import Answer, Question, ask
+from reaudio_model.retrieval.index_search import SearchResult, search_prompts
 from reaudio_model.retrieval.records import Neighbour
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def generate_to_files(
 ) -> Generated:
     """Write a 16-bit WAV file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them.
 
-    With retrieval into a folder, ``retrieved.parquet`` and ``leak_report.json`` are written too (``index_search.Answer.save``).
+    With retrieval into a folder, ``retrieved.parquet`` and ``leak_report.json`` are written too (``index_search.SearchResult.save``).
     Repeated after an interruption, the same request keeps the existing files and generates the others, byte-identical to those of
     an uninterrupted run on the same machine: batches are formed by position, not by what is missing.
 
@@ -67,25 +68,24 @@ def generate_to_files(
     files = request.files()
     pipeline.set_scheduler(request.scheduler)
     k = request.neighbours_used(pipeline.model_config.k)
-    answer = _retrieve(request, pipeline, k)
-    retrieved = request.given_neighbours(k) if answer is None else list(answer.retrieved)
+    result = _retrieve(request, pipeline, k)
+    retrieved = request.given_neighbours(k) if result is None else list(result.retrieved)
     record = generation_record(request, pipeline, reranker, files, retrieved)
     kept = set() if request.overwrite else kept_files(request.record, record, files)
     batches = _Batches(request, pipeline, retrieved, _features(request, pipeline), reranker)
-    if answer is not None and not request.is_file:
-        answer.save(request.output_path)
+    if result is not None and not request.is_file:
+        result.save(request.output_path)
     return batches.write(files, kept, record, reporter or Reporter(quiet=True))
 
 
-def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int) -> Answer | None:
+def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int) -> SearchResult | None:
     if request.index is None or k == 0:
         return None
     clap = pipeline.conditioner.clap
     index = RetrievalIndex.load(request.index, clap.sha256)
     vectors = clap.embed_text([prompt.caption for prompt in request.prompts]).cpu().numpy()
-    settings = request.question
-    question = Question(k, settings.key, settings.pool, settings.exclude, settings.backend, k)
-    return ask(index, request.prompts, question, vectors)
+    settings = replace(request.search, k=k, used=k)
+    return search_prompts(index, request.prompts, settings, vectors)
 
 
 def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> FeatureStore | None:

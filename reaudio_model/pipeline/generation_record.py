@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 # Recorded elsewhere, or of no effect on the sound (stored features are those that the model's own encoders would make).
-NOT_SETTINGS = ("prompts", "output", "question", "overwrite", "given", "features", "index")
+NOT_SETTINGS = ("prompts", "output", "search", "overwrite", "given", "features", "index")
 PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "numpy")
 
 
@@ -43,7 +43,7 @@ def generation_record(
     settings = {name: value for name, value in asdict(request).items() if name not in NOT_SETTINGS}
     if request.index is not None:  # by content: the folder may be moved or replaced
         settings["index"] = read_manifest(as_path(request.index))["files"]
-    question = None if request.index is None or retrieved is None else asdict(request.question)
+    search = None if request.index is None or retrieved is None else asdict(request.search)
     record = {
         "format": FORMAT,
         "versions": versions(),
@@ -52,7 +52,7 @@ def generation_record(
         "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
         "reranker": None if reranker is None else reranker.sha256,
         "settings": settings,
-        "question": question,
+        "question": search,
         "clips": [
             {
                 "clip_id": prompt.clip_id,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.config import Retrieval
-from reaudio_model.retrieval.index_search import Question
+from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class GenerateRequest:
         features: folder of stored tokens of its pairs (``features.build_features``); None encodes neighbours when needed.
         k: number of retrieved pairs used; None uses the model's own, 0 retrieves nothing.
         retrieval: which part of the pairs conditions the denoiser, see the pipeline; None uses everything it reads.
-        question: settings of the search; its k is set here.
+        search: settings of the search; its k and used are replaced by k.
         seconds: length; None uses the model's.
         steps, eta, scheduler: sampling. Paper: 200, 1.0 and "ddim".
         guidance_scale, retrieval_guidance_scale, negative_prompt: see the pipeline.
@@ -47,7 +47,7 @@ class GenerateRequest:
     features: StrPath | None = None
     k: int | None = None
     retrieval: Retrieval | None = None
-    question: Question = field(default_factory=Question)
+    search: SearchSettings = field(default_factory=SearchSettings)
     seconds: float | None = None
     steps: int = 25
     eta: float = 0.0

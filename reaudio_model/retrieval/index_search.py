@@ -27,7 +27,7 @@ RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
 
 
 @dataclass(frozen=True)
-class Question:
+class SearchSettings:
     """Settings of a search.
 
     Attributes:
@@ -45,20 +45,20 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SearchResult:
     """Result of a search.
 
     Attributes:
         prompts: clip_id, caption and, if known, source_id of each.
         retrieved: the neighbours of each, in the same order.
-        question: the settings, with k as a number.
+        settings: of the search, with k as a number.
         encoder_sha256: of the index.
         leaks: in the neighbours that are used.
     """
 
     prompts: tuple[Pair, ...]
     retrieved: tuple[list[Neighbour], ...]
-    question: Question
+    settings: SearchSettings
     encoder_sha256: str
     leaks: LeakReport
 
@@ -75,7 +75,7 @@ class Answer:
 
     def facts(self) -> dict[str, Any]:
         """The settings and the leak report, JSON-able."""
-        return {"question": asdict(self.question), "encoder_sha256": self.encoder_sha256, "leaks": self.leaks.to_json()}
+        return {"question": asdict(self.settings), "encoder_sha256": self.encoder_sha256, "leaks": self.leaks.to_json()}
 
     def to_json(self) -> dict[str, Any]:
         """:meth:`facts` and the neighbours of each prompt."""
@@ -112,7 +112,7 @@ def free_prompts(texts: Sequence[str]) -> list[Pair]:
     return [Pair(f"prompt-{number}", text) for number, text in enumerate(texts, start=1)]
 
 
-def own_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
+def split_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
     """The pairs of a split as prompts, as in training.
 
     Raises:
@@ -125,29 +125,31 @@ def own_prompts(index: RetrievalIndex, split: str) -> list[Pair]:
     return prompts
 
 
-def ask(index: RetrievalIndex, prompts: Sequence[Pair], question: Question, vectors: npt.ArrayLike | None = None) -> Answer:
+def search_prompts(
+    index: RetrievalIndex, prompts: Sequence[Pair], settings: SearchSettings, vectors: npt.ArrayLike | None = None
+) -> SearchResult:
     """Search an index for prompts and check for leaks.
 
     Args:
         index: to search.
         prompts: clip_id, caption and, if known, source_id of each.
-        question: settings.
+        settings: of the search.
         vectors: float (B, d), unit norm: CLAP text embeddings of the prompts; None uses those of the index, if the prompts
             are its pairs.
 
     Raises:
         ReaudioError: ``used`` below 1; see ``RetrievalIndex.search`` and ``queries``.
     """
-    if question.used < 1:
-        raise ReaudioError(f"--used must be 1 or more, not {question.used}.")
+    if settings.used < 1:
+        raise ReaudioError(f"--used must be 1 or more, not {settings.used}.")
     ids = [prompt.clip_id for prompt in prompts]
     if vectors is None:
         queries = index.queries(ids)
     else:
         queries = QueryBatch(vectors, ids, [p.source_id for p in prompts], [p.caption for p in prompts])
-    k = min(TOP, len(index.pool_rows(question.pool))) if question.k is None else question.k
+    k = min(TOP, len(index.pool_rows(settings.pool))) if settings.k is None else settings.k
     retrieved = index.search(
-        queries, k=k, key=question.key, pool=question.pool, exclude=question.exclude, backend=question.backend
+        queries, k=k, key=settings.key, pool=settings.pool, exclude=settings.exclude, backend=settings.backend
     )
-    leaks = leak_report(prompts, retrieved, question.used)
-    return Answer(tuple(prompts), tuple(retrieved), replace(question, k=k), index.encoder_sha256, leaks)
+    leaks = leak_report(prompts, retrieved, settings.used)
+    return SearchResult(tuple(prompts), tuple(retrieved), replace(settings, k=k), index.encoder_sha256, leaks)

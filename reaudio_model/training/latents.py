@@ -50,7 +50,7 @@ class LatentStore:
         path, row = self.files[clip // self.rows], clip % self.rows
         if path not in self._open:
             try:
-                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is asked for
+                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is used
                     self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
             except (OSError, SafetensorError) as error:
                 raise ReaudioError(

@@ -18,12 +18,12 @@ from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.miniature import bundled
-from reaudio_model.miniature.neighbours import ask_pool, store_neighbours
+from reaudio_model.miniature.neighbours import search_pool, store_neighbours
 from reaudio_model.pipeline.generation import generate_to_files
 from reaudio_model.pipeline.generation_record import versions
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.pipeline.request import GenerateRequest
-from reaudio_model.retrieval.index_search import RETRIEVED, Question
+from reaudio_model.retrieval.index_search import RETRIEVED, SearchSettings
 from reaudio_model.retrieval.records import Pair
 
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
@@ -123,7 +123,7 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
             given=source.given,
             k=sampling.k if source.index is not None or source.given is not None else None,
             retrieval=sampling.retrieval,
-            question=Question() if is_users else Question(key=bundled.KEY),
+            search=SearchSettings() if is_users else SearchSettings(key=bundled.KEY),
             steps=steps,
             guidance_scale=scale,
             candidates=candidates,
@@ -170,7 +170,9 @@ def copied_clips(request: ClipRequest) -> dict[str, Path]:
     from reaudio_model.encoders.clap import load_clap
 
     clap = load_clap(bundled.part("clap"), device=open_device(request.device))
-    answer = ask_pool(_queries(request), 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter)
+    answer = search_pool(
+        _queries(request), 1, clap, cache_dir=request.cache_dir, jobs=request.jobs, progress=request.reporter
+    )
     answer.save(request.output)
     together = zip(answer.prompts, answer.retrieved, strict=True)
     nearest = {prompt.clip_id: found[0].pair.audio for prompt, found in together if found}

@@ -18,9 +18,9 @@ from reaudio_model.cli.commands.options import (
     PoolOption,
     PromptsArgument,
     PromptTableOption,
-    make_question,
     open_clap,
-    read_asked,
+    prompts_from_options,
+    search_settings,
 )
 from reaudio_model.common.cli import (
     CacheOption,
@@ -114,23 +114,23 @@ def generate(
     if paper_sampling and (steps, scheduler, eta) != (None, None, None):
         raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
     hush_libraries()
-    asked = read_asked(prompts, prompt_table)
+    pairs = prompts_from_options(prompts, prompt_table)
     pipeline = None
     if model in bundled.DENOISERS and not Path(model).exists():
         pipeline = bundled.load_bundled(model, str(open_device(device)))
         if index is None:
-            index, features = store_neighbours(pipeline, asked, k, cache_dir=cache_dir, progress=reporter(quiet))
+            index, features = store_neighbours(pipeline, pairs, k, cache_dir=cache_dir, progress=reporter(quiet))
             key = KeyChoice(bundled.KEY)  # only neighbours by this key were stored
-    question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
+    search = search_settings(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if paper_sampling:
         steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
     request = GenerateRequest(
-        prompts=asked,
+        prompts=pairs,
         output=output,
         index=index,
         features=features,
         k=k,
-        question=question,
+        search=search,
         seconds=seconds,
         steps=DEFAULT_STEPS if steps is None else steps,
         eta=eta or 0.0,
@@ -147,7 +147,7 @@ def generate(
     if pipeline is None:
         pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
     # Shows the steps of one prompt; several prompts have their own progress bar.
-    pipeline.set_progress_bar_config(disable=quiet or len(asked) > 1 or not sys.stderr.isatty())
+    pipeline.set_progress_bar_config(disable=quiet or len(pairs) > 1 or not sys.stderr.isatty())
     if compile_denoiser:
         pipeline.compile_denoiser()
     made = generate_to_files(request, pipeline, reranker=chooser, reporter=reporter(quiet))

@@ -19,9 +19,9 @@ from reaudio_model.cli.commands.options import (
     PoolOption,
     PromptsArgument,
     PromptTableOption,
-    make_question,
     open_clap,
-    read_asked,
+    prompts_from_options,
+    search_settings,
 )
 from reaudio_model.common.cli import (
     DEFAULT_JOBS,
@@ -141,29 +141,29 @@ def search(
 ) -> None:
     """Find the nearest pairs of prompts and report leaks; --output writes them as a table."""
     from reaudio_model.retrieval.index import RetrievalIndex
-    from reaudio_model.retrieval.index_search import ask, own_prompts
+    from reaudio_model.retrieval.index_search import search_prompts, split_prompts
 
-    question = make_question(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
+    settings = search_settings(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
     if split is not None:
         if prompts or prompt_table is not None:
             raise ReaudioError("--split uses captions of the index as prompts: drop it, or the prompts.")
         found, vectors = RetrievalIndex.load(index, audio_root=audio_root), None
-        asked = own_prompts(found, split)
+        pairs = split_prompts(found, split)
     else:
-        asked = read_asked(prompts, prompt_table)
+        pairs = prompts_from_options(prompts, prompt_table)
         embedder = open_clap(clap, device, cache_dir)
         found = RetrievalIndex.load(index, embedder.sha256, audio_root=audio_root)
-        vectors = embedder.embed_text([prompt.caption for prompt in asked]).cpu().numpy()
+        vectors = embedder.embed_text([prompt.caption for prompt in pairs]).cpu().numpy()
     if k is None and output is None:
-        k = min(PRINTED, len(found.pool_rows(question.pool)))
-    question = replace(question, k=k, backend=backend.value, used=used)
-    answer = ask(found, asked, question, vectors)
+        k = min(PRINTED, len(found.pool_rows(settings.pool)))
+    settings = replace(settings, k=k, backend=backend.value, used=used)
+    result = search_prompts(found, pairs, settings, vectors)
     if output is not None:
-        answer.save(output)
+        result.save(output)
     if as_json:
-        print_json(answer.to_json() if output is None else answer.facts())
+        print_json(result.to_json() if output is None else result.facts())
     else:
-        typer.echo(answer.to_text() if output is None else answer.leaks.to_text())
+        typer.echo(result.to_text() if output is None else result.leaks.to_text())
 
 
 @app.command(epilog="Example: [bold]reaudio-model index stats audiocaps-index/[/bold]")

@@ -13,7 +13,7 @@ from reaudio_model.common.errors import ReaudioError
 if TYPE_CHECKING:
     from reaudio_model.common.progress import Reporter
     from reaudio_model.encoders.clap import Clap
-    from reaudio_model.retrieval.index_search import Question
+    from reaudio_model.retrieval.index_search import SearchSettings
     from reaudio_model.retrieval.records import Pair
 
 
@@ -58,7 +58,7 @@ PaperProtocolOption = Annotated[
 ]
 
 
-def read_asked(texts: list[str] | None, table: Path | None) -> list[Pair]:
+def prompts_from_options(texts: list[str] | None, table: Path | None) -> list[Pair]:
     """The prompts from arguments or a table.
 
     Raises:
@@ -72,27 +72,27 @@ def read_asked(texts: list[str] | None, table: Path | None) -> list[Pair]:
     return free_prompts(texts or ()) if table is None else read_prompts(table)
 
 
-def make_question(
+def search_settings(
     key: KeyChoice,
     pool: PoolChoice | None,
     exclude: list[ExcludeChoice] | None,
     text_from: float | None,
     paper_protocol: bool,
     reporter: Reporter,
-) -> Question:
+) -> SearchSettings:
     """Search settings from the options; the paper's protocol is noted on stderr.
 
     Raises:
         ReaudioError: options that contradict each other.
     """
     from reaudio_model.retrieval.index import NOTHING_EXCLUDED, Exclusion
-    from reaudio_model.retrieval.index_search import Question
+    from reaudio_model.retrieval.index_search import SearchSettings
 
     if paper_protocol:
         if pool or exclude or text_from is not None:
             raise ReaudioError("--paper-protocol sets pool and exclusions: drop it, or --pool and the --exclude options.")
         reporter.note("Paper protocol: all splits are searched, test clips included, and nothing is excluded.")
-        return Question(key=key.value, pool="all", exclude=NOTHING_EXCLUDED)
+        return SearchSettings(key=key.value, pool="all", exclude=NOTHING_EXCLUDED)
     chosen = set(exclude or (ExcludeChoice.self_, ExcludeChoice.source))
     if ExcludeChoice.nothing in chosen and len(chosen) > 1:
         raise ReaudioError("--exclude nothing goes with no other --exclude.")
@@ -102,7 +102,7 @@ def make_question(
         identical_caption=ExcludeChoice.caption in chosen,
         min_similarity_text=text_from,
     )
-    return Question(key=key.value, pool=(pool or PoolChoice.train).value, exclude=exclusion)
+    return SearchSettings(key=key.value, pool=(pool or PoolChoice.train).value, exclude=exclusion)
 
 
 def open_clap(path: Path | None, device: str, cache_dir: Path | None) -> Clap:

@@ -26,7 +26,7 @@ from reaudio_model.pipeline.assemble import DType, build_pipeline
 from reaudio_model.pipeline.generation import Generated
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import Backend, Exclusion, Key, Pool, RetrievalIndex, load_neighbours
-from reaudio_model.retrieval.index_search import Question
+from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.config import Part
 from reaudio_model.training.loop import FitResult
@@ -274,14 +274,14 @@ def test_generate_passes_every_option_on(
     request, pipeline, reranker = seen
     assert request == GenerateRequest(
         [Pair("a", "rain")], tmp_path, Path("i"), Path("f"), 3, None,
-        Question(key="text", pool="all", exclude=Exclusion(False, False, True, 0.9)),
+        SearchSettings(key="text", pool="all", exclude=Exclusion(False, False, True, 0.9)),
         2.0, 7, 0.5, "ddim", 2.0, 4.0, "n", 2, 5, 3, True,
     )  # fmt: skip
     assert pipeline.unet.dtype is torch.bfloat16
     assert reranker.dim == 16
     seen.clear()
     run("generate", "rain", "--model", model, "-o", tmp_path, "--paper-sampling", "--paper-protocol")
-    assert (seen[0].scheduler, seen[0].steps, seen[0].eta, seen[0].question.pool) == ("ddim", 200, 1.0, "all")
+    assert (seen[0].scheduler, seen[0].steps, seen[0].eta, seen[0].search.pool) == ("ddim", 200, 1.0, "all")
 
 
 def test_generate_refuses(model: Path, tmp_path: Path) -> None:

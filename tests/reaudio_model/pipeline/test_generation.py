@@ -23,7 +23,7 @@ from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.embedding import clap_embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_files import load_neighbours
-from reaudio_model.retrieval.index_search import Question, free_prompts
+from reaudio_model.retrieval.index_search import SearchSettings, free_prompts
 from reaudio_model.retrieval.records import Pair
 
 PROMPTS = free_prompts(["a dog barks", "the wind roars", "birds sings", "a train passes fast", "rain"])
@@ -277,9 +277,9 @@ def test_what_is_not_a_model_is_refused(pipeline: ReAudioLDMPipeline, tmp_path: 
 
 
 def test_unknown_choices_of_the_question(pipeline: ReAudioLDMPipeline, index: Path, tmp_path: Path) -> None:
-    question = Question(pool="tests")  # type: ignore[arg-type]
+    search = SearchSettings(pool="tests")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="tests"):
-        generate_to_files(request(tmp_path, index=index, question=question), pipeline)
+        generate_to_files(request(tmp_path, index=index, search=search), pipeline)
 
 
 def test_given_neighbours_take_the_place_of_an_index(
