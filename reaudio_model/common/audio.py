@@ -95,7 +95,7 @@ def decode(path: Path) -> DecodedAudio:
 def decode_many(paths: Iterable[Path], jobs: int) -> Iterator[DecodedAudio | AudioError]:
     """Decode files in ``jobs`` threads; results come in the order of ``paths``, errors as values.
 
-    At most ``jobs * LOOK_AHEAD`` decoded clips wait at any time, whatever the length of ``paths``.
+    At most ``jobs * LOOK_AHEAD`` decoded clips wait at any time, for any length of ``paths``.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="decode")
     waiting: deque[Future[DecodedAudio | AudioError]] = deque()

@@ -36,7 +36,7 @@ def clip_ids(clips: pd.DataFrame) -> pd.Series[str]:
 
 
 def file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Naming schemes seen in published folders of AudioCaps audio: scheme -> file stem -> clip_id.
+    """Naming schemes of published folders of AudioCaps audio: scheme -> file stem -> clip_id.
 
     Args:
         clips: a row per clip: clip_id, youtube_id, audiocap_id, start_time and clip, "" where unknown.

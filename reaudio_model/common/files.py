@@ -30,11 +30,6 @@ def default_cache_dir() -> Path:
     return as_path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))
 
 
-def as_path(value: str | os.PathLike[str]) -> Path:
-    """A path as a user gives it: ``~`` is expanded."""
-    return Path(value).expanduser()
-
-
 def folder_name(name: str) -> str:
     """``name`` as a folder name: letters, digits, "-", "_" and "." are kept, other characters become "_"."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"

@@ -7,7 +7,7 @@ A windowed-sinc resampler reads sample j of the output as a weighted sum of the 
     y[j] = sum_i x[i] h(i / old - j / new),    h(t) = (f / old) sinc(f t) w(f t / L),    f = rolloff * min(old, new),
 
 with a window w that is zero beyond L zero crossings and both rates divided by their greatest common divisor (Smith,
-"Digital audio resampling", https://ccrma.stanford.edu/~jos/resample). All arguments of h lie on the grid 1 / (old * new), so
+"Digital audio resampling", https://ccrma.stanford.edu/~jos/resample). All arguments of h are on the grid 1 / (old * new), so
 this is one polyphase filter: ``scipy.signal.upfirdn``.
 """
 

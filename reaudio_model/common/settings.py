@@ -27,7 +27,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     Types are strict: the only conversions are those JSON needs (list to tuple, text to path, whole number to float).
 
     Args:
-        cls: a dataclass, of any types that pydantic knows.
+        cls: a dataclass, of any types that pydantic supports.
         values: JSON-able, by field name; a missing field keeps its default.
         where: file and section, for messages.
 

@@ -84,7 +84,7 @@ def load_state_dict(
     """The tensors of a checkpoint, on the CPU; no code in the file is executed.
 
     ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts the
-    plain NumPy numbers and arrays that the published PANNs and LAION files carry beside their tensors. With ``cache_dir``
+    plain NumPy numbers and arrays that the published PANNs and LAION files contain besides their tensors. With ``cache_dir``
     the tensors of a pickle are written once to ``cache_dir/converted/<sha256>.safetensors`` and read from there later.
 
     Args:

@@ -207,7 +207,7 @@ def repeat(
 
 
 def place_far(rng: Rng, x: Signal, distance: float) -> Signal:
-    """``x`` as heard from a ``distance`` in [0, 1]: duller, and with sparse echoes. The level is left to the caller."""
+    """``x`` at a ``distance`` in [0, 1]: low-passed, with sparse echoes; the caller sets the level."""
     kernel = np.zeros(int(0.45 * SAMPLE_RATE))
     kernel[0] = 1.0
     count = int(rng.integers(6, 24))

@@ -44,7 +44,7 @@ def speed(clip_id: str) -> float:
     if not mark:
         return 1.0
     if name not in SPEEDS:
-        raise ReaudioError(f"No clip {clip_id!r}: after {MARK} stands one of {', '.join(SPEEDS)}.")
+        raise ReaudioError(f"No clip {clip_id!r}: after {MARK} is one of {', '.join(SPEEDS)}.")
     low, high = SPEEDS[name]
     digest = hashlib.sha256(clip_id.encode()).digest()
     return round(low + (high - low) * int.from_bytes(digest[:8], "big") / 2**64, 2)

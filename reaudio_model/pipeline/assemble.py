@@ -41,6 +41,11 @@ class Parts:
     t5: str | None = None
     unet: Path | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("vae", "vocoder", "clap", "audio_mae", "unet"):
+            path = getattr(self, name)
+            object.__setattr__(self, name, None if path is None else as_path(path))
+
     def need(self, name: str) -> Path:
         """One of the paths.
 

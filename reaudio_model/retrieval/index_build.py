@@ -64,7 +64,7 @@ def index_stats(index: RetrievalIndex) -> dict[str, Any]:
 
     Returns:
         n, dim, encoder_sha256; splits: name ("" unknown) -> pairs; pools: name -> pairs; n_sources: distinct recordings;
-        n_without_source; n_captions: distinct, whatever case and punctuation; n_shared_captions: pairs whose caption is
+        n_without_source; n_captions: distinct, ignoring case and punctuation; n_shared_captions: pairs whose caption is
         another pair's too; mean_cosine: of a pair's audio with its own caption; n_left_out, left_out: clip ids.
     """
     captions = Counter(caption_key(pair.caption) for pair in index.pairs)

@@ -25,7 +25,7 @@ STATE = "state.json"
 
 @dataclass
 class TrainState:
-    """State of a run, beside the weights and the optimizers.
+    """State of a run, besides the weights and the optimizers.
 
     The order of the data, the noise of a step and the learning rate follow from the seed and the step.
 

@@ -111,7 +111,7 @@ def _identity(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) ->
 
 
 def _claim(path: Path, identity: dict[str, Any]) -> None:
-    """Write what the folder is made of, or refuse a folder made of something else."""
+    """Record the source of the latents, or refuse a folder with another source."""
     if not path.exists():
         atomic_write(path, json_bytes(identity))
     try:

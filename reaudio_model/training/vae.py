@@ -31,7 +31,7 @@ class VaeLoss:
     """Weights of the VAE's losses, all of which are means, so that they do not depend on the length of the clips.
 
     Attributes:
-        kl_weight: of the KL divergence (mean over the latent, nats) beside the L1 (mean over the log-mel). AudioLDM's
+        kl_weight: of the KL divergence (mean over the latent, nats), relative to the L1 (mean over the log-mel). AudioLDM's
             ``kl_weight: 1000`` multiplies the same mean, but its L1 is a sum over 1024 x 64 values: the equivalent default here is
             0.0153. Larger values give smoother latents and blurrier clips.
         discriminator_start: first step with the discriminator.

@@ -28,7 +28,7 @@ SEGMENT = 8192
 
 @dataclass(frozen=True)
 class VocoderLoss:
-    """Weights of the vocoder's losses beside the adversarial one (1).
+    """Weights of the vocoder's losses, relative to the adversarial one (1).
 
     Attributes:
         mel_weight: of the L1 between log-mel spectrograms.

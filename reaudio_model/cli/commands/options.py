@@ -95,7 +95,7 @@ def search_settings(
         return SearchSettings(key=key.value, pool="all", exclude=NOTHING_EXCLUDED)
     chosen = set(exclude or (ExcludeChoice.self_, ExcludeChoice.source))
     if ExcludeChoice.nothing in chosen and len(chosen) > 1:
-        raise ReaudioError("--exclude nothing goes with no other --exclude.")
+        raise ReaudioError("--exclude nothing excludes every other --exclude: give one or the other.")
     exclusion = Exclusion(
         self_=ExcludeChoice.self_ in chosen,
         same_source=ExcludeChoice.source in chosen,

@@ -209,7 +209,7 @@ def test_search_refuses(built: Path, clap_folder: Path, tmp_path: Path) -> None:
     assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*words, "--k", 9)
     assert "--used must be 1 or more" in refusal(*words, "--used", 0)
     assert "--paper-protocol sets pool and exclusions" in refusal(*words, "--paper-protocol", "--pool", "all")
-    assert "--exclude nothing goes with no other" in refusal(*words, "--exclude", "nothing", "--exclude", "self")
+    assert "--exclude nothing excludes every other" in refusal(*words, "--exclude", "nothing", "--exclude", "self")
     assert "no pairs of the split 'test'; it has 'train', 'val'" in refusal("index", "search", built, "--split", "test")
     assert "contains no retrieval index" in refusal("index", "search", tmp_path, "a", "--clap", clap_folder)
     other = tiny_clap(seed=1)

@@ -54,5 +54,5 @@ def test_clips_that_are_there_are_kept_and_processes_do_not_matter(tmp_path: Pat
 
 def test_another_version_of_the_world_is_refused(tmp_path: Path) -> None:
     (tmp_path / "world.txt").write_text("miniature world 0\n")
-    with pytest.raises(ReaudioError, match=r"holds miniature world 0, not \d+: choose another folder"):
+    with pytest.raises(ReaudioError, match=r"contains miniature world 0, not \d+: choose another folder"):
         write_tables(tmp_path, ["val"], limit=1)

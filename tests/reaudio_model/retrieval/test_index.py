@@ -170,6 +170,13 @@ def test_saved_as_float16_its_vectors_are_rounded_once(index: RetrievalIndex, tm
     }
 
 
+def test_folders_are_paths_or_text(index: RetrievalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    index.save("~/index")
+    assert (tmp_path / "index" / "manifest.json").is_file()
+    assert RetrievalIndex.load("~/index").pairs == RetrievalIndex.load(tmp_path / "index").pairs
+
+
 def test_save_and_load_equal_to_the_bit(index: RetrievalIndex, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "index"
     index = RetrievalIndex(index.pairs, index.audio, index.text, SHA, ("gone",))

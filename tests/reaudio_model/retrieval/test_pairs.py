@@ -49,7 +49,7 @@ def test_sources_splits_and_an_audio_root(tmp_path: Path, source: str) -> None:
 
 def test_missing_files_are_listed_and_none_at_all_is_an_error(tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "clip_id,caption,audio\na,x,a.wav\nb,y,b.wav\n")
-    with pytest.raises(ReaudioError, match=r"None of the 2 audio files of .*t\.csv is there, .*a\.wav: see --audio-root"):
+    with pytest.raises(ReaudioError, match=r"None of the 2 audio files of .*t\.csv exists, .*a\.wav: see --audio-root"):
         read_pairs(table)
     touch(tmp_path, "b.wav")
     found = read_pairs(table)

@@ -201,9 +201,9 @@ def test_stores_survive_the_way_to_a_reading_process(
 
 
 def test_mismatched_or_empty_sets(latents: LatentStore, features: FeatureStore, pairs: list[Pair]) -> None:
-    with pytest.raises(ValueError, match="must be of the same clips"):
+    with pytest.raises(ValueError, match="must belong to the same clips"):
         DiffusionClips(latents, torch.zeros(2, 4))
-    with pytest.raises(ReaudioError, match="the retrieval set has none to offer"):
+    with pytest.raises(ReaudioError, match="the retrieval set has none"):
         DiffusionClips(latents, torch.zeros(len(latents), 4), [[] for _ in pairs], features, k=1)
 
 
