@@ -40,10 +40,6 @@ class LeakReport:
         """Prompts with any leak."""
         return frozenset(self.target + self.same_source + self.identical_caption)
 
-    def is_clean(self, clip_id: str) -> bool:
-        """Whether this prompt has no leak."""
-        return clip_id not in self.affected
-
     def proportion(self, clip_ids: Sequence[str]) -> float | None:
         """Proportion of the prompts, in [0, 1]; None without prompts."""
         return len(clip_ids) / self.n_prompts if self.n_prompts else None
