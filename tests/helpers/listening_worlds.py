@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import soundfile
 from fakes import SAMPLE_RATE, tone
 
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.system import SystemInfo, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import write_run
@@ -61,13 +62,13 @@ def write_runs(folder: Path, n_prompts: int = 24, systems: Mapping[str, float] =
 def write_one(path: Path, data: Dataset, system: str, clips: Mapping[str, Path]) -> None:
     """One run; the real audio has no scores."""
     rng = np.random.default_rng(list(system.encode()))
-    kind = "real" if system == "real" else "generated"
+    kind: SystemKind = "real" if system == "real" else "generated"
     rows = []
     for clip_id in sorted(clips) if kind == "generated" else ():
         good = clip_quality(system, clip_id)
         rows += [(clip_id, "clap_score_tests", None, good), (clip_id, "kl_tests", None, 2 - good)]
         rows.append((clip_id, "chance_tests", None, float(rng.normal())))
-    values = [
+    values: list[tuple[Any, ...]] = [
         ("fad_tests", "all", 3 - QUALITY.get(system, 0), [], np.nan, np.nan, "none", len(clips), np.nan, np.nan, 0, None)
     ]
     scores = SystemScores(

@@ -40,7 +40,8 @@ def sound(label: str, take: int, seconds: float = SECONDS) -> Wave:
     tremolo = 1 + 0.8 * np.sin(2 * np.pi * (1 + index) * t)
     noise = rng.standard_normal(len(t)) * (index % 4) / 6
     wave = tone * tremolo + noise
-    return (0.3 * wave / np.abs(wave).max()).astype(np.float32)
+    sound: npt.NDArray[np.float32] = (0.3 * wave / np.abs(wave).max()).astype(np.float32)
+    return sound
 
 
 def write_dataset(folder: Path, takes: int = 3) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -401,5 +402,13 @@ def _nullable(frame: pd.DataFrame) -> pd.DataFrame:
 def emptied(analysis: LongtailAnalysis) -> LongtailAnalysis:
     """The same analysis with every frame empty and nothing to rank."""
     empty = {name: getattr(analysis, name).iloc[:0] for name in FRAMES}
-    nothing = {"systems": (), "metrics": (), "primary": None, "prompts": (), "alerts": (), "audit": {}, "provenance": {}}
+    nothing: dict[str, Any] = {
+        "systems": (),
+        "metrics": (),
+        "primary": None,
+        "prompts": (),
+        "alerts": (),
+        "audit": {},
+        "provenance": {},
+    }
     return replace(analysis, **empty, **nothing, tail_shape={})
