@@ -34,7 +34,7 @@ def _group() -> None:
     pass
 
 
-def _runner(evaluation: Evaluation[Any, Any, Any]) -> Any:
+def _runner(evaluation: Evaluation) -> Any:
     def run(request: Any, how: Invocation) -> None:
         hush_libraries()
         progress = reporter(how.quiet)

@@ -3,12 +3,13 @@
 A kind of evaluation is a package here, in ``FOLDER/evaluations/`` of a plug-in folder, or named by an entry point
 ``reaudio_eval.evaluations``. Its ``__init__.py`` has ``EVALUATIONS``, a tuple of :class:`Evaluation` instances. Each of them becomes a
 command of ``reaudio-eval`` and a function of the module ``reaudio_eval``; nothing else is edited. The package and its request are
-imported for every ``--help``: import what is heavy inside :meth:`Evaluation.plan` and :meth:`Evaluation.run`.
+imported for every ``--help`` and import nothing heavy; the module with the steps is imported when it is needed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import sys
 from abc import ABC, abstractmethod
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from reaudio_eval import plugins
 from reaudio_model.common.errors import ReaudioError
@@ -117,13 +118,25 @@ class Result(ABC):
         return f"{type(self).__name__}({shapes}{'' if self.report is None else f', report={self.report.html}'})"
 
 
-RequestT = TypeVar("RequestT", bound=Request)
-PlanT = TypeVar("PlanT", bound=Plan)
-ResultT = TypeVar("ResultT", bound=Result)
+class Steps(Protocol):
+    """A module with the two steps of an evaluation."""
+
+    def plan(self, request: Any, reporter: Reporter) -> Plan:
+        """Read the data, choose embedders and metrics, and name what will be done, before any work.
+
+        Raises:
+            ReaudioError: anything that would make the run fail later and can be known now.
+        """
+        ...
+
+    def run(self, plan: Any, reporter: Reporter) -> Result:
+        """Do the work; a run that was cut off continues where it was. Writes run directories but no page."""
+        ...
 
 
-class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
-    """One kind of evaluation. The docstring of a subclass is the help of its command.
+@dataclass(frozen=True)
+class Evaluation:
+    """One kind of evaluation: a command and a Python function.
 
     An instance is the Python function: ``longtail(models="re-audioldm-l", output="reports/mine")`` takes the options of the request by
     name, ``longtail(request)`` a request.
@@ -131,22 +144,29 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
     Attributes:
         name: of the command, "longtail"; with a space, "listening export", a command of a group.
         request: the class of its requests.
+        steps: name of the module with ``plan`` and ``run`` (see :class:`Steps`), imported when first needed.
+        summary: the help of the command.
         example: a command line that works.
         function: name of the Python function; "" takes the name of the command.
         rank: place among the commands, lowest first.
         group_summary: help of the group of commands, for a name with a space.
     """
 
-    name: ClassVar[str]
-    request: ClassVar[type[Any]]
-    example: ClassVar[str]
-    function: ClassVar[str] = ""
-    rank: ClassVar[int] = 100
-    group_summary: ClassVar[str] = ""
+    name: str
+    request: type[Request]
+    steps: str
+    summary: str
+    example: str
+    function: str = ""
+    rank: int = 100
+    group_summary: str = ""
 
-    def __init__(self) -> None:
-        self.__doc__ = type(self).__doc__
-        self.__name__ = self.function or self.name.replace(" ", "_").replace("-", "_")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.summary)
+
+    @property
+    def __name__(self) -> str:
+        return self.function or self.name.replace(" ", "_").replace("-", "_")
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -162,31 +182,25 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
             ]
         )  # fmt: skip
 
+    def plan(self, request: Request, reporter: Reporter) -> Plan:
+        """See :meth:`Steps.plan`."""
+        return self._steps.plan(request, reporter)
+
+    def run(self, plan: Plan, reporter: Reporter) -> Result:
+        """See :meth:`Steps.run`."""
+        return self._steps.run(plan, reporter)
+
     @property
-    def summary(self) -> str:
-        """The help of the command: the docstring, its paragraphs without line breaks."""
-        paragraphs = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")
-        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    def _steps(self) -> Steps:
+        return cast(Steps, importlib.import_module(self.steps))
 
-    @abstractmethod
-    def plan(self, request: RequestT, reporter: Reporter) -> PlanT:
-        """Read the data, choose embedders and metrics, and name what will be done, before any work.
-
-        Raises:
-            ReaudioError: anything that would make the run fail later and can be known now.
-        """
-
-    @abstractmethod
-    def run(self, plan: PlanT, reporter: Reporter) -> ResultT:
-        """Do the work; a run that was cut off continues where it was. Writes run directories but no page."""
-
-    def execute(self, request: RequestT, reporter: Reporter) -> ResultT:
+    def execute(self, request: Request, reporter: Reporter) -> Result:
         """Plan, run and render."""
         result = self.run(self.plan(request, reporter), reporter)
         output = request.options().get("output")
         return result if output is None else dataclasses.replace(result, report=result.render(output, reporter))
 
-    def __call__(self, *arguments: Any, reporter: Reporter | None = None, **options: Any) -> ResultT:
+    def __call__(self, *arguments: Any, reporter: Reporter | None = None, **options: Any) -> Any:
         """The evaluation as a Python function.
 
         Args:
@@ -208,9 +222,9 @@ class Evaluation(ABC, Generic[RequestT, PlanT, ResultT]):
         return self.execute(request, reporter or Reporter(quiet=True))
 
 
-def find_evaluations() -> list[Evaluation[Any, Any, Any]]:
+def find_evaluations() -> list[Evaluation]:
     """Every registered evaluation, in the order of the commands; a plug-in that cannot be imported is left out, with a line on stderr."""
-    found: list[Evaluation[Any, Any, Any]] = []
+    found: list[Evaluation] = []
     for name, entry in plugins.entries("evaluations").items():
         try:
             found += _evaluations_of(plugins.import_entry("evaluations", entry))
@@ -221,7 +235,7 @@ def find_evaluations() -> list[Evaluation[Any, Any, Any]]:
     return sorted(found, key=lambda evaluation: evaluation.rank)
 
 
-def _evaluations_of(module: ModuleType) -> tuple[Evaluation[Any, Any, Any], ...]:
+def _evaluations_of(module: ModuleType) -> tuple[Evaluation, ...]:
     found = vars(module).get("EVALUATIONS")
     if not isinstance(found, tuple) or not all(isinstance(each, Evaluation) for each in found):
         raise ReaudioError(

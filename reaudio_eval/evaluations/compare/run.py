@@ -142,7 +142,7 @@ class ComparePlan:
         return self.common.to_json() | {"output": str(self.request.output)}
 
 
-def plan(request: CompareRequest) -> ComparePlan:
+def plan(request: CompareRequest, reporter: Reporter) -> ComparePlan:
     """Read the runs and check them; see :func:`gather`."""
     common = gather(request.runs, intersect=request.intersect, baseline=request.baseline, systems=request.systems)
     return ComparePlan(request, common)

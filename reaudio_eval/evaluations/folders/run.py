@@ -46,7 +46,7 @@ class ScorePlan:
         }
 
 
-def plan(request: ScoreRequest) -> ScorePlan:
+def plan(request: ScoreRequest, reporter: Reporter) -> ScorePlan:
     """Pair the files and choose embedders and metrics.
 
     Raises:

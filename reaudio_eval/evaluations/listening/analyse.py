@@ -36,7 +36,7 @@ class AnswersPlan:
         }
 
 
-def plan(request: AnswersRequest) -> AnswersPlan:
+def plan(request: AnswersRequest, reporter: Reporter) -> AnswersPlan:
     """Read the key.
 
     Raises:

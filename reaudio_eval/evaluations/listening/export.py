@@ -72,7 +72,7 @@ class ListeningPlan:
         }
 
 
-def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
+def plan(request: ListeningRequest, reporter: Reporter) -> ListeningPlan:
     """Choose prompts and lay out the forms; reads the clips' bytes but decodes nothing.
 
     Raises:
@@ -122,7 +122,7 @@ def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
     )
 
 
-def write_listening_test(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
+def run(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
     """Write ``forms/listener-N.html`` for participants and ``key.json``, which stays with the experimenter.
 
     The same request and clips give the same bytes.

@@ -104,7 +104,7 @@ class PerClassPlot(Result):
             self.tables["per_class"].to_csv(temporary, index=False)
 
 
-def plan(request: PerClassRequest) -> PerClassPlan:
+def plan(request: PerClassRequest, reporter: Reporter) -> PerClassPlan:
     """Read the runs and choose the metric.
 
     Raises:
@@ -120,7 +120,7 @@ def plan(request: PerClassRequest) -> PerClassPlan:
     return PerClassPlan(request, runs, request.metric or _default_metric(runs[0]), layers)
 
 
-def run(plan: PerClassPlan) -> PerClassPlot:
+def run(plan: PerClassPlan, reporter: Reporter) -> PerClassPlot:
     """The analysis of the one metric.
 
     Raises:

@@ -23,6 +23,7 @@ from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import usual_primary
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ReportPlan:
         }
 
 
-def plan(request: ReportRequest) -> ReportPlan:
+def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     """Read the runs.
 
     Raises:
@@ -61,7 +62,7 @@ def report_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def run(plan: ReportPlan) -> LongtailResult:
+def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
     """Analyse the runs together.
 
     Raises:

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from reaudio_eval.evaluations.base import Evaluation
 from reaudio_eval.evaluations.sweep.request import SweepRequest
-from reaudio_model.common.progress import Reporter
 
-if TYPE_CHECKING:
-    from reaudio_eval.evaluations.sweep.result import SweepResult
-    from reaudio_eval.evaluations.sweep.run import SweepPlan
-
-
-class SamplingSweep(Evaluation[SweepRequest, "SweepPlan", "SweepResult"]):
-    """Vary how one model samples and write sweep.html: curves by stratum, and the effect of each setting.
-
-    The generation options, --seed and --captions set the reference. On the miniature a sample of 65 prompts, one of every class, is used
-    unless --sample, --limit or --all-prompts chooses otherwise. A command that was stopped continues where it was when it is given again,
-    and a value added to --over computes its cells only.
-    """
-
-    name = "sweep"
-    rank = 3
-    request = SweepRequest
-    example = (
+EVALUATIONS = (
+    Evaluation(
+        "sweep",
+        SweepRequest,
+        f"{__name__}.run",
+        "Vary how one model samples and write sweep.html: curves by stratum, and the effect of each setting.\n\n"
+        "The generation options, --seed and --captions set the reference. On the miniature a sample of 65 prompts, one of every class, is "
+        "used unless --sample, --limit or --all-prompts chooses otherwise. A command that was stopped continues where it was when it is "
+        "given again, and a value added to --over computes its cells only.",
         "reaudio-eval sweep --model re-audioldm-l --over k=0,1,3 --over retrieval=none,audio,audio+text --over guidance=1,3,5[/bold] "
-        "(the bundled miniature, nothing needed; a finished cell is never made again)[bold]"
-    )
-
-    def plan(self, request: SweepRequest, reporter: Reporter) -> SweepPlan:
-        from reaudio_eval.evaluations.sweep.run import plan
-
-        return plan(request, reporter)
-
-    def run(self, plan: SweepPlan, reporter: Reporter) -> SweepResult:
-        from reaudio_eval.evaluations.sweep.run import run
-
-        return run(plan, reporter)
-
-
-EVALUATIONS = (SamplingSweep(),)
+        "(the bundled miniature, nothing needed; a finished cell is never made again)[bold]",
+        rank=3,
+    ),
+)

@@ -20,12 +20,17 @@ from typer.testing import CliRunner
 from reaudio_eval import export_listening_test
 from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.listening import stimuli
-from reaudio_eval.evaluations.listening.export import plan_listening_test
+from reaudio_eval.evaluations.listening.export import ListeningPlan, plan
 from reaudio_eval.evaluations.listening.records import Key, read_key
 from reaudio_eval.evaluations.listening.request import ListeningRequest
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.progress import Reporter
 
 runner = CliRunner()
+
+
+def plan_listening_test(request: ListeningRequest) -> ListeningPlan:
+    return plan(request, Reporter(quiet=True))
 
 
 def request(runs: Path, output: Path, **options: Any) -> ListeningRequest:
@@ -90,10 +95,10 @@ def test_page_is_self_contained_and_escaped(mos_test: Path) -> None:
 def test_sounds_are_the_clips_of_the_key(runs: Path, tmp_path: Path) -> None:
     made = export_listening_test(request(runs, tmp_path, audio="flac", checks=0))
     data = page_data(made.forms[0])
-    for shown, item in zip(data["items"], made.plan.key.forms[0].items, strict=True):
+    for shown, item in zip(data["items"], made.contents.forms[0].items, strict=True):
         clip = item.clips[0]
         assert clip.system is not None
-        source, _ = soundfile.read(made.plan.clips[clip.system, clip.clip_id])
+        source, _ = soundfile.read(made.contents.clips[clip.system, clip.clip_id])
         np.testing.assert_allclose(samples(data["sounds"][shown["sounds"][0]]), source, atol=1e-4)
 
 
@@ -220,7 +225,7 @@ def test_too_few_prompts_are_named(runs: Path, tmp_path: Path) -> None:
         ("--per-stratum", "0", "--per-stratum must be 1 or more"),
         ("--forms", "0", "--forms must be 1 or more"),
         ("--per-prompt", "0", "--per-prompt must be 1 or more"),
-        ("--repeats", "0.9", "--repeats must be a share"),
+        ("--repeats", "0.9", "--repeats must be 0 to 0.5"),
         ("--checks", "-1", "--checks must be 0 or more"),
         ("--seed", "-1", "--seed must be 0 or more"),
     ],
