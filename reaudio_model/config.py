@@ -13,6 +13,10 @@ from reaudio_model.common.errors import ReaudioError, UnknownNameError
 # "prompt": no retrieval; the denoiser is conditioned on T5 tokens of the prompt instead of a CLAP vector (as in Tango).
 Retrieval = Literal["none", "audio", "audio+text", "prompt"]
 Fusion = Literal["serial", "joint"]
+Part = Literal["vae", "vocoder", "diffusion", "clap", "audio-mae", "t5", "tagger"]  # that is trained
+DType = Literal["float32", "bfloat16", "float16"]  # of the denoiser
+SchedulerName = Literal["dpm-solver++", "unipc", "ddim"]
+PAPER_STEPS, DEFAULT_STEPS = 200, 25  # of sampling; the authors use "ddim" with eta 1
 
 
 def retrieves(retrieval: Retrieval) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from reaudio_model.config import ConditionConfig, ModelConfig, reads_text, retrieves
+from reaudio_model.config import DEFAULT_STEPS, PAPER_STEPS, ConditionConfig, ModelConfig, reads_text, retrieves
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,6 @@ T5_SIZES: dict[str, dict[str, Any]] = {
     },
     "t5-base": {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12},
 }  # fmt: skip
-PAPER_STEPS, DEFAULT_STEPS = 200, 25
 
 
 def describe(config: ModelConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Shared command-line options and error handling.
+"""Error handling and output of the command lines.
 
 Heavy imports happen in the functions, so that ``--help`` is fast.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 DEFAULT_JOBS = os.cpu_count() or 1
-BatchOption = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
-JobsOption = Annotated[int, typer.Option("--jobs", help="Threads that decode and encode audio.")]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option("--cache-dir", help="Cache of features and checkpoints. Default: $REAUDIO_CACHE or the user cache."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done and stop.")]
 
 
 class CommandGroup(typer.core.TyperGroup):

@@ -14,6 +14,8 @@ import typer.core
 
 from reaudio_model.common.options import OptionField, OptionGroup, is_mapping, option_fields, read_options
 
+Common = Literal["config", "json", "quiet", "dry_run"]
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -32,6 +34,7 @@ def add_command(
     *,
     summary: str,
     example: str,
+    common: tuple[Common, ...] = ("config", "json", "quiet", "dry_run"),
 ) -> None:
     """Add the command ``name`` with an option for each field of ``request``.
 
@@ -42,16 +45,19 @@ def add_command(
         run: called with the request and how the command was called.
         summary: what the command does, for ``--help``.
         example: a line that works, for ``--help``.
+        common: which of ``--config FILE``, ``--json``, ``--quiet`` and ``--dry-run`` it has; every command has ``--help-all``.
     """
     fields = option_fields(request)
 
     def command(context: typer.Context, **values: Any) -> None:
         given = {field.name: values[field.name] for field in fields if _was_given(context, field.name)}
-        options = {**({} if values["config"] is None else read_options(Path(values["config"]))), **given}
-        run(request.of(options), Invocation(values["as_json"], values["quiet"], values["dry_run"]))
+        if "config" in common and values["config"] is not None:
+            given = read_options(Path(values["config"])) | given
+        run(request.of(given), Invocation(*(values.get(switch, False) for switch in ("json", "quiet", "dry_run"))))
 
     parameters = {"context": (typer.Context, inspect.Parameter.empty)}
-    parameters |= {field.name: _parameter(field) for field in fields} | _COMMON
+    parameters |= {field.name: _parameter(field) for field in fields}
+    parameters |= {option: _COMMON[option] for option in (*common, "help_all")}
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=d)
@@ -81,7 +87,7 @@ def _switch(flag: str, help: str, **details: Any) -> tuple[Any, Any]:
     return Annotated[bool, typer.Option(flag, help=help, rich_help_panel="Command line", **details)], False
 
 
-# What every command has beside the options of its request.
+# What a command has beside the options of its request.
 _COMMON: dict[str, tuple[Any, Any]] = {
     "config": (
         Annotated[
@@ -93,7 +99,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
-    "as_json": _switch("--json", "One JSON object on stdout."),
+    "json": _switch("--json", "One JSON object on stdout."),
     "quiet": _switch("--quiet", "No progress and no notes."),
     "dry_run": _switch("--dry-run", "Show what would be done and stop."),
     "help_all": _switch("--help-all", "Show every option and exit.", is_eager=True, callback=_show_all),
@@ -104,13 +110,13 @@ def _parameter(field: OptionField) -> tuple[Any, Any]:
     """Type and default of an option for typer. Values stay text: the request converts them, with one set of messages."""
     option, repeatable = field.option, typing.get_origin(field.kind) is tuple or is_mapping(field.kind)
     kind: Any = bool if _is_switch(field.kind) else list[str] if repeatable else str
-    default = None if field.default is MISSING or repeatable else field.default
-    details: dict[str, Any] = {"help": option.help, "rich_help_panel": field.panel}
-    if kind is not bool:
-        details["metavar"] = option.metavar or _metavar(field.kind)
+    required = field.default is MISSING
+    default = None if required or repeatable else field.default
+    details: dict[str, Any] = {} if kind is bool else {"metavar": option.metavar or _metavar(field.kind)}
     if option.flag == "ARGUMENT":
-        required = field.default is MISSING
-        return Annotated[kind, typer.Argument(**details)], inspect.Parameter.empty if required else default
+        argument = Annotated[kind, typer.Argument(help=option.help, **details)]
+        return argument, inspect.Parameter.empty if required else default
+    details |= {"help": option.help + " Required." * required, "rich_help_panel": field.panel}
     flags = option.flag.split() or [field.flag]
     made = typer.Option(*flags, hidden=not option.everyday, **details)
     shown = default if default is None or kind is bool else str(default)

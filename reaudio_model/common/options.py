@@ -234,7 +234,7 @@ def _validated(field: OptionField, value: Any) -> Any:
     except ValidationError as error:
         problem = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
     if problem["type"] == "literal_error":
-        raise UnknownNameError(f"value of {field.flag}", str(value), [str(a) for a in _words(field.kind)])
+        raise UnknownNameError(f"value of {field.flag}", str(problem["input"]), [str(a) for a in _words(field.kind)])
     expected = _EXPECTED.get(problem["type"], problem["msg"])
     raise ReaudioError(f"{field.flag} must be {expected}, not {problem['input']!r}.")
 

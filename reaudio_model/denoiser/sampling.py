@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.config import SchedulerName
 from reaudio_model.retrieval.records import Conditioning, concatenate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Scheduler = Any  # the library's schedulers share no typed base
-SchedulerName = Literal["ddim", "dpm-solver++", "unipc"]
-SCHEDULERS: tuple[SchedulerName, ...] = ("ddim", "dpm-solver++", "unipc")
-PAPER_STEPS = 200  # of the authors' framework, with "ddim" and eta 1
+SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 TRAIN_TIMESTEPS = 1000
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reaudio_model.miniature.bundled import DENOISERS, FOLLOW
 
 if TYPE_CHECKING:
-    from reaudio_model.training.config import Part
+    from reaudio_model.config import Part
 
 
 class Stage(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -14,12 +14,11 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.load import load_conditioner
-from reaudio_model.config import ModelConfig
+from reaudio_model.config import DType, ModelConfig
 from reaudio_model.denoiser.sampling import make_scheduler
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
-DType = Literal["float32", "bfloat16", "float16"]
 INDEX_FILE = "model_index.json"
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +31,10 @@ from reaudio_model.retrieval.index_files import (
     write_index,
 )
 from reaudio_model.retrieval.nearest import BlockSearcher, FaissSearcher, Rows, Searcher, Vectors, check_vectors, nearest
-from reaudio_model.retrieval.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Backend, Key, Neighbour, Pair, Pool
 
 __all__ = ["NOTHING_EXCLUDED", "Exclusion", "QueryBatch", "RetrievalIndex", "load_neighbours", "save_neighbours"]
 
-Key = Literal["audio", "text", "mean"]
-Pool = Literal["train", "train+val", "all"]
-Backend = Literal["auto", "exact", "faiss"]
 # The splits of each pool; pairs of unknown split count as training pairs.
 POOLS: dict[Pool, tuple[str, ...]] = {
     "train": ("train", ""),

@@ -12,16 +12,13 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path, atomic_write, json_bytes
 from reaudio_model.retrieval.index import (
     TOP,
-    Backend,
     Exclusion,
-    Key,
-    Pool,
     QueryBatch,
     RetrievalIndex,
     save_neighbours,
 )
 from reaudio_model.retrieval.leakage import LeakReport, leak_report
-from reaudio_model.retrieval.records import Neighbour, Pair
+from reaudio_model.retrieval.records import Backend, Key, Neighbour, Pair, Pool
 
 RETRIEVED, LEAKS = "retrieved.parquet", "leak_report.json"
 

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Of a search: embeddings that a prompt is compared with, splits that are searched, and the search library.
+Key = Literal["audio", "text", "mean"]
+Pool = Literal["train", "train+val", "all"]
+Backend = Literal["auto", "exact", "faiss"]
 
 
 class Pair(NamedTuple):

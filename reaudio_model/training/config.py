@@ -13,7 +13,7 @@ import yaml
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.settings import from_mapping, read_yaml
-from reaudio_model.config import Fusion, ModelConfig, Retrieval, get_preset
+from reaudio_model.config import Fusion, ModelConfig, Part, Retrieval, get_preset
 from reaudio_model.encoders.tagger_files import Architecture
 from reaudio_model.pipeline.assemble import Parts
 from reaudio_model.training.data import Choice
@@ -22,8 +22,6 @@ from reaudio_model.training.loop import LoopConfig
 from reaudio_model.training.tagger import TaggerLoss
 from reaudio_model.training.vae import VaeLoss
 from reaudio_model.training.vocoder import VocoderLoss
-
-Part = Literal["vae", "vocoder", "diffusion", "clap", "audio-mae", "t5", "tagger"]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from reaudio_model.codec.mel import log_mel
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table
+from reaudio_model.config import Part
 from reaudio_model.denoiser.sampling import make_scheduler
 from reaudio_model.denoiser.unet import build_unet
 from reaudio_model.denoiser.unet_checkpoints import load_unet
@@ -33,7 +34,7 @@ from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
 from reaudio_model.training.conditions import denoiser_clips
-from reaudio_model.training.config import Part, TrainConfig
+from reaudio_model.training.config import TrainConfig
 from reaudio_model.training.data import AudioClips, ClapClip, MaeClip, Prepare, RandomCrop, TensorClips
 from reaudio_model.training.diffusion import DiffusionTask
 from reaudio_model.training.discriminators import PatchDiscriminator, WaveformDiscriminator

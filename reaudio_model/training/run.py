@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path, atomic_write, default_cache_dir, json_bytes
 from reaudio_model.common.progress import Reporter
-from reaudio_model.training.config import Part, TrainConfig, read_config
+from reaudio_model.config import Part
+from reaudio_model.training.config import TrainConfig, read_config
 from reaudio_model.training.loop import FitResult, Precision, fit
 
 if TYPE_CHECKING:

@@ -3,156 +3,177 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from reaudio_model.cli.commands.options import (
-    ExcludeOption,
-    ExcludeTextOption,
-    KeyChoice,
-    KeyOption,
-    PaperProtocolOption,
-    PoolOption,
-    PromptsArgument,
-    PromptTableOption,
-    open_clap,
-    prompts_from_options,
-    search_settings,
-)
-from reaudio_model.common.cli import (
-    CacheOption,
-    DeviceOption,
-    JsonOption,
-    QuietOption,
-    hush_libraries,
-    print_json,
-    reporter,
-)
+from reaudio_model.cli.commands.options import MACHINE, MODEL, OUTPUT, RETRIEVAL, Machine, Prompts, Search
+from reaudio_model.common.cli import hush_libraries, print_json, reporter
+from reaudio_model.common.commands import Invocation, add_command
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.options import Option, OptionGroup
+from reaudio_model.config import DEFAULT_STEPS, PAPER_STEPS, DType, SchedulerName
 
-PAPER_STEPS, DEFAULT_STEPS = 200, 25
-
-
-class SchedulerChoice(StrEnum):
-    dpm_solver = "dpm-solver++"
-    unipc = "unipc"
-    ddim = "ddim"
-
-
-class DTypeChoice(StrEnum):
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
+if TYPE_CHECKING:
+    from reaudio_model.common.progress import Reporter
+    from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
+    from reaudio_model.pipeline.request import GenerateRequest
+    from reaudio_model.retrieval.records import Pair
 
 
-def generate(
+@dataclass(frozen=True)
+class Sampling(OptionGroup):
+    """How the denoiser is sampled."""
+
+    panel: ClassVar[str] = "Sampling"
+
+    seconds: Annotated[float | None, Option("Length of a clip, s. Default: the model's.", everyday=True)] = None
+    steps: Annotated[int | None, Option(f"Denoising steps. Default: {DEFAULT_STEPS}.", everyday=True)] = None
+    scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: dpm-solver++.")] = None
+    eta: Annotated[float | None, Option("Noise of ddim, 0 to 1. Default: 0.")] = None
+    paper_sampling: Annotated[bool, Option("The paper's sampler: ddim, 200 steps, eta 1.")] = False
+    guidance: Annotated[float, Option("Guidance scale; 1 disables guidance.", everyday=True)] = 3.5
+    retrieval_guidance: Annotated[float | None, Option("Separate guidance scale for retrieved pairs.")] = None
+    negative_prompt: Annotated[str | None, Option("Description of what to avoid.")] = None
+    candidates: Annotated[int, Option("Clips generated for each prompt; the best is kept.")] = 1
+    reranker: Annotated[Path | None, Option("CLAP that selects among candidates; not the one that scores them.")] = None
+    seed: Annotated[int, Option("Seed of the run; each clip's seed is derived from it and the clip id.", everyday=True)] = 0
+
+    def check(self) -> None:
+        if self.paper_sampling and (self.steps, self.scheduler, self.eta) != (None, None, None):
+            raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
+
+    def sampler(self) -> dict[str, Any]:
+        """steps, eta and scheduler."""
+        if self.paper_sampling:
+            return {"steps": PAPER_STEPS, "eta": 1.0, "scheduler": "ddim"}
+        steps = DEFAULT_STEPS if self.steps is None else self.steps
+        return {"steps": steps, "eta": self.eta or 0.0, "scheduler": self.scheduler or "dpm-solver++"}
+
+
+@dataclass(frozen=True)
+class GenerateOptions(OptionGroup):
+    """Which clips to generate, and with which model."""
+
     model: Annotated[
         str,
-        typer.Option(
-            "--model", help="Folder of a saved pipeline, its hub id, or a bundled miniature system such as re-audioldm-l."
+        Option(
+            "Folder of a saved pipeline, its hub id, or a bundled miniature system such as re-audioldm-l.",
+            panel=MODEL,
+            everyday=True,
         ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .wav file for one prompt, or a folder.")],
-    prompts: PromptsArgument = None,
-    prompt_table: PromptTableOption = None,
+    ]
+    output: Annotated[Path, Option("A .wav file for one prompt, or a folder.", "--output -o", panel=OUTPUT, everyday=True)]
+    prompts: Prompts = field(default_factory=Prompts)
     index: Annotated[
-        Path | None, typer.Option("--index", help="Index to retrieve from, made with the model's CLAP.")
-    ] = None,
+        Path | None, Option("Index to retrieve from, made with the model's CLAP.", panel=RETRIEVAL, everyday=True)
+    ] = None
     features: Annotated[
-        Path | None, typer.Option("--features", help="Stored tokens of the index's pairs. Default: computed when needed.")
-    ] = None,
+        Path | None, Option("Stored tokens of the index's pairs. Default: computed when needed.", panel=RETRIEVAL)
+    ] = None
     k: Annotated[
-        int | None, typer.Option("--k", help="Retrieved pairs for each prompt; 0 disables retrieval. Default: the model's.")
-    ] = None,
-    key: KeyOption = KeyChoice.audio,
-    pool: PoolOption = None,
-    exclude: ExcludeOption = None,
-    exclude_text_from: ExcludeTextOption = None,
-    paper_protocol: PaperProtocolOption = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Length. Default: the model's.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Denoising steps. Default: 25.")] = None,
-    scheduler: Annotated[SchedulerChoice | None, typer.Option("--scheduler", help="Default: dpm-solver++.")] = None,
-    eta: Annotated[float | None, typer.Option("--eta", help="Noise of ddim, 0 to 1. Default: 0.")] = None,
-    paper_sampling: Annotated[
-        bool, typer.Option("--paper-sampling", help="The paper's sampler: ddim, 200 steps, eta 1.")
-    ] = False,
-    guidance: Annotated[float, typer.Option("--guidance", help="Guidance scale; 1 disables guidance.")] = 3.5,
-    retrieval_guidance: Annotated[
-        float | None, typer.Option("--retrieval-guidance", help="Separate guidance scale for retrieved pairs.")
-    ] = None,
-    negative_prompt: Annotated[str | None, typer.Option("--negative-prompt", help="Description of what to avoid.")] = None,
-    candidates: Annotated[int, typer.Option("--candidates", help="Clips generated for each prompt; the best is kept.")] = 1,
-    reranker: Annotated[
-        Path | None, typer.Option("--reranker", help="CLAP that selects among candidates; not the one that scores them.")
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Of the run; each clip's seed is derived from it and the clip id.")
-    ] = 0,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Prompts in a batch.")] = 8,
-    dtype: Annotated[DTypeChoice, typer.Option("--dtype", help="Of the denoiser.")] = DTypeChoice.float32,
-    compile_denoiser: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the denoiser; pays off for many batches of one shape.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Generate existing files again.")] = False,
-    allow_download: Annotated[bool, typer.Option("--allow-download", help="Download a model from the hub.")] = False,
-    device: DeviceOption = "auto",
-    cache_dir: CacheOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Generate audio for prompts, with a record of the settings. Repeat an interrupted command to resume."""
-    from reaudio_model.common.inference import open_device
-    from reaudio_model.miniature import bundled
-    from reaudio_model.miniature.neighbours import store_neighbours
-    from reaudio_model.pipeline.assemble import load_pipeline
-    from reaudio_model.pipeline.generation import generate_to_files
-    from reaudio_model.pipeline.request import GenerateRequest
+        int | None,
+        Option(
+            "Retrieved pairs for each prompt; 0 disables retrieval. Default: the model's.", panel=RETRIEVAL, everyday=True
+        ),
+    ] = None
+    search: Search = field(default_factory=Search)
+    sampling: Sampling = field(default_factory=Sampling)
+    overwrite: Annotated[bool, Option("Generate existing files again.", panel=OUTPUT, everyday=True)] = False
+    allow_download: Annotated[bool, Option("Download a model from the hub.", panel=MODEL)] = False
+    batch_size: Annotated[int, Option("Prompts in a batch.", panel=MACHINE, least=1)] = 8
+    dtype: Annotated[DType, Option("Precision of the denoiser.", panel=MACHINE)] = "float32"
+    compile: Annotated[
+        bool,
+        Option("torch.compile the denoiser; pays off for many batches of one shape.", panel=MACHINE),
+    ] = False
+    machine: Machine = field(default_factory=Machine)
 
-    if paper_sampling and (steps, scheduler, eta) != (None, None, None):
-        raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
-    hush_libraries()
-    pairs = prompts_from_options(prompts, prompt_table)
-    pipeline = None
-    if model in bundled.DENOISERS and not Path(model).exists():
-        pipeline = bundled.load_bundled(model, str(open_device(device)))
-        if index is None:
-            index, features = store_neighbours(pipeline, pairs, k, cache_dir=cache_dir, progress=reporter(quiet))
-            key = KeyChoice(bundled.KEY)  # only neighbours by this key were stored
-    search = search_settings(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
-    if paper_sampling:
-        steps, scheduler, eta = PAPER_STEPS, SchedulerChoice.ddim, 1.0
-    request = GenerateRequest(
-        prompts=pairs,
-        output=output,
-        index=index,
-        features=features,
-        k=k,
-        search=search,
-        seconds=seconds,
-        steps=DEFAULT_STEPS if steps is None else steps,
-        eta=eta or 0.0,
-        scheduler=(scheduler or SchedulerChoice.dpm_solver).value,
-        guidance_scale=guidance,
-        retrieval_guidance_scale=retrieval_guidance,
-        negative_prompt=negative_prompt,
-        candidates=candidates,
-        seed=seed,
-        batch_size=batch_size,
-        overwrite=overwrite,
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command ``generate``."""
+    add_command(
+        app,
+        "generate",
+        GenerateOptions,
+        _generate,
+        summary="Generate audio for prompts, with a record of the settings. Repeat an interrupted command to resume.",
+        example='reaudio-model generate "a dog barks" --model re-audioldm-s/ --index audiocaps-index/ --k 3 -o dog.wav',
+        common=("json", "quiet"),
     )
-    chooser = None if reranker is None else open_clap(reranker, device, cache_dir)
-    if pipeline is None:
-        pipeline = load_pipeline(model, device=open_device(device), dtype=dtype.value, allow_download=allow_download)
+
+
+def _generate(options: GenerateOptions, how: Invocation) -> None:
+    from reaudio_model.pipeline.generation import generate_to_files
+
+    progress = reporter(how.quiet)
+    prompts = options.prompts.read()
+    hush_libraries()
+    bundled = _load_bundled(options)
+    request = _request(options, prompts, bundled, progress)
+    chosen = options.sampling.reranker
+    reranker = None if chosen is None else options.machine.load_clap(chosen)
+    pipeline = bundled or _load_saved(options)
     # Shows the steps of one prompt; several prompts have their own progress bar.
-    pipeline.set_progress_bar_config(disable=quiet or len(pairs) > 1 or not sys.stderr.isatty())
-    if compile_denoiser:
+    pipeline.set_progress_bar_config(disable=how.quiet or len(prompts) > 1 or not sys.stderr.isatty())
+    if options.compile:
         pipeline.compile_denoiser()
-    made = generate_to_files(request, pipeline, reranker=chooser, reporter=reporter(quiet))
-    if as_json:
-        files = [str(file) for file in made.files]
+    made = generate_to_files(request, pipeline, reranker=reranker, reporter=progress)
+    files = [str(file) for file in made.files]
+    if how.as_json:
         print_json({"files": files, "made": made.made, "record": str(made.record)})
     else:
-        typer.echo("\n".join(str(file) for file in made.files))
+        typer.echo("\n".join(files))
+
+
+def _load_bundled(options: GenerateOptions) -> ReAudioLDMPipeline | None:
+    """The bundled system of this name, if there is one and no folder of this name."""
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.miniature import bundled
+
+    if options.model not in bundled.DENOISERS or Path(options.model).exists():
+        return None
+    return bundled.load_bundled(options.model, str(open_device(options.machine.device)))
+
+
+def _load_saved(options: GenerateOptions) -> ReAudioLDMPipeline:
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.pipeline.assemble import load_pipeline
+
+    device = open_device(options.machine.device)
+    return load_pipeline(options.model, device=device, dtype=options.dtype, allow_download=options.allow_download)
+
+
+def _request(
+    options: GenerateOptions, prompts: list[Pair], bundled: ReAudioLDMPipeline | None, progress: Reporter
+) -> GenerateRequest:
+    """The request; a bundled system without ``--index`` retrieves from the miniature's pairs."""
+    from reaudio_model.miniature.bundled import KEY
+    from reaudio_model.miniature.neighbours import store_neighbours
+    from reaudio_model.pipeline.request import GenerateRequest
+
+    index, features, search = options.index, options.features, options.search
+    if bundled is not None and index is None:
+        cache_dir = options.machine.cache_dir
+        index, features = store_neighbours(bundled, prompts, options.k, cache_dir=cache_dir, progress=progress)
+        search = replace(search, key=KEY)  # only neighbours by this key were stored
+    sampling = options.sampling
+    return GenerateRequest(
+        prompts=prompts,
+        output=options.output,
+        index=index,
+        features=features,
+        k=options.k,
+        search=search.settings(progress),
+        seconds=sampling.seconds,
+        **sampling.sampler(),
+        guidance_scale=sampling.guidance,
+        retrieval_guidance_scale=sampling.retrieval_guidance,
+        negative_prompt=sampling.negative_prompt,
+        candidates=sampling.candidates,
+        seed=sampling.seed,
+        batch_size=options.batch_size,
+        overwrite=options.overwrite,
+    )

@@ -2,177 +2,205 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reaudio_model.cli.commands.options import (
-    ClapOption,
-    ExcludeOption,
-    ExcludeTextOption,
-    KeyChoice,
-    KeyOption,
-    PaperProtocolOption,
-    PoolOption,
-    PromptsArgument,
-    PromptTableOption,
-    open_clap,
-    prompts_from_options,
-    search_settings,
+    MACHINE,
+    OUTPUT,
+    PROMPTS,
+    RETRIEVAL,
+    AudioRoot,
+    ClapPath,
+    IndexFolder,
+    Jobs,
+    Machine,
+    Prompts,
+    Search,
 )
-from reaudio_model.common.cli import (
-    DEFAULT_JOBS,
-    HELP_OPTIONS,
-    BatchOption,
-    CacheOption,
-    DeviceOption,
-    DryRunOption,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    print_json,
-    reporter,
-)
+from reaudio_model.common.cli import DEFAULT_JOBS, print_json, reporter
+from reaudio_model.common.commands import Invocation, add_command
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.options import Option, OptionGroup
+from reaudio_model.retrieval.records import Backend
 
-app = typer.Typer(
-    no_args_is_help=True, context_settings=HELP_OPTIONS, help="Build, search and describe an index of (text, audio) pairs."
-)
+if TYPE_CHECKING:
+    from reaudio_model.retrieval.index import RetrievalIndex
+    from reaudio_model.retrieval.index_search import SearchResult
+
 PRINTED = 5  # neighbours shown in a terminal
+PAIRS = "Pairs"
 
 
-class BackendChoice(StrEnum):
-    auto = "auto"
-    exact = "exact"
-    faiss = "faiss"
+@dataclass(frozen=True)
+class BuildOptions(OptionGroup):
+    """Which pairs to embed."""
 
-
-IndexArgument = Annotated[Path, typer.Argument(help="Folder of an index.")]
-AudioRootOption = Annotated[
-    Path | None, typer.Option("--audio-root", help="Folder of the audio. Default: from the table or the index.")
-]
-
-
-@app.command(
-    epilog="Example: [bold]reaudio-model index build train.csv val.csv test.csv --audio-root audio/ "
-    "--clap music_speech_audioset_epoch_15_esc_89.98.pt -o audiocaps-index/[/bold]"
-)
-def build(
     tables: Annotated[
-        list[Path],
-        typer.Argument(help="CSVs: clip_id, caption, audio and optionally source_id, split; or AudioCaps' own tables."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the index.")],
-    clap: ClapOption = None,
-    audio_root: AudioRootOption = None,
-    split: Annotated[str | None, typer.Option("--split", help="Only this split of the tables.")] = None,
-    captions: Annotated[int, typer.Option("--captions", help="Which caption of clips with several, from 1.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing index.")] = False,
+        tuple[Path, ...],
+        Option(
+            "CSVs: clip_id, caption, audio and optionally source_id, split; or AudioCaps' own tables.",
+            "ARGUMENT",
+            "TABLES",
+        ),
+    ]
+    output: Annotated[Path, Option("Folder for the index.", "--output -o", panel=OUTPUT, everyday=True)]
+    clap: ClapPath = None
+    audio_root: AudioRoot = None
+    split: Annotated[str | None, Option("Only this split of the tables.", panel=PAIRS, everyday=True)] = None
+    captions: Annotated[int, Option("Which caption of clips with several, from 1.", panel=PAIRS, least=1, everyday=True)] = 1
+    overwrite: Annotated[bool, Option("Replace an existing index.", panel=OUTPUT, everyday=True)] = False
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at missing or unreadable clips instead of leaving them out.")
-    ] = False,
-    batch_size: BatchOption = 32,
-    device: DeviceOption = "auto",
-    jobs: JobsOption = DEFAULT_JOBS,
-    cache_dir: CacheOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Embed every pair with CLAP and write the index. Repeat an interrupted command to resume."""
+        bool, Option("Stop at missing or unreadable clips instead of leaving them out.", panel=PAIRS, everyday=True)
+    ] = False
+    batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1, everyday=True)] = 32
+    jobs: Jobs = DEFAULT_JOBS
+    machine: Machine = field(default_factory=Machine)
+
+
+@dataclass(frozen=True)
+class SearchOptions(OptionGroup):
+    """Which prompts to search for, in which index."""
+
+    index: IndexFolder
+    prompts: Prompts = field(default_factory=Prompts)
+    split: Annotated[
+        str | None,
+        Option("Use the captions of a split of the index as prompts; needs no CLAP.", panel=PROMPTS, everyday=True),
+    ] = None
+    clap: ClapPath = None
+    k: Annotated[
+        int | None,
+        Option(
+            "Neighbours of each prompt. Default: 5, or 50 with --output, or the whole pool if it is smaller.",
+            panel=RETRIEVAL,
+            everyday=True,
+        ),
+    ] = None
+    search: Search = field(default_factory=Search)
+    used: Annotated[
+        int,
+        Option("Neighbours that a model will use, for the leak report.", panel=RETRIEVAL, least=1, everyday=True),
+    ] = 3
+    backend: Annotated[Backend, Option("Search library; the results are the same.", panel=RETRIEVAL, everyday=True)] = "auto"
+    audio_root: AudioRoot = None
+    output: Annotated[
+        Path | None,
+        Option("Folder for retrieved.parquet and leak_report.json.", "--output -o", panel=OUTPUT, everyday=True),
+    ] = None
+    machine: Machine = field(default_factory=Machine)
+
+    def check(self) -> None:
+        if self.split is not None and self.prompts != Prompts():
+            raise ReaudioError("--split uses captions of the index as prompts: drop it, or the prompts.")
+
+
+@dataclass(frozen=True)
+class StatsOptions(OptionGroup):
+    """Which index to describe."""
+
+    index: IndexFolder
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group ``index``."""
+    group = typer.Typer(no_args_is_help=True, help="Build, search and describe an index of (text, audio) pairs.")
+    add_command(
+        group,
+        "build",
+        BuildOptions,
+        _build,
+        summary="Embed every pair with CLAP and write the index. Repeat an interrupted command to resume.",
+        example="reaudio-model index build train.csv val.csv test.csv --audio-root audio/ "
+        "--clap music_speech_audioset_epoch_15_esc_89.98.pt -o audiocaps-index/",
+        common=("json", "quiet", "dry_run"),
+    )
+    add_command(
+        group,
+        "search",
+        SearchOptions,
+        _search,
+        summary="Find the nearest pairs of prompts and report leaks; --output writes them as a table.",
+        example='reaudio-model index search audiocaps-index/ "a dog barks" --clap clap.pt --k 3[/bold]. '
+        "For a run: [bold]reaudio-model index search audiocaps-index/ --prompts test.csv --clap clap.pt -o run/",
+        common=("json", "quiet"),
+    )
+    add_command(
+        group,
+        "stats",
+        StatsOptions,
+        _stats,
+        summary="Describe an index: pairs, recordings, captions, CLAP, and clips left out.",
+        example="reaudio-model index stats audiocaps-index/",
+        common=("json",),
+    )
+    app.add_typer(group, name="index")
+
+
+def _build(options: BuildOptions, how: Invocation) -> None:
     from reaudio_model.retrieval.embedding import clap_embedders
-    from reaudio_model.retrieval.index_build import build_index, index_stats, stats_text
+    from reaudio_model.retrieval.index_build import build_index
     from reaudio_model.retrieval.index_files import MANIFEST
     from reaudio_model.retrieval.pairs import read_pair_tables
 
-    if (output / MANIFEST).exists() and not overwrite:
+    output = options.output
+    if (output / MANIFEST).exists() and not options.overwrite:
         raise ReaudioError(f"{output} contains an index already: give --overwrite or another --output.")
-    table = read_pair_tables(tables, audio_root=audio_root, split=split, caption_number=captions)
-    if dry_run:
+    table = read_pair_tables(
+        options.tables, audio_root=options.audio_root, split=options.split, caption_number=options.captions
+    )
+    if how.dry_run:
         print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing})
         return
-    embedders = clap_embedders(open_clap(clap, device, cache_dir), jobs)
-    index = build_index(table, embedders, output, batch_size=batch_size, strict=strict, progress=reporter(quiet))
-    stats = index_stats(index)
-    if as_json:
-        print_json(stats)
+    embedders = clap_embedders(options.machine.load_clap(options.clap), options.jobs)
+    progress = reporter(how.quiet)
+    index = build_index(table, embedders, output, batch_size=options.batch_size, strict=options.strict, progress=progress)
+    _print_stats(index, how.as_json)
+
+
+def _search(options: SearchOptions, how: Invocation) -> None:
+    result = _result(options, how)
+    if options.output is not None:
+        result.save(options.output)
+    if how.as_json:
+        print_json(result.to_json() if options.output is None else result.facts())
     else:
-        typer.echo(stats_text(stats))
+        typer.echo(result.to_text() if options.output is None else result.leaks.to_text())
 
 
-@app.command(
-    epilog='Example: [bold]reaudio-model index search audiocaps-index/ "a dog barks" --clap clap.pt --k 3[/bold]. '
-    "For a run: [bold]reaudio-model index search audiocaps-index/ --prompts test.csv --clap clap.pt -o run/[/bold]"
-)
-def search(
-    index: IndexArgument,
-    prompts: PromptsArgument = None,
-    prompt_table: PromptTableOption = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="Use the captions of a split of the index as prompts; needs no CLAP.")
-    ] = None,
-    clap: ClapOption = None,
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "--k", help="Neighbours of each prompt. Default: 5, or 50 with --output, or the whole pool if it is smaller."
-        ),
-    ] = None,
-    key: KeyOption = KeyChoice.audio,
-    pool: PoolOption = None,
-    exclude: ExcludeOption = None,
-    exclude_text_from: ExcludeTextOption = None,
-    paper_protocol: PaperProtocolOption = False,
-    used: Annotated[int, typer.Option("--used", help="Neighbours that a model will use, for the leak report.")] = 3,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for retrieved.parquet and leak_report.json.")
-    ] = None,
-    backend: Annotated[
-        BackendChoice, typer.Option("--backend", help="Search library; the results are the same.")
-    ] = BackendChoice.auto,
-    audio_root: AudioRootOption = None,
-    device: DeviceOption = "auto",
-    cache_dir: CacheOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Find the nearest pairs of prompts and report leaks; --output writes them as a table."""
+def _result(options: SearchOptions, how: Invocation) -> SearchResult:
     from reaudio_model.retrieval.index import RetrievalIndex
     from reaudio_model.retrieval.index_search import search_prompts, split_prompts
 
-    settings = search_settings(key, pool, exclude, exclude_text_from, paper_protocol, reporter(quiet))
-    if split is not None:
-        if prompts or prompt_table is not None:
-            raise ReaudioError("--split uses captions of the index as prompts: drop it, or the prompts.")
-        found, vectors = RetrievalIndex.load(index, audio_root=audio_root), None
-        pairs = split_prompts(found, split)
+    settings = options.search.settings(reporter(how.quiet))
+    if options.split is not None:
+        index, vectors = RetrievalIndex.load(options.index, audio_root=options.audio_root), None
+        prompts = split_prompts(index, options.split)
     else:
-        pairs = prompts_from_options(prompts, prompt_table)
-        embedder = open_clap(clap, device, cache_dir)
-        found = RetrievalIndex.load(index, embedder.sha256, audio_root=audio_root)
-        vectors = embedder.embed_text([prompt.caption for prompt in pairs]).cpu().numpy()
-    if k is None and output is None:
-        k = min(PRINTED, len(found.pool_rows(settings.pool)))
-    settings = replace(settings, k=k, backend=backend.value, used=used)
-    result = search_prompts(found, pairs, settings, vectors)
-    if output is not None:
-        result.save(output)
-    if as_json:
-        print_json(result.to_json() if output is None else result.facts())
-    else:
-        typer.echo(result.to_text() if output is None else result.leaks.to_text())
+        prompts = options.prompts.read()
+        clap = options.machine.load_clap(options.clap)
+        index = RetrievalIndex.load(options.index, clap.sha256, audio_root=options.audio_root)
+        vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()
+    k = options.k
+    if k is None and options.output is None:
+        k = min(PRINTED, len(index.pool_rows(settings.pool)))
+    settings = replace(settings, k=k, backend=options.backend, used=options.used)
+    return search_prompts(index, prompts, settings, vectors)
 
 
-@app.command(epilog="Example: [bold]reaudio-model index stats audiocaps-index/[/bold]")
-def stats(index: IndexArgument, as_json: JsonOption = False) -> None:
-    """Describe an index: pairs, recordings, captions, CLAP, and clips left out."""
+def _stats(options: StatsOptions, how: Invocation) -> None:
     from reaudio_model.retrieval.index import RetrievalIndex
+
+    _print_stats(RetrievalIndex.load(options.index), how.as_json)
+
+
+def _print_stats(index: RetrievalIndex, as_json: bool) -> None:
     from reaudio_model.retrieval.index_build import index_stats, stats_text
 
-    found = index_stats(RetrievalIndex.load(index))
+    found = index_stats(index)
     if as_json:
         print_json(found)
     else:

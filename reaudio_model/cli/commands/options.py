@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.options import Option, OptionGroup
+from reaudio_model.config import Retrieval
+from reaudio_model.retrieval.records import Key, Pool
 
 if TYPE_CHECKING:
     from reaudio_model.common.progress import Reporter
@@ -16,105 +17,115 @@ if TYPE_CHECKING:
     from reaudio_model.retrieval.index_search import SearchSettings
     from reaudio_model.retrieval.records import Pair
 
+PROMPTS, MODEL, RETRIEVAL, OUTPUT, MACHINE = "Prompts", "Model", "Retrieval", "Output", "Machine"
 
-class KeyChoice(StrEnum):
-    audio = "audio"
-    text = "text"
-    mean = "mean"
+Excluded = Literal["self", "source", "caption", "nothing"]
 
-
-class PoolChoice(StrEnum):
-    train = "train"
-    train_val = "train+val"
-    all = "all"
-
-
-class ExcludeChoice(StrEnum):
-    self_ = "self"
-    source = "source"
-    caption = "caption"
-    nothing = "nothing"
-
-
-ClapOption = Annotated[
-    Path | None, typer.Option("--clap", help="CLAP: LAION's .pt file or a folder of transformers' ClapModel.")
-]
-PromptsArgument = Annotated[list[str] | None, typer.Argument(help="Descriptions of sounds.")]
-PromptTableOption = Annotated[
+IndexFolder = Annotated[Path, Option("Folder of an index.", "ARGUMENT", "INDEX")]
+AudioRoot = Annotated[
     Path | None,
-    typer.Option("--prompts", help="CSV of prompts: clip_id, caption and optionally source_id (or youtube_id)."),
+    Option("Folder of the audio. Default: from the table or the index.", panel=RETRIEVAL, everyday=True),
 ]
-KeyOption = Annotated[KeyChoice, typer.Option("--key", help="Embeddings that prompts are compared with.")]
-PoolOption = Annotated[PoolChoice | None, typer.Option("--pool", help="Splits to search. Default: train.")]
-ExcludeOption = Annotated[
-    list[ExcludeChoice] | None,
-    typer.Option("--exclude", help="Pairs a prompt may not retrieve; repeatable. Default: self and source."),
+ClapPath = Annotated[
+    Path | None,
+    Option("CLAP: LAION's .pt file or a folder of transformers' ClapModel.", panel=MODEL, everyday=True),
 ]
-ExcludeTextOption = Annotated[
-    float | None, typer.Option("--exclude-text-from", help="Exclude captions with at least this cosine.")
+RetrievalKind = Annotated[
+    Retrieval | None,
+    Option("Which parts of retrieved pairs condition the denoiser.", panel=MODEL, everyday=True),
 ]
-PaperProtocolOption = Annotated[
-    bool, typer.Option("--paper-protocol", help="The paper's pool: all splits, test clips included, nothing excluded.")
+BaseChannels = Annotated[int | None, Option("Width of the UNet: a multiple of 32.", panel=MODEL, everyday=True)]
+Device = Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", panel=MACHINE, everyday=True)]
+Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1, everyday=True)]
+CacheDir = Annotated[
+    Path | None,
+    Option("Cache of features and checkpoints. Default: $REAUDIO_CACHE or the user cache.", panel=MACHINE),
 ]
 
 
-def prompts_from_options(texts: list[str] | None, table: Path | None) -> list[Pair]:
-    """The prompts from arguments or a table.
+@dataclass(frozen=True)
+class Prompts(OptionGroup):
+    """Prompts, as arguments or in a table."""
 
-    Raises:
-        ReaudioError: neither or both; an empty prompt; a bad table.
-    """
-    from reaudio_model.retrieval.index_search import free_prompts
-    from reaudio_model.retrieval.pairs import read_prompts
+    panel: ClassVar[str] = PROMPTS
 
-    if bool(texts) == (table is not None):
-        raise ReaudioError("Give prompts as words, or --prompts with a table of them, and not both.")
-    return free_prompts(texts or ()) if table is None else read_prompts(table)
+    prompts: Annotated[tuple[str, ...], Option("Descriptions of sounds.", "ARGUMENT", "PROMPTS")] = ()
+    prompt_table: Annotated[
+        Path | None,
+        Option("CSV of prompts: clip_id, caption and optionally source_id (or youtube_id).", "--prompts", everyday=True),
+    ] = None
+
+    def read(self) -> list[Pair]:
+        """The prompts.
+
+        Raises:
+            ReaudioError: neither or both; an empty prompt; a bad table.
+        """
+        from reaudio_model.retrieval.index_search import free_prompts
+        from reaudio_model.retrieval.pairs import read_prompts
+
+        if bool(self.prompts) == (self.prompt_table is not None):
+            raise ReaudioError("Give prompts as words, or --prompts with a table of them, and not both.")
+        return free_prompts(self.prompts) if self.prompt_table is None else read_prompts(self.prompt_table)
 
 
-def search_settings(
-    key: KeyChoice,
-    pool: PoolChoice | None,
-    exclude: list[ExcludeChoice] | None,
-    text_from: float | None,
-    paper_protocol: bool,
-    reporter: Reporter,
-) -> SearchSettings:
-    """Search settings from the options; the paper's protocol is noted on stderr.
+@dataclass(frozen=True)
+class Search(OptionGroup):
+    """Which pairs of an index a prompt may retrieve."""
 
-    Raises:
-        ReaudioError: options that contradict each other.
-    """
-    from reaudio_model.retrieval.index import NOTHING_EXCLUDED, Exclusion
-    from reaudio_model.retrieval.index_search import SearchSettings
+    panel: ClassVar[str] = RETRIEVAL
 
-    if paper_protocol:
-        if pool or exclude or text_from is not None:
+    key: Annotated[Key, Option("Embeddings that prompts are compared with.")] = "audio"
+    pool: Annotated[Pool | None, Option("Splits to search. Default: train.", everyday=True)] = None
+    exclude: Annotated[
+        tuple[Excluded, ...], Option("Pairs a prompt may not retrieve; repeatable. Default: self and source.", everyday=True)
+    ] = ()
+    exclude_text_from: Annotated[float | None, Option("Exclude captions with at least this cosine.")] = None
+    paper_protocol: Annotated[bool, Option("The paper's pool: all splits, test clips included, nothing excluded.")] = False
+
+    def check(self) -> None:
+        if self.paper_protocol and (self.pool or self.exclude or self.exclude_text_from is not None):
             raise ReaudioError("--paper-protocol sets pool and exclusions: drop it, or --pool and the --exclude options.")
-        reporter.note("Paper protocol: all splits are searched, test clips included, and nothing is excluded.")
-        return SearchSettings(key=key.value, pool="all", exclude=NOTHING_EXCLUDED)
-    chosen = set(exclude or (ExcludeChoice.self_, ExcludeChoice.source))
-    if ExcludeChoice.nothing in chosen and len(chosen) > 1:
-        raise ReaudioError("--exclude nothing excludes every other --exclude: give one or the other.")
-    exclusion = Exclusion(
-        self_=ExcludeChoice.self_ in chosen,
-        same_source=ExcludeChoice.source in chosen,
-        identical_caption=ExcludeChoice.caption in chosen,
-        min_similarity_text=text_from,
-    )
-    return SearchSettings(key=key.value, pool=(pool or PoolChoice.train).value, exclude=exclusion)
+        if "nothing" in self.exclude and len(set(self.exclude)) > 1:
+            raise ReaudioError("--exclude nothing excludes every other --exclude: give one or the other.")
+
+    def settings(self, reporter: Reporter) -> SearchSettings:
+        """Settings of the search; the paper's protocol is noted on stderr."""
+        from reaudio_model.retrieval.exclusion import NOTHING_EXCLUDED, Exclusion
+        from reaudio_model.retrieval.index_search import SearchSettings
+
+        if self.paper_protocol:
+            reporter.note("Paper protocol: all splits are searched, test clips included, and nothing is excluded.")
+            return SearchSettings(key=self.key, pool="all", exclude=NOTHING_EXCLUDED)
+        excluded = self.exclude or ("self", "source")
+        exclusion = Exclusion(
+            self_="self" in excluded,
+            same_source="source" in excluded,
+            identical_caption="caption" in excluded,
+            min_similarity_text=self.exclude_text_from,
+        )
+        return SearchSettings(key=self.key, pool=self.pool or "train", exclude=exclusion)
 
 
-def open_clap(path: Path | None, device: str, cache_dir: Path | None) -> Clap:
-    """The CLAP of --clap.
+@dataclass(frozen=True)
+class Machine(OptionGroup):
+    """Device and cache."""
 
-    Raises:
-        ReaudioError: none was given, or see ``clap.load_clap``.
-    """
-    if path is None:
-        raise ReaudioError("CLAP is needed: give --clap with LAION's .pt file or a folder of transformers' ClapModel.")
-    from reaudio_model.common.files import default_cache_dir
-    from reaudio_model.common.inference import open_device
-    from reaudio_model.encoders.clap import load_clap
+    panel: ClassVar[str] = MACHINE
 
-    return load_clap(path, device=open_device(device), cache_dir=cache_dir or default_cache_dir())
+    device: Device = "auto"
+    cache_dir: CacheDir = None
+
+    def load_clap(self, path: Path | None) -> Clap:
+        """The CLAP of ``--clap``.
+
+        Raises:
+            ReaudioError: ``path`` is None, or see :func:`reaudio_model.encoders.clap.load_clap`.
+        """
+        if path is None:
+            raise ReaudioError("CLAP is needed: give --clap with LAION's .pt file or a folder of transformers' ClapModel.")
+        from reaudio_model.common.files import default_cache_dir
+        from reaudio_model.common.inference import open_device
+        from reaudio_model.encoders.clap import load_clap
+
+        return load_clap(path, device=open_device(self.device), cache_dir=self.cache_dir or default_cache_dir())

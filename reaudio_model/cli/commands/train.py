@@ -2,71 +2,88 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reaudio_model.common.cli import CacheOption, DeviceOption, JsonOption, QuietOption, hush_libraries, print_json, reporter
+from reaudio_model.cli.commands.options import OUTPUT, Machine
+from reaudio_model.common.cli import hush_libraries, print_json, reporter
+from reaudio_model.common.commands import Invocation, add_command
+from reaudio_model.common.options import Option, OptionGroup
+from reaudio_model.config import Part
 
 TRAINED = Path("trained")
+TRAINING = "Training"
 
 
-class PartChoice(StrEnum):
-    vae = "vae"
-    vocoder = "vocoder"
-    diffusion = "diffusion"
-    clap = "clap"
-    audio_mae = "audio-mae"
-    t5 = "t5"
-    tagger = "tagger"
+@dataclass(frozen=True)
+class TrainOptions(OptionGroup):
+    """Which part to train, and how."""
 
-
-def train(
-    part: Annotated[PartChoice, typer.Argument(help="Part to train.")],
-    config: Annotated[str, typer.Option("--config", help="YAML file, or name of a bundled configuration.")],
+    part: Annotated[Part, Option("vae, vocoder, diffusion, clap, audio-mae, t5 or tagger.", "ARGUMENT", "PART")]
+    config: Annotated[
+        str, Option("YAML file, or name of a bundled configuration.", metavar="FILE|NAME", panel=TRAINING, everyday=True)
+    ]
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the run. Default: trained/<name of the configuration>.")
-    ] = None,
+        Path | None,
+        Option(
+            "Folder of the run. Default: trained/<name of the configuration>.", "--output -o", panel=OUTPUT, everyday=True
+        ),
+    ] = None
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Continue from the last checkpoint in the folder.")
-    ] = True,
-    steps: Annotated[int | None, typer.Option("--steps", help="Number of steps. Default: the configuration's.")] = None,
+        bool,
+        Option("Continue from the last checkpoint in the folder.", "--resume/--no-resume", panel=OUTPUT, everyday=True),
+    ] = True
+    steps: Annotated[int | None, Option("Number of steps. Default: the configuration's.", panel=TRAINING, everyday=True)] = (
+        None
+    )
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="E.g. data.pairs=\\[train.csv]; repeatable.")
-    ] = None,
-    device: DeviceOption = "auto",
-    cache_dir: CacheOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Train a part of the model; on several GPUs or nodes: [bold]accelerate launch -m reaudio_model train ...[/bold].
+        tuple[str, ...],
+        Option("E.g. data.pairs=\\[train.csv]; repeatable.", "--set", "KEY=VALUE", panel=TRAINING, everyday=True),
+    ] = ()
+    machine: Machine = field(default_factory=Machine)
 
-    Repeat an interrupted command to resume.
-    """
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command ``train``."""
+    add_command(
+        app,
+        "train",
+        TrainOptions,
+        _train,
+        summary="Train a part of the model; on several GPUs or nodes: [bold]accelerate launch -m reaudio_model train ...[/bold].\n\n"
+        "Repeat an interrupted command to resume.",
+        example="reaudio-model train diffusion --config re-audioldm-s-audio-text-k3 --set data.pairs=\\[train.csv] "
+        "-o trained/s",
+        common=("json", "quiet"),
+    )
+
+
+def _train(options: TrainOptions, how: Invocation) -> None:
     from accelerate import PartialState
 
-    from reaudio_model.training.run import train as run
+    from reaudio_model.training.run import train
 
     hush_libraries()
-    folder = TRAINED / Path(config).stem if output is None else output
-    result = run(
-        part.value,
-        config,
+    folder = options.output or TRAINED / Path(options.config).stem
+    result = train(
+        options.part,
+        options.config,
         folder,
-        resume=resume,
-        steps=steps,
-        device=device,
-        overrides=tuple(overrides or ()),
-        cache_dir=cache_dir,
-        reporter=reporter(quiet),
+        resume=options.resume,
+        steps=options.steps,
+        device=options.machine.device,
+        overrides=options.overrides,
+        cache_dir=options.machine.cache_dir,
+        reporter=reporter(how.quiet),
     )
     if not PartialState().is_main_process:
         return
-    if as_json:
+    if how.as_json:
         print_json({"output": str(folder), "step": result.step, "finished": result.finished, "best_loss": result.best_loss})
     else:
         state = "finished" if result.finished else "stopped; repeat the command to resume"
         best = "" if result.best_loss is None else f", best validation loss {result.best_loss:.4g}"
-        typer.echo(f"{folder}: {part.value} at step {result.step}, {state}{best}")
+        typer.echo(f"{folder}: {options.part} at step {result.step}, {state}{best}")

@@ -125,3 +125,18 @@ def test_help_shows_everyday_options_and_help_all_the_others(app: typer.Typer) -
     for text in (short, whole):
         assert "Greet people." in text
         assert "Example: toy greet Ada" in text
+
+
+@dataclass(frozen=True)
+class Trip(OptionGroup):
+    config: Annotated[str, Option("Which one.", everyday=True)]
+
+
+def test_a_command_has_only_the_common_options_it_names(calls: list[tuple[Any, Invocation]]) -> None:
+    app = typer.Typer(name="toy", cls=CommandGroup)
+    add_command(app, "go", Trip, lambda r, how: calls.append((r, how)), summary="", example="", common=("quiet",))
+    assert runner.invoke(app, ["--config", "a", "--quiet"]).exit_code == 0
+    assert calls == [(Trip("a"), Invocation(quiet=True))]
+    for flag in ("--json", "--dry-run"):
+        assert "No such option" in runner.invoke(app, ["--config", "a", flag]).stderr
+    assert "Which one. Required." in runner.invoke(app, ["--help-all"], env={"COLUMNS": "120"}).stdout

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.config import PAPER_STEPS
 from reaudio_model.denoiser.sampling import (
-    PAPER_STEPS,
     SCHEDULERS,
     Branch,
     clip_generators,

@@ -19,13 +19,13 @@ import reaudio_model
 from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError, ReaudioError, UnknownNameError
-from reaudio_model.config import TINY_CODEC, TINY_CONDITION
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION, Part
 from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.encoders.clap import load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_t5
 from reaudio_model.pipeline.assemble import load_pipeline
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
-from reaudio_model.training.config import Part, TrainConfig, bundled_configs, read_config
+from reaudio_model.training.config import TrainConfig, bundled_configs, read_config
 from reaudio_model.training.log import read_metrics
 from reaudio_model.training.loop import FitResult
 from reaudio_model.training.run import train
