@@ -12,7 +12,7 @@ import dataclasses
 import os
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -73,6 +73,7 @@ class OptionGroup:
     """
 
     panel: ClassVar[str] = "Options"
+    everyday: ClassVar[bool] = False  # --help shows every option of this class
 
     def __post_init__(self) -> None:
         for field in (f for f in option_fields(type(self)) if not f.path):
@@ -148,6 +149,7 @@ def own_options(cls: type[OptionGroup]) -> tuple[OptionField, ...]:
         option = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Option)), None)
         if option is None:
             raise TypeError(f"{cls.__name__}.{field.name} is neither an option nor a group")
+        option = replace(option, everyday=option.everyday or cls.everyday)
         default = field.default if field.default_factory is MISSING else field.default_factory()
         found.append(OptionField(field.name, (), hint.__origin__, default, option, option.panel or cls.panel))
     return tuple(found)

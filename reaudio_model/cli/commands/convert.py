@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -21,15 +21,16 @@ from reaudio_model.config import get_preset
 class ConvertOptions(OptionGroup):
     """Which checkpoint to convert, and where to."""
 
+    panel: ClassVar[str] = MODEL
+    everyday: ClassVar[bool] = True
+
     source: Annotated[Path, Option("Published file or folder.", "ARGUMENT", "SOURCE")]
     target: Annotated[Path, Option("New folder, for from_pretrained.", "ARGUMENT", "TARGET")]
-    kind: Annotated[Kind, Option("Which part it is.", panel=MODEL, everyday=True)]
-    preset: Annotated[str, Option("Its sizes.", panel=MODEL, everyday=True)] = "re-audioldm-s"
+    kind: Annotated[Kind, Option("Which part it is.")]
+    preset: Annotated[str, Option("Its sizes.")] = "re-audioldm-s"
     retrieval: RetrievalKind = None
     base_channels: BaseChannels = None
-    ema: Annotated[bool, Option("Use the averaged weights (UNet in the authors' layout).", panel=MODEL, everyday=True)] = (
-        False
-    )
+    ema: Annotated[bool, Option("Use the averaged weights (UNet in the authors' layout).")] = False
     cache_dir: CacheDir = None
 
 

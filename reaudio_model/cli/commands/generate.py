@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -45,17 +45,18 @@ class Sampling(OptionGroup):
         if self.paper_sampling and (self.steps, self.scheduler, self.eta) != (None, None, None):
             raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
 
-    def sampler(self) -> dict[str, Any]:
-        """steps, eta and scheduler."""
+    def sampler(self) -> tuple[SchedulerName, int, float]:
+        """Scheduler, steps and eta."""
         if self.paper_sampling:
-            return {"steps": PAPER_STEPS, "eta": 1.0, "scheduler": "ddim"}
-        steps = DEFAULT_STEPS if self.steps is None else self.steps
-        return {"steps": steps, "eta": self.eta or 0.0, "scheduler": self.scheduler or "dpm-solver++"}
+            return "ddim", PAPER_STEPS, 1.0
+        return self.scheduler or "dpm-solver++", DEFAULT_STEPS if self.steps is None else self.steps, self.eta or 0.0
 
 
 @dataclass(frozen=True)
 class GenerateOptions(OptionGroup):
     """Which clips to generate, and with which model."""
+
+    panel: ClassVar[str] = RETRIEVAL
 
     model: Annotated[
         str,
@@ -67,17 +68,10 @@ class GenerateOptions(OptionGroup):
     ]
     output: Annotated[Path, Option("A .wav file for one prompt, or a folder.", "--output -o", panel=OUTPUT, everyday=True)]
     prompts: Prompts = field(default_factory=Prompts)
-    index: Annotated[
-        Path | None, Option("Index to retrieve from, made with the model's CLAP.", panel=RETRIEVAL, everyday=True)
-    ] = None
-    features: Annotated[
-        Path | None, Option("Stored tokens of the index's pairs. Default: computed when needed.", panel=RETRIEVAL)
-    ] = None
+    index: Annotated[Path | None, Option("Index to retrieve from, made with the model's CLAP.", everyday=True)] = None
+    features: Annotated[Path | None, Option("Stored tokens of the index's pairs. Default: computed when needed.")] = None
     k: Annotated[
-        int | None,
-        Option(
-            "Retrieved pairs for each prompt; 0 disables retrieval. Default: the model's.", panel=RETRIEVAL, everyday=True
-        ),
+        int | None, Option("Retrieved pairs for each prompt; 0 disables retrieval. Default: the model's.", everyday=True)
     ] = None
     search: Search = field(default_factory=Search)
     sampling: Sampling = field(default_factory=Sampling)
@@ -86,8 +80,7 @@ class GenerateOptions(OptionGroup):
     batch_size: Annotated[int, Option("Prompts in a batch.", panel=MACHINE, least=1)] = 8
     dtype: Annotated[DType, Option("Precision of the denoiser.", panel=MACHINE)] = "float32"
     compile: Annotated[
-        bool,
-        Option("torch.compile the denoiser; pays off for many batches of one shape.", panel=MACHINE),
+        bool, Option("torch.compile the denoiser; pays off for many batches of one shape.", panel=MACHINE)
     ] = False
     machine: Machine = field(default_factory=Machine)
 
@@ -111,11 +104,10 @@ def _generate(options: GenerateOptions, how: Invocation) -> None:
     progress = reporter(how.quiet)
     prompts = options.prompts.read()
     hush_libraries()
-    bundled = _load_bundled(options)
-    request = _request(options, prompts, bundled, progress)
+    pipeline, is_bundled = _load(options)
+    request = _request(options, prompts, pipeline if is_bundled else None, progress)
     chosen = options.sampling.reranker
     reranker = None if chosen is None else options.machine.load_clap(chosen)
-    pipeline = bundled or _load_saved(options)
     # Shows the steps of one prompt; several prompts have their own progress bar.
     pipeline.set_progress_bar_config(disable=how.quiet or len(prompts) > 1 or not sys.stderr.isatty())
     if options.compile:
@@ -128,22 +120,16 @@ def _generate(options: GenerateOptions, how: Invocation) -> None:
         typer.echo("\n".join(files))
 
 
-def _load_bundled(options: GenerateOptions) -> ReAudioLDMPipeline | None:
-    """The bundled system of this name, if there is one and no folder of this name."""
+def _load(options: GenerateOptions) -> tuple[ReAudioLDMPipeline, bool]:
+    """The model, and whether it is a bundled system; a folder of that name is preferred."""
     from reaudio_model.common.inference import open_device
     from reaudio_model.miniature import bundled
-
-    if options.model not in bundled.DENOISERS or Path(options.model).exists():
-        return None
-    return bundled.load_bundled(options.model, str(open_device(options.machine.device)))
-
-
-def _load_saved(options: GenerateOptions) -> ReAudioLDMPipeline:
-    from reaudio_model.common.inference import open_device
     from reaudio_model.pipeline.assemble import load_pipeline
 
     device = open_device(options.machine.device)
-    return load_pipeline(options.model, device=device, dtype=options.dtype, allow_download=options.allow_download)
+    if options.model in bundled.DENOISERS and not Path(options.model).exists():
+        return bundled.load_bundled(options.model, str(device)), True
+    return load_pipeline(options.model, device=device, dtype=options.dtype, allow_download=options.allow_download), False
 
 
 def _request(
@@ -160,6 +146,7 @@ def _request(
         index, features = store_neighbours(bundled, prompts, options.k, cache_dir=cache_dir, progress=progress)
         search = replace(search, key=KEY)  # only neighbours by this key were stored
     sampling = options.sampling
+    scheduler, steps, eta = sampling.sampler()
     return GenerateRequest(
         prompts=prompts,
         output=options.output,
@@ -168,7 +155,9 @@ def _request(
         k=options.k,
         search=search.settings(progress),
         seconds=sampling.seconds,
-        **sampling.sampler(),
+        steps=steps,
+        eta=eta,
+        scheduler=scheduler,
         guidance_scale=sampling.guidance,
         retrieval_guidance_scale=sampling.retrieval_guidance,
         negative_prompt=sampling.negative_prompt,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -32,31 +32,29 @@ if TYPE_CHECKING:
     from reaudio_model.retrieval.index_search import SearchResult
 
 PRINTED = 5  # neighbours shown in a terminal
-PAIRS = "Pairs"
 
 
 @dataclass(frozen=True)
 class BuildOptions(OptionGroup):
     """Which pairs to embed."""
 
+    panel: ClassVar[str] = "Pairs"
+    everyday: ClassVar[bool] = True
+
     tables: Annotated[
         tuple[Path, ...],
         Option(
-            "CSVs: clip_id, caption, audio and optionally source_id, split; or AudioCaps' own tables.",
-            "ARGUMENT",
-            "TABLES",
+            "CSVs: clip_id, caption, audio and optionally source_id, split; or AudioCaps' own tables.", "ARGUMENT", "TABLES"
         ),
     ]
-    output: Annotated[Path, Option("Folder for the index.", "--output -o", panel=OUTPUT, everyday=True)]
+    output: Annotated[Path, Option("Folder for the index.", "--output -o", panel=OUTPUT)]
     clap: ClapPath = None
     audio_root: AudioRoot = None
-    split: Annotated[str | None, Option("Only this split of the tables.", panel=PAIRS, everyday=True)] = None
-    captions: Annotated[int, Option("Which caption of clips with several, from 1.", panel=PAIRS, least=1, everyday=True)] = 1
-    overwrite: Annotated[bool, Option("Replace an existing index.", panel=OUTPUT, everyday=True)] = False
-    strict: Annotated[
-        bool, Option("Stop at missing or unreadable clips instead of leaving them out.", panel=PAIRS, everyday=True)
-    ] = False
-    batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1, everyday=True)] = 32
+    split: Annotated[str | None, Option("Only this split of the tables.")] = None
+    captions: Annotated[int, Option("Which caption of clips with several, from 1.", least=1)] = 1
+    overwrite: Annotated[bool, Option("Replace an existing index.", panel=OUTPUT)] = False
+    strict: Annotated[bool, Option("Stop at missing or unreadable clips instead of leaving them out.")] = False
+    batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1)] = 32
     jobs: Jobs = DEFAULT_JOBS
     machine: Machine = field(default_factory=Machine)
 
@@ -65,31 +63,24 @@ class BuildOptions(OptionGroup):
 class SearchOptions(OptionGroup):
     """Which prompts to search for, in which index."""
 
+    panel: ClassVar[str] = RETRIEVAL
+    everyday: ClassVar[bool] = True
+
     index: IndexFolder
     prompts: Prompts = field(default_factory=Prompts)
     split: Annotated[
-        str | None,
-        Option("Use the captions of a split of the index as prompts; needs no CLAP.", panel=PROMPTS, everyday=True),
+        str | None, Option("Use the captions of a split of the index as prompts; needs no CLAP.", panel=PROMPTS)
     ] = None
     clap: ClapPath = None
     k: Annotated[
-        int | None,
-        Option(
-            "Neighbours of each prompt. Default: 5, or 50 with --output, or the whole pool if it is smaller.",
-            panel=RETRIEVAL,
-            everyday=True,
-        ),
+        int | None, Option("Neighbours of each prompt. Default: 5, or 50 with --output, or the whole pool if it is smaller.")
     ] = None
     search: Search = field(default_factory=Search)
-    used: Annotated[
-        int,
-        Option("Neighbours that a model will use, for the leak report.", panel=RETRIEVAL, least=1, everyday=True),
-    ] = 3
-    backend: Annotated[Backend, Option("Search library; the results are the same.", panel=RETRIEVAL, everyday=True)] = "auto"
+    used: Annotated[int, Option("Neighbours that a model will use, for the leak report.", least=1)] = 3
+    backend: Annotated[Backend, Option("Search library; the results are the same.")] = "auto"
     audio_root: AudioRoot = None
     output: Annotated[
-        Path | None,
-        Option("Folder for retrieved.parquet and leak_report.json.", "--output -o", panel=OUTPUT, everyday=True),
+        Path | None, Option("Folder for retrieved.parquet and leak_report.json.", "--output -o", panel=OUTPUT)
     ] = None
     machine: Machine = field(default_factory=Machine)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -18,10 +18,13 @@ from reaudio_model.config import Fusion, get_preset
 class InfoOptions(OptionGroup):
     """Which model to describe."""
 
+    panel: ClassVar[str] = MODEL
+    everyday: ClassVar[bool] = True
+
     preset: Annotated[str, Option("re-audioldm-s, re-audioldm-l or tiny.", "ARGUMENT", "PRESET")]
     retrieval: RetrievalKind = None
-    fusion: Annotated[Fusion | None, Option("How the denoiser attends to them.", panel=MODEL, everyday=True)] = None
-    k: Annotated[int | None, Option("Retrieved pairs for each prompt.", panel=MODEL, least=0, everyday=True)] = None
+    fusion: Annotated[Fusion | None, Option("How the denoiser attends to them.")] = None
+    k: Annotated[int | None, Option("Retrieved pairs for each prompt.", least=0)] = None
     base_channels: BaseChannels = None
 
 

@@ -22,24 +22,14 @@ PROMPTS, MODEL, RETRIEVAL, OUTPUT, MACHINE = "Prompts", "Model", "Retrieval", "O
 Excluded = Literal["self", "source", "caption", "nothing"]
 
 IndexFolder = Annotated[Path, Option("Folder of an index.", "ARGUMENT", "INDEX")]
-AudioRoot = Annotated[
-    Path | None,
-    Option("Folder of the audio. Default: from the table or the index.", panel=RETRIEVAL, everyday=True),
-]
-ClapPath = Annotated[
-    Path | None,
-    Option("CLAP: LAION's .pt file or a folder of transformers' ClapModel.", panel=MODEL, everyday=True),
-]
-RetrievalKind = Annotated[
-    Retrieval | None,
-    Option("Which parts of retrieved pairs condition the denoiser.", panel=MODEL, everyday=True),
-]
-BaseChannels = Annotated[int | None, Option("Width of the UNet: a multiple of 32.", panel=MODEL, everyday=True)]
+AudioRoot = Annotated[Path | None, Option("Folder of the audio. Default: from the table or the index.", panel=RETRIEVAL)]
+ClapPath = Annotated[Path | None, Option("CLAP: LAION's .pt file or a folder of transformers' ClapModel.", panel=MODEL)]
+RetrievalKind = Annotated[Retrieval | None, Option("Which parts of retrieved pairs condition the denoiser.", panel=MODEL)]
+BaseChannels = Annotated[int | None, Option("Width of the UNet: a multiple of 32.", panel=MODEL)]
 Device = Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", panel=MACHINE, everyday=True)]
-Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1, everyday=True)]
+Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1)]
 CacheDir = Annotated[
-    Path | None,
-    Option("Cache of features and checkpoints. Default: $REAUDIO_CACHE or the user cache.", panel=MACHINE),
+    Path | None, Option("Cache of features and checkpoints. Default: $REAUDIO_CACHE or the user cache.", panel=MACHINE)
 ]
 
 

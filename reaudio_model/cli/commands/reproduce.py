@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -18,14 +18,13 @@ from reaudio_model.common.options import Option, OptionGroup
 class ReproduceOptions(OptionGroup):
     """Where and at which scale to train the miniature."""
 
+    panel: ClassVar[str] = "Training"
+    everyday: ClassVar[bool] = True
+
     output: Annotated[
-        Path,
-        Option("Folder of the runs; the result is its weights/ folder.", "--output -o", panel=OUTPUT, everyday=True),
+        Path, Option("Folder of the runs; the result is its weights/ folder.", "--output -o", panel=OUTPUT)
     ] = Path("trained/miniature")
-    micro: Annotated[
-        bool,
-        Option("Test every stage with a few clips and steps; the weights are useless.", panel="Training", everyday=True),
-    ] = False
+    micro: Annotated[bool, Option("Test every stage with a few clips and steps; the weights are useless.")] = False
     device: Device = "auto"
     jobs: Jobs = DEFAULT_JOBS
 

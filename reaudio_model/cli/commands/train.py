@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -15,34 +15,25 @@ from reaudio_model.common.options import Option, OptionGroup
 from reaudio_model.config import Part
 
 TRAINED = Path("trained")
-TRAINING = "Training"
 
 
 @dataclass(frozen=True)
 class TrainOptions(OptionGroup):
     """Which part to train, and how."""
 
+    panel: ClassVar[str] = "Training"
+    everyday: ClassVar[bool] = True
+
     part: Annotated[Part, Option("vae, vocoder, diffusion, clap, audio-mae, t5 or tagger.", "ARGUMENT", "PART")]
-    config: Annotated[
-        str, Option("YAML file, or name of a bundled configuration.", metavar="FILE|NAME", panel=TRAINING, everyday=True)
-    ]
+    config: Annotated[str, Option("YAML file, or name of a bundled configuration.", metavar="FILE|NAME")]
     output: Annotated[
-        Path | None,
-        Option(
-            "Folder of the run. Default: trained/<name of the configuration>.", "--output -o", panel=OUTPUT, everyday=True
-        ),
+        Path | None, Option("Folder of the run. Default: trained/<name of the configuration>.", "--output -o", panel=OUTPUT)
     ] = None
     resume: Annotated[
-        bool,
-        Option("Continue from the last checkpoint in the folder.", "--resume/--no-resume", panel=OUTPUT, everyday=True),
+        bool, Option("Continue from the last checkpoint in the folder.", "--resume/--no-resume", panel=OUTPUT)
     ] = True
-    steps: Annotated[int | None, Option("Number of steps. Default: the configuration's.", panel=TRAINING, everyday=True)] = (
-        None
-    )
-    overrides: Annotated[
-        tuple[str, ...],
-        Option("E.g. data.pairs=\\[train.csv]; repeatable.", "--set", "KEY=VALUE", panel=TRAINING, everyday=True),
-    ] = ()
+    steps: Annotated[int | None, Option("Number of steps. Default: the configuration's.")] = None
+    overrides: Annotated[tuple[str, ...], Option("E.g. data.pairs=\\[train.csv]; repeatable.", "--set", "KEY=VALUE")] = ()
     machine: Machine = field(default_factory=Machine)
 
 
