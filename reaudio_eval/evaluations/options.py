@@ -38,7 +38,7 @@ PerClass = Annotated[
 ]
 ClipManifest = Annotated[Path | None, Option("CSV (clip_id, caption, ...) naming the prompts that were used.", panel=DATA)]
 Limit = Annotated[int | None, Option("Only the first so many prompts.", panel=DATA, least=1, everyday=True)]
-RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS...")]
+RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
     dict[str, Path],
     Option("A saved pipeline for a --model; repeatable.", metavar="MODEL=FOLDER", panel=SYSTEMS),

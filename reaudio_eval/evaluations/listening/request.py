@@ -81,7 +81,7 @@ class AnswersRequest(Request):
     """
 
     test: Annotated[Path, Option("Folder that `listening export` wrote to (with key.json).", "ARGUMENT")]
-    answers: Annotated[tuple[Path, ...], Option("Participants' CSV files, or folders of them.", "ARGUMENT", "ANSWERS...")]
+    answers: Annotated[tuple[Path, ...], Option("Participants' CSV files, or folders of them.", "ARGUMENT", "ANSWERS")]
     runs: Annotated[
         tuple[Path, ...],
         Option("Take the metrics of these runs instead of those kept in the key; repeatable.", panel=METRICS, everyday=True),
