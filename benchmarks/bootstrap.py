@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import class_table, score_arrays
 from reaudio_eval.statistics.estimates import Context
 from reaudio_eval.statistics.intervals import Draws
@@ -59,9 +60,9 @@ def synthetic_system(name: str, dataset: Dataset, n_metrics: int, rng: np.random
         )
         for metric in metrics
     ]
-    scores = pd.concat(frames, ignore_index=True)[list(SCORE_COLUMNS)]
+    scores = pd.concat(frames, ignore_index=True)[SCORES.names]
     info = SystemInfo(name, "generated", len(dataset.prompts))
-    return SystemScores(info, metrics, scores, pd.DataFrame(columns=list(SET_COLUMNS)))
+    return SystemScores(info, metrics, scores, pd.DataFrame(columns=SET_VALUES.names))
 
 
 def best_of(work: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reaudio_eval import plugins
+from reaudio_eval.frames.datasets import BINS, SPLITS, label_counts
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_eval.prompts.strata import PAPER_BINS, Stratum, rarest_label, stratum_of
@@ -68,8 +69,8 @@ def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
         options.split,
         n_classes=len({label for split in counts.values() for label, n in split.items() if n}),
         labels=_label_frame(found.names, counts),
-        splits=pd.DataFrame([_split_row(split, clips, found.n_captions[split]) for split, clips in found.clips.items()]),
-        bins=pd.DataFrame(_bin_rows(found.names, train, _clips(found, options.split))).astype({"high": "Int64"}),
+        splits=SPLITS.frame(_split_row(split, clips, found.n_captions[split]) for split, clips in found.clips.items()),
+        bins=BINS.frame(_bin_rows(found.names, train, _clips(found, options.split))),
     )
 
 
@@ -98,7 +99,7 @@ def _label_frame(names: Mapping[str, str], counts: Mapping[str, Counts]) -> pd.D
     columns = {f"n_{split}": [of_split.get(label, 0) for label in names] for split, of_split in counts.items()}
     strata = [stratum_of(n, PAPER_BINS).name for n in columns[f"n_{TRAIN}"]]
     frame = pd.DataFrame({"label": list(names), "name": list(names.values()), **columns, "stratum": strata})
-    return frame.sort_values([f"n_{TRAIN}", "label"], ascending=[False, True], ignore_index=True)
+    return label_counts(counts).check(frame).sort_values([f"n_{TRAIN}", "label"], ascending=[False, True], ignore_index=True)
 
 
 def _split_row(split: str, clips: Sequence[tuple[str, ...]], n_captions: int) -> dict[str, Any]:

@@ -21,10 +21,11 @@ import pandas as pd
 
 from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.scores import COPIES, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
 from reaudio_eval.scores.binding import stored_metrics
-from reaudio_eval.scores.system_scores import COPY_COLUMNS, SCORE_COLUMNS, SET_COLUMNS, SystemScores
+from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
@@ -232,7 +233,7 @@ def read_run(path: Path) -> Run:
 
 def _read_copies(path: Path) -> pd.DataFrame:
     file = path / COPYING
-    return pd.read_parquet(file)[list(COPY_COLUMNS)] if file.is_file() else pd.DataFrame(columns=list(COPY_COLUMNS))
+    return pd.read_parquet(file)[COPIES.names] if file.is_file() else pd.DataFrame(columns=COPIES.names)
 
 
 def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -268,8 +269,8 @@ def _read(path: Path, manifest: Json) -> Run:
     retrieval = read_run_retrieval(path, manifest.get("retrieval"))
     candidates = int(who.get("candidates", 1))
     system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"], retrieval, candidates)
-    scores = pd.read_parquet(path / "scores.parquet")[list(SCORE_COLUMNS)]
-    set_values = pd.read_parquet(path / "set_values.parquet")[list(SET_COLUMNS)]
+    scores = pd.read_parquet(path / "scores.parquet")[SCORES.names]
+    set_values = pd.read_parquet(path / "set_values.parquet")[SET_VALUES.names]
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
     return Run(
         path,

@@ -1,4 +1,4 @@
-"""Numbers that others published, kept as printed with source and protocol, to stand beside measured ones and never among them."""
+"""Published numbers, as printed, with source and protocol."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.frames.evaluations import PUBLISHED
+
 FILE = Path(__file__).with_name("published.csv")
-COLUMNS = ("dataset", "system", "metric", "value", "source", "protocol", "prompts", "evidence")
 # metric -> title, arrow; in display order. The network behind a number is in "protocol" where the source names it.
 METRICS = {
     "fad": ("FAD", "↓"),
@@ -22,15 +23,13 @@ METRICS = {
 
 
 def published(dataset: str | None = None) -> pd.DataFrame:
-    """Published rows, one a system, metric and source.
+    """Published numbers, one row for each system, metric and source; never mixed with measured ones.
 
     Args:
         dataset: only rows of this dataset; None for all.
 
     Returns:
-        Columns ``COLUMNS``, all text: ``value`` is the number as printed; ``metric`` a key of ``METRICS``; ``prompts`` the list of clips
-        as far as the source says; ``evidence`` where the number was read ("paper", "README", "digest of the paper", ...). Sources in
-        the order of the file.
+        ``frames.evaluations.PUBLISHED``; ``metric`` is a key of ``METRICS``. Sources in the order of the file.
     """
-    table = pd.read_csv(FILE, dtype=str, keep_default_na=False)[list(COLUMNS)]
+    table = PUBLISHED.read(pd.read_csv(FILE, dtype=str, keep_default_na=False))
     return table if dataset is None else table[table["dataset"] == dataset].reset_index(drop=True)

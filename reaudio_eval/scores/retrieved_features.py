@@ -14,10 +14,11 @@ from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.features.audit import ClipAudit, missing_clip
 from reaudio_eval.features.extract import EmbeddedClips
 from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.frames.scores import COPIES
 from reaudio_eval.scores.metrics import MetricInput
 from reaudio_eval.scores.metrics.copying import nearest
 from reaudio_eval.scores.score import NamedMetric
-from reaudio_eval.scores.system_scores import COPY_COLUMNS, SystemScores
+from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_model.retrieval.records import Neighbour
 
 NEIGHBOURS = "neighbours"  # key of the retrieved clips among the systems and the reference
@@ -96,7 +97,7 @@ class NeighbourFeatures:
             "similarity": nearest_pairs.similarity,
             "real_similarity": nearest(inputs.reference.clip_means, inputs.neighbours).similarity,
         }
-        return pd.DataFrame(table)[list(COPY_COLUMNS)].dropna(subset=["neighbour_id"])
+        return COPIES.check(pd.DataFrame(table)).dropna(subset=["neighbour_id"])
 
     def audits(self, clips: EmbeddedClips) -> dict[str, list[ClipAudit]]:
         """An entry for every clip that was retrieved, under :data:`NEIGHBOURS`; empty where none was compared."""

@@ -17,9 +17,10 @@ import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 
 JACKKNIFE_GROUPS = 20
 MATCHED_DRAWS = 20
@@ -149,7 +150,7 @@ def _set_row(
     floor: Mapping[str, float],
     partition: Partition,
 ) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(SET_COLUMNS, math.nan)
+    row: dict[str, object] = dict.fromkeys(SET_VALUES.names, math.nan)
     row |= {"metric": name, "stratum": stratum, "replicates": [], "ci_method": "", "reason": None, "floor_n": 0}
     row |= {"floor": floor.get(stratum, math.nan)}
     matched_block = plan.blocks.get((stratum, "matched"))
@@ -244,8 +245,8 @@ def score_system(
             set_rows += _set_rows(metric, metric.definition, given, partition, floors)
         else:
             clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
-    scores = pd.concat(clip_rows, ignore_index=True) if clip_rows else pd.DataFrame(columns=list(SCORE_COLUMNS))
-    set_values = pd.DataFrame(set_rows, columns=list(SET_COLUMNS))
+    scores = SCORES.check(pd.concat(clip_rows, ignore_index=True)) if clip_rows else SCORES.empty()
+    set_values = SET_VALUES.check(pd.DataFrame(set_rows, columns=SET_VALUES.names)) if set_rows else SET_VALUES.empty()
     seed = next((given.seed for given in inputs.values()), 0)
     return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined, seed=seed)
 
@@ -261,4 +262,4 @@ def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricI
         )
     frame["metric"] = name
     frame["label"] = frame["label"].astype(object)
-    return frame[list(SCORE_COLUMNS)]
+    return frame[SCORES.names]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.scores import COPIES
 
 Level = Literal["clip", "label", "set"]
 # What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score), the rank or probability of a label, a
@@ -69,10 +70,10 @@ class SystemScores:
     Attributes:
         system: the system.
         metrics: every metric attempted, in display order.
-        scores: a row per clip-level or label-level value, columns ``SCORE_COLUMNS``.
-        set_values: a row per set metric and subset, columns ``SET_COLUMNS``.
+        scores: ``frames.scores.SCORES``.
+        set_values: ``frames.scores.SET_VALUES``.
         undefined: metric name -> why it has no value for this system at all.
-        copies: how near each clip is to what was retrieved for its prompt, columns ``COPY_COLUMNS``; empty without neighbours.
+        copies: ``frames.scores.COPIES``; empty without neighbours.
         neighbours_of: the system that retrieved them: this one, another for a system that retrieves nothing, or "".
         seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
@@ -82,27 +83,6 @@ class SystemScores:
     scores: pd.DataFrame
     set_values: pd.DataFrame
     undefined: Mapping[str, str] = field(default_factory=dict)
-    copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COPY_COLUMNS)))
+    copies: pd.DataFrame = field(default_factory=COPIES.empty)
     neighbours_of: str = ""
     seed: int = 0
-
-
-# clip_id str | metric str | label str or None (clip level) | value float64, NaN where undefined
-SCORE_COLUMNS: Sequence[str] = ("clip_id", "metric", "label", "value")
-
-
-# metric str | stratum str ("all" for every clip; else clips by their rarest label) | value float64 or NaN
-# replicates list[float]: delete-a-group jackknife values, same groups for every system ([] if not available)
-# ci_low, ci_high float64 or NaN | ci_method str | n_clips int
-# floor float64 or NaN: the metric between two disjoint halves of the real clips, floor_n clips each
-# matched float64 or NaN: between generated clips of one half and real clips of the other, floor_n each: the number to
-#   compare with the floor | floor_n int | reason str or None: why value is NaN
-SET_COLUMNS: Sequence[str] = (
-    "metric", "stratum", "value", "replicates", "ci_low", "ci_high", "ci_method", "n_clips",
-    "floor", "matched", "floor_n", "reason",
-)  # fmt: skip
-
-
-# clip_id str | embedder str | neighbour_id str, the nearest neighbour | similarity float64, its cosine with the clip
-# real_similarity float64: the largest cosine of the real clip with any of the same neighbours
-COPY_COLUMNS: Sequence[str] = ("clip_id", "embedder", "neighbour_id", "similarity", "real_similarity")

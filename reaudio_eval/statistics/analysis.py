@@ -25,21 +25,11 @@ class Alert:
 
 @dataclass(frozen=True)
 class CopyingAnalysis:
-    """What retrieval gave away and what was pasted. Undefined numbers are NaN, with a ``reason`` column beside.
-
-    Frames (columns in order):
-        retrieved:   system, clip_id, rank, neighbour_id, caption, source_id, similarity
-        leaks:       system, kind, n, n_prompts, share     (kind in {"target", "same_source", "identical_caption", "any"})
-        leak_scores: metric, group, system, minus, value, ci_low, ci_high, ci_method, n_clips, reason
-                     (group in {"affected", "clean"}; minus is "" for the system's own mean, or the system without retrieval
-                     whose value on the same clips is taken off)
-        copies:      system, embedder, clip_id, neighbour_id, similarity, real_similarity, excess
-        summary:     system, embedder, quantity, value, ci_low, ci_high, ci_method, n_clips, reason
-                     (quantity in {"similarity", "real_similarity", "excess", "near_copies", "limit"}; near_copies is the share
-                     of the clips whose similarity is above limit)
+    """Leakage and copying of the systems of a report.
 
     Attributes:
-        neighbours_of: system -> whose neighbours its clips were compared with.
+        retrieved, leaks, leak_scores, copies, summary: DataFrames, columns as in ``frames.statistics.COPYING_FRAMES``.
+        neighbours_of: system -> the system whose neighbours its clips were compared with.
     """
 
     retrieved: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -52,25 +42,19 @@ class CopyingAnalysis:
 
 @dataclass(frozen=True)
 class LongtailAnalysis:
-    """Everything the long-tail report shows. Undefined numbers are NaN in frames, with a ``reason`` column beside.
+    """Everything the long-tail report shows; undefined numbers are NaN, with a ``reason``.
 
-    Frames (columns in order):
-        labels:     label, name, n_train, n_test, stratum
-        strata_sizes: stratum, low, high, n_classes_train, n_classes_test, n_clips_any, n_clips_rarest
-        overall:    system, metric, value, ci_low, ci_high, ci_method, n_clips, floor, matched, floor_n, reason
-        by_stratum: system, metric, stratum, value, ci_low, ci_high, ci_method, n_classes, n_clips, normalised, floor, reason
-                    (clip/label metrics: macro over classes; set metrics: clips partitioned by rarest label;
-                    normalised = (value - noise) / (real - noise) where both exist, else NaN)
-        per_class:  system, metric, label, name, n_train, stratum, n_clips, value, normalised
-        curve:      system, metric, n_train, value, ci_low, ci_high     (smooth of class scores on log10(1 + n_train))
-        bins:       system, metric, n_train, value, ci_low, ci_high, n_classes     (binned class means)
-        trend:      system, metric, statistic, value, ci_low, ci_high, n_classes, reason
-                    statistic in {"slope", "gap_head_tail", "ratio_tail_head", "spearman", "kendall", "worst_10pct",
-                    "macro", "micro", "frequency_weighted", "macro_without_ubiquitous", "harmonic_strata"}
-        paired:     metric, quantity, system_a, system_b, difference, ci_low, ci_high, p_value, p_holm,
-                    detectable, n_clips, n_classes, reason
-                    (difference = a - b; quantity in {"all", a stratum's name, "gap_head_tail", "slope"})
-        clip_scores: system, clip_id, metric, value     (label-level metrics averaged over the clip's labels)
+    Attributes:
+        dataset_name, split, list_sha256, prompts, references, banner: of the dataset.
+        systems, metrics, strata: in the order given.
+        primary: name of the metric shown first, None without metrics.
+        labels, strata_sizes, overall, by_stratum, per_class, curve, bins, trend, paired, clip_scores: DataFrames, columns as in
+            ``frames.statistics.LONGTAIL_FRAMES``.
+        tail_shape: Gini coefficient and imbalance ratio of the training counts, and numbers of classes.
+        alerts: what a reader must know.
+        provenance: where the numbers come from, JSON-able.
+        audit: system -> findings about its audio files.
+        copying: leakage and copying.
     """
 
     dataset_name: str

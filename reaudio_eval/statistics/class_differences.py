@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from reaudio_eval.frames.statistics import BASELINE_DIFFERENCES, CLASS_DIFFERENCES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.statistics.intervals import Draws, holm, mean_interval
-from reaudio_eval.statistics.rows import Row, frame
+from reaudio_eval.statistics.rows import Row
 
 MIN_CLIPS = 5  # of a class; with fewer, Student's t gives intervals wider than the scale of most scores
-
-_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
-CLASS_COLUMNS: Mapping[str, str] = {
-    "metric": _TEXT, "system": _TEXT, "baseline": _TEXT, "label": _TEXT, "name": _TEXT, "n_train": _COUNT, "stratum": _TEXT,
-    "n_clips": _COUNT, "value": _NUMBER, "baseline_value": _NUMBER, "difference": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER,
-    "ci_method": _TEXT, "reason": _TEXT,
-}  # fmt: skip
 
 
 def class_differences(
@@ -48,7 +42,7 @@ def class_differences(
         n_draws: bootstrap samples.
 
     Returns:
-        Columns ``CLASS_COLUMNS``; metrics and systems in their order, classes from the most to the least frequent.
+        ``frames.statistics.CLASS_DIFFERENCES``; metrics and systems in their order, classes from the most to the least frequent.
 
     Raises:
         StopIteration: no system is called ``baseline``.
@@ -65,7 +59,7 @@ def class_differences(
                 who = {"metric": metric.name, "system": system, "baseline": baseline}
                 a, b = values[system][metric.name], own[metric.name]
                 rows += [who | row for i in order if (row := _class_row(i, a, b, table, dataset, draws))]
-    return frame(rows, CLASS_COLUMNS)
+    return CLASS_DIFFERENCES.frame(rows)
 
 
 def _class_row(i: int, a: Floats, b: Floats, table: ClassTable, dataset: Dataset, draws: Draws) -> Row | None:
@@ -112,7 +106,7 @@ def against_baseline(
         compared, landmarks: names of the systems to keep.
 
     Returns:
-        Columns metric, quantity, system, baseline, and the rest of ``paired`` from "difference" on.
+        ``frames.statistics.BASELINE_DIFFERENCES``.
     """
     flip = (paired["system_a"] != baseline).to_numpy()
     rows = paired.assign(system=paired["system_b"].where(~flip, paired["system_a"]), baseline=baseline)
@@ -124,6 +118,5 @@ def against_baseline(
     for family in families:
         for _, own in family.groupby("metric"):
             rows.loc[own.index, "p_holm"] = holm(own["p_value"].to_numpy(dtype="float64"))
-    rest = list(paired.columns[list(paired.columns).index("difference") :])
     kept = rows.loc[sorted(i for family in families for i in family.index)]
-    return kept[["metric", "quantity", "system", "baseline", *rest]].reset_index(drop=True)
+    return BASELINE_DIFFERENCES.cast(kept).reset_index(drop=True)

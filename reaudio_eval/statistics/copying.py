@@ -9,33 +9,19 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from reaudio_eval.clips.retrieval import leaks
+from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
-from reaudio_eval.scores.system_scores import COPY_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import CopyingAnalysis
 from reaudio_eval.statistics.class_table import Bools, ClassTable, summarise
 from reaudio_eval.statistics.estimates import Context, micro
 from reaudio_eval.statistics.intervals import Estimate, undefined
-from reaudio_eval.statistics.rows import Row, frame
+from reaudio_eval.statistics.rows import Row
 from reaudio_model.retrieval.leakage import LeakReport
 
 NEAR_COPY = 0.99  # quantile of the real clips' similarities above which a clip is a near copy
 MIN_NEAR_COPY = 20  # clips below which that quantile is only the largest of a few
-
-_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
-_ESTIMATE = {
-    "value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER, "ci_method": _TEXT, "n_clips": _COUNT, "reason": _TEXT,
-}  # fmt: skip
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "retrieved": {
-        "system": _TEXT, "clip_id": _TEXT, "rank": _COUNT, "neighbour_id": _TEXT, "caption": _TEXT, "source_id": _TEXT,
-        "similarity": _NUMBER,
-    },
-    "leaks": {"system": _TEXT, "kind": _TEXT, "n": _COUNT, "n_prompts": _COUNT, "share": _NUMBER},
-    "leak_scores": {"metric": _TEXT, "group": _TEXT, "system": _TEXT, "minus": _TEXT} | _ESTIMATE,
-    "copies": {"system": _TEXT} | {c: _NUMBER if "similarity" in c else _TEXT for c in COPY_COLUMNS} | {"excess": _NUMBER},
-    "summary": {"system": _TEXT, "embedder": _TEXT, "quantity": _TEXT} | _ESTIMATE,
-}  # fmt: skip
 
 
 def copying_analysis(
@@ -68,7 +54,7 @@ def copying_analysis(
         ],
         "summary": _summary_rows(copies, context),
     }
-    frames = {name: frame(content, COLUMNS[name]) for name, content in rows.items()}
+    frames = {name: COPYING_FRAMES[name].frame(content) for name, content in rows.items()}
     neighbours_of = {s.system.name: s.neighbours_of for s in systems if s.neighbours_of}
     return CopyingAnalysis(copies=copies, neighbours_of=neighbours_of, **frames)
 
@@ -150,9 +136,9 @@ def _copies(systems: Sequence[SystemScores], table: ClassTable) -> pd.DataFrame:
     for scores in systems:
         own = scores.copies[scores.copies["clip_id"].isin(known)].sort_values(["embedder", "clip_id"], kind="stable")
         frames.append(own.assign(system=scores.system.name, excess=own["similarity"] - own["real_similarity"]))
-    columns = COLUMNS["copies"]
-    together = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
-    return together[list(columns)].astype(dict(columns))
+    return (
+        COPYING_FRAMES["copies"].cast(pd.concat(frames, ignore_index=True)) if frames else COPYING_FRAMES["copies"].empty()
+    )
 
 
 def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:

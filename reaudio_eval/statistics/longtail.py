@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.statistics import LONGTAIL_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, check_strata, partition_by_rarest, stratum_of
 from reaudio_eval.scores.jackknife import Floats
@@ -21,41 +22,11 @@ from reaudio_eval.statistics.estimates import Context
 from reaudio_eval.statistics.intervals import Draws, gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
-from reaudio_eval.statistics.rows import Row, block, frame
+from reaudio_eval.statistics.rows import Row, block
 from reaudio_model.common.errors import ReaudioError
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
 _KEPT_CLIP_TABLES = 4
-
-_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
-_INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
-_WHO = {"system": _TEXT, "metric": _TEXT}
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "labels": {"label": _TEXT, "name": _TEXT, "n_train": _COUNT, "n_test": _COUNT, "stratum": _TEXT},
-    "strata_sizes": {
-        "stratum": _TEXT, "low": _COUNT, "high": _COUNT, "n_classes_train": _COUNT, "n_classes_test": _COUNT,
-        "n_clips_any": _COUNT, "n_clips_rarest": _COUNT,
-    },
-    "overall": _WHO | _INTERVAL | {
-        "ci_method": _TEXT, "n_clips": _COUNT, "floor": _NUMBER, "matched": _NUMBER, "floor_n": _COUNT, "reason": _TEXT,
-    },
-    "by_stratum": _WHO | {"stratum": _TEXT} | _INTERVAL | {
-        "ci_method": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT, "normalised": _NUMBER, "floor": _NUMBER, "reason": _TEXT,
-    },
-    "per_class": _WHO | {
-        "label": _TEXT, "name": _TEXT, "n_train": _COUNT, "stratum": _TEXT, "n_clips": _COUNT, "value": _NUMBER,
-        "normalised": _NUMBER,
-    },
-    "curve": _WHO | {"n_train": _NUMBER} | _INTERVAL,
-    "bins": _WHO | {"n_train": _NUMBER} | _INTERVAL | {"n_classes": _COUNT},
-    "trend": _WHO | {"statistic": _TEXT} | _INTERVAL | {"n_classes": _COUNT, "reason": _TEXT},
-    "paired": {
-        "metric": _TEXT, "quantity": _TEXT, "system_a": _TEXT, "system_b": _TEXT, "difference": _NUMBER, "ci_low": _NUMBER,
-        "ci_high": _NUMBER, "p_value": _NUMBER, "p_holm": _NUMBER, "detectable": _NUMBER, "n_clips": _COUNT,
-        "n_classes": _COUNT, "reason": _TEXT,
-    },
-    "clip_scores": {"system": _TEXT, "clip_id": _TEXT, "metric": _TEXT, "value": _NUMBER},
-}  # fmt: skip
 
 MIN_INTERVAL_CLASSES = 5
 
@@ -105,7 +76,7 @@ def analyse(
     metrics = all_metrics(systems)
     frames = _system_frames(systems, values, metrics, dataset, context)
     rows = [row for metric in metrics for row in paired_rows(metric, systems, values, context, against)]
-    frames["paired"] = frame(rows, COLUMNS["paired"])
+    frames["paired"] = LONGTAIL_FRAMES["paired"].frame(rows)
     frames["labels"] = _labels(dataset, table)
     frames["strata_sizes"] = _strata_sizes(frames["labels"], dataset, table)
     copying = copying_analysis(systems, dataset, metrics, values, context)
@@ -174,7 +145,7 @@ def _system_frames(
             who = {"system": system.system.name, "metric": metric.name}
             for name, new in block(system, metric, array, dataset, context).items():
                 rows[name] += [row | who for row in new]
-    frames = {name: frame(content, COLUMNS[name]) for name, content in rows.items()}
+    frames = {name: LONGTAIL_FRAMES[name].frame(content) for name, content in rows.items()}
     infos = sorted((s.system for s in systems), key=lambda s: s.name)
     for name, keys in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
         frames[name]["normalised"] = normalised(frames[name], keys, frames["overall"], infos)
@@ -225,7 +196,7 @@ def _labels(dataset: Dataset, table: ClassTable) -> pd.DataFrame:
         }
         for label in sorted(seen | set(n_test), key=lambda label: (-dataset.n_train(label), label))
     ]
-    return frame(rows, COLUMNS["labels"])
+    return LONGTAIL_FRAMES["labels"].frame(rows)
 
 
 def _strata_sizes(labels: pd.DataFrame, dataset: Dataset, table: ClassTable) -> pd.DataFrame:
@@ -244,7 +215,7 @@ def _strata_sizes(labels: pd.DataFrame, dataset: Dataset, table: ClassTable) -> 
                 "n_clips_rarest": len(rarest[stratum.name]),
             }
         )
-    return frame(rows, COLUMNS["strata_sizes"])
+    return LONGTAIL_FRAMES["strata_sizes"].frame(rows)
 
 
 def _tail_shape(dataset: Dataset, table: ClassTable) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import stats as sps
 
 from reaudio_eval.prompts.dataset import Dataset
@@ -179,9 +178,3 @@ def _set_block(system: SystemScores, metric: str, table: ClassTable) -> dict[str
         for i, s in enumerate(table.strata)
     ]
     return {"overall": [rows.get(ALL, empty)], "by_stratum": strata}
-
-
-def frame(rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
-    """A data frame with the given columns and dtypes, also when there is no row."""
-    data = {c: pd.Series([row.get(c) for row in rows], dtype=dtype) for c, dtype in columns.items()}
-    return pd.DataFrame(data)

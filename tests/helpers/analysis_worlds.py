@@ -11,18 +11,19 @@ import pandas as pd
 import pytest
 
 from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
+from reaudio_eval.frames.statistics import LONGTAIL_FRAMES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
-from reaudio_eval.statistics.longtail import COLUMNS
 from reaudio_eval.statistics.longtail import analyse as analyse_by_default
 
 # The hand-computed examples have few classes.
 analyse = partial(analyse_by_default, min_classes=2)
 
 EXACT = 1e-9  # the same sums in another order; BLAS may block a matrix product differently
-FRAMES = tuple(COLUMNS)
+FRAMES = tuple(LONGTAIL_FRAMES)
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns")
@@ -52,8 +53,8 @@ def system(
     return SystemScores(
         SystemInfo(name, kind, 0),
         (*values, *more),
-        pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"label": object}),
-        pd.DataFrame([blank | dict(s) for s in sets], columns=list(SET_COLUMNS)),
+        pd.DataFrame(rows, columns=SCORES.names).astype({"label": object}),
+        pd.DataFrame([blank | dict(s) for s in sets], columns=SET_VALUES.names),
         undefined or {},
     )
 

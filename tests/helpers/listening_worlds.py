@@ -12,10 +12,11 @@ import soundfile
 from fakes import SAMPLE_RATE, tone
 
 from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import write_run
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 
 QUALITY = {"ours": 0.6, "plain": -0.2, "weak": -0.8}
 CLASSES = {"dog": 5000, "bell": 400, "owl": 12, "gong": 0}
@@ -74,8 +75,8 @@ def write_one(path: Path, data: Dataset, system: str, clips: Mapping[str, Path])
     scores = SystemScores(
         SystemInfo(system, kind, len(clips), clips),
         METRICS,
-        pd.DataFrame(rows, columns=list(SCORE_COLUMNS)),
-        pd.DataFrame(values if kind == "generated" else [], columns=list(SET_COLUMNS)),
+        pd.DataFrame(rows, columns=SCORES.names),
+        pd.DataFrame(values if kind == "generated" else [], columns=SET_VALUES.names),
     )
     manifest = {"seed": 0, "created": "2026-01-01T00:00:00+00:00", "clip_ids_sha256": "x", "protocol": {"name": "tests"}}
     write_run(path, scores, data, strata_scheme("log10", data.train_counts), {}, {}, manifest)

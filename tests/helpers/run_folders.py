@@ -12,10 +12,11 @@ import pandas as pd
 from fakes import tone, write_clips
 
 from reaudio_eval.clips.system import SystemInfo, SystemKind
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.directory import write_run
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.files import canonical_sha256
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "tests", role="text_similarity")
@@ -62,12 +63,12 @@ def make_scores(
                  "replicates": (2 - level + rng.normal(0, 0.002, N_GROUPS)).tolist(), "ci_low": 1 - level, "ci_high": 3 - level}
         for stratum in ("all", *(s.name for s in strata))
     ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype({"label": object})
+    frame = pd.DataFrame(rows, columns=SCORES.names).astype({"label": object})
     return SystemScores(
         SystemInfo(name, kind, len(dataset.prompts)),
         METRICS,
         frame,
-        pd.DataFrame(sets, columns=list(SET_COLUMNS)),
+        pd.DataFrame(sets, columns=SET_VALUES.names),
         {},
         seed=seed,
     )

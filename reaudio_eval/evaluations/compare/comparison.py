@@ -17,10 +17,8 @@ class Comparison:
         analysis: of all systems on the common clips.
         baseline: name of the system that others are compared with.
         compared: names of the systems whose differences, figures and clips are shown, in order.
-        classes: ``class_differences.class_differences``.
-        strata: ``class_differences.against_baseline``.
-        published: ``published.published``, without rows where none are shown.
-        runs: a row a system: system, run, seed, created, n_clips (of the run), version, code_sha256, list_sha256, protocol.
+        classes, strata: ``frames.statistics.CLASS_DIFFERENCES`` and ``BASELINE_DIFFERENCES``.
+        published, runs: ``frames.evaluations.PUBLISHED`` (no rows where none are shown) and ``COMPARED_RUNS``.
     """
 
     analysis: LongtailAnalysis

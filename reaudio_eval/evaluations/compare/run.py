@@ -13,6 +13,7 @@ from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.request import CompareRequest
 from reaudio_eval.evaluations.compare.result import CompareResult
+from reaudio_eval.frames.evaluations import COMPARED_RUNS
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs import comparable
@@ -200,7 +201,7 @@ def _analysis(
 
 
 def _run_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    return pd.DataFrame(
+    return COMPARED_RUNS.frame(
         [
             {
                 "system": run.scores.system.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,27 +18,13 @@ from reaudio_eval.evaluations.listening.metric_agreement import metric_rows
 from reaudio_eval.evaluations.listening.preferences import bradley_terry
 from reaudio_eval.evaluations.listening.records import QUESTIONS, Key
 from reaudio_eval.evaluations.listening.screening import Screened, screen
+from reaudio_eval.frames.listening import CLIP_MEANS, LISTENING_FRAMES
 from reaudio_eval.reports.text import count
 from reaudio_eval.statistics.intervals import Draws, detectable_difference, holm, percentile_interval
-from reaudio_eval.statistics.rows import ALL, frame
+from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.errors import ReaudioError
 
 N_DRAWS = 2_000
-_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
-_INTERVAL = {"ci_low": _NUMBER, "ci_high": _NUMBER}
-_SIZES = {"n_participants": _COUNT, "n_prompts": _COUNT, "n_answers": _COUNT, "reason": _TEXT}
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "means": {"question": _TEXT, "stratum": _TEXT, "system": _TEXT, "value": _NUMBER} | _INTERVAL | {"ci_method": _TEXT} | _SIZES,
-    "paired": {"question": _TEXT, "stratum": _TEXT, "system_a": _TEXT, "system_b": _TEXT, "difference": _NUMBER} | _INTERVAL
-    | {"p_value": _NUMBER, "p_holm": _NUMBER, "detectable": _NUMBER} | _SIZES,
-    "strength": {"question": _TEXT, "system": _TEXT, "value": _NUMBER} | _INTERVAL | {"reason": _TEXT},
-    "agreement": {"question": _TEXT, "alpha": _NUMBER} | _INTERVAL | {
-        "reason": _TEXT, "split_half": _NUMBER, "split_half_reason": _TEXT, "n_repeats": _COUNT, "repeats_alike": _NUMBER,
-        "repeats_gap": _NUMBER,
-    },
-    "metrics": {"metric": _TEXT, "question": _TEXT, "level": _TEXT, "statistic": _TEXT, "value": _NUMBER} | _INTERVAL
-    | {"n": _COUNT, "reason": _TEXT},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,8 +100,8 @@ def analyse_answers(
     clips = ratings.groupby(["question", "prompt", "system"], as_index=False)["value"].agg(["mean", "size"])
     return ListeningAnalysis(
         key=key,
-        **{name: frame(rows, COLUMNS[name]) for name, rows in frames.items()},
-        clips=clips.rename(columns={"mean": "value", "size": "n_answers"}),
+        **{name: LISTENING_FRAMES[name].frame(rows) for name, rows in frames.items()},
+        clips=CLIP_MEANS.check(clips.rename(columns={"mean": "value", "size": "n_answers"})),
         participants=screened.participants,
         notes=(*key.notes, *answers.notes, *_notes(screened, keep_all)),
         keep_all=keep_all,

@@ -10,27 +10,11 @@ import pandas as pd
 
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, show
+from reaudio_eval.frames.evaluations import SWEEP_FRAMES
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
-from reaudio_eval.statistics.rows import ALL, Row, frame
+from reaudio_eval.statistics.rows import ALL, Row
 
-_NUMBER, _COUNT, _TEXT, _FLAG = "float64", "Int64", "object", "bool"
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "cells": {
-        "cell": _TEXT, "reference": _FLAG, "k": _COUNT, "steps": _COUNT, "guidance": _NUMBER, "retrieval": _TEXT,
-        "candidates": _COUNT, "seed": _COUNT, "captions": _COUNT, "seconds_per_clip": _NUMBER, "run": _TEXT,
-    },
-    "numbers": {
-        "cell": _TEXT, "metric": _TEXT, "stratum": _TEXT, "value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER,
-        "n_classes": _COUNT, "n_clips": _COUNT, "reason": _TEXT, "difference": _NUMBER, "difference_low": _NUMBER,
-        "difference_high": _NUMBER, "p_value": _NUMBER, "p_holm": _NUMBER, "detectable": _NUMBER,
-    },
-    "curves": {"factor": _TEXT, "setting": _TEXT, "cell": _TEXT, "reference": _FLAG},
-    "spread": {
-        "factor": _TEXT, "metric": _TEXT, "stratum": _TEXT, "n": _COUNT, "mean": _NUMBER, "sd": _NUMBER, "low": _NUMBER,
-        "high": _NUMBER, "half_width": _NUMBER,
-    },
-}  # fmt: skip
 SEPARATED = 0.05  # Holm-corrected
 
 
@@ -42,14 +26,8 @@ class Sweep:
         analysis: of the cells as systems, each compared with the reference.
         cells, axes, design: as planned; the first cell is the reference.
         costs: cell -> seconds a clip of generation alone, None where nobody measured.
-
-    Frames:
-        cell_table: columns ``COLUMNS["cells"]``.
-        numbers: a row for each cell, metric and stratum ("all" for every clip): its value with a 95 % interval, and its paired
-            difference from the reference (cell minus reference; NaN in the reference's own rows), p-values corrected over the cells.
-        curves: the same rows by factor and setting, a cell once for each factor it lies on.
-        spread: for factors that are draws of one thing (seeds, captions): mean, standard deviation (n - 1) and range of the values,
-            and half the width of the reference's interval.
+        cell_table, numbers, curves, spread: DataFrames, columns as in ``frames.evaluations.SWEEP_FRAMES`` (``cell_table``: "cells").
+            p-values are corrected over the cells.
     """
 
     analysis: LongtailAnalysis
@@ -103,8 +81,7 @@ def _numbers(analysis: LongtailAnalysis, cells: Sequence[Cell]) -> pd.DataFrame:
     joined["n_classes"] = joined["n_classes"].astype("Int64")
     order = {cell.name: i for i, cell in enumerate(cells)}
     joined = joined.sort_values("cell", key=lambda names: names.map(order), kind="stable", ignore_index=True)
-    columns = COLUMNS["numbers"]
-    return joined[list(columns)].astype(dict(columns))
+    return SWEEP_FRAMES["numbers"].cast(joined)
 
 
 def _curves(numbers: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.DataFrame:
@@ -113,7 +90,8 @@ def _curves(numbers: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.
         for axis in axes
         for value, cell in axis.points
     ]
-    return frame(rows, COLUMNS["curves"]).merge(numbers, on="cell", how="left")
+    points = pd.DataFrame(rows, columns=["factor", "setting", "cell", "reference"])
+    return SWEEP_FRAMES["curves"].cast(points.merge(numbers, on="cell", how="left"))
 
 
 def _cell_table(analysis: LongtailAnalysis, cells: Sequence[Cell], costs: Mapping[str, float | None]) -> pd.DataFrame:
@@ -128,7 +106,7 @@ def _cell_table(analysis: LongtailAnalysis, cells: Sequence[Cell], costs: Mappin
         }
         for cell in cells
     ]
-    return frame(rows, COLUMNS["cells"])
+    return SWEEP_FRAMES["cells"].frame(rows)
 
 
 def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.DataFrame:
@@ -155,7 +133,7 @@ def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.D
                     "half_width": float((usual["ci_high"] - usual["ci_low"]).iloc[0] / 2),
                 }
             )
-    return frame(rows, COLUMNS["spread"])
+    return SWEEP_FRAMES["spread"].frame(rows)
 
 
 def sweep_alerts(analysis: LongtailAnalysis, cells: Sequence[Cell], defaults: Sampling) -> Iterator[Alert]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reaudio_eval.evaluations.zeroshot.caveats import zeroshot_alerts
 from reaudio_eval.evaluations.zeroshot.comparisons import Role, World, compared_pairs, paired_rows
+from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime, described, label_regime, present
 from reaudio_eval.prompts.training_labels import Training
@@ -21,46 +22,18 @@ from reaudio_eval.statistics.intervals import (
     Draws,
     undefined,
 )
-from reaudio_eval.statistics.rows import Row, frame
+from reaudio_eval.statistics.rows import Row
 
 MIN_INTERVAL_CLASSES = 5
-
-_NUMBER, _COUNT, _TEXT = "float64", "Int64", "object"
-_INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "systems": {"system": _TEXT, "role": _TEXT, "trained_on": _TEXT, "training_known": "bool"},
-    "regimes": {"regime": _TEXT, "title": _TEXT, "meaning": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT},
-    "classes": {"label": _TEXT, "name": _TEXT, "regime": _TEXT, "n_train": _COUNT, "n_pool": _COUNT, "n_test": _COUNT},
-    "by_regime": {"system": _TEXT, "metric": _TEXT, "regime": _TEXT} | _INTERVAL | {
-        "ci_method": _TEXT, "n_classes": _COUNT, "n_clips": _COUNT, "n_seen": _COUNT, "reason": _TEXT,
-    },
-    "per_class": {
-        "system": _TEXT, "metric": _TEXT, "label": _TEXT, "name": _TEXT, "regime": _TEXT, "n_train": _COUNT, "n_pool": _COUNT,
-        "n_clips": _COUNT, "value": _NUMBER, "status": _TEXT,
-    },
-    "paired": {
-        "metric": _TEXT, "regime": _TEXT, "system": _TEXT, "against": _TEXT, "role": _TEXT, "difference": _NUMBER,
-        "ci_low": _NUMBER, "ci_high": _NUMBER, "p_value": _NUMBER, "p_holm": _NUMBER, "smallest_p": _NUMBER,
-        "detectable": _NUMBER, "n_classes": _COUNT, "n_clips": _COUNT, "reason": _TEXT,
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ZeroshotAnalysis:
     """Everything the zero-shot report shows. Undefined numbers are NaN, with a ``reason`` or ``status`` beside.
 
-    Frames (columns in ``COLUMNS``):
-        systems:   role is "system", "twin" (without retrieval), "copy" (the nearest neighbour as it is), "oracle" (given the real
-                   clip), "real" or "noise".
-        regimes:   those that a class of the prompts is in; n_classes and n_clips of the prompts scored.
-        classes:   every class of the prompts; n_pool is NA where the pool is unknown.
-        by_regime: macro means over the classes that the system did not meet in its own training; n_seen classes are left out.
-        per_class: status is "" or "seen" (no value: the system met the class in its own training).
-        paired:    difference = system - against, on the same clips, over the classes neither side met; p_holm is corrected over all
-                   rows of a metric; smallest_p is what the test could reach with so few classes.
-
     Attributes:
+        systems, regimes, classes, by_regime, per_class, paired: DataFrames, columns as in ``frames.evaluations.ZEROSHOT_FRAMES``.
+            ``p_holm`` is corrected over all rows of a metric.
         base: the long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
         few_shot: a class with 1 to so many training clips is few-shot.
         every_prompt: whether all prompts of the split were used, and not only those with a rare class.
@@ -141,13 +114,13 @@ def analyse_zeroshot(
             rows["per_class"] += [who | row for row in _class_rows(summary, name, classes, world)]
         pairs = list(compared_pairs(order, roles, training))
         rows["paired"] += paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, world, training)
-    frames = {name: frame(found, COLUMNS[name]) for name, found in rows.items()}
+    frames = {name: ZEROSHOT_FRAMES[name].frame(found) for name, found in rows.items()}
     return ZeroshotAnalysis(
         base,
         few_shot,
         every_prompt,
-        systems=frame([_system_row(n, roles[n], training[n]) for n in order], COLUMNS["systems"]),
-        regimes=frame([_size_row(r, world, few_shot) for r in shown], COLUMNS["regimes"]),
+        systems=ZEROSHOT_FRAMES["systems"].frame([_system_row(n, roles[n], training[n]) for n in order]),
+        regimes=ZEROSHOT_FRAMES["regimes"].frame([_size_row(r, world, few_shot) for r in shown]),
         classes=classes,
         alerts=(*alerts, *zeroshot_alerts(shown, world, roles, training, every_prompt)),
         **frames,
@@ -181,7 +154,7 @@ def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame
     ]
     order = {regime.name: i for i, regime in enumerate(REGIMES)}
     rows.sort(key=lambda row: (order[str(row["regime"])], row["n_train"], row["label"]))
-    return frame(rows, COLUMNS["classes"])
+    return ZEROSHOT_FRAMES["classes"].frame(rows)
 
 
 def _regime_row(summary: Summary, regime: Regime, system: str, world: World) -> Row:

@@ -11,9 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
-from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.figure import regime_figure
 from reaudio_eval.evaluations.zeroshot.verdict import finding, sentences
+from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.reports import audit_tables, shared_tables
 from reaudio_eval.reports.figure_files import FigureFiles
@@ -70,7 +71,7 @@ def render_zeroshot(
     listening = choose_prompts(analysis, max_players if media != "none" else 0)
     figures = FigureFiles(analysis.base.systems, output / "figures")
     panels = [_panel(analysis, m, figures, anchors_by_label(listening)) for m in _primary_first(analysis)]
-    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in COLUMNS}
+    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in ZEROSHOT_FRAMES}
     tables = write_frames(frames, _latex_views(analysis, panels), output / "tables")
     atomic_write(output / "zeroshot.json", zeroshot_json_bytes(analysis))
     paths = [path for item in listening.chosen for path in item.paths]
@@ -155,7 +156,7 @@ def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:
     base = analysis.base
     shared = ("dataset_name", "split", "list_sha256", "banner", "metrics", "prompts", "clip_scores", "provenance", "audit")
     about = {name: getattr(base, name) for name in shared}
-    own = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *COLUMNS, "alerts")}
+    own = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *ZEROSHOT_FRAMES, "alerts")}
     primary = analysis.primary
     return record_json(own | about | {"primary": primary.name if primary else None})
 

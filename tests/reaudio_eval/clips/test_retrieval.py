@@ -20,10 +20,11 @@ from reaudio_eval.clips.retrieval import (
     with_judges,
 )
 from reaudio_eval.clips.system import Retrieval, SystemInfo
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import read_run, write_run
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, SystemScores
+from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.retrieval.index_files import save_neighbours
 from reaudio_model.retrieval.records import Neighbour, Pair
@@ -96,11 +97,11 @@ def test_which_embedders_are_the_retriever() -> None:
 
 def run(folder: Path, retrieval: Retrieval | None) -> SystemScores:
     info = SystemInfo("s", "generated", 1, retrieval=retrieval)
-    rows = pd.DataFrame([("p1", "copying_net", None, 0.1)], columns=list(SCORE_COLUMNS))
+    rows = pd.DataFrame([("p1", "copying_net", None, 0.1)], columns=SCORES.names)
     copies = pd.DataFrame(
         {"clip_id": ["p1"], "embedder": ["net"], "neighbour_id": [HOSTILE], "similarity": [0.9], "real_similarity": [0.8]}
     )
-    scores = SystemScores(info, (), rows, pd.DataFrame(columns=list(SET_COLUMNS)), {}, copies, "another")
+    scores = SystemScores(info, (), rows, pd.DataFrame(columns=SET_VALUES.names), {}, copies, "another")
     write_run(folder, scores, Dataset("d", "test", PROMPTS, {}, {}), strata_scheme("log10", {}), {}, {}, {"seed": 0})
     return read_run(folder).scores
 

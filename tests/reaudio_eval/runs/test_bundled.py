@@ -13,12 +13,13 @@ import pytest
 from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs import bundled
 from reaudio_eval.runs.bundled import baseline_names, export_baseline, known_baselines, read_baseline
 from reaudio_eval.runs.directory import write_run
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.miniature import world
@@ -40,8 +41,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_bytes(wav_bytes(0.1 * np.random.default_rng(0).standard_normal(4_000).astype(np.float32), 16_000))
     prompts = tuple(Prompt(i, world.describe(i).caption, world.describe(i).labels) for i in IDS)
     dataset = Dataset("miniature", "test", prompts, world.train_counts(), world.label_names(), references=clips)
-    rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=list(SCORE_COLUMNS))
-    scores = SystemScores(SystemInfo(NAME, "generated", 4, clips), (METRIC,), rows, pd.DataFrame(columns=list(SET_COLUMNS)))
+    rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=SCORES.names)
+    scores = SystemScores(SystemInfo(NAME, "generated", 4, clips), (METRIC,), rows, pd.DataFrame(columns=SET_VALUES.names))
     manifest = {"created": "2026", "seed": 3, "clip_ids_sha256": "x", "protocol": {"name": "miniature"}, "packages": {}}
     write_run(tmp_path / "run", scores, dataset, STRATA, {}, {NAME: {"odd": str(tmp_path)}}, manifest)
     export_baseline(tmp_path / "run", "miniature", tmp_path / "bundled" / NAME)

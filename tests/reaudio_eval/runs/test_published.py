@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reaudio_eval.runs.published import COLUMNS, METRICS, published
+from reaudio_eval.frames.evaluations import PUBLISHED
+from reaudio_eval.runs.published import METRICS, published
 
 
 def test_every_row_is_complete() -> None:
     table = published()
-    assert tuple(table.columns) == COLUMNS
+    assert list(table.columns) == PUBLISHED.names
     assert not (table == "").any().any()
     assert set(table["metric"]) <= set(METRICS)
     assert (pd.to_numeric(table["value"]) > 0).all()

@@ -12,9 +12,10 @@ from analysis_worlds import CLAP, KAD, RECALL, TINY, TINY_STRATA, pick, system
 from run_folders import KL, make_dataset, make_scores
 from scipy import stats as sps
 
+from reaudio_eval.frames.statistics import CLASS_DIFFERENCES
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import SystemScores
-from reaudio_eval.statistics.class_differences import CLASS_COLUMNS, MIN_CLIPS, against_baseline, class_differences
+from reaudio_eval.statistics.class_differences import MIN_CLIPS, against_baseline, class_differences
 from reaudio_eval.statistics.intervals import holm
 from reaudio_eval.statistics.longtail import analyse
 
@@ -32,7 +33,7 @@ def test_by_hand() -> None:
     a = system("A", {CLAP: {"c1": 0.6, "c2": 0.4, "c3": 0.1}, RECALL: {("c1", "speech"): 0.9, ("c2", "speech"): 0.7}})
     b = system("B", {CLAP: {"c1": 0.5, "c2": 0.1}, RECALL: {("c1", "speech"): 0.4, ("c2", "bell"): 0.2}})
     found = class_differences([a, b], "B", TINY, TINY_STRATA)
-    assert list(found.columns) == list(CLASS_COLUMNS)
+    assert list(found.columns) == CLASS_DIFFERENCES.names
     speech = pick(found, metric=CLAP.name, label="speech")
     assert speech["difference"] == pytest.approx((0.1 + 0.3) / 2)
     assert speech["value"] == pytest.approx(0.5)

@@ -10,11 +10,12 @@ import pytest
 from analysis_worlds import CLAP, RECALL, analyse, pick, system
 
 from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.copying import COLUMNS, near_copies
+from reaudio_eval.statistics.copying import near_copies
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 IDS = [f"c{i:02d}" for i in range(24)]
@@ -124,8 +125,8 @@ def test_near_copies_are_above_what_real_clips_reach() -> None:
 def test_order_of_systems_and_rows_changes_nothing(analysis: LongtailAnalysis) -> None:
     turned = [replace(s, scores=s.scores.iloc[::-1], copies=s.copies.iloc[::-1]) for s in both()[::-1]]
     again = analyse(turned, replace(DATA, prompts=DATA.prompts[::-1]), STRATA, n_draws=200).copying
-    for name, columns in COLUMNS.items():
-        keys = [c for c in columns if columns[c] == "object" and c not in ("ci_method", "reason")]
+    for name, columns in COPYING_FRAMES.items():
+        keys = [c for c, dtype in columns.dtypes.items() if dtype == "object" and c not in ("ci_method", "reason")]
         first, second = (getattr(c, name).sort_values(keys, ignore_index=True) for c in (analysis.copying, again))
         pd.testing.assert_frame_equal(first, second)
 
@@ -150,5 +151,5 @@ def test_nothing_leaked_nothing_retrieved() -> None:
     assert clean.copying.leak_scores.empty
     assert not any(a.message.startswith("Leakage") for a in clean.alerts)
     plain = analyse([system("s", {CLAP: dict.fromkeys(IDS, 0.5)})], DATA, STRATA, n_draws=50).copying
-    assert all(getattr(plain, name).empty for name in COLUMNS)
-    assert list(plain.copies.columns) == list(COLUMNS["copies"])
+    assert all(getattr(plain, name).empty for name in COPYING_FRAMES)
+    assert list(plain.copies.columns) == COPYING_FRAMES["copies"].names

@@ -13,6 +13,7 @@ from pages import HOSTILE, render
 
 from reaudio_eval.clips.system import Retrieval
 from reaudio_eval.evaluations.longtail.verdict import sentences
+from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.reports.copying_figures import copying_figure
 from reaudio_eval.reports.copying_section import most_copied
 from reaudio_eval.reports.copying_tables import copy_tables, leak_sentences, leak_tables
@@ -22,7 +23,6 @@ from reaudio_eval.reports.shared_tables import main_table, metrics_table
 from reaudio_eval.reports.views import arrow
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import CopyingAnalysis, LongtailAnalysis
-from reaudio_eval.statistics.copying import COLUMNS
 from reaudio_eval.statistics.separation import overall_separation
 from reaudio_model.retrieval.records import Neighbour, Pair
 
@@ -72,13 +72,14 @@ def with_retrieval(analysis: LongtailAnalysis, folder: Path | None, *, k: int = 
     scores = [("clap_score", g, first.name, minus, 0.3, 0.2, 0.4, "t over clips", 3, None)
               for minus in ("", others[0].name) for g in ("affected", "clean")]  # fmt: skip
     found = CopyingAnalysis(
-        retrieved=pd.DataFrame(columns=list(COLUMNS["retrieved"])),
+        retrieved=pd.DataFrame(columns=COPYING_FRAMES["retrieved"].names),
         leaks=pd.DataFrame(
-            [(first.name, kind, n, len(ids), n / len(ids)) for kind, n in kinds.items()], columns=list(COLUMNS["leaks"])
+            [(first.name, kind, n, len(ids), n / len(ids)) for kind, n in kinds.items()],
+            columns=COPYING_FRAMES["leaks"].names,
         ),
-        leak_scores=pd.DataFrame(scores if leaked else [], columns=list(COLUMNS["leak_scores"])),
+        leak_scores=pd.DataFrame(scores if leaked else [], columns=COPYING_FRAMES["leak_scores"].names),
         copies=pd.concat(copies, ignore_index=True),
-        summary=pd.DataFrame(summary, columns=list(COLUMNS["summary"])),
+        summary=pd.DataFrame(summary, columns=COPYING_FRAMES["summary"].names),
         neighbours_of={s.name: first.name for s in analysis.systems},
     )
     retrieval = Retrieval(neighbours(folder, k, ids), "sha", ASKED, (analysis.metrics[0].embedder,))

@@ -17,9 +17,10 @@ from reaudio_eval.evaluations.sweep.figures import factor_figure
 from reaudio_eval.evaluations.sweep.page import render_sweep, sweep_json
 from reaudio_eval.evaluations.sweep.tables import cells_table, factor_table, spread_table
 from reaudio_eval.evaluations.sweep.verdict import finding, sentences
+from reaudio_eval.frames.scores import SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.scores.system_scores import SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.longtail import analyse
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
@@ -40,7 +41,7 @@ def build(shifts: dict[str, float], *over: str, noise: float = 0.01, costs: dict
         rows = [(p.clip_id, CLAP.name, None, v) for p, v in zip(PROMPTS, base, strict=True)]
         rows += [(p.clip_id, KL.name, None, 2.3 - v) for p, v in zip(PROMPTS, base, strict=True)]
         frame = pd.DataFrame(rows, columns=["clip_id", "metric", "label", "value"]).astype({"label": object})
-        sets = pd.DataFrame(columns=list(SET_COLUMNS))
+        sets = pd.DataFrame(columns=SET_VALUES.names)
         scored.append(SystemScores(SystemInfo(cell.name, "generated", len(PROMPTS)), (CLAP, KL), frame, sets))
     analysis = analyse(scored, DATASET, strata_scheme("log10", COUNTS), against="m")
     return summarise_sweep(analysis, cells, axes, "star", costs or dict.fromkeys(c.name for c in cells))

@@ -19,10 +19,11 @@ from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse
 from reaudio_eval.evaluations.zeroshot.comparisons import Role
 from reaudio_eval.evaluations.zeroshot.page import choose_prompts, render_zeroshot
 from reaudio_eval.evaluations.zeroshot.verdict import sentences
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.prompts.training_labels import NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.scores.system_scores import SCORE_COLUMNS, SET_COLUMNS, MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import wav_bytes
 
@@ -56,9 +57,9 @@ def build(
             (p.clip_id, m.name, None, mean + 0.05 * rng.standard_normal()) for m in (ACCURACY, CLAP) for p in PROMPTS
         ]  # fmt: skip
         clips = {} if folder is None or kind == "noise" else {p.clip_id: _clip(folder, name, p.clip_id) for p in PROMPTS}
-        frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+        frame = pd.DataFrame(rows, columns=SCORES.names)
         info = SystemInfo(name, kind, len(PROMPTS), clips, description="not a system" if "oracle" in name else "")
-        scores.append(SystemScores(info, (ACCURACY, CLAP), frame, pd.DataFrame(columns=list(SET_COLUMNS))))
+        scores.append(SystemScores(info, (ACCURACY, CLAP), frame, pd.DataFrame(columns=SET_VALUES.names)))
     known = {name: NOTHING if kind != "generated" else OWN for name, (kind, _, _) in systems.items()} | (training or {})
     base = analyse(scores, DATASET, strata_scheme("10,100", COUNTS), primary=ACCURACY.name)
     return analyse_zeroshot(
