@@ -10,6 +10,7 @@ from typing import Any, Literal
 from reaudio_model.retrieval.records import Neighbour
 
 SystemKind = Literal["generated", "real", "noise"]
+SYSTEM_KINDS: tuple[SystemKind, ...] = ("generated", "real", "noise")  # the order in every table
 
 
 @dataclass(frozen=True, slots=True)

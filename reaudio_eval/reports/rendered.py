@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KINDS = ("generated", "real", "noise")  # the order in every table
-
-
 Progress = Callable[[int, int, str], None]
 
 

@@ -25,9 +25,8 @@ from reaudio_eval.reports.views import (
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.separation import ALPHA, Separation, generated, overall_separation, separate
-
-MIN_CLASSES, MIN_CLIPS = 5, 30  # below either, a stratum's number is greyed out
+from reaudio_eval.statistics.separation import Separation, generated, overall_separation, separate
+from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES, MIN_CLIPS
 
 MARKS = (
     f"Marks come from paired tests only (Holm-corrected p < {ALPHA}): bold is better than every other system, ≈ cannot be "

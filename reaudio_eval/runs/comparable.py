@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reaudio_eval.clips.system import SYSTEM_KINDS
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.runs.directory import Run, read_run
 from reaudio_eval.runs.find import find_runs, newest
@@ -18,7 +19,6 @@ from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError
 
 REAL_TOLERANCE = 1e-3  # relative; the same recording decoded and embedded twice agrees better
-KINDS = ("generated", "real", "noise")
 SHOWN = 3  # names in a message
 HASH = 10  # characters of a checksum in a message
 SET_METRICS = "FAD, FD, IS and KAD"
@@ -90,7 +90,7 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
         groups.setdefault(run.scores.system.name, []).append(run)
         kept.append(run)
     names = {id(run): name for group in groups.values() for run, name in zip(group, _names(group), strict=True)}
-    return [_renamed(run, names[id(run)]) for kind in KINDS for run in kept if run.scores.system.kind == kind]
+    return [_renamed(run, names[id(run)]) for kind in SYSTEM_KINDS for run in kept if run.scores.system.kind == kind]
 
 
 def _names(group: Sequence[Run]) -> list[str]:

@@ -15,9 +15,8 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_eval.statistics.class_table import UBIQUITOUS_SHARE, ClassTable
 from reaudio_eval.statistics.estimates import head_and_tail
+from reaudio_eval.statistics.thresholds import MIN_CLASSES, MIN_CLIPS
 
-MIN_CLASSES = 5
-MIN_CLIPS = 30
 COARSE = 0.05  # a smallest detectable difference that hides most published gains in CLAP score
 
 

@@ -15,8 +15,7 @@ from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.statistics.intervals import Draws, holm, mean_interval
 from reaudio_eval.statistics.rows import Row
-
-MIN_CLIPS = 5  # of a class; with fewer, Student's t gives intervals wider than the scale of most scores
+from reaudio_eval.statistics.thresholds import MIN_CLASS_CLIPS
 
 
 def class_differences(
@@ -31,7 +30,7 @@ def class_differences(
     """System minus baseline for every class, metric with a value per clip or label, and system, over the clips where both have one.
 
     Intervals are over the clips of the class (expanded percentile bootstrap, t below ten clips) and not corrected for the number of
-    classes; a class with fewer than ``MIN_CLIPS`` has none.
+    classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
 
     Args:
         systems: scored on the same clips, the baseline among them.
@@ -81,8 +80,8 @@ def _class_row(i: int, a: Floats, b: Floats, table: ClassTable, dataset: Dataset
         "difference": float(difference.mean()),
         "ci_method": "none",
     }
-    if n < MIN_CLIPS:
-        return row | {"reason": f"fewer than {MIN_CLIPS} clips: no interval"}
+    if n < MIN_CLASS_CLIPS:
+        return row | {"reason": f"fewer than {MIN_CLASS_CLIPS} clips: no interval"}
     interval = mean_interval(difference, draws, tuple(table.clip_ids[r] for r in rows[both]), "clips")
     return row | {
         "ci_low": interval.low,

@@ -30,6 +30,7 @@ from reaudio_eval.scores.jackknife import (
     no_interval,
     student_interval,
 )
+from reaudio_eval.statistics.thresholds import ALPHA
 
 MIN_BOOTSTRAP = 10
 MAX_ENUMERATED = 14  # units; 2**13 sign patterns up to symmetry
@@ -238,7 +239,7 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def detectable_difference(se: float, df: float = np.inf, alpha: float = 0.05, power: float = 0.8) -> float:
+def detectable_difference(se: float, df: float = np.inf, alpha: float = ALPHA, power: float = 0.8) -> float:
     """Smallest true difference that a two-sided test at ``alpha`` finds with probability ``power`` (Miller,
     arXiv 2411.00640, section 5), from the standard error of the paired difference; t quantiles for few units."""
     if np.isnan(se) or np.isnan(df):

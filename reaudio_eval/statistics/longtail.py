@@ -23,12 +23,11 @@ from reaudio_eval.statistics.intervals import Draws, gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
 from reaudio_eval.statistics.rows import Row, block
+from reaudio_eval.statistics.thresholds import MIN_CLASSES
 from reaudio_model.common.errors import ReaudioError
 
 MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
 _KEPT_CLIP_TABLES = 4
-
-MIN_INTERVAL_CLASSES = 5
 
 
 def analyse(
@@ -40,7 +39,7 @@ def analyse(
     n_draws: int = 2000,
     primary: str | None = None,
     against: str | None = None,
-    min_classes: int = MIN_INTERVAL_CLASSES,
+    min_classes: int = MIN_CLASSES,
     provenance: Mapping[str, Any] | None = None,
     audit: Mapping[str, Any] | None = None,
     alerts: Sequence[Alert] = (),

@@ -13,8 +13,7 @@ import pandas as pd
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import records
-
-ALPHA = 0.05
+from reaudio_eval.statistics.thresholds import ALPHA
 
 
 @dataclass(frozen=True)

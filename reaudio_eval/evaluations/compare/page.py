@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from reaudio_eval.clips.system import SYSTEM_KINDS
 from reaudio_eval.evaluations.compare import tables
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.dumbbell import dumbbell_figure, finding
@@ -19,7 +20,7 @@ from reaudio_eval.reports.files import FRAMES, analysis_fields, csv_bytes, file_
 from reaudio_eval.reports.listen import Listening, anchors_by_label, ranking_metric
 from reaudio_eval.reports.media import Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
-from reaudio_eval.reports.rendered import KINDS, Progress, RenderedReport
+from reaudio_eval.reports.rendered import Progress, RenderedReport
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import TableView, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -66,7 +67,7 @@ def render_compare(
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
-    ordered = tuple(sorted(comparison.analysis.systems, key=lambda s: KINDS.index(s.kind)))
+    ordered = tuple(sorted(comparison.analysis.systems, key=lambda s: SYSTEM_KINDS.index(s.kind)))
     comparison = replace(comparison, analysis=replace(comparison.analysis, systems=ordered))
     listening = select_pairs(comparison, max_players if media != "none" else 0)
     paths = [path for each in listening.values() for item in each.chosen for path in item.paths]

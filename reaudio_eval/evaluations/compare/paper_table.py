@@ -9,7 +9,7 @@ from dataclasses import replace
 from reaudio_eval.reports.files import escape_latex
 from reaudio_eval.reports.text import DASH
 from reaudio_eval.reports.views import Cell, Column, Row, TableView
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA
 
 WIDE = 7  # columns; more are scaled to the width of the text
 SHORT = {"KL divergence": "KL", "Inception score": "IS", "CLAP score": "CLAP"}

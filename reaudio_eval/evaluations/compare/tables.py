@@ -15,7 +15,7 @@ from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arro
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA
 
 HOLM = (
     f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "

@@ -20,6 +20,7 @@ from scipy import stats as sps
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
 from reaudio_eval.statistics.intervals import Draws, Estimate, mean_interval, sign_flip_p, t_test_p, undefined
+from reaudio_eval.statistics.thresholds import ALPHA
 
 
 class Crossed(NamedTuple):
@@ -135,9 +136,9 @@ def _clustered(share: Floats, cluster: IntArray) -> float:
 
 
 def prompts_needed(n_tests: int) -> int:
-    """The fewest prompts on which sign flips can separate anything at 0.05 after Holm's correction over ``n_tests``: all of P prompts
+    """The fewest prompts on which sign flips can separate anything at ``ALPHA`` after Holm's correction over ``n_tests``: all of P prompts
     agreeing gives p = 2**(1 - P)."""
-    return 1 + math.ceil(math.log2(n_tests / 0.05))
+    return 1 + math.ceil(math.log2(n_tests / ALPHA))
 
 
 def crossed_p(quantities: Sequence[Crossed], draws: Draws) -> Floats:

@@ -21,7 +21,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics import class_statistics
 from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, percentile_interval, undefined
 
-MIN_CLIPS = 5
+MIN_CORRELATED = 5
 MIN_SYSTEMS = 3
 Row = dict[str, Any]
 
@@ -60,8 +60,10 @@ def _row(level: str, statistic: str, estimate: Estimate, n: int) -> Row:
 def _clip_rows(clips: pd.DataFrame, draws: Draws) -> Iterator[Row]:
     x, y = clips["score"].to_numpy(dtype=np.float64), clips["value"].to_numpy(dtype=np.float64)
     for name, statistic in (("spearman", class_statistics.spearman), ("kendall", class_statistics.kendall)):
-        if len(clips) < MIN_CLIPS:
-            yield _row("clip", name, undefined(f"{len(clips)} clips have both: a correlation needs {MIN_CLIPS}"), len(clips))
+        if len(clips) < MIN_CORRELATED:
+            yield _row(
+                "clip", name, undefined(f"{len(clips)} clips have both: a correlation needs {MIN_CORRELATED}"), len(clips)
+            )
             continue
         value = float(statistic(np.ones((1, len(x))), x, y)[0])
         if not np.isfinite(value):

@@ -14,7 +14,8 @@ from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arro
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
-from reaudio_eval.statistics.separation import ALPHA, Separation, separate
+from reaudio_eval.statistics.separation import Separation, separate
+from reaudio_eval.statistics.thresholds import ALPHA
 
 RHO, TAU = "Spearman ρ", "Kendall τ"
 

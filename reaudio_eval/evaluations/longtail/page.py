@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from reaudio_eval.clips.system import SYSTEM_KINDS
 from reaudio_eval.evaluations.longtail import findings, verdict
 from reaudio_eval.evaluations.longtail import tables as comparisons
 from reaudio_eval.evaluations.longtail.figures import (
@@ -23,7 +24,7 @@ from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.listen import Listening, anchors_by_label, n_players, select
 from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
 from reaudio_eval.reports.page import render_page
-from reaudio_eval.reports.rendered import KINDS, Progress, RenderedReport, _Steps
+from reaudio_eval.reports.rendered import Progress, RenderedReport, _Steps
 from reaudio_eval.reports.views import TableView, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
@@ -76,7 +77,7 @@ def render_longtail(
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
-    analysis = replace(analysis, systems=tuple(sorted(analysis.systems, key=lambda s: KINDS.index(s.kind))))
+    analysis = replace(analysis, systems=tuple(sorted(analysis.systems, key=lambda s: SYSTEM_KINDS.index(s.kind))))
     copied = copying_section.most_copied(analysis, max_players if media != "none" else 0)
     listening = select(analysis, max_players - n_players(copied) if media != "none" else 0)
     paths = [path for item in (*copied, *listening.chosen) for path in item.paths]

@@ -15,8 +15,6 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.rows import ALL, Row
 
-SEPARATED = 0.05  # Holm-corrected
-
 
 @dataclass(frozen=True)
 class Sweep:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
+from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.reports.text import DASH, interval, number
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup
 from reaudio_eval.statistics.rows import ALL
+from reaudio_eval.statistics.thresholds import ALPHA
 
 REFERENCE = "reference"
 BOLD = "Bold: a paired test tells it apart from the reference (p < 0.05, corrected over the settings by Holm)."
@@ -82,7 +83,7 @@ def _value(notes: Notes, row: Any, digits: int) -> Cell:
         return notes.value(row, digits)
     ends = interval(row.difference_low, row.difference_high, digits)
     text = f"Δ {number(row.difference, digits, sign=True)} {ends}".strip()
-    return notes.value(row, digits, detail=text, mark="best" if row.p_holm < SEPARATED else "")
+    return notes.value(row, digits, detail=text, mark="best" if row.p_holm < ALPHA else "")
 
 
 def _brief(notes: Notes, row: Any, digits: int) -> Cell:

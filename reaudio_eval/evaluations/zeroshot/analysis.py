@@ -23,8 +23,7 @@ from reaudio_eval.statistics.intervals import (
     undefined,
 )
 from reaudio_eval.statistics.rows import Row
-
-MIN_INTERVAL_CLASSES = 5
+from reaudio_eval.statistics.thresholds import MIN_CLASSES
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def analyse_zeroshot(
     every_prompt: bool = False,
     seed: int = 0,
     n_draws: int = 2000,
-    min_classes: int = MIN_INTERVAL_CLASSES,
+    min_classes: int = MIN_CLASSES,
     alerts: Sequence[Alert] = (),
 ) -> ZeroshotAnalysis:
     """Means by regime with intervals over classes (``estimates.macro``), and paired differences with sign-flip tests.

@@ -13,7 +13,7 @@ from reaudio_eval.reports.text import count, interval, listing, number, p_value
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA
 
 AGAINST = {"twin": "its twin without retrieval {}", "copy": "the retrieved clips as they are {}"}
 MOST = 3  # systems that get a sentence of their own

@@ -15,9 +15,10 @@ from scipy import stats as sps
 from reaudio_eval.frames.statistics import CLASS_DIFFERENCES
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import SystemScores
-from reaudio_eval.statistics.class_differences import MIN_CLIPS, against_baseline, class_differences
+from reaudio_eval.statistics.class_differences import against_baseline, class_differences
 from reaudio_eval.statistics.intervals import holm
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.thresholds import MIN_CLASS_CLIPS
 
 DATA = make_dataset()
 STRATA = strata_scheme("log10", DATA.train_counts)
@@ -41,7 +42,7 @@ def test_by_hand() -> None:
     assert speech["n_clips"] == 2
     assert speech["stratum"] == "head"
     assert np.isnan(speech["ci_low"])
-    assert f"fewer than {MIN_CLIPS} clips" in speech["reason"]
+    assert f"fewer than {MIN_CLASS_CLIPS} clips" in speech["reason"]
     recall = found[found["metric"] == RECALL.name]
     assert recall["label"].tolist() == ["speech"]  # bell has a value of B alone, c3 none of B
     assert recall["difference"].tolist() == pytest.approx([0.5])
