@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from reaudio_eval.clips.system import SYSTEM_KINDS
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.runs.directory import Run, read_run
-from reaudio_eval.runs.find import find_runs, newest
+from reaudio_eval.runs.directory import Run
+from reaudio_eval.runs.find import RunSet
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError
@@ -37,40 +36,23 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
         ReaudioError: no run at or below a path, or a damaged one.
     """
     found: dict[Path, Run] = {}
-    notes: list[Alert] = []
+    alerts: list[Alert] = []
     for path in paths:
-        places = find_runs([path])
-        runs = [read_run(place) for place in places]
-        whole = runs if places == [path] else _whole(runs)
-        if len(whole) < len(runs):
-            part = ", ".join(sorted(str(r.path) for r in runs if r not in whole))
-            notes.append(
-                Alert("note", f"Left out, since they are of chosen prompts only (name them to compare them): {part}.")
-            )
-        kept = whole if places == [path] else _current(whole)
-        if len(kept) < len(whole):
-            old = ", ".join(sorted(str(r.path) for r in whole if r not in kept))
-            notes.append(Alert("note", f"Left out, since a newer version of the scoring code scored the same again: {old}."))
-        for run in kept:
+        every = RunSet.read([path])
+        complete = every.over_all_prompts(or_chosen=True)
+        kept = complete.current()
+        left_out = {
+            "they are of chosen prompts only (name them to compare them)": every.paths_not_in(complete),
+            "a newer version of the scoring code scored the same again": complete.paths_not_in(kept),
+        }
+        alerts += [
+            Alert("note", f"Left out, since {why}: {', '.join(map(str, where))}.")
+            for why, where in left_out.items()
+            if where
+        ]
+        for run in kept.runs:
             found.setdefault(run.path.resolve(), run)
-    return list(found.values()), notes
-
-
-def _whole(runs: Sequence[Run]) -> list[Run]:
-    """Without runs of chosen prompts only (those of ``zeroshot``), unless there are no others."""
-    return [run for run in runs if run.manifest.get("selection") is None] or list(runs)
-
-
-def _current(runs: Sequence[Run]) -> list[Run]:
-    """Without runs that a newer one of the same system, seed and clips, by another version of the code, replaces."""
-    groups: dict[tuple[Any, ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.scores.system.name, run.scores.seed, run.manifest["clip_ids_sha256"]), []).append(run)
-    kept = []
-    for group in groups.values():
-        last = newest(group)[0].manifest.get("code_sha256")
-        kept += [run for run in group if run.manifest.get("code_sha256") == last]
-    return [run for run in runs if any(run is other for other in kept)]
+    return list(found.values()), alerts
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:

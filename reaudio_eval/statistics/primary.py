@@ -11,7 +11,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.errors import UnknownNameError
 
 
-def usual_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
+def default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
     """The metric that the dataset's own reports show first, if these runs have it."""
     try:
         wanted = dataset_defaults(dataset).primary

@@ -24,7 +24,7 @@ from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_differences import against_baseline, class_differences
 from reaudio_eval.statistics.longtail import analyse
-from reaudio_eval.statistics.primary import usual_primary
+from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 
@@ -193,7 +193,7 @@ def _analysis(
         given.dataset,
         strata,
         seed=seed,
-        primary=primary or usual_primary(given.dataset.name, scores),
+        primary=primary or default_primary(given.dataset.name, scores),
         provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
         alerts=given.alerts,

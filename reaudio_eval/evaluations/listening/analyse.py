@@ -12,8 +12,7 @@ from reaudio_eval.evaluations.listening.material import metrics_of, scores_of
 from reaudio_eval.evaluations.listening.records import Key, read_key
 from reaudio_eval.evaluations.listening.request import AnswersRequest
 from reaudio_eval.evaluations.listening.result import ListeningResult
-from reaudio_eval.runs.directory import read_run
-from reaudio_eval.runs.find import find_runs, newest
+from reaudio_eval.runs.find import RunSet
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
@@ -67,7 +66,7 @@ def with_scores_of(key: Key, runs: Sequence[Path]) -> Key:
     Raises:
         ReaudioError: no run, or none of a system of this test.
     """
-    found = newest([read_run(p) for p in find_runs(runs)])
+    found = RunSet.read(runs).newest().runs
     scores = scores_of(found, [s.name for s in key.systems], [p.clip_id for p in key.prompts])
     if not scores:
         raise ReaudioError("These runs hold no score of a clip of this test: give runs of the systems that were rated.")

@@ -11,8 +11,8 @@ from pathlib import Path
 from reaudio_eval.evaluations.listening.records import REAL, Score, TestPrompt, TestSystem
 from reaudio_eval.prompts.strata import prompt_stratum
 from reaudio_eval.reports.text import count, listing
-from reaudio_eval.runs.directory import Run, read_run
-from reaudio_eval.runs.find import find_runs, newest
+from reaudio_eval.runs.directory import Run
+from reaudio_eval.runs.find import RunSet
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.rows import ALL
@@ -55,7 +55,7 @@ def gather(paths: Sequence[Path], *, real: bool) -> Material:
     Raises:
         ReaudioError: no run, no generated system with clips, or no prompt that all systems share.
     """
-    runs = [r for r in newest([read_run(p) for p in find_runs(paths)]) if r.scores.system.kind != "noise"]
+    runs = [r for r in RunSet.read(paths).newest().runs if r.scores.system.kind != "noise"]
     sources = {r.scores.system.name: dict(r.scores.system.clips) for r in runs if r.scores.system.kind == "generated"}
     without = sorted(name for name, files in sources.items() if not files)
     if without:

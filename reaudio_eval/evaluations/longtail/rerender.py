@@ -1,4 +1,4 @@
-"""Plan and run of the long-tail report made again from run directories."""
+"""Long-tail report from finished runs: plan and run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.bundled import known_baselines
-from reaudio_eval.runs.directory import Run, read_run
-from reaudio_eval.runs.find import find_runs, newest
+from reaudio_eval.runs.directory import Run
+from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.longtail import analyse
-from reaudio_eval.statistics.primary import usual_primary
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_eval.statistics.primary import default_primary
+from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.common.progress import Reporter
 
 
@@ -46,20 +46,9 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     """Read the runs.
 
     Raises:
-        ReaudioError: no run, or runs over different clips (their numbers cannot be compared).
+        ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.read` and :meth:`~reaudio_eval.runs.find.RunSet.for_report`.
     """
-    return ReportPlan(request, report_runs(request.runs))
-
-
-def report_runs(paths: Sequence[Path]) -> tuple[Run, ...]:
-    """The runs in folders, one a system, over the same clips.
-
-    Raises:
-        ReaudioError: no run, or runs over different clips.
-    """
-    runs = newest(_whole([read_run(p) for p in find_runs(paths)], paths))
-    _check_same_clips(runs)
-    return tuple(runs)
+    return ReportPlan(request, RunSet.read(request.runs).for_report().runs)
 
 
 def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
@@ -87,20 +76,20 @@ def analyse_runs(
     """The analysis of several runs.
 
     Args:
-        runs: of :func:`report_runs`.
+        runs: of :meth:`reaudio_eval.runs.find.RunSet.for_report`.
         primary: metric shown first; by default the dataset's, else as in ``statistics.primary.choose_primary``.
         strata: another scheme for per-clip and per-label metrics; set metrics are then over all clips only.
         seed: of the bootstrap.
         only: the one metric wanted, which saves the work for the others.
-        bundled: beside runs of a bundled model show its control without retrieval by the scores that come with the package.
+        bundled: add the no-retrieval control of a bundled model from the scores that come with the package.
 
     Raises:
         UnknownNameError: no run has the metric ``only`` or ``primary``.
     """
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
-    beside, left_out = _beside(runs, scheme) if bundled else ([], [])
-    scores = [s if only is None else one_metric(s, only) for s in (*(r.scores for r in runs), *beside)]
+    shipped, left_out = _bundled_scores(runs, scheme) if bundled else ([], [])
+    scores = [s if only is None else one_metric(s, only) for s in (*(r.scores for r in runs), *shipped)]
     if only is not None and not any(s.metrics for s in scores):
         raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
     if strata is not None:
@@ -110,15 +99,15 @@ def analyse_runs(
         first.dataset,
         scheme,
         seed=seed,
-        primary=primary or usual_primary(first.dataset.name, scores),
+        primary=primary or default_primary(first.dataset.name, scores),
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[*(Alert("note", note) for note in first.dataset.notes), *left_out],
     )
 
 
-def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
-    """What the report of these runs shows of the scores that come with the package."""
+def _bundled_scores(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
+    """Scores that come with the package and belong in the report of these runs, and why others are left out."""
     first = runs[0]
     systems = [r.scores.system for r in runs]
     return known_baselines(
@@ -135,9 +124,9 @@ def _beside(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[System
 
 
 def _sampling(run: Run) -> Sampling:
-    """What was said of sampling when the run was made; runs of before that was kept say nothing."""
-    said = run.manifest.get("sampling") or {}
-    return Sampling(steps=said.get("steps"), guidance=said.get("guidance"), candidates=said.get("candidates"))
+    """The sampling options of the run; runs of older versions do not store them."""
+    stored = run.manifest.get("sampling") or {}
+    return Sampling(steps=stored.get("steps"), guidance=stored.get("guidance"), candidates=stored.get("candidates"))
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:
@@ -148,25 +137,3 @@ def one_metric(scores: SystemScores, name: str) -> SystemScores:
         scores=scores.scores[scores.scores["metric"] == name],
         set_values=scores.set_values[scores.set_values["metric"] == name],
     )
-
-
-def _whole(runs: Sequence[Run], named: Sequence[Path]) -> list[Run]:
-    """Without the runs over chosen prompts only (those of ``zeroshot``), unless they were named themselves."""
-    kept = [run for run in runs if run.manifest.get("selection") is None or run.path in named]
-    if not kept:
-        raise ReaudioError(
-            f"The runs in {', '.join(map(str, named))} are of chosen prompts only ({runs[0].manifest['selection']}): name the runs "
-            "themselves, or score all prompts with `reaudio-eval longtail`."
-        )
-    return kept
-
-
-def _check_same_clips(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs[1:]:
-        for key, what in (("clip_ids_sha256", "clips"), ("protocol", "protocols")):
-            if run.manifest.get(key) != first.manifest.get(key):
-                raise ReaudioError(
-                    f"{first.path} and {run.path} were scored with different {what}, so their numbers cannot be compared: "
-                    "score both systems in one command."
-                )
