@@ -101,8 +101,10 @@ class Schema:
         """The schema's columns of a frame, in order and with the dtypes of a new frame."""
         return frame[self.names].astype(self.dtypes)
 
-    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def select(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The schema's columns of a frame from a file, in order, checked; optional ones may be missing, further ones are left out.
+
+        A frame without rows, whose dtypes say nothing, gets those of a new frame.
 
         Raises:
             FrameError: see :meth:`check`.

@@ -1,5 +1,6 @@
-"""The run directory: what one system scored, kept so that a report can be made again, or compared, without audio or networks.
+"""Run directory: the scores of one system, written and read.
 
+Reports and comparisons are made from it without audio or networks.
 ``runs/<dataset>/<system>/<config hash>/`` holds ``prompts.parquet``, ``labels.parquet``, ``clips.parquet``, ``scores.parquet``,
 ``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json``: a directory without a manifest is not
 finished. Of a system that retrieves it also holds ``retrieved.parquet`` and ``leakage.json``, and where clips were compared with what was
@@ -21,7 +22,7 @@ import pandas as pd
 
 from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.frames.scores import COPIES, SCORES, SET_VALUES
+from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, RUN_SCORES, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
 from reaudio_eval.scores.binding import stored_metrics
@@ -37,6 +38,7 @@ from reaudio_model.common.files import (
     json_bytes,
 )
 
+SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 COPYING = "copying.parquet"
 Json = dict[str, Any]
@@ -56,7 +58,7 @@ class Run:
 
 
 def run_path(output: Path, dataset: str, system: str, config: Json) -> Path:
-    """Where the run with this configuration belongs."""
+    """The directory of the run with this configuration."""
     return output / "runs" / dataset / folder_name(system) / canonical_sha256(config)[:12]
 
 
@@ -65,7 +67,7 @@ def is_finished(path: Path) -> bool:
 
 
 def number(value: float) -> float | None:
-    """NaN as None, the form an undefined number has in JSON."""
+    """A number for JSON; None for NaN."""
     return None if value is None or math.isnan(value) else float(value)
 
 
@@ -90,10 +92,11 @@ def write_run(
     with filelock.FileLock(path.parent / f".{path.name}.lock"):
         for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING):  # the last three are not written by every run
             (path / name).unlink(missing_ok=True)
-        _write_frame(path / "prompts.parquet", _prompt_frame(dataset.prompts))
-        _write_frame(path / "labels.parquet", label_frame(dataset))
-        _write_frame(path / "clips.parquet", _clip_frame(scores.system))
-        _write_frame(path / "scores.parquet", _score_frame(scores, dataset, strata, int(manifest["seed"])))
+        _write_frame(path / "prompts.parquet", RUN_PROMPTS.select(_prompt_frame(dataset.prompts)))
+        _write_frame(path / "labels.parquet", RUN_LABELS.select(label_frame(dataset)))
+        _write_frame(path / "clips.parquet", RUN_CLIPS.select(_clip_frame(scores.system)))
+        frame = _score_frame(scores, dataset, strata, int(manifest["seed"]))
+        _write_frame(path / "scores.parquet", RUN_SCORES.select(frame))
         _write_frame(path / "set_values.parquet", scores.set_values)
         if scores.system.retrieval is not None:
             write_retrieval(path, scores.system.retrieval, dataset.prompts)
@@ -150,8 +153,7 @@ def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
 
 
 def label_frame(dataset: Dataset) -> pd.DataFrame:
-    """Every label of the training set, the retrieval pool or a prompt: label, name, n_train (clips), and n_pool (clips) where the
-    pool is known."""
+    """``frames.scores.RUN_LABELS``; ``n_pool`` only where the pool is known."""
     counted = {**dataset.train_counts, **(dataset.pool_counts or {})}
     labels = sorted(set(counted) | {label for p in dataset.prompts for label in p.labels})
     names = [dataset.label_names.get(label, label) for label in labels]
@@ -169,7 +171,7 @@ def _clip_frame(system: SystemInfo) -> pd.DataFrame:
 
 
 def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> pd.DataFrame:
-    """``scores.parquet``: design.md's columns. A clip-level row carries its rarest label's count and stratum."""
+    """``scores.parquet``; a clip-level row has the count and stratum of its rarest label."""
     frame = scores.scores.copy()
     rarest = {p.clip_id: rarest_label(p.labels, dataset.n_train) for p in dataset.prompts if p.labels_known and p.labels}
     key = frame["label"].where(frame["label"].notna(), frame["clip_id"].map(rarest))
@@ -180,8 +182,7 @@ def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, 
     frame["system"] = scores.system.name
     frame["embedder"] = frame["metric"].map({m.name: m.embedder for m in scores.metrics})
     frame["seed"] = seed
-    columns = ["schema_version", "clip_id", "system", "metric", "embedder", "value", "label", "n_train", "stratum", "seed"]
-    return frame[columns].astype({"label": object, "stratum": object})
+    return frame[RUN_SCORES.names].astype({"embedder": object, "label": object, "stratum": object})
 
 
 def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
@@ -231,11 +232,6 @@ def read_run(path: Path) -> Run:
         raise ReaudioError(f"The run {path} is damaged ({type(error).__name__}: {error}): score it again.") from error
 
 
-def _read_copies(path: Path) -> pd.DataFrame:
-    file = path / COPYING
-    return pd.read_parquet(file)[COPIES.names] if file.is_file() else pd.DataFrame(columns=COPIES.names)
-
-
 def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -245,11 +241,21 @@ def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path, manifest: Json) -> Run:
-    prompts = pd.read_parquet(path / "prompts.parquet")
-    labels = pd.read_parquet(path / "labels.parquet")
-    clips = pd.read_parquet(path / "clips.parquet")
-    about = manifest["dataset"]
-    dataset = Dataset(
+    return Run(
+        path,
+        manifest,
+        _read_scores(path, manifest),
+        _read_dataset(path, manifest["dataset"]),
+        tuple(Stratum(**s) for s in manifest["strata"]),
+        json.loads((path / "metrics.json").read_bytes()),
+        json.loads((path / "audit.json").read_bytes()),
+    )
+
+
+def _read_dataset(path: Path, about: Json) -> Dataset:
+    prompts = RUN_PROMPTS.select(pd.read_parquet(path / "prompts.parquet"))
+    labels = RUN_LABELS.select(pd.read_parquet(path / "labels.parquet"))
+    return Dataset(
         name=about["name"],
         split=about["split"],
         prompts=tuple(
@@ -264,31 +270,29 @@ def _read(path: Path, manifest: Json) -> Run:
         banner=about.get("banner", ""),
         pool_counts=_pool_counts(labels),
     )
+
+
+def _read_system(path: Path, manifest: Json) -> SystemInfo:
+    clips = RUN_CLIPS.select(pd.read_parquet(path / "clips.parquet"))
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
-    who = manifest["system"]
+    about = manifest["system"]
     retrieval = read_run_retrieval(path, manifest.get("retrieval"))
-    candidates = int(who.get("candidates", 1))
-    system = SystemInfo(who["name"], who["kind"], len(files), files, path, who["description"], retrieval, candidates)
-    scores = pd.read_parquet(path / "scores.parquet")[SCORES.names]
-    set_values = pd.read_parquet(path / "set_values.parquet")[SET_VALUES.names]
-    set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
-    return Run(
-        path,
-        manifest,
-        SystemScores(
-            system,
-            stored_metrics(manifest["metrics"]),
-            scores,
-            set_values,
-            manifest["undefined"],
-            _read_copies(path),
-            manifest.get("neighbours_of", ""),
-            int(manifest["seed"]),
-        ),
-        dataset,
-        tuple(Stratum(**s) for s in manifest["strata"]),
-        json.loads((path / "metrics.json").read_bytes()),
-        json.loads((path / "audit.json").read_bytes()),
+    candidates = int(about.get("candidates", 1))
+    return SystemInfo(about["name"], about["kind"], len(files), files, path, about["description"], retrieval, candidates)
+
+
+def _read_scores(path: Path, manifest: Json) -> SystemScores:
+    set_values = SET_VALUES.select(pd.read_parquet(path / "set_values.parquet"))
+    copies = path / COPYING
+    return SystemScores(
+        _read_system(path, manifest),
+        stored_metrics(manifest["metrics"]),
+        SCORES.select(pd.read_parquet(path / "scores.parquet")),
+        set_values.assign(replicates=[list(map(float, r)) for r in set_values["replicates"]]),
+        manifest["undefined"],
+        COPIES.select(pd.read_parquet(copies)) if copies.is_file() else COPIES.empty(),
+        manifest.get("neighbours_of", ""),
+        int(manifest["seed"]),
     )
 
 
@@ -297,6 +301,3 @@ def _pool_counts(labels: pd.DataFrame) -> dict[str, int] | None:
     if "n_pool" not in labels.columns:
         return None
     return {k: int(n) for k, n in zip(labels["label"], labels["n_pool"], strict=True) if n > 0}
-
-
-SCHEMA_VERSION = 1

@@ -31,5 +31,5 @@ def published(dataset: str | None = None) -> pd.DataFrame:
     Returns:
         ``frames.evaluations.PUBLISHED``; ``metric`` is a key of ``METRICS``. Sources in the order of the file.
     """
-    table = PUBLISHED.read(pd.read_csv(FILE, dtype=str, keep_default_na=False))
+    table = PUBLISHED.select(pd.read_csv(FILE, dtype=str, keep_default_na=False))
     return table if dataset is None else table[table["dataset"] == dataset].reset_index(drop=True)
