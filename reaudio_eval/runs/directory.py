@@ -283,12 +283,13 @@ def _read_system(path: Path, manifest: Json) -> SystemInfo:
 
 def _read_scores(path: Path, manifest: Json) -> SystemScores:
     set_values = SET_VALUES.select(pd.read_parquet(path / "set_values.parquet"))
+    set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
     copies = path / COPYING
     return SystemScores(
         _read_system(path, manifest),
         stored_metrics(manifest["metrics"]),
         SCORES.select(pd.read_parquet(path / "scores.parquet")),
-        set_values.assign(replicates=[list(map(float, r)) for r in set_values["replicates"]]),
+        set_values,
         manifest["undefined"],
         COPIES.select(pd.read_parquet(copies)) if copies.is_file() else COPIES.empty(),
         manifest.get("neighbours_of", ""),

@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers of a long-tail analysis, as sentences."""
+"""Warnings about the numbers of a long-tail analysis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COARSE = 0.05  # a smallest detectable difference that hides most published gain
 
 
 def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
-    """Strata that the test set cannot resolve."""
+    """Strata with too few classes or clips."""
     for row in strata_sizes.to_dict("records"):
         n_classes, n_clips = int(row["n_classes_test"]), int(row["n_clips_any"])
         if n_classes == 0:
@@ -30,14 +30,14 @@ def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
             yield Alert(
                 "warning",
                 f"The stratum {row['stratum']} holds {_n(n_classes, 'class', 'classes')} and {_n(n_clips, 'clip', 'clips')} "
-                "of the test set: read its numbers as anecdotes.",
+                "of the test set: too few for reliable numbers.",
             )
 
 
 def coarse_tail(
     paired: pd.DataFrame, metric: MetricInfo, systems: Mapping[str, SystemInfo], table: ClassTable
 ) -> Iterator[Alert]:
-    """The tail cannot tell systems apart unless they differ by more than ``COARSE``."""
+    """Whether tests in the tail find differences above ``COARSE`` only."""
     tail = table.strata[head_and_tail(table)[1]].name
     rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == tail)].dropna(subset=["detectable"])
     rows = rows[rows["system_a"].isin(_generated(systems)) & rows["system_b"].isin(_generated(systems))]
@@ -45,44 +45,52 @@ def coarse_tail(
     if detectable > COARSE:
         yield Alert(
             "warning",
-            f"In the stratum {tail}, two systems must differ by about {detectable:.3f} in {metric.title} to be told apart "
-            f"(power 0.8, 5 % level, {_n(int(rows['n_classes'].median()), 'class', 'classes')}): a smaller difference there "
-            "is neither shown nor excluded.",
+            f"In the stratum {tail}, two systems must differ by about {detectable:.3f} in {metric.title} to be "
+            f"significantly different (power 0.8, 5 % level, {_n(int(rows['n_classes'].median()), 'class', 'classes')}): a smaller "
+            "difference can be neither shown nor excluded.",
         )
 
 
-LEAKS = {"target": "the target clip itself", "same_source": "its recording", "identical_caption": "its very caption"}
+LEAKS = {
+    "target": "the target clip",
+    "same_source": "a clip of the same recording",
+    "identical_caption": "an identical caption",
+}
 
 
-def leaks(found: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Alert]:
-    """Systems whose neighbours held the answer of some prompts. found: ``CopyingAnalysis.leaks``."""
-    for name, rows in found.groupby("system", sort=False):
+def leaks(leaked: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> Iterator[Alert]:
+    """Systems whose neighbours hold the answer of some prompts.
+
+    Args:
+        leaked: ``CopyingAnalysis.leaks``.
+        systems: name -> system.
+    """
+    for name, rows in leaked.groupby("system", sort=False):
         n = dict(zip(rows["kind"], rows["n"], strict=True))
         if n["any"]:
             kinds = ", ".join(f"{what} for {_n(n[kind], 'prompt', 'prompts')}" for kind, what in LEAKS.items() if n[kind])
             retrieval, n_prompts = systems[str(name)].retrieval, int(rows["n_prompts"].iloc[0])
             k = 0 if retrieval is None else retrieval.k
-            nearest = "the nearest neighbour" if k == 1 else f"the first {k:,} neighbours"
             yield Alert(
                 "warning",
-                f"Leakage: {nearest} of {name} gave away {kinds}, of {n_prompts:,}. Compare scores on affected and clean prompts before "
-                "you believe them.",
+                f"Leakage: the neighbours of {name} (k = {k:,}) include {kinds}, of {n_prompts:,}. Compare the scores on affected and "
+                "clean prompts.",
             )
 
 
-def unheard(audit: Mapping[str, Any]) -> Iterator[Alert]:
-    """Retrieved clips that could not be read. audit: of the evaluation."""
-    found = audit.get(NEIGHBOURS)
-    if found is not None and found["n_ok"] < found["n_clips"]:
+def unreadable_neighbours(audit: Mapping[str, Any]) -> Iterator[Alert]:
+    """Retrieved clips that could not be read, by the audit of the evaluation."""
+    counts = audit.get(NEIGHBOURS)
+    if counts is not None and counts["n_ok"] < counts["n_clips"]:
         yield Alert(
             "warning",
-            f"{found['n_clips'] - found['n_ok']:,} of {found['n_clips']:,} retrieved clips are missing or unreadable; Copying looks at the "
-            "others, and the audit lists them.",
+            f"{counts['n_clips'] - counts['n_ok']:,} of {counts['n_clips']:,} retrieved clips are missing or unreadable (see the audit); "
+            "the copying metrics use the others.",
         )
 
 
-def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
-    """Metrics whose network is the one that systems of the report retrieve with."""
+def shared_networks(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
+    """Metrics computed with the network that a system retrieves with."""
     retrievers: dict[str, list[str]] = {}
     for name, system in sorted(systems.items()):
         for embedder in () if system.retrieval is None else system.retrieval.judges:
@@ -92,20 +100,20 @@ def judges(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> 
         if titles:
             yield Alert(
                 "warning",
-                f"The judge is the retriever: {_listing(names)} {'retrieve' if len(names) > 1 else 'retrieves'} with the network behind "
-                f"{_listing(titles)}. What it likes is what they were given, so believe a metric of another network first.",
+                f"Same network for retrieval and scoring: {_listing(names)} {'retrieve' if len(names) > 1 else 'retrieves'} with the "
+                f"network of {_listing(titles)}, which may favour {'them' if len(names) > 1 else 'it'}: prefer a metric of another network.",
             )
 
 
 def reranked(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricInfo]) -> Iterator[Alert]:
-    """Systems whose clips a CLAP chose among candidates."""
+    """Systems whose clips were selected among candidates by a CLAP."""
     names = [f"{name} (of {s.candidates})" for name, s in sorted(systems.items()) if s.candidates > 1]
     if names:
         titles = [m.title for m in metrics if m.role == "text_similarity"]
-        advice = f" That lifts {_listing(titles)} by itself: believe a metric of another network first." if titles else ""
+        advice = f" This alone raises {_listing(titles)}: prefer a metric of another network." if titles else ""
         yield Alert(
             "warning" if titles else "note",
-            f"Chosen among candidates: each clip of {_listing(names)} is the one that the model's own CLAP found nearest to the prompt."
+            f"Candidate selection: each clip of {_listing(names)} is the candidate most similar to the prompt by the model's own CLAP."
             f"{advice}",
         )
 
@@ -117,7 +125,7 @@ def _listing(items: Sequence[str]) -> str:
 def ubiquitous_labels(
     table: ClassTable, dataset: Dataset, trend: pd.DataFrame, metric: MetricInfo | None, systems: Mapping[str, SystemInfo]
 ) -> Iterator[Alert]:
-    """Labels on so many clips that they carry the micro numbers, and what the macro number is without them."""
+    """Labels on so many clips that they dominate micro averages, and the macro average without them."""
     if not table.ubiquitous.any():
         return
     share = table.member.sum(axis=0) / table.member.any(axis=1).sum()

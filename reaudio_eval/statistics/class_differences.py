@@ -1,4 +1,4 @@
-"""Differences of systems to a baseline: of every class on the clips that both have, and of every stratum from the paired tests."""
+"""Differences of systems to a baseline, by class and by stratum."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_t
 from reaudio_eval.statistics.intervals import Draws, holm, mean_interval
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.thresholds import MIN_CLASS_CLIPS
+from reaudio_model.common.errors import one_of
 
 
 def class_differences(
@@ -27,37 +28,35 @@ def class_differences(
     seed: int = 0,
     n_draws: int = 2000,
 ) -> pd.DataFrame:
-    """System minus baseline for every class, metric with a value per clip or label, and system, over the clips where both have one.
+    """System minus baseline for every class, clip- or label-level metric and system, over the clips where both have a value.
 
-    Intervals are over the clips of the class (expanded percentile bootstrap, t below ten clips) and not corrected for the number of
-    classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
+    Intervals are over the clips of the class (expanded percentile bootstrap, Student's t below ten clips) and not corrected for the number
+    of classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
 
     Args:
         systems: scored on the same clips, the baseline among them.
         baseline: name of the system that the others are compared with.
-        dataset: the prompts of those clips, and training counts.
-        strata: that partition the counts.
-        seed: of the bootstrap, 0 or more; the draws of a class depend on it and on the class's clips only.
-        n_draws: bootstrap samples.
+        dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
+        seed, n_draws: of the bootstrap; the draws of a class depend on the seed and the clips of the class only.
 
     Returns:
         ``frames.statistics.CLASS_DIFFERENCES``; metrics and systems in their order, classes from the most to the least frequent.
 
     Raises:
-        StopIteration: no system is called ``baseline``.
+        UnknownNameError: no system is called ``baseline``.
     """
     table = class_table(dataset, strata)
     draws = Draws(seed, n_draws, keep=max(1, len(table.labels)))
     values = {s.system.name: score_arrays(s, table) for s in systems}
-    own = values[next(s.system.name for s in systems if s.system.name == baseline)]
+    reference = values[one_of("system", baseline, values)]
     order = sorted(range(len(table.labels)), key=lambda i: (-int(table.n_train[i]), table.labels[i]))
     rows: list[Row] = []
     for metric in all_metrics(systems):
         for system in (s.system.name for s in systems if s.system.name != baseline):
-            if metric.name in own and metric.name in values[system]:
-                who = {"metric": metric.name, "system": system, "baseline": baseline}
-                a, b = values[system][metric.name], own[metric.name]
-                rows += [who | row for i in order if (row := _class_row(i, a, b, table, dataset, draws))]
+            if metric.name in reference and metric.name in values[system]:
+                keys = {"metric": metric.name, "system": system, "baseline": baseline}
+                a, b = values[system][metric.name], reference[metric.name]
+                rows += [keys | row for i in order if (row := _class_row(i, a, b, table, dataset, draws))]
     return CLASS_DIFFERENCES.frame(rows)
 
 
@@ -94,10 +93,10 @@ def _class_row(i: int, a: Floats, b: Floats, table: ClassTable, dataset: Dataset
 def against_baseline(
     paired: pd.DataFrame, baseline: str, compared: Sequence[str], landmarks: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The rows of ``LongtailAnalysis.paired`` that hold the baseline, turned so that the difference is system minus baseline.
+    """The rows of ``LongtailAnalysis.paired`` with the baseline, as system minus baseline.
 
-    ``p_holm`` is computed anew: Holm's correction over the compared systems and all quantities of a metric, which is what was asked,
-    instead of over all pairs of systems. Landmarks (the real audio) are no part of that question and are corrected among themselves.
+    ``p_holm`` is corrected over the compared systems and all quantities of a metric, instead of over all pairs of systems; landmarks (the
+    real audio) are corrected among themselves.
 
     Args:
         paired: of the analysis.
@@ -109,13 +108,13 @@ def against_baseline(
     """
     flip = (paired["system_a"] != baseline).to_numpy()
     rows = paired.assign(system=paired["system_b"].where(~flip, paired["system_a"]), baseline=baseline)
-    # A difference a - b with the baseline as a is turned around.
+    # A difference whose system_a is the baseline changes its sign.
     for new, old in (("difference", "difference"), ("ci_low", "ci_high"), ("ci_high", "ci_low")):
         rows[new] = paired[new].where(flip, -paired[old])
     has_baseline = (paired["system_a"] == baseline) | (paired["system_b"] == baseline)
     families = [rows[has_baseline & rows["system"].isin(names)] for names in (compared, landmarks)]
     for family in families:
-        for _, own in family.groupby("metric"):
-            rows.loc[own.index, "p_holm"] = holm(own["p_value"].to_numpy(dtype="float64"))
+        for _, tests in family.groupby("metric"):
+            rows.loc[tests.index, "p_holm"] = holm(tests["p_value"].to_numpy(dtype="float64"))
     kept = rows.loc[sorted(i for family in families for i in family.index)]
     return BASELINE_DIFFERENCES.cast(kept).reset_index(drop=True)

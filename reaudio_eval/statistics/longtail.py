@@ -1,9 +1,9 @@
-"""The long-tail analysis: scores of several systems in, every number of the report out."""
+"""Long-tail analysis: from scores to every number of the report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from reaudio_eval.statistics.rows import Row, block
 from reaudio_eval.statistics.thresholds import MIN_CLASSES
 from reaudio_model.common.errors import ReaudioError
 
-MIN_SPAN = 0.05  # of the overall distance from noise to the real clips; below it a class's normalised score is noise itself
+MIN_SPAN = 0.05  # proportion of the overall difference of real audio and noise; below it a normalised score is unstable
 _KEPT_CLIP_TABLES = 4
 
 
@@ -44,76 +44,93 @@ def analyse(
     audit: Mapping[str, Any] | None = None,
     alerts: Sequence[Alert] = (),
 ) -> LongtailAnalysis:
-    """Everything the long-tail report shows.
+    """Every number of the long-tail report.
 
-    Overall numbers are means over clips with a clip bootstrap, numbers by stratum are means over classes with a class
-    bootstrap (``stats``). Bootstrap samples depend on the seed and on the names of clips and classes only: another system in
-    the run, or another order of systems, prompts or rows, changes no number but ``p_holm``.
+    Overall numbers are means over clips with a clip bootstrap; numbers by stratum are means over classes with a class bootstrap. Samples
+    depend on the seed and the names of clips and classes only: further systems or another order change no number but ``p_holm``.
 
     Args:
         systems: scored on the same clips.
-        dataset: the prompts of those clips, and training counts.
-        strata: from ``strata.strata_scheme``.
-        seed: of the bootstrap, 0 or more.
-        n_draws: bootstrap samples.
-        primary: name of the metric the verdict rests on; by default the CLAP score, else label recall, else the first
-            clip-level metric, else the first.
-        against: name of the system that all others are compared with; None compares every two. See ``comparisons.paired_rows``.
-        min_classes: strata with fewer classes get means without intervals and tests.
-        provenance, audit: passed through to the report.
-        alerts: known already; those found here are appended.
+        dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
+        seed, n_draws: of the bootstrap; seed 0 or more.
+        primary: metric shown first; see :func:`~reaudio_eval.statistics.primary.choose_primary` for the default.
+        against: see :func:`~reaudio_eval.statistics.paired.paired_rows`.
+        min_classes: strata with fewer classes have means without intervals and tests.
+        provenance, audit, alerts: passed on to the report; further alerts are appended.
 
     Raises:
-        ReaudioError: no system, two of the same name, strata that do not partition the counts, scores that do not belong
-            to the dataset.
+        ReaudioError: no system, two of the same name, strata that do not partition the counts, or scores of another dataset.
         UnknownNameError: no metric is called ``primary``.
     """
     _check(systems, strata)
-    table = class_table(dataset, strata)
-    context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=_KEPT_CLIP_TABLES), min_classes)
-    values = {s.system.name: score_arrays(s, table) for s in systems}
-    metrics = all_metrics(systems)
-    frames = _system_frames(systems, values, metrics, dataset, context)
-    rows = [row for metric in metrics for row in paired_rows(metric, systems, values, context, against)]
+    scored = _Scored.of(systems, dataset, strata, seed, n_draws, min_classes)
+    frames = _system_frames(scored) | _class_frames(scored)
+    rows = [row for m in scored.metrics for row in paired_rows(m, systems, scored.values, scored.context, against)]
     frames["paired"] = LONGTAIL_FRAMES["paired"].frame(rows)
-    frames["labels"] = _labels(dataset, table)
-    frames["strata_sizes"] = _strata_sizes(frames["labels"], dataset, table)
-    copying = copying_analysis(systems, dataset, metrics, values, context)
-    chosen = choose_primary(metrics, frames["overall"], primary)
-    infos = {s.system.name: s.system for s in systems}
+    chosen = choose_primary(scored.metrics, frames["overall"], primary)
+    return _analysis(scored, frames, chosen, provenance or {}, audit or {}, alerts)
+
+
+class _Scored(NamedTuple):
+    """Scores as arrays; ``values``: system -> metric -> array of ``class_table.score_arrays``."""
+
+    systems: Sequence[SystemScores]
+    dataset: Dataset
+    metrics: tuple[MetricInfo, ...]
+    values: Mapping[str, Mapping[str, Floats]]
+    context: Context
+
+    @classmethod
+    def of(
+        cls,
+        systems: Sequence[SystemScores],
+        dataset: Dataset,
+        strata: Sequence[Stratum],
+        seed: int,
+        n_draws: int,
+        min_classes: int,
+    ) -> _Scored:
+        table = class_table(dataset, strata)
+        context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=_KEPT_CLIP_TABLES), min_classes)
+        values = {s.system.name: score_arrays(s, table) for s in systems}
+        return cls(systems, dataset, all_metrics(systems), values, context)
+
+
+def _analysis(
+    scored: _Scored,
+    frames: Mapping[str, pd.DataFrame],
+    primary: MetricInfo | None,
+    provenance: Mapping[str, Any],
+    audit: Mapping[str, Any],
+    alerts: Sequence[Alert],
+) -> LongtailAnalysis:
+    dataset, table = scored.dataset, scored.context.table
+    copying = copying_analysis(scored.systems, dataset, scored.metrics, scored.values, scored.context)
+    systems = {s.system.name: s.system for s in scored.systems}
     return LongtailAnalysis(
         dataset_name=dataset.name,
         split=dataset.split,
         list_sha256=dataset.list_sha256,
-        systems=tuple(infos.values()),
-        metrics=metrics,
-        primary=chosen.name if chosen else None,
-        strata=tuple(strata),
+        systems=tuple(systems.values()),
+        metrics=scored.metrics,
+        primary=primary.name if primary else None,
+        strata=table.strata,
         prompts=dataset.prompts,
         tail_shape=_tail_shape(dataset, table),
         alerts=(
             *alerts,
-            *caveats.leaks(copying.leaks, infos),
-            *caveats.judges(infos, metrics),
-            *caveats.reranked(infos, metrics),
-            *caveats.unheard(audit or {}),
-            *_alerts(frames, chosen, infos, dataset, table),
+            *caveats.leaks(copying.leaks, systems),
+            *caveats.shared_networks(systems, scored.metrics),
+            *caveats.reranked(systems, scored.metrics),
+            *caveats.unreadable_neighbours(audit),
+            *_alerts(frames, primary, systems, dataset, table),
         ),
         references=dataset.references,
-        provenance=provenance or {},
-        audit=audit or {},
+        provenance=provenance,
+        audit=audit,
         banner=dataset.banner,
         copying=copying,
-        labels=frames["labels"],
-        strata_sizes=frames["strata_sizes"],
-        overall=frames["overall"],
-        by_stratum=frames["by_stratum"],
-        per_class=frames["per_class"],
-        curve=frames["curve"],
-        bins=frames["bins"],
-        trend=frames["trend"],
-        paired=frames["paired"],
-        clip_scores=frames["clip_scores"],
+        **frames,
     )
 
 
@@ -127,35 +144,34 @@ def _check(systems: Sequence[SystemScores], strata: Sequence[Stratum]) -> None:
         raise ReaudioError(f"Two systems are called {twice[0]!r}: give each a name of its own.")
 
 
-def _system_frames(
-    systems: Sequence[SystemScores],
-    values: Mapping[str, Mapping[str, Floats]],
-    metrics: Sequence[MetricInfo],
-    dataset: Dataset,
-    context: Context,
-) -> dict[str, pd.DataFrame]:
-    """The frames with a block for each system and metric."""
+def _system_frames(scored: _Scored) -> dict[str, pd.DataFrame]:
+    """The frames with rows for each system and metric."""
     rows: dict[str, list[Row]] = {
         n: [] for n in ("overall", "by_stratum", "per_class", "curve", "bins", "trend", "clip_scores")
     }
-    for system in systems:
-        for metric in metrics:
-            array = values[system.system.name].get(metric.name)
-            who = {"system": system.system.name, "metric": metric.name}
-            for name, new in block(system, metric, array, dataset, context).items():
-                rows[name] += [row | who for row in new]
+    for system in scored.systems:
+        for metric in scored.metrics:
+            array = scored.values[system.system.name].get(metric.name)
+            keys = {"system": system.system.name, "metric": metric.name}
+            for name, new in block(system, metric, array, scored.dataset, scored.context).items():
+                rows[name] += [row | keys for row in new]
     frames = {name: LONGTAIL_FRAMES[name].frame(content) for name, content in rows.items()}
-    infos = sorted((s.system for s in systems), key=lambda s: s.name)
-    for name, keys in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
-        frames[name]["normalised"] = normalised(frames[name], keys, frames["overall"], infos)
+    systems = sorted((s.system for s in scored.systems), key=lambda s: s.name)
+    for name, keys_of_rows in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
+        frames[name]["normalised"] = normalised(frames[name], keys_of_rows, frames["overall"], systems)
     return frames
 
 
-def normalised(rows: pd.DataFrame, keys: list[str], overall: pd.DataFrame, systems: Sequence[SystemInfo]) -> Floats:
-    """(value - noise) / (real - noise): 0 for noise, 1 for real audio, on the judge's own scale for that class or stratum.
+def _class_frames(scored: _Scored) -> dict[str, pd.DataFrame]:
+    labels = _labels(scored.dataset, scored.context.table)
+    return {"labels": labels, "strata_sizes": _strata_sizes(labels, scored.dataset, scored.context.table)}
 
-    NaN without a real and a noise system (the first of each by name), and where the judge hardly prefers the real clips: by
-    less than ``MIN_SPAN`` of its preference over all clips.
+
+def normalised(rows: pd.DataFrame, keys: list[str], overall: pd.DataFrame, systems: Sequence[SystemInfo]) -> Floats:
+    """(value - noise) / (real - noise), within the class or stratum: 0 for noise, 1 for real audio.
+
+    NaN without a real and a noise system (the first of each by name), and where the metric hardly separates them: by less than
+    ``MIN_SPAN`` of their difference over all clips.
 
     Args:
         rows: frame with "system", "value" and ``keys``, the first of which is "metric".
@@ -168,15 +184,15 @@ def normalised(rows: pd.DataFrame, keys: list[str], overall: pd.DataFrame, syste
     if real is None or noise is None or rows.empty:
         return out
 
-    def of(system: str, table: pd.DataFrame, by: list[str]) -> Floats:
+    def values_of(system: str, table: pd.DataFrame, by: list[str]) -> Floats:
         """The values of a system, one for each row of ``rows``."""
         own = table[table["system"] == system].set_index(by)["value"]
         place = pd.MultiIndex.from_frame(rows[by]) if len(by) > 1 else pd.Index(rows[by[0]])
         return own.reindex(place).to_numpy(dtype=np.float64)
 
-    overall_span = of(real, overall, ["metric"]) - of(noise, overall, ["metric"])
-    floor = of(noise, rows, keys)
-    span = of(real, rows, keys) - floor
+    overall_span = values_of(real, overall, ["metric"]) - values_of(noise, overall, ["metric"])
+    floor = values_of(noise, rows, keys)
+    span = values_of(real, rows, keys) - floor
     usable = span * np.sign(overall_span) > MIN_SPAN * np.abs(overall_span)
     np.divide(rows["value"].to_numpy(dtype=np.float64) - floor, span, out=out, where=usable)
     return out

@@ -1,4 +1,4 @@
-"""What a sweep measured: each cell's numbers along the factors, its paired difference from the reference, the spread of chance."""
+"""Sweep analysis: values along the factors, differences, spread of chance."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def summarise_sweep(
     Args:
         analysis: of ``analysis.analyse(..., against=<the reference>)``.
         cells: the reference first; each is a system of the analysis.
-        axes: see ``sweep_cells.plan_cells``.
+        axes: see ``cells.plan_cells``.
         design: of the cells.
         costs: cell -> seconds a clip, or None.
     """
@@ -114,8 +114,8 @@ def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.D
         if not axis.factor.chance:
             continue
         for (metric, stratum), group in own.groupby(["metric", "stratum"], sort=False):
-            usual = group[group["cell"] == reference.name]
-            if len(group) < 2 or usual.empty:
+            at_reference = group[group["cell"] == reference.name]
+            if len(group) < 2 or at_reference.empty:
                 continue
             values = group["value"].to_numpy(dtype=np.float64)
             rows.append(
@@ -128,14 +128,14 @@ def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.D
                     "sd": float(values.std(ddof=1)),
                     "low": float(values.min()),
                     "high": float(values.max()),
-                    "half_width": float((usual["ci_high"] - usual["ci_low"]).iloc[0] / 2),
+                    "half_width": float((at_reference["ci_high"] - at_reference["ci_low"]).iloc[0] / 2),
                 }
             )
     return SWEEP_FRAMES["spread"].frame(rows)
 
 
 def sweep_alerts(analysis: LongtailAnalysis, cells: Sequence[Cell], defaults: Sampling) -> Iterator[Alert]:
-    """What a reader must know before believing a curve.
+    """Warnings about the curves of a sweep.
 
     Args:
         analysis: of the cells.
@@ -143,24 +143,23 @@ def sweep_alerts(analysis: LongtailAnalysis, cells: Sequence[Cell], defaults: Sa
         defaults: the model's own settings.
     """
     pairs = {(cell.settings.k, cell.settings.retrieval) for cell in cells}
-    judges = [m for m in analysis.metrics if m.role == "text_similarity"]
+    clap_scores = [m for m in analysis.metrics if m.role == "text_similarity"]
     if len(pairs) > 1:
         yield Alert(
             "note",
-            "All settings come from one checkpoint, told less or more at sampling: a setting that its training showed rarely can do "
+            "All settings come from one checkpoint, with different conditioning at sampling: a setting that was rare in training can score "
             "worse than a model trained for it alone.",
         )
-        for judge in judges:
+        for metric in clap_scores:
             yield Alert(
                 "warning",
-                f"{judge.title} can prefer sounds that a CLAP retrieved: between settings of k or retrieval believe the other "
-                "metrics first.",
+                f"{metric.title} can favour sounds that a CLAP retrieved: between settings of k or retrieval prefer the other metrics.",
             )
     most = max(cell.settings.k for cell in cells)
     if defaults.k and most > defaults.k:
         yield Alert(
             "warning",
-            f"The model was trained with {defaults.k} retrieved pairs at most: k = {most} is beyond what it knows.",
+            f"The model was trained with {defaults.k} retrieved pairs at most: k = {most} is outside its training.",
         )
     if len({cell.settings.captions for cell in cells}) > 1:
         yield Alert(

@@ -1,4 +1,4 @@
-"""The zero-shot analysis: means over the classes of each regime, and what retrieval buys there, against the twin and against copying."""
+"""Zero-shot analysis: means and paired differences by training regime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.evaluations.zeroshot.caveats import zeroshot_alerts
-from reaudio_eval.evaluations.zeroshot.comparisons import Role, World, compared_pairs, paired_rows
+from reaudio_eval.evaluations.zeroshot.comparisons import RegimeClasses, Role, compared_pairs, paired_rows
 from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime, described, label_regime, present
@@ -18,10 +18,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import ClassTable, Summary, class_table, score_arrays, summarise
 from reaudio_eval.statistics.estimates import Context, macro
-from reaudio_eval.statistics.intervals import (
-    Draws,
-    undefined,
-)
+from reaudio_eval.statistics.intervals import Draws, undefined
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.thresholds import MIN_CLASSES
 
@@ -33,7 +30,7 @@ class ZeroshotAnalysis:
     Attributes:
         systems, regimes, classes, by_regime, per_class, paired: DataFrames, columns as in ``frames.evaluations.ZEROSHOT_FRAMES``.
             ``p_holm`` is corrected over all rows of a metric.
-        base: the long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
+        base: long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
         few_shot: a class with 1 to so many training clips is few-shot.
         every_prompt: whether all prompts of the split were used, and not only those with a rare class.
         alerts: of ``base`` that hold here, and those of this analysis.
@@ -80,58 +77,77 @@ def analyse_zeroshot(
     min_classes: int = MIN_CLASSES,
     alerts: Sequence[Alert] = (),
 ) -> ZeroshotAnalysis:
-    """Means by regime with intervals over classes (``estimates.macro``), and paired differences with sign-flip tests.
+    """Means by regime with intervals over classes, and paired differences with sign-flip tests.
 
-    Samples depend on the seed and the names of classes only, so another system, or another order, changes no number but ``p_holm``.
+    Samples depend on the seed and the names of classes only: further systems or another order change no number but ``p_holm``.
 
     Args:
         scores: of every system, on the same clips.
-        dataset: with the prompts of those clips; training and pool counts.
-        base: ``analysis.analyse`` of the same scores.
-        roles: of every system.
-        training: what every system was trained on.
+        dataset: the prompts of those clips, with training and pool counts.
+        base: ``longtail.analyse`` of the same scores.
+        roles, training: of every system.
         few_shot: see ``regimes.regime_of``.
         every_prompt: whether the prompts are all of the split.
         seed, n_draws: of the bootstrap.
-        min_classes: regimes with fewer classes get means without intervals and tests.
+        min_classes: regimes with fewer classes have means without intervals and tests.
         alerts: shown before those found here.
     """
     table = class_table(dataset, base.strata)
-    place = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in table.labels], dtype=np.intp)
-    met = {name: np.array([own.saw(label) for label in table.labels], dtype=bool) for name, own in training.items()}
-    world = World(Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes), place, met)
-    order = [s.name for s in base.systems]
-    arrays = {s.system.name: score_arrays(s, table) for s in scores}
-    classes = _classes(dataset, table, few_shot)
-    rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
+    context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes)
+    classes = _regime_classes(dataset, context, training, few_shot)
     shown = present(dataset, few_shot)
+    frames = _class_frames(dataset, classes, few_shot, shown)
+    rows = _score_rows(scores, base, classes, frames["classes"], roles, training, shown)
+    rows["systems"] = [_system_row(s.name, roles[s.name], training[s.name]) for s in base.systems]
+    frames |= {name: ZEROSHOT_FRAMES[name].frame(content) for name, content in rows.items()}
+    alerts = (*alerts, *zeroshot_alerts(shown, classes, roles, training, every_prompt))
+    return ZeroshotAnalysis(base, few_shot, every_prompt, alerts=alerts, **frames)
+
+
+def _regime_classes(dataset: Dataset, context: Context, training: Mapping[str, Training], few_shot: int) -> RegimeClasses:
+    labels = context.table.labels
+    regime = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in labels], dtype=np.intp)
+    trained = {name: np.array([own.saw(label) for label in labels], dtype=bool) for name, own in training.items()}
+    return RegimeClasses(context, regime, trained)
+
+
+def _class_frames(
+    dataset: Dataset, classes: RegimeClasses, few_shot: int, shown: Sequence[Regime]
+) -> dict[str, pd.DataFrame]:
+    sizes = ZEROSHOT_FRAMES["regimes"].frame(_size_row(r, classes, few_shot) for r in shown)
+    return {"classes": _classes(dataset, classes.context.table, few_shot), "regimes": sizes}
+
+
+def _score_rows(
+    scores: Sequence[SystemScores],
+    base: LongtailAnalysis,
+    classes: RegimeClasses,
+    class_frame: pd.DataFrame,
+    roles: Mapping[str, Role],
+    training: Mapping[str, Training],
+    shown: Sequence[Regime],
+) -> dict[str, list[Row]]:
+    """Rows of each metric with a value per clip or label."""
+    order, table = [s.name for s in base.systems], classes.context.table
+    arrays = {s.system.name: score_arrays(s, table) for s in scores}
+    pairs = list(compared_pairs(order, roles, training))
+    rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
     for metric in (m for m in base.metrics if m.level != "set"):
-        summaries = {name: summarise(arrays[name][metric.name], table) for name in order if metric.name in arrays[name]}
-        for name, summary in summaries.items():
-            who = {"system": name, "metric": metric.name}
-            rows["by_regime"] += [who | _regime_row(summary, r, name, world) for r in shown]
-            rows["per_class"] += [who | row for row in _class_rows(summary, name, classes, world)]
-        pairs = list(compared_pairs(order, roles, training))
-        rows["paired"] += paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, world, training)
-    frames = {name: ZEROSHOT_FRAMES[name].frame(found) for name, found in rows.items()}
-    return ZeroshotAnalysis(
-        base,
-        few_shot,
-        every_prompt,
-        systems=ZEROSHOT_FRAMES["systems"].frame([_system_row(n, roles[n], training[n]) for n in order]),
-        regimes=ZEROSHOT_FRAMES["regimes"].frame([_size_row(r, world, few_shot) for r in shown]),
-        classes=classes,
-        alerts=(*alerts, *zeroshot_alerts(shown, world, roles, training, every_prompt)),
-        **frames,
-    )
+        for name in (n for n in order if metric.name in arrays[n]):
+            summary = summarise(arrays[name][metric.name], table)
+            keys = {"system": name, "metric": metric.name}
+            rows["by_regime"] += [keys | _regime_row(summary, r, name, classes) for r in shown]
+            rows["per_class"] += [keys | row for row in _class_rows(summary, name, class_frame, classes)]
+        rows["paired"] += paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, classes, training)
+    return rows
 
 
 def _system_row(name: str, role: Role, training: Training) -> Row:
     return {"system": name, "role": role, "trained_on": training.text, "training_known": training.known}
 
 
-def _size_row(regime: Regime, world: World, few_shot: int) -> Row:
-    n_classes, n_clips = world.size(regime)
+def _size_row(regime: Regime, classes: RegimeClasses, few_shot: int) -> Row:
+    n_classes, n_clips = classes.size(regime)
     meaning = described(regime, few_shot).meaning
     return {
         "regime": regime.name, "title": regime.title, "meaning": meaning, "n_classes": n_classes, "n_clips": n_clips,
@@ -156,27 +172,27 @@ def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame
     return ZEROSHOT_FRAMES["classes"].frame(rows)
 
 
-def _regime_row(summary: Summary, regime: Regime, system: str, world: World) -> Row:
-    inside, allowed = world.members(regime), world.allowed(regime, system)
+def _regime_row(summary: Summary, regime: Regime, system: str, classes: RegimeClasses) -> Row:
+    inside, allowed = classes.members(regime), classes.allowed(regime, system)
     n_seen = int((inside & ~allowed).sum())
     if n_seen and not allowed.any():
-        estimate = undefined("n/a (seen): the system met every class of this regime in its own training")
+        estimate = undefined("n/a (seen): every class of this regime is in the system's own training data")
     else:
-        estimate = macro(summary, allowed, world.context)
-    value, found = estimate
+        estimate = macro(summary, allowed, classes.context)
+    value, interval = estimate
     return {
-        "regime": regime.name, "value": value, "ci_low": found.low, "ci_high": found.high, "ci_method": found.method,
+        "regime": regime.name, "value": value, "ci_low": interval.low, "ci_high": interval.high, "ci_method": interval.method,
         "n_classes": int((allowed & summary.defined).sum()), "n_clips": summary.n_clips(allowed), "n_seen": n_seen,
-        "reason": found.reason,
+        "reason": interval.reason,
     }  # fmt: skip
 
 
-def _class_rows(summary: Summary, system: str, classes: pd.DataFrame, world: World) -> Iterator[Row]:
-    position = {label: i for i, label in enumerate(world.context.table.labels)}
+def _class_rows(summary: Summary, system: str, class_frame: pd.DataFrame, classes: RegimeClasses) -> Iterator[Row]:
+    position = {label: i for i, label in enumerate(classes.context.table.labels)}
     rare = {regime.name for regime in RARE}
-    for row in classes.to_dict("records"):
+    for row in class_frame.to_dict("records"):
         i = position[row["label"]]
-        seen = row["regime"] in rare and bool(world.met[system][i])
+        seen = row["regime"] in rare and bool(classes.trained[system][i])
         shared = {str(key): row[key] for key in ("label", "name", "regime", "n_train", "n_pool")}
         value = np.nan if seen else float(summary.class_means[i])
         yield shared | {"n_clips": int(summary.class_counts[i]), "value": value, "status": "seen" if seen else ""}

@@ -1,4 +1,4 @@
-"""Paired comparisons by regime: a system against its twin and against copying, over the classes that neither met in training."""
+"""Paired comparisons of systems with their controls, by training regime."""
 
 from __future__ import annotations
 
@@ -27,23 +27,29 @@ from reaudio_eval.statistics.rows import Row
 Role = Literal["system", "twin", "copy", "oracle", "real", "noise"]
 
 
-class World(NamedTuple):
-    """What every row is made from. place: position in REGIMES of each class; met: system -> classes it met beyond the counts."""
+class RegimeClasses(NamedTuple):
+    """The classes of the prompts by training regime.
+
+    Attributes:
+        context: classes, strata and draws.
+        regime: intp (C,), position in ``REGIMES`` of each class.
+        trained: system -> bool (C,), classes in its own training data.
+    """
 
     context: Context
-    place: IntArray
-    met: Mapping[str, Bools]
+    regime: IntArray
+    trained: Mapping[str, Bools]
 
     def members(self, regime: Regime) -> Bools:
-        found: Bools = self.place == REGIMES.index(regime)
-        return found
+        inside: Bools = self.regime == REGIMES.index(regime)
+        return inside
 
     def allowed(self, regime: Regime, *systems: str) -> Bools:
-        """Classes of the regime that none of the systems met in its own training; everyone may have met those that are seen."""
+        """Classes of the regime that are in no system's own training data; in the regime "seen" all of them."""
         inside = self.members(regime)
         if regime in RARE:
             for system in systems:
-                inside = inside & ~self.met[system]
+                inside = inside & ~self.trained[system]
         return inside
 
     def size(self, regime: Regime) -> tuple[int, int]:
@@ -55,7 +61,7 @@ class World(NamedTuple):
 def compared_pairs(
     order: Sequence[str], roles: Mapping[str, Role], training: Mapping[str, Training]
 ) -> Iterator[tuple[str, str, Role]]:
-    """(system, against, role of the latter) for every system that competes."""
+    """(system, control, role of the control) for every evaluated system."""
     for system in sorted(name for name in order if roles[name] == "system"):
         for role in ("twin", "copy"):
             yield from ((system, other, roles[other]) for other in order if roles[other] == role)
@@ -66,55 +72,65 @@ def paired_rows(
     pairs: Sequence[tuple[str, str, Role]],
     regimes: Sequence[Regime],
     arrays: Mapping[str, Mapping[str, Floats]],
-    world: World,
+    classes: RegimeClasses,
     training: Mapping[str, Training],
 ) -> list[Row]:
+    """Rows of ``ZeroshotAnalysis.paired`` of one metric.
+
+    Args:
+        metric: name.
+        pairs: of :func:`compared_pairs`.
+        regimes: that are tested.
+        arrays: system -> metric -> array of ``class_table.score_arrays``.
+        classes: by regime.
+        training: of every system.
+    """
     rows: list[Row] = []
     terms: list[Floats] = []
     for system, against, role in pairs:
         if metric not in arrays[system] or metric not in arrays[against]:
             continue
-        difference = summarise(arrays[system][metric] - arrays[against][metric], world.context.table)
+        difference = summarise(arrays[system][metric] - arrays[against][metric], classes.context.table)
         for regime in regimes:
-            allowed = world.allowed(regime, system, against)
-            estimate = _difference(difference, allowed, training, (system, against), world)
+            allowed = classes.allowed(regime, system, against)
+            estimate = _difference(difference, allowed, training, (system, against), classes)
             rows.append(_paired_row(estimate, difference, allowed) | {
                 "metric": metric, "regime": regime.name, "system": system, "against": against, "role": role,
             })  # fmt: skip
             defined = allowed & difference.defined
             terms.append(np.where(defined, difference.class_means, 0.0) / max(1, int(defined.sum())))
-    _test(rows, terms, world)
+    _test(rows, terms, classes)
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_holm"] = p
     return rows
 
 
 def _difference(
-    difference: Summary, allowed: Bools, training: Mapping[str, Training], who: Sequence[str], world: World
+    difference: Summary, allowed: Bools, training: Mapping[str, Training], systems: Sequence[str], classes: RegimeClasses
 ) -> Estimate:
-    unknown = [name for name in who if not training[name].known]
+    unknown = [name for name in systems if not training[name].known]
     if unknown:
-        return undefined(f"what {unknown[0]} was trained on is not known")
+        return undefined(f"the training data of {unknown[0]} are not known")
     if not allowed.any():
-        return undefined("n/a (seen): no class of this regime is new to both")
-    return macro(difference, allowed, world.context)
+        return undefined("n/a (seen): every class of this regime is in the training data of one of the two")
+    return macro(difference, allowed, classes.context)
 
 
 def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
-    value, found = estimate
+    value, interval = estimate
     n_classes = int((allowed & difference.defined).sum())
     return {
-        "difference": value, "ci_low": found.low, "ci_high": found.high, "p_value": np.nan, "reason": found.reason,
-        "smallest_p": smallest_p(n_classes) if found.reason is None else np.nan, "widening": found.widening,
-        "detectable": detectable_difference(found.se, found.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
+        "difference": value, "ci_low": interval.low, "ci_high": interval.high, "p_value": np.nan, "reason": interval.reason,
+        "smallest_p": smallest_p(n_classes) if interval.reason is None else np.nan, "widening": interval.widening,
+        "detectable": detectable_difference(interval.se, interval.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
     }  # fmt: skip
 
 
-def _test(rows: list[Row], terms: Sequence[Floats], world: World) -> None:
+def _test(rows: list[Row], terms: Sequence[Floats], classes: RegimeClasses) -> None:
     """Fill in the p-values of the rows that have an interval."""
     tested = [i for i, row in enumerate(rows) if row["reason"] is None]
     if tested:
-        rng = world.context.class_draws.rng(("sign flips", *world.context.table.labels))
+        rng = classes.context.class_draws.rng(("sign flips", *classes.context.table.labels))
         p_values = sign_flip_p(np.column_stack([terms[i] for i in tested]), rng, [rows[i]["widening"] for i in tested])
         for i, p in zip(tested, p_values, strict=True):
             rows[i]["p_value"] = float(p)

@@ -1,4 +1,4 @@
-"""Warnings that no end-to-end report of the tests shows in every form."""
+"""Warnings that no end-to-end test shows in every form."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_eval.statistics.caveats import reranked
 
-CHOSEN = "Chosen among candidates: each clip of a (of 3) is the one that the model's own CLAP found nearest to the prompt."
+CHOSEN = "Candidate selection: each clip of a (of 3) is the candidate most similar to the prompt by the model's own CLAP."
 
 
 def test_choosing_among_candidates_is_a_warning_beside_a_clap_score() -> None:
     systems = {"a": SystemInfo("a", "generated", 2, candidates=3), "b": SystemInfo("b", "generated", 2)}
-    advice = " That lifts CLAP score by itself: believe a metric of another network first."
+    advice = " This alone raises CLAP score: prefer a metric of another network."
     assert list(reranked(systems, [KL, CLAP])) == [Alert("warning", CHOSEN + advice)]
     assert list(reranked(systems, [KL])) == [Alert("note", CHOSEN)]
     assert list(reranked({"b": systems["b"]}, [CLAP])) == []

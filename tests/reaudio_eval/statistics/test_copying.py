@@ -137,13 +137,16 @@ def test_a_system_beside_changes_no_number_of_the_others(analysis: LongtailAnaly
     pd.testing.assert_frame_equal(frame, analysis.copying.summary)
 
 
-def test_warnings_of_leaks_and_of_a_judge_that_retrieves(analysis: LongtailAnalysis) -> None:
+def test_warnings_of_leaks_and_of_a_shared_network(analysis: LongtailAnalysis) -> None:
     warnings = [a.message for a in analysis.alerts if a.level == "warning"]
     leak = next(w for w in warnings if w.startswith("Leakage"))
-    assert "the nearest neighbour of ours gave away the target clip itself for 1 prompt, its recording for 1 prompt" in leak
-    assert "its very caption for 2 prompts, of 24" in leak
-    judge = next(w for w in warnings if w.startswith("The judge is the retriever"))
-    assert "ours retrieves with the network behind CLAP score." in judge
+    assert (
+        "the neighbours of ours (k = 1) include the target clip for 1 prompt, a clip of the same recording for 1 prompt"
+        in leak
+    )
+    assert "an identical caption for 2 prompts, of 24" in leak
+    judge = next(w for w in warnings if w.startswith("Same network for retrieval and scoring"))
+    assert "ours retrieves with the network of CLAP score," in judge
 
 
 def test_nothing_leaked_nothing_retrieved() -> None:

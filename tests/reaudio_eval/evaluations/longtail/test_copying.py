@@ -129,9 +129,9 @@ def test_runs_keep_the_neighbours_and_the_leaks(done: dict[str, Any]) -> None:
 
 def test_alerts_name_leaks_and_the_judge(done: dict[str, Any]) -> None:
     messages = [a["message"] for a in done["alerts"] if a["level"] == "warning"]
-    assert any("the nearest neighbour of paster gave away its very caption for 1 prompt, of 24" in m for m in messages)
-    (judge,) = (m for m in messages if m.startswith("The judge is the retriever"))
-    assert "paster retrieves with the network behind Copying (Bands) and KL divergence (Bands)" in judge
+    assert any("the neighbours of paster (k = 1) include an identical caption for 1 prompt, of 24" in m for m in messages)
+    (judge,) = (m for m in messages if m.startswith("Same network for retrieval and scoring"))
+    assert "paster retrieves with the network of Copying (Bands) and KL divergence (Bands)" in judge
 
 
 def test_the_page_shows_it_and_captions_stay_text(done: dict[str, Any]) -> None:
@@ -190,9 +190,7 @@ def test_a_folder_may_say_what_was_retrieved_and_missing_audio_is_listed(world: 
     audit = found["audit"]["neighbours"]
     assert (audit["n_clips"], audit["n_ok"], audit["n_missing"], audit["n_unreadable"]) == (23, 20, 1, 2)
     messages = [a["message"] for a in found["alerts"]]
-    assert any(
-        m.startswith("3 of 23 retrieved clips are missing or unreadable; Copying looks at the others") for m in messages
-    )
+    assert any(m.startswith("3 of 23 retrieved clips are missing or unreadable (see the audit)") for m in messages)
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert "Nothing leaked to good" in page
     assert "The system names no audio file for it." in page

@@ -82,8 +82,8 @@ def test_what_was_retrieved_is_kept_and_looked_at(done: Done) -> None:
     assert nearest["similarity"].to_numpy() == pytest.approx(1, abs=1e-6)
     assert done.summary["systems"]["real"]["copying_miniature_tagger"]["value"] == 0
     messages = [alert["message"] for alert in done.summary["alerts"]]
-    judge = "copy-retrieved and re-audioldm-l retrieve with the network behind CLAP score (miniature CLAP)"
-    assert any(m.startswith("The judge is the retriever") and judge in m for m in messages)
+    judge = "copy-retrieved and re-audioldm-l retrieve with the network of CLAP score (miniature CLAP)"
+    assert any(m.startswith("Same network for retrieval and scoring") and judge in m for m in messages)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_the_pipeline_is_loaded_once_and_each_pair_encoded_once(done: tuple[dict
 def test_the_page_says_what_one_checkpoint_cannot_tell(done: tuple[dict[str, Any], Counts]) -> None:
     messages = [alert["message"] for alert in done[0]["alerts"]]
     assert any(m.startswith("All settings come from one checkpoint") for m in messages)
-    assert any("can prefer sounds that a CLAP retrieved" in m for m in messages)
+    assert any("can favour sounds that a CLAP retrieved" in m for m in messages)
     assert any(m.startswith("4 of 289 prompts, chosen evenly over the classes") for m in messages)
     assert all(cell["seconds_per_clip"] > 0 for cell in done[0]["cells"].values())
 

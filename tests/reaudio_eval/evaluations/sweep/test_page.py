@@ -145,8 +145,8 @@ def test_figures_mark_the_reference_and_what_is_told_apart() -> None:
 def test_alerts_of_settings() -> None:
     sweep = build({}, "k=0,9", "captions=1,2")
     messages = [a.message for a in sweep_alerts(sweep.analysis, sweep.cells, START.sampling)]
-    assert any("k = 9 is beyond what it knows" in m for m in messages)
-    assert any(m.startswith("CLAP score can prefer sounds that a CLAP retrieved") for m in messages)
+    assert any("k = 9 is outside its training" in m for m in messages)
+    assert any(m.startswith("CLAP score can favour sounds that a CLAP retrieved") for m in messages)
     assert any("another caption" in m for m in messages)
     steps = build({}, "steps=6")
     assert list(sweep_alerts(steps.analysis, steps.cells, START.sampling)) == []

@@ -259,7 +259,7 @@ def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkey
     assert kl[0] > kl[1] > kl[2]
     messages = [alert["message"] for alert in found["alerts"]]
     assert any(
-        m.startswith("Chosen among candidates: each clip of copies candidates=2 (of 2) and copies candidates=4 (of 4)")
+        m.startswith("Candidate selection: each clip of copies candidates=2 (of 2) and copies candidates=4 (of 4)")
         for m in messages
     )
     read = read_run(Path(found["cells"]["copies candidates=4"]["run"])).scores.system

@@ -147,9 +147,9 @@ def test_unknown_training_is_shown_and_never_tested() -> None:
     found = run(training=TRAINING | {"ours": UNKNOWN})
     assert np.isfinite(pick(found.by_regime, system="ours", regime="pool_only")["value"])
     assert found.paired["p_value"].isna().all()
-    assert set(found.paired["reason"]) == {"what ours was trained on is not known"}
+    assert set(found.paired["reason"]) == {"the training data of ours are not known"}
     assert any(
-        "What ours was trained on is not known" in a.message and "--trained-on ours=" in a.message for a in found.alerts
+        "The training data of ours are not known" in a.message and "--trained-on ours=" in a.message for a in found.alerts
     )
 
 

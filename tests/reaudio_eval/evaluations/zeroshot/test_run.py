@@ -172,7 +172,7 @@ def test_clips_of_unknown_training_are_never_silently_zero_shot(world: Path, sou
     assert zero["good"]["value"] is None
     assert zero["good"]["reason"].startswith("n/a (seen)")
     assert zero["poor"]["value"] is not None
-    assert any(a["message"].startswith("What poor was trained on is not known") for a in found["alerts"])
+    assert any(a["message"].startswith("The training data of poor are not known") for a in found["alerts"])
     assert all(row["p_value"] is None for row in found["paired"])
     page = (world / "out" / "zeroshot.html").read_text(encoding="utf-8")
     assert "n/a (seen)" in page
