@@ -1,7 +1,7 @@
-"""Systems shown beside a bundled model: their scores come with the package, or are made anew.
+"""Bundled baselines: scores that come with the package.
 
 ``bundled_runs/<system>/`` is a run directory (:mod:`reaudio_eval.runs.directory`) of a bundled system on the miniature's test split,
-with its clips as MP3 in ``clips/``. Its manifest names what the scores rest on; where anything of it has changed they are refused.
+with its clips as MP3 in ``clips/``. Its manifest names what the scores depend on; where anything of it has changed they are refused.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ REMEDY = "give --baselines fresh to generate it anew, or --baselines none to lea
 
 
 def baseline_names(dataset: Dataset, models: Sequence[str]) -> list[str]:
-    """What the report of a bundled model shows beside it, without what was asked for anyway; nothing on other datasets."""
+    """Baselines in the report of a bundled model, without those among ``models``; none on other datasets."""
     if dataset.name != "miniature" or not any(name in bundled.DENOISERS for name in models):
         return []
     return [name for name in (*BASELINES, COPY) if name not in models]
 
 
 def pool_control(dataset: Dataset, cache_dir: Path | None = None, reporter: Reporter | None = None) -> Compared:
-    """What the clips of bundled systems without retrieval are compared with: the clips of the pool that bundled systems retrieve.
+    """The pairs that bundled systems retrieve, with which clips of bundled systems without retrieval are compared.
 
     Args:
         dataset: the miniature.
@@ -56,11 +56,11 @@ def pool_control(dataset: Dataset, cache_dir: Path | None = None, reporter: Repo
     prompts = [Pair(p.clip_id, p.caption, None, p.source_id) for p in dataset.prompts]
     k = next(bundled.sizes(name).k for name, denoiser in bundled.DENOISERS.items() if retrieves(denoiser.retrieval))
     clap = load_clap(bundled.part("clap"), device=open_device("auto"))
-    answer = search_pool(prompts, k, clap, cache_dir=cache_dir, progress=reporter or Reporter(quiet=True))
-    return Compared("the retrieval pool", {p.clip_id: found for p, found in zip(prompts, answer.retrieved, strict=True)})
+    retrieved = search_pool(prompts, k, clap, cache_dir=cache_dir, progress=reporter or Reporter(quiet=True))
+    return Compared("the retrieval pool", dict(zip((p.clip_id for p in prompts), retrieved.retrieved, strict=True)))
 
 
-def rests_on(name: str, protocol: str, seed: int) -> dict[str, Any]:
+def dependencies(name: str, protocol: str, seed: int) -> dict[str, Any]:
     """What the scores of a bundled system depend on, as its manifest keeps it under ``KEY``."""
     return {
         "world_version": WORLD_VERSION,
@@ -84,11 +84,11 @@ def known_baselines(
     selection: bool = False,
     control: Compared | None = None,
 ) -> tuple[list[SystemScores], list[Alert]]:
-    """The scores that come with the package and belong beside these models, and notes on those that cannot be shown.
+    """The baselines of these models, and notes on those left out.
 
     Args:
         dataset, models: of the evaluation.
-        sampling: of the evaluation, None for the models' own; scores that were made otherwise are left out.
+        sampling: of the evaluation, None for the models' own; scores with other settings are left out.
         clip_ids, metrics, protocol, strata, selection, control: see :func:`read_baseline`.
 
     Raises:
@@ -96,34 +96,32 @@ def known_baselines(
     """
     scores: list[SystemScores] = []
     notes: list[Alert] = []
-    said = sampling or Sampling()
-    asked = (
-        said.steps or bundled.STEPS,
-        bundled.GUIDANCE if said.guidance is None else said.guidance,
-        said.candidates or 1,
-    )
-    for name in baseline_names(dataset, models):
-        if name == COPY:
-            continue
-        found: SystemScores | str = (
-            f"{name} is left out: its bundled scores are of {bundled.STEPS} steps, guidance {bundled.GUIDANCE:g} "
-            f"and one candidate; {REMEDY}."
+    for name in (n for n in baseline_names(dataset, models) if n != COPY):
+        result = _other_sampling(name, sampling or Sampling()) or read_baseline(
+            name,
+            clip_ids=clip_ids,
+            metrics=metrics,
+            protocol=protocol,
+            strata=strata,
+            selection=selection,
+            control=control,
         )
-        if asked == (bundled.STEPS, bundled.GUIDANCE, 1):
-            found = read_baseline(
-                name,
-                clip_ids=clip_ids,
-                metrics=metrics,
-                protocol=protocol,
-                strata=strata,
-                selection=selection,
-                control=control,
-            )
-        if isinstance(found, str):
-            notes.append(Alert("note", found))
+        if isinstance(result, str):
+            notes.append(Alert("note", result))
         else:
-            scores.append(found)
+            scores.append(result)
     return scores, notes
+
+
+def _other_sampling(name: str, asked: Sampling) -> str:
+    """Why the scores of a bundled system do not hold for these sampling options, or ""."""
+    guidance = bundled.GUIDANCE if asked.guidance is None else asked.guidance
+    if (asked.steps or bundled.STEPS, guidance, asked.candidates or 1) == (bundled.STEPS, bundled.GUIDANCE, 1):
+        return ""
+    return (
+        f"{name} is left out: its bundled scores are of {bundled.STEPS} steps, guidance {bundled.GUIDANCE:g} "
+        f"and one candidate; {REMEDY}."
+    )
 
 
 def read_baseline(
@@ -151,10 +149,10 @@ def read_baseline(
         folder: of the bundled runs.
 
     Returns:
-        The scores, or a sentence that says why they cannot stand beside this evaluation's.
+        The scores, or a sentence that says why they are left out.
 
     Raises:
-        ReaudioError: they are of other weights, another world or other judges than this package's.
+        ReaudioError: they are of other weights, another miniature or other embedders than this package's.
     """
     run = read_run(folder / name)
     _check_identity(run, name, metrics)
@@ -168,7 +166,7 @@ def read_baseline(
 
 
 def _against(scores: SystemScores, run: Run, control: Compared | None) -> SystemScores:
-    """Without what was measured against other neighbours than the evaluation's."""
+    """The scores without those measured against other neighbours than the evaluation's."""
     if control is not None and run.manifest.get(NEIGHBOURS) == neighbours_sha256(
         control, [p.clip_id for p in run.dataset.prompts]
     ):
@@ -184,9 +182,9 @@ def _against(scores: SystemScores, run: Run, control: Compared | None) -> System
 
 
 def _check_identity(run: Run, name: str, metrics: Sequence[MetricInfo]) -> None:
-    found: Mapping[str, Any] = run.manifest.get(KEY, {})
-    expected = rests_on(name, str(found.get("protocol")), int(found.get("seed", 0)))
-    differing = [key for key in expected if found.get(key) != expected[key]]
+    stored: Mapping[str, Any] = run.manifest.get(KEY, {})
+    expected = dependencies(name, str(stored.get("protocol")), int(stored.get("seed", 0)))
+    differing = [key for key in expected if stored.get(key) != expected[key]]
     known = {m.embedder: m.embedder_sha256 for m in run.scores.metrics}
     differing += sorted(
         {m.embedder for m in metrics if m.embedder_sha256 and known.get(m.embedder, m.embedder_sha256) != m.embedder_sha256}
@@ -234,10 +232,10 @@ def _selected(scores: SystemScores, clip_ids: set[str]) -> SystemScores:
 
 
 def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
-    """Turn a finished run of a bundled system into what the package ships: clips as MP3, and no audit, which names files.
+    """Write a finished run of a bundled system as the package ships it: clips as MP3, without the audit, which names files.
 
     Args:
-        run_path: of a run over all test clips, its audio still there.
+        run_path: run over all test clips, with its audio.
         protocol: that it was scored under.
         target: folder; replaced.
 
@@ -249,11 +247,11 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
     run = read_run(run_path)
     name, seed = run.scores.system.name, int(run.manifest["seed"])
     for clip_id, path in run.scores.system.clips.items():
-        found = decode(path.read_bytes())
-        atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(found.audio, found.rate))
+        decoded = decode(path.read_bytes())
+        atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(decoded.audio, decoded.rate))
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
     keys = ("created", "seed", "clip_ids_sha256", "protocol", "packages", NEIGHBOURS)
     kept = {key: run.manifest[key] for key in keys if key in run.manifest}
-    manifest = kept | {KEY: rests_on(name, protocol, seed)}
+    manifest = kept | {KEY: dependencies(name, protocol, seed)}
     write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, {}, manifest)
     return target

@@ -1,4 +1,4 @@
-"""Which runs may stand in one table, and on which clips: what must be equal, what is only noted, and the restriction to common clips."""
+"""Rules for comparing runs: what must be equal, common clips."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SET_METRICS = "FAD, FD, IS and KAD"
 def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
     """The runs to compare, in the order given, each once.
 
-    A run directory that is named itself is always taken. Of the runs below a folder, those of one system, seed and list of clips that
-    only differ by the version of the scoring code are one: the newest is taken; those of chosen prompts only stay out.
+    A run directory that is named itself is always taken. Of the runs below a folder, those over chosen prompts and those that a newer
+    version of the scoring code replaced are left out.
 
     Returns:
         The runs, and notes on those left out.
@@ -56,10 +56,9 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:
-    """Runs of one system get names of their own: with the seed where seeds differ, else with the evaluation's
-    folder, else with the run's hash.
+    """Runs with distinct names: with the seed where seeds differ, else with the folder of the evaluation, else with the hash of the run.
 
-    Of real audio and of noise, which are landmarks and no contestants, the first run is kept. Generated systems come first, then these.
+    Only the first run of real audio and of noise is kept. Generated systems come first, then these.
     """
     landmarks: set[str] = set()
     groups: dict[str, list[Run]] = {}
@@ -79,13 +78,13 @@ def _names(group: Sequence[Run]) -> list[str]:
     name = group[0].scores.system.name
     if len(group) == 1:
         return [name]
-    tellers: tuple[Callable[[Run], str], ...] = (
+    suffixes: tuple[Callable[[Run], str], ...] = (
         lambda run: f"seed {run.scores.seed}",
         lambda run: run.path.resolve().parents[3].name,  # OUTPUT/runs/DATASET/SYSTEM/HASH
         lambda run: run.path.name[:7],
     )
-    for teller in tellers:
-        marks = [teller(run) for run in group]
+    for suffix in suffixes:
+        marks = [suffix(run) for run in group]
         if len(set(marks)) == len(marks):
             return [f"{name} ({mark})" for mark in marks]
     order = sorted(str(run.path.resolve()) for run in group)
@@ -94,7 +93,7 @@ def _names(group: Sequence[Run]) -> list[str]:
 
 def _renamed(run: Run, name: str) -> Run:
     system = run.scores.system
-    audit = {name if who == system.name else who: entry for who, entry in run.audit.items()}
+    audit = {name if key == system.name else key: entry for key, entry in run.audit.items()}
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(system, name=name))
     return dataclasses.replace(run, scores=scores, audit=audit)
 
@@ -103,7 +102,7 @@ def check(runs: Sequence[Run]) -> None:
     """Refuse runs whose numbers mean different things.
 
     Raises:
-        ReaudioError: naming the first thing that differs: protocol, checkpoint of a judge, caption or labels of a clip, training
+        ReaudioError: naming the first thing that differs: protocol, checkpoint of an embedder, caption or labels of a clip, training
             counts.
     """
     for a, b in combinations(runs, 2):
@@ -117,13 +116,13 @@ def _differences(a: Run, b: Run) -> Iterator[str]:
     protocols = [protocol_name(run) for run in (a, b)]
     if protocols[0] != protocols[1]:
         yield f"their protocols differ ({protocols[0]} and {protocols[1]})"
-    judges = {m.name: m for m in a.scores.metrics}
+    known_metrics = {m.name: m for m in a.scores.metrics}
     for metric in b.scores.metrics:
-        own = judges.get(metric.name, metric).embedder_sha256
-        if own and metric.embedder_sha256 and own != metric.embedder_sha256:
+        other = known_metrics.get(metric.name, metric).embedder_sha256
+        if other and metric.embedder_sha256 and other != metric.embedder_sha256:
             yield (
                 f"{metric.name} comes from different checkpoints of {metric.embedder} "
-                f"(sha256 {own[:HASH]}... and {metric.embedder_sha256[:HASH]}...)"
+                f"(sha256 {other[:HASH]}... and {metric.embedder_sha256[:HASH]}...)"
             )
     known = {p.clip_id: p for p in a.dataset.prompts}
     for prompt in b.dataset.prompts:
@@ -140,9 +139,9 @@ def _differences(a: Run, b: Run) -> Iterator[str]:
 
 
 def protocol_name(run: Run) -> str:
-    """Of the waveform and metric conventions that a run was scored under."""
-    found = run.manifest.get("protocol", "unknown")
-    return str(found.get("name") if isinstance(found, Mapping) else found)
+    """Name of the protocol (waveform and metric conventions) of a run."""
+    protocol = run.manifest.get("protocol", "unknown")
+    return str(protocol.get("name") if isinstance(protocol, Mapping) else protocol)
 
 
 def _prompt_differences(a: Prompt, b: Prompt) -> Iterator[str]:
@@ -165,20 +164,20 @@ def common_clips(runs: Sequence[Run], intersect: bool) -> list[str]:
     lists = [frozenset(p.clip_id for p in run.dataset.prompts) for run in runs]
     common = frozenset.intersection(*lists)
     if len(set(lists)) > 1 and not (intersect and common):
-        told = "; ".join(_holders(runs, lists, wanted) for wanted in dict.fromkeys(lists))
+        lists_of_runs = "; ".join(_describe_list(runs, lists, wanted) for wanted in dict.fromkeys(lists))
         if not common:
-            raise ReaudioError(f"The runs have no clip in common: {told}. Score the systems on the same prompts.")
+            raise ReaudioError(f"The runs have no clip in common: {lists_of_runs}. Score the systems on the same prompts.")
         raise ReaudioError(
-            f"The runs are not over the same clips: {told}; {len(common)} are in all of them. "
+            f"The runs are not over the same clips: {lists_of_runs}; {len(common)} are in all of them. "
             f"Give --intersect to compare on those {len(common)} ({SET_METRICS} of runs with other clips then have no value), "
             "or score the systems in one command."
         )
     return [p.clip_id for p in runs[0].dataset.prompts if p.clip_id in common]
 
 
-def _holders(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
-    """Who has this list, where, and a clip of it that not all have."""
-    holders = [run for run, own in zip(runs, lists, strict=True) if own == wanted]
+def _describe_list(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
+    """The runs with this list of clips, and a clip of it that not all have."""
+    holders = [run for run, clips in zip(runs, lists, strict=True) if clips == wanted]
     more = f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""
     names = ", ".join(run.scores.system.name for run in holders[:SHOWN])
     extra = sorted(wanted - frozenset.intersection(*lists))
@@ -199,13 +198,13 @@ def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
     """The scores of these clips: exact for metrics with a value per clip or label; a metric of a set of clips keeps its value only
     if these are all clips of the run, and is undefined with the reason otherwise."""
     kept, scores = set(clip_ids), run.scores
-    n_own = len(run.dataset.prompts)
+    n_run = len(run.dataset.prompts)
     clips = {clip: path for clip, path in scores.system.clips.items() if clip in kept}
     system = dataclasses.replace(scores.system, n_clips=len(kept), clips=clips)
-    if len(kept) == n_own:
+    if len(kept) == n_run:
         return dataclasses.replace(scores, system=system)
     reason = (
-        f"A value of a set of clips, stored for all {n_own} clips of the run, {len(kept)} of which are compared here: "
+        f"A value of a set of clips, stored for all {n_run} clips of the run, {len(kept)} of which are compared here: "
         "score the systems in one command to have it."
     )
     sets = {m.name: reason for m in scores.metrics if m.level == "set"}
@@ -219,29 +218,29 @@ def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
 
 
 def notes(runs: Sequence[Run]) -> list[Alert]:
-    """What differs between runs that may be compared all the same, for the reader to judge."""
-    found = []
+    """Differences between runs that do not prevent a comparison."""
+    texts = []
     if len({run.manifest.get("code_sha256") for run in runs}) > 1:
-        told = _by(
+        versions_of_code = _by(
             runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})"
         )
-        found.append(
-            f"The runs were scored by different versions of the scoring code: {told}. If a difference matters, score all of them "
-            "with one version."
+        texts.append(
+            f"The runs were scored by different versions of the scoring code: {versions_of_code}. If a difference matters, score all "
+            "of them with one version."
         )
-    competing = [run for run in runs if run.scores.system.kind == "generated"]
-    if len({run.scores.seed for run in competing}) > 1:
-        told = _by(competing, lambda r: f"seed {r.scores.seed}")
-        found.append(
-            f"The runs have different seeds: {told}. Differences between seeds are part of every difference between these systems, "
+    generated = [run for run in runs if run.scores.system.kind == "generated"]
+    if len({run.scores.seed for run in generated}) > 1:
+        seeds = _by(generated, lambda r: f"seed {r.scores.seed}")
+        texts.append(
+            f"The runs have different seeds: {seeds}. Differences between seeds are part of every difference between these systems, "
             f"and {SET_METRICS} of different seeds have no paired test, since their jackknife left out different clips."
         )
     versions = [run.manifest.get("packages", {}) for run in runs]
     for name in sorted({name for table in versions for name in table}):
         if len({table.get(name) for table in versions}) > 1:
-            told = _by(runs, lambda r, name=name: str(r.manifest.get("packages", {}).get(name)))  # type: ignore[misc]
-            found.append(f"The runs were scored with different versions of {name}: {told}.")
-    return [Alert("note", text) for text in found]
+            by_version = _by(runs, lambda r, name=name: str(r.manifest.get("packages", {}).get(name)))  # type: ignore[misc]
+            texts.append(f"The runs were scored with different versions of {name}: {by_version}.")
+    return [Alert("note", text) for text in texts]
 
 
 def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:
@@ -252,7 +251,7 @@ def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:
 
 
 def reference_alerts(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
-    """Whether the real audio of several evaluations scores alike, clip by clip; if not, the references are not the same."""
+    """Whether the real audio of several evaluations has the same scores, clip by clip; if not, the references differ."""
     real = [run for run in runs if run.scores.system.kind == "real"]
     tables = [
         r.scores.scores[r.scores.scores["clip_id"].isin(clip_ids)].set_index(["clip_id", "metric", "label"])["value"]

@@ -101,7 +101,7 @@ def shared_networks(systems: Mapping[str, SystemInfo], metrics: Sequence[MetricI
             yield Alert(
                 "warning",
                 f"Same network for retrieval and scoring: {_listing(names)} {'retrieve' if len(names) > 1 else 'retrieves'} with the "
-                f"network of {_listing(titles)}, which may favour {'them' if len(names) > 1 else 'it'}: prefer a metric of another network.",
+                f"network of {_listing(titles)}, which can favour {'them' if len(names) > 1 else 'it'}: prefer metrics of others.",
             )
 
 

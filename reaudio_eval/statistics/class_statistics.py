@@ -1,7 +1,7 @@
-"""Statistics of class scores, each a function of bootstrap counts.
+"""Statistics of class scores, as functions of bootstrap counts.
 
 ``counts`` is float64 (B, C): how often each of C classes occurs in each of B samples (all ones for the data itself, see
-``stats.bootstrap_counts``). Every function returns float64 (B,), with NaN for samples in which it is undefined. ``x`` and
+``intervals.bootstrap_counts``). Every function returns float64 (B,), with NaN for samples in which it is undefined. ``x`` and
 ``y`` are float64 (C,), finite.
 """
 

@@ -1,4 +1,4 @@
-"""Scores as arrays over clips and classes, the form in which the long-tail analysis works."""
+"""Scores as arrays over clips and classes."""
 
 from __future__ import annotations
 
@@ -163,9 +163,9 @@ def score_arrays(scores: SystemScores, table: ClassTable) -> dict[str, Floats]:
 def _positions(values: pd.Series, known: tuple[str, ...], system: str, metric: str) -> IntArray:
     found = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
     if (found < 0).any():
-        stranger = values.iloc[int(np.argmax(found < 0))]
+        unknown = values.iloc[int(np.argmax(found < 0))]
         raise ReaudioError(
-            f"{metric} of {system!r} has a value for {stranger!r}, which the dataset does not list: "
+            f"{metric} of {system!r} has a value for {unknown!r}, which the dataset does not list: "
             "score the system again with this dataset."
         )
     return found

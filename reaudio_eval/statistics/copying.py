@@ -1,4 +1,4 @@
-"""Leaks and copies in the analysis: what retrieval gave away, scores with and without it, how near clips come to what was retrieved."""
+"""Leakage and copying: affected prompts, similarity to retrieved clips."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def copying_analysis(
     values: Mapping[str, Mapping[str, Floats]],
     context: Context,
 ) -> CopyingAnalysis:
-    """Everything of ``retrieval_records.CopyingAnalysis``; no number depends on the order of systems, prompts or rows.
+    """Leakage and copying of the systems; no number depends on the order of systems, prompts or rows.
 
     Args:
         systems: scored on the same clips.
         dataset: the prompts of those clips.
         metrics: of the report.
-        values: system name -> metric name -> array of ``classes.score_arrays``.
+        values: system name -> metric name -> array of ``class_table.score_arrays``.
         context: classes, strata and draws.
     """
     reports = {s.system.name: leaks(s.system.retrieval, dataset.prompts) for s in systems if s.system.retrieval is not None}
@@ -95,23 +95,23 @@ def _leak_score_rows(
     values: Mapping[str, Mapping[str, Floats]],
     context: Context,
 ) -> Iterator[Row]:
-    """A system's means over the affected and the clean prompts, and the differences to systems that retrieve nothing on the same ones."""
+    """Means over affected and over clean prompts, and differences to the no-retrieval controls on the same prompts."""
     name = scores.system.name
-    own = values[name].get(metric.name)
-    if own is None:
+    array = values[name].get(metric.name)
+    if array is None:
         return
-    twins = sorted(
+    controls = sorted(
         s.system.name
         for s in systems
         if s.system.kind == "generated" and s.system.retrieval is None and metric.name in values[s.system.name]
     )
     leaked = np.array([clip_id in report.affected for clip_id in context.table.clip_ids], dtype=bool)
     for group, rows in (("affected", leaked), ("clean", ~leaked)):
-        for minus in ("", *twins):
-            array = own - values[minus][metric.name] if minus else own
-            estimate, n_clips = _over(array, rows, context)
-            who: Row = {"metric": metric.name, "group": group, "system": name, "minus": minus}
-            yield who | _estimate_row(estimate, n_clips)
+        for minus in ("", *controls):
+            compared = array - values[minus][metric.name] if minus else array
+            estimate, n_clips = _over(compared, rows, context)
+            keys: Row = {"metric": metric.name, "group": group, "system": name, "minus": minus}
+            yield keys | _estimate_row(estimate, n_clips)
 
 
 def _over(array: Floats, rows: Bools, context: Context) -> tuple[Estimate, int]:
@@ -134,8 +134,8 @@ def _copies(systems: Sequence[SystemScores], table: ClassTable) -> pd.DataFrame:
     known = set(table.clip_ids)
     frames = []
     for scores in systems:
-        own = scores.copies[scores.copies["clip_id"].isin(known)].sort_values(["embedder", "clip_id"], kind="stable")
-        frames.append(own.assign(system=scores.system.name, excess=own["similarity"] - own["real_similarity"]))
+        rows = scores.copies[scores.copies["clip_id"].isin(known)].sort_values(["embedder", "clip_id"], kind="stable")
+        frames.append(rows.assign(system=scores.system.name, excess=rows["similarity"] - rows["real_similarity"]))
     return (
         COPYING_FRAMES["copies"].cast(pd.concat(frames, ignore_index=True)) if frames else COPYING_FRAMES["copies"].empty()
     )
@@ -145,29 +145,29 @@ def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:
     rows: list[Row] = []
     place = {clip_id: i for i, clip_id in enumerate(context.table.clip_ids)}
     for (system, embedder), own in copies.groupby(["system", "embedder"], sort=False):
-        who: Row = {"system": system, "embedder": embedder}
+        keys: Row = {"system": system, "embedder": embedder}
         where = own["clip_id"].map(place).to_numpy(dtype=np.intp)
         for quantity in ("similarity", "real_similarity", "excess"):
             array = np.full(len(place), np.nan)
             array[where] = own[quantity]
             estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), context)
-            rows.append(who | {"quantity": quantity} | _estimate_row(estimate, n_clips))
+            rows.append(keys | {"quantity": quantity} | _estimate_row(estimate, n_clips))
         share, limit = near_copies(own["similarity"].to_numpy(), own["real_similarity"].to_numpy())
         for quantity, found in (("near_copies", share), ("limit", limit)):
-            rows.append(who | {"quantity": quantity} | _estimate_row(found, len(own)))
+            rows.append(keys | {"quantity": quantity} | _estimate_row(found, len(own)))
     return rows
 
 
 def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, Estimate]:
-    """The share of clips that come nearer to what was retrieved than nearly every real clip does, and where that begins.
+    """The proportion of near copies: clips more similar to a retrieved clip than nearly every real clip is.
 
     Args:
         similarity, real_similarity: float64 (n,), cosines of generated and of real clips with their nearest neighbours; pairs with
             a NaN (a clip without direction) are left out.
 
     Returns:
-        The share of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval (which takes that limit
-        as given), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
+        The proportion of ``similarity`` above the ``NEAR_COPY`` quantile of ``real_similarity``, with Wilson's interval (for a fixed
+        limit), and the limit; both undefined below ``MIN_NEAR_COPY`` clips.
     """
     known = np.isfinite(similarity) & np.isfinite(real_similarity)
     similarity, real_similarity = similarity[known], real_similarity[known]

@@ -1,6 +1,7 @@
-"""Estimates of one metric of one system (or of a difference of two): micro, macro, gap, ratio, slope, rank correlations.
+"""Estimates of a metric: means, gap, ratio, slope, rank correlations.
 
-The unit resampled is the clip for micro quantities and the class for the rest; see ``stats`` for the rules.
+Of one system, or of a difference of two. The unit resampled is the clip for micro quantities and the class for the rest; see
+:mod:`reaudio_eval.statistics.intervals` for the rules.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from reaudio_eval.statistics.intervals import (
 
 @dataclass(frozen=True)
 class Context:
-    """What all estimates of an analysis share. ``clip_draws`` keeps few tables: each is draws x clips.
+    """Classes and bootstrap draws of an analysis. ``clip_draws`` keeps few tables: each is draws x clips.
 
-    ``min_classes``: a stratum with fewer classes gets a mean but no interval and no test. With two classes of a score in
-    [0, 1] Student's t gives an interval ten times as wide as the scale, which helps nobody.
+    ``min_classes``: a stratum with fewer classes has a mean but no interval and no test. With two classes of a score in
+    [0, 1] Student's t gives an interval ten times as wide as the scale.
     """
 
     table: ClassTable
@@ -40,7 +41,7 @@ class Context:
     min_classes: int = 2
 
     def too_few(self, n_classes: int) -> Interval | None:
-        """The interval that is not given, for fewer than ``min_classes`` classes."""
+        """The missing interval for fewer than ``min_classes`` classes, else None."""
         if n_classes >= self.min_classes:
             return None
         return no_interval(f"{n_classes} classes: an interval needs at least {self.min_classes}")

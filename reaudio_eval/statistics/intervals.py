@@ -1,4 +1,4 @@
-"""Intervals and tests: pure functions on arrays, every random number from an explicit generator.
+"""Confidence intervals and tests on arrays.
 
 Bootstrap samples are kept as *counts* (how often each of n units was drawn), float64 (draws, n): a mean over the sample is
 one matrix product, and several statistics and systems share the same draws. Rules used throughout:
@@ -6,7 +6,7 @@ one matrix product, and several statistics and systems share the same draws. Rul
 - the unit is the class for macro quantities and the clip for micro ones. Resampling clips within a class would give classes
   with one clip no variance at all, and 95 % intervals that cover half of the time;
 - classes that share clips are not independent: intervals and tests over classes are widened by the two-way clustered
-  standard error (``classes.Summary.shared_clip_factor``);
+  standard error (``class_table.Summary.shared_clip_factor``);
 - fewer than ``MIN_BOOTSTRAP`` units: Student's t over the units; fewer than two: no interval, and a reason;
 - NaN is refused, not skipped: callers select what is defined.
 """
@@ -60,7 +60,7 @@ def t_interval(values: ArrayLike, unit: str = "classes") -> Interval:
         return no_interval(f"{len(x)} {unit}: an interval needs at least 2")
     se = float(x.std(ddof=1) / np.sqrt(len(x)))
     if se == 0:
-        reason = f"all {len(x)} {unit} have the same value: too few to tell how far others may lie"
+        reason = f"all {len(x)} {unit} have the same value: too few to estimate the spread"
         return no_interval(reason)._replace(se=0.0, df=len(x) - 1)
     return student_interval(float(x.mean()), se, len(x) - 1, f"t over {unit}")
 
@@ -230,7 +230,8 @@ def t_test_p(value: float, interval: Interval) -> float:
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Holm's step-down adjusted p-values (1979); NaN entries are no tests and stay NaN."""
+    """Holm's step-down adjusted p-values (1979); NaN entries are no tests and stay NaN. Own code, since
+    statsmodels is not a dependency."""
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(len(p), np.nan)
     order = np.flatnonzero(~np.isnan(p))[np.argsort(p[~np.isnan(p)], kind="stable")]

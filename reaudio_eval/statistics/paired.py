@@ -1,8 +1,8 @@
-"""Paired comparisons of systems: the same prompts, the difference taken on each clip before anything is averaged.
+"""Paired comparisons of systems on the same prompts.
 
-p-values of clip- and label-level metrics are sign-flip tests (``stats.sign_flip_p``) over clips for "all" and over classes
-for the rest; those of set metrics are t tests on the paired jackknife. Holm's correction runs over all pairs and quantities
-of a metric.
+Differences are taken on each clip before anything is averaged. p-values of clip- and label-level metrics are sign-flip tests
+(``intervals.sign_flip_p``) over clips for "all" and over classes for the rest; those of set metrics are t tests on the paired jackknife.
+Holm's correction runs over all pairs and quantities of a metric.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def paired_rows(
     Args:
         metric: of any level.
         systems: noise is not compared.
-        values: system name -> metric name -> array of ``classes.score_arrays``.
+        values: system name -> metric name -> array of ``class_table.score_arrays``.
         context: classes, strata and draws.
         against: name of the system that all others are compared with, or None.
     """

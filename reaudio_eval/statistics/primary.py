@@ -1,4 +1,4 @@
-"""The metric that a report shows first."""
+"""Primary metric of a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reaudio_model.common.errors import UnknownNameError
 
 
 def default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
-    """The metric that the dataset's own reports show first, if these runs have it."""
+    """The primary metric of the dataset, if these runs have it."""
     try:
         wanted = dataset_defaults(dataset).primary
     except UnknownNameError:  # a plug-in that is not here
@@ -21,7 +21,7 @@ def default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
 
 
 def choose_primary(metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted: str | None) -> MetricInfo | None:
-    """The metric the verdict rests on: ``wanted``, or the default among those that have a value.
+    """The primary metric: ``wanted``, else the default among those with a value (CLAP score, label recall, the first per clip, the first).
 
     Raises:
         UnknownNameError: no metric is called ``wanted``.

@@ -1,4 +1,4 @@
-"""Rows of the analysis that describe one metric of one system."""
+"""Rows of the long-tail analysis, of one metric and system."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def curve_rows(summary: Summary, context: Context) -> list[Row]:
 
 def bin_rows(summary: Summary, context: Context) -> list[Row]:
     """Class means in bins of half a decade of training count ([1, 4), [4, 10), [10, 32), ...) and the unseen classes; a bin
-    stands at the geometric mean of its classes' 1 + n_train."""
+    is placed at the geometric mean of 1 + n_train over its classes."""
     table = context.table
     edges = np.ceil(10 ** (np.arange(0, 17) / 2)).astype(np.intp)
     place = np.searchsorted(edges, table.n_train, side="right")
@@ -106,7 +106,7 @@ def bin_rows(summary: Summary, context: Context) -> list[Row]:
 
 
 def trend_rows(summary: Summary, metric: MetricInfo, context: Context) -> list[Row]:
-    """The one-number statistics of how a score depends on training frequency."""
+    """Statistics of how a score depends on the training count."""
     table, defined = context.table, summary.defined
     over_ends = {"gap_head_tail": gap(summary, context), "ratio_tail_head": ratio(summary, context)}
     over_all = {
@@ -129,7 +129,7 @@ def block(
     """Rows of one metric of one system, by the frame they belong to (without its columns "system" and "metric").
 
     Args:
-        values: array of ``classes.score_arrays``, or None without any.
+        values: array of ``class_table.score_arrays``, or None without any.
     """
     if metric.level == "set":
         return _set_block(system, metric.name, context.table)

@@ -1,4 +1,4 @@
-"""Which systems paired tests separate from the leader."""
+"""Systems that differ significantly from the best one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from reaudio_eval.statistics.thresholds import ALPHA
 
 @dataclass(frozen=True)
 class Separation:
-    """The leader of one column and what the paired tests say about every other generated system.
+    """The best system of one column, and the paired tests of the others against it.
 
     Attributes:
         leader: system with the best value, or None when no system has one.
-        beaten: the tests separate them from the leader.
-        within_noise: tested, not separated.
+        beaten: significantly different from the leader.
+        within_noise: tested, not significantly different from it.
         untested: no test could be made.
         detectable: median smallest detectable difference between the leader and the others, or NaN.
     """
@@ -35,7 +35,7 @@ class Separation:
     detectable: float = math.nan
 
     def mark(self, system: str) -> str:
-        """ "best": separated from every other system; "near": not separated from the leader while others are."""
+        """ "best": significantly different from every other system; "near": not so from the leader, while others are."""
         if not self.beaten:
             return ""
         if system == self.leader:
@@ -72,13 +72,13 @@ def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricIn
 
 
 def _favours(leader: str, pair: Any, metric: MetricInfo) -> bool:
-    """Whether the paired difference points the way of the overall values (class and clip averages can disagree)."""
+    """Whether the paired difference has the sign of the overall difference (class and clip averages can disagree)."""
     leads = pair.difference if pair.system_a == leader else -pair.difference
     return bool(leads > 0) == metric.higher_is_better
 
 
 def generated(analysis: LongtailAnalysis) -> list[str]:
-    """Names of the systems that compete."""
+    """Names of the generated systems."""
     return [s.name for s in analysis.systems if s.kind == "generated"]
 
 

@@ -1,4 +1,4 @@
-"""How far listeners agree: with each other (Krippendorff's alpha, split halves) and with themselves (repeats)."""
+"""Agreement of participants: Krippendorff's alpha, split halves, repeats."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ MIN_SPLIT = 4  # participants
 
 
 class AlphaParts(NamedTuple):
-    """What Krippendorff's alpha needs of each unit with two values or more, float64 (U,) each: how many values, their sum, the sum of
-    their squares, the disagreement within; ``rows`` are the positions of the units' first values."""
+    """Units with two ratings or more, for Krippendorff's alpha.
+
+    Attributes:
+        n, total, squares: float64 (U,), number of the ratings of a unit, their sum and sum of squares.
+        within: float64 (U,), disagreement within the unit.
+        rows: intp (U,), position of the first rating of the unit.
+    """
 
     n: Floats
     total: Floats
@@ -30,7 +35,7 @@ class AlphaParts(NamedTuple):
 
 
 def alpha_parts(values: Floats, units: Sequence[str]) -> AlphaParts:
-    """The parts by unit, units in sorted order."""
+    """Units in sorted order; see :func:`krippendorff_alpha` for the arguments."""
     _, first, codes = np.unique(np.asarray(units, dtype=str), return_index=True, return_inverse=True)
     n = np.bincount(codes).astype(np.float64)
     total, squares = (np.bincount(codes, x).astype(np.float64) for x in (values, values**2))
@@ -45,7 +50,7 @@ def krippendorff_alpha(values: Floats, units: Sequence[str]) -> float:
 
     Args:
         values: float64 (n,), all ratings.
-        units: (n,), what each rates; units with one rating do not count.
+        units: (n,), what each rates; units with one rating are left out.
 
     Returns:
         NaN when no unit has two ratings, or all ratings are equal.
@@ -55,7 +60,7 @@ def krippendorff_alpha(values: Floats, units: Sequence[str]) -> float:
 
 
 def _alpha(weights: Floats, parts: AlphaParts) -> Floats:
-    """Alpha with each unit counted ``weights`` times: (B, U) -> (B,)."""
+    """Alpha with each unit weighted by ``weights``: (B, U) -> (B,)."""
     count = weights @ parts.n
     some = count > 0
     spread = np.zeros(len(count))
@@ -70,7 +75,7 @@ def _alpha(weights: Floats, parts: AlphaParts) -> Floats:
 def alpha_estimate(ratings: pd.DataFrame, draws: Draws) -> Estimate:
     """Alpha of one question's ratings, with an interval from resampled prompts.
 
-    Participants are not resampled: one drawn twice would agree with himself.
+    Participants are not resampled: a participant drawn twice would agree with their own copy.
     """
     both = _both_ways(ratings)
     units = (both["prompt"] + "\0" + both["system_a"] + "\0" + both["system_b"].fillna("")).tolist()
@@ -86,16 +91,15 @@ def alpha_estimate(ratings: pd.DataFrame, draws: Draws) -> Estimate:
 
 
 def _both_ways(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Comparisons also from the other side: which of two systems is called the first must not matter to what chance gives."""
+    """Each comparison in both directions, so that the expected disagreement does not depend on which system is the first."""
     pairs = ratings[ratings["system_b"].notna()]
-    turned = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(value=1 - pairs["value"])
-    return pd.concat([ratings, turned], ignore_index=True) if len(turned) else ratings
+    reversed_pairs = pairs.rename(columns={"system_a": "system_b", "system_b": "system_a"}).assign(value=1 - pairs["value"])
+    return pd.concat([ratings, reversed_pairs], ignore_index=True) if len(reversed_pairs) else ratings
 
 
 def split_half(clip_ratings: pd.DataFrame, draws: Draws) -> tuple[float, str | None]:
-    """How well the listeners' own clip means would repeat: the rank correlation of two halves of the participants, mean over
-    random halves, stepped up to all of them (Spearman-Brown). No metric can be expected to follow them more closely than the
-    square root of it.
+    """Split-half reliability of the clip means: rank correlation of the means of two halves of the participants, averaged over random
+    halves, with the Spearman-Brown correction. Its square root bounds the correlation that a metric can reach.
 
     Args:
         clip_ratings: participant, prompt, system, value.
@@ -110,10 +114,10 @@ def split_half(clip_ratings: pd.DataFrame, draws: Draws) -> tuple[float, str | N
     table = clip_ratings.pivot_table(index="participant", columns=["prompt", "system"], values="value", aggfunc="mean")
     values = table.loc[people].to_numpy(dtype=np.float64)
     rng = draws.rng(("halves", *people))
-    found = [r for _ in range(N_SPLITS) if np.isfinite(r := _halves(values, rng.permutation(len(people))))]
-    if not found:
+    correlations = [r for _ in range(N_SPLITS) if np.isfinite(r := _halves(values, rng.permutation(len(people))))]
+    if not correlations:
         return np.nan, "too few clips were rated by both halves"
-    mean = float(np.mean(found))
+    mean = float(np.mean(correlations))
     return (2 * mean / (1 + mean) if mean > 0 else 0.0), None
 
 
@@ -131,7 +135,7 @@ def _halves(values: Floats, order: IntArray) -> float:
 
 
 def consistency(repeats: pd.DataFrame) -> tuple[int, float, float]:
-    """Of items that came twice: how many answers, the share answered alike, the mean absolute difference."""
+    """Answers to repeated items: their number, the proportion of equal ones, the mean absolute difference."""
     if repeats.empty:
         return 0, np.nan, np.nan
     gap = (repeats["first"] - repeats["second"]).abs()

@@ -1,4 +1,4 @@
-"""Plan and run of the analysis of a listening test's answers."""
+"""Analysis of listening answers: plan and run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(plan: AnswersPlan, reporter: Reporter) -> ListeningResult:
     """Analyse the answers.
 
     Raises:
-        ReaudioError: files that are no answers to this test, or nobody left.
+        ReaudioError: files that are no answers to this test, or every participant is excluded.
     """
     request = plan.request
     with reporter.stage("Analysing", 1) as advance:

@@ -1,4 +1,4 @@
-"""All numbers of a listening test: from answers to means, differences, agreement, and which metrics follow the listeners."""
+"""Statistics of a listening test."""
 
 from __future__ import annotations
 
@@ -29,21 +29,13 @@ N_DRAWS = 2_000
 
 @dataclass(frozen=True)
 class ListeningAnalysis:
-    """What the answers say. Undefined numbers are NaN with a ``reason`` beside.
-
-    Frames (columns in ``COLUMNS``):
-        means: by question, stratum ("all" too) and system: the mean rating, or with pairs the share of comparisons won ("no
-            difference" is half a win).
-        paired: difference a - b of ratings; with pairs the share that prefers a less the share that prefers b, where both are
-            compared. p_holm over all pairs and strata of a question.
-        strength: Bradley-Terry scores; empty for ratings.
-        agreement: of listeners, by question.
-        metrics: level "clip" or "system" (statistic "spearman", "kendall"), or "choice" ("accuracy").
-        clips: question, prompt, system, value, n_answers: the mean rating of each clip.
-        participants: see ``screening.Screened``.
+    """All numbers of a listening test; undefined numbers are NaN, with a ``reason``.
 
     Attributes:
         key: of the test.
+        means, paired, strength, agreement, metrics: DataFrames, columns as in ``frames.listening.LISTENING_FRAMES``. ``p_holm`` is
+            corrected over all pairs and strata of a question; ``strength`` is empty for ratings.
+        clips, participants: ``frames.listening.CLIP_MEANS`` and ``PARTICIPANTS``.
         notes: what was left out, and what limits the result.
         keep_all, max_failed, seed: as given.
     """
@@ -63,7 +55,7 @@ class ListeningAnalysis:
 
     @property
     def n_kept(self) -> int:
-        """Participants whose answers count."""
+        """Participants who are not excluded."""
         return int((self.participants["excluded"] == "").sum())
 
 
@@ -75,12 +67,12 @@ def analyse_answers(
     Args:
         key: of the test.
         paths: participants' CSV files, or folders of them.
-        keep_all: exclude nobody.
+        keep_all: exclude no participant.
         max_failed: attention checks a participant may fail.
         seed: of the bootstrap.
 
     Raises:
-        ReaudioError: see :func:`reaudio_eval.evaluations.listening.answers.read_answers`; or nobody's answers are left.
+        ReaudioError: see :func:`reaudio_eval.evaluations.listening.answers.read_answers`; or every participant is excluded.
     """
     answers = read_answers(key, paths)
     screened = screen(key, answers.rows, keep_all=keep_all, max_failed=max_failed)
@@ -88,20 +80,9 @@ def analyse_answers(
         raise ReaudioError(
             "No participant is left after the exclusions: use --max-failed to allow failed checks, or --keep-all."
         )
-    draws = Draws(seed, N_DRAWS)
-    ratings = by_system(screened.ratings)
-    frames = {
-        "means": _means(key, ratings, draws),
-        "paired": _paired(key, screened.ratings, draws),
-        "strength": _strength(key, screened.ratings, draws),
-        "agreement": _agreement(screened, ratings, draws),
-        "metrics": _metrics(key, ratings, draws),
-    }
-    clips = ratings.groupby(["question", "prompt", "system"], as_index=False)["value"].agg(["mean", "size"])
     return ListeningAnalysis(
         key=key,
-        **{name: LISTENING_FRAMES[name].frame(rows) for name, rows in frames.items()},
-        clips=CLIP_MEANS.check(clips.rename(columns={"mean": "value", "size": "n_answers"})),
+        **_frames(key, screened, Draws(seed, N_DRAWS)),
         participants=screened.participants,
         notes=(*key.notes, *answers.notes, *_notes(screened, keep_all)),
         keep_all=keep_all,
@@ -110,8 +91,22 @@ def analyse_answers(
     )
 
 
+def _frames(key: Key, screened: Screened, draws: Draws) -> dict[str, pd.DataFrame]:
+    ratings = by_system(screened.ratings)
+    rows = {
+        "means": _means(key, ratings, draws),
+        "paired": _paired(key, screened.ratings, draws),
+        "strength": _strength(key, screened.ratings, draws),
+        "agreement": _agreement(screened, ratings, draws),
+        "metrics": _metrics(key, ratings, draws),
+    }
+    clips = ratings.groupby(["question", "prompt", "system"], as_index=False)["value"].agg(["mean", "size"])
+    clips = CLIP_MEANS.check(clips.rename(columns={"mean": "value", "size": "n_answers"}))
+    return {name: LISTENING_FRAMES[name].frame(content) for name, content in rows.items()} | {"clips": clips}
+
+
 def by_system(ratings: pd.DataFrame) -> pd.DataFrame:
-    """A row a system and answer: a comparison becomes one row for each side, 1 for the preferred one."""
+    """One row for each system of an answer; in a comparison 1 for the preferred system, 0 for the other."""
     first = ratings.rename(columns={"system_a": "system"}).drop(columns="system_b")
     compared = ratings[ratings["system_b"].notna()]
     second = compared.rename(columns={"system_b": "system"}).drop(columns="system_a").assign(value=1 - compared["value"])
@@ -129,7 +124,7 @@ def _subsets(key: Key, ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.Dat
 
 
 def _sizes(found: Crossed, low: float, high: float) -> dict[str, Any]:
-    """Columns of an estimate whose values cannot leave [low, high], so that its interval need not either."""
+    """Columns of an estimate; its interval is clipped to the possible values [low, high]."""
     interval = found.estimate.interval
     return {
         "ci_low": float(np.maximum(low, interval.low)),
@@ -147,8 +142,8 @@ def _means(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]
     for question, stratum, own in _subsets(key, ratings):
         for system in key.systems:
             found = crossed_mean(own.assign(group=own["system"]), {system.name: 1.0}, draws)
-            who = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
-            rows.append(who | {"ci_method": found.estimate.interval.method} | _sizes(found, *limits))
+            keys = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
+            rows.append(keys | {"ci_method": found.estimate.interval.method} | _sizes(found, *limits))
     return rows
 
 
@@ -160,9 +155,9 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
         for a, b in combinations([s.name for s in key.systems], 2):
             each = _difference(key, own, a, b, draws)
             interval = each.estimate.interval
-            who = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
+            keys = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
             detectable = detectable_difference(interval.se, interval.df)
-            rows.append(who | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each, -reach, reach))
+            rows.append(keys | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each, -reach, reach))
             found.append(each)
     for row, p in zip(rows, crossed_p(found, draws), strict=True):
         row["p_value"] = float(p)
@@ -170,7 +165,7 @@ def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any
         own_rows = [row for row in rows if row["question"] == question]
         for row in own_rows:
             if row["n_prompts"] < prompts_needed(len(own_rows)):
-                row["detectable"] = np.nan  # so few prompts separate nothing, however large the difference
+                row["detectable"] = np.nan  # with so few prompts no difference is significant
         for row, p in zip(own_rows, holm([row["p_value"] for row in own_rows]), strict=True):
             row["p_holm"] = float(p)
     return rows
@@ -243,12 +238,12 @@ def _metrics(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, An
         clips = own[own["prompt"].notna()][["prompt", "system", "score"]]
         whole = dict(zip(*own.loc[own["prompt"].isna(), ["system", "score"]].T.to_numpy(), strict=True))
         for question in QUESTIONS:
-            heard = ratings[(ratings["question"] == question) & ratings["system"].isin(generated)]
-            if heard.empty:
+            answered = ratings[(ratings["question"] == question) & ratings["system"].isin(generated)]
+            if answered.empty:
                 continue
             rows += [
                 {"metric": metric.name, "question": question} | row
-                for row in metric_rows(metric, clips, whole, heard, draws)
+                for row in metric_rows(metric, clips, whole, answered, draws)
             ]
     return rows
 
@@ -258,11 +253,11 @@ def _notes(screened: Screened, keep_all: bool) -> list[str]:
     out = people[people["excluded"] != ""]
     notes = []
     if len(out):
-        who = "; ".join(f"{p} {why}" for p, why in zip(out["participant"], out["excluded"], strict=True))
-        notes.append(f"{count(len(out), 'participant')} of {len(people)} excluded: {who}.")
+        reasons = "; ".join(f"{p} {why}" for p, why in zip(out["participant"], out["excluded"], strict=True))
+        notes.append(f"{count(len(out), 'participant')} of {len(people)} excluded: {reasons}.")
     elif keep_all:
-        notes.append("Nobody is excluded, whatever the attention checks say (--keep-all).")
+        notes.append("No participant is excluded, whatever the result of the attention checks (--keep-all).")
     part = int(((people["answered"] < 1) & (people["excluded"] == "")).sum())
     if part:
-        notes.append(f"{count(part, 'participant')} did not finish; what they answered counts.")
+        notes.append(f"{count(part, 'participant')} did not finish; their answers are included.")
     return notes

@@ -1,4 +1,4 @@
-"""Participants' files: read, checked against the key, joined; nothing is guessed."""
+"""Answer files of participants, read and checked against the key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, QUESTIONS, SECOND, Item, Key
+from reaudio_eval.frames.listening import ANSWERS
 from reaudio_eval.reports.text import count
 from reaudio_model.common.errors import ReaudioError
 
 ANSWER_SCHEMA = 1
 COLUMNS = ("schema", "test_id", "form", "participant", "item", "question", "answer", "played", "seconds", "order")
 MAX_NAME = 80
-# participant, form, item, question str | answer str, "" for none | played float, times heard to the end | seconds float
-ANSWER_COLUMNS = ("participant", "form", "item", "question", "answer", "played", "seconds")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Answers:
     """Answers to one test.
 
     Attributes:
-        rows: columns ``ANSWER_COLUMNS``, one row a participant, item and question, sorted; unanswered rows are left out.
+        rows: ``frames.listening.ANSWERS``, one row for each participant, item and question, sorted; unanswered rows are left out.
         notes: what was left out.
     """
 
@@ -55,46 +54,49 @@ def answer_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_answers(key: Key, paths: Sequence[Path]) -> Answers:
-    """Read and check participants' files.
+    """Read and check the files of participants.
 
-    A row that two files repeat word for word counts once. A spreadsheet's semicolons and byte-order mark are understood.
+    A row that two files repeat unchanged is used once. Semicolons and a byte-order mark, as spreadsheets write them, are accepted.
 
     Raises:
         ReaudioError: not an answer file of this test, an answer out of range, two different answers of one participant to one
             item, or no answer at all; the file and line are named.
     """
-    items = {f.form: {i.item: i for i in f.items} for f in key.forms}
-    seen: dict[tuple[str, str, str], tuple[tuple[str, ...], str]] = {}
+    given, repeated = _unique_rows(key, paths)
     rows: list[tuple[str, str, str, str, str, float, float]] = []
-    repeated = unplayed = 0
-    for path in answer_files(paths):
-        for where, row in _rows(path):
-            _check_row(key, items, where, row)
-            place = (row["participant"], row["item"], row["question"])
-            content = tuple(row[c] for c in COLUMNS)
-            if place in seen:
-                if seen[place][0] != content:
-                    raise ReaudioError(
-                        f"{where} and {seen[place][1]} are different answers of {place[0]!r} to one question: keep one of the files, "
-                        "or rename one participant if they are two people."
-                    )
-                repeated += 1
-                continue
-            seen[place] = (content, where)
-            played, seconds = _number(row, "played", where), _number(row, "seconds", where)
-            if row["answer"] and played < 1:
-                unplayed += 1
-            elif row["answer"]:
-                rows.append((*(row[c] for c in ANSWER_COLUMNS[:5]), played, seconds))  # type: ignore[arg-type]
+    unplayed = 0
+    for where, row in given:
+        played, seconds = _number(row, "played", where), _number(row, "seconds", where)
+        if row["answer"] and played < 1:
+            unplayed += 1
+        elif row["answer"]:
+            rows.append((row["participant"], row["form"], row["item"], row["question"], row["answer"], played, seconds))
     if not rows:
-        raise ReaudioError("These files hold no answer: nobody has answered a question yet.")
-    frame = pd.DataFrame(sorted(rows), columns=list(ANSWER_COLUMNS))
+        raise ReaudioError("These files contain no answer.")
     notes = []
     if repeated:
-        notes.append(f"{count(repeated, 'answer')} came twice, word for word, and count once.")
+        notes.append(f"Repeated unchanged, and used once: {count(repeated, 'answer')}.")
     if unplayed:
-        notes.append(f"{count(unplayed, 'answer')} to clips that were not heard to the end are left out.")
-    return Answers(frame, tuple(notes))
+        notes.append(f"Left out, since the clips were not played to the end: {count(unplayed, 'answer')}.")
+    return Answers(ANSWERS.check(pd.DataFrame(sorted(rows), columns=ANSWERS.names)), tuple(notes))
+
+
+def _unique_rows(key: Key, paths: Sequence[Path]) -> tuple[list[tuple[str, dict[str, str]]], int]:
+    """(file and line, row) of every answer once, checked, and how many were repeated unchanged."""
+    items = {f.form: {i.item: i for i in f.items} for f in key.forms}
+    known: dict[tuple[str, str, str], tuple[str, dict[str, str]]] = {}
+    repeated = 0
+    for where, row in (found for path in answer_files(paths) for found in _rows(path)):
+        _check_row(key, items, where, row)
+        question = (row["participant"], row["item"], row["question"])
+        earlier, same = known.setdefault(question, (where, row))
+        if same != row:
+            raise ReaudioError(
+                f"{where} and {earlier} are different answers of {question[0]!r} to one question: keep one of the files, "
+                "or rename one participant if they are two people."
+            )
+        repeated += same is not row
+    return list(known.values()), repeated
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:

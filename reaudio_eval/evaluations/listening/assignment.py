@@ -1,5 +1,6 @@
-"""Who hears what, and in which order: balanced over forms, random within a form, with repeats and attention checks.
+"""Assignment of clips to forms: balanced designs, repeats, attention checks.
 
+Designs are balanced over forms and random within a form.
 A prompt's *units* are its clips (design "mos") or its pairs of clips (design "pairs"). A form takes ``per_prompt`` consecutive
 units of every prompt from a circle that turns by ``per_prompt`` from form to form and by one from prompt to prompt, as in a
 Latin square. So two clips are rated by numbers of forms that differ by at most one, and by equal numbers where forms x
@@ -22,7 +23,7 @@ from reaudio_eval.evaluations.listening.records import REAL, Clip, Form, Item, T
 from reaudio_eval.evaluations.listening.request import Design
 
 ORDERS_TRIED = 50  # random orders; the first with the fewest neighbours of one prompt is taken
-# Captions under which noise may be a fair answer are no place for a noise check.
+# Captions that noise may match: unsuitable for a noise check.
 NOISE_LIKE = re.compile(
     r"nois|static|hiss|rain|wind|water|wave|sea|ocean|river|stream|fall|applau|steam|fire|fry|sizzl|spray|surf|storm|breez|rustl"
     r"|vacuum|blow|whoosh|air|hair|crowd|shower|engine|fan\b",
@@ -32,7 +33,7 @@ NOISE_LIKE = re.compile(
 
 @dataclass(frozen=True)
 class Layout:
-    """What the forms are made of.
+    """Parameters of the forms.
 
     Attributes:
         design: "mos" or "pairs".
@@ -91,7 +92,7 @@ class _Maker:
         return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
     def _token(self, rng: np.random.Generator) -> str:
-        """An id that says nothing."""
+        """A random id, unique in the test."""
         while (token := rng.bytes(5).hex()) in self.used:
             continue
         self.used.add(token)
@@ -113,9 +114,9 @@ class _Maker:
         places = self._places()
         found: dict[tuple[int, str, tuple[str, ...]], bool] = {}
         for unit in self.layout.units:
-            own = [p for p in places if p[2] == unit]
-            swapped = self._rng("sides", *unit).permutation(np.arange(len(own)) % 2)
-            found |= dict(zip(own, (bool(s) for s in swapped), strict=True))
+            appearances = [p for p in places if p[2] == unit]
+            swapped = self._rng("sides", *unit).permutation(np.arange(len(appearances)) % 2)
+            found |= dict(zip(appearances, (bool(s) for s in swapped), strict=True))
         return found
 
     def form(self, number: int) -> Form:
@@ -130,7 +131,7 @@ class _Maker:
         rated = _spread(sorted(rated, key=lambda i: (i.prompt, str(i.clips))), rng)
         order = self._with_repeats(rated, rng)
         for check in self._checks(rng):
-            # Not among the first two: a participant finds his feet there.
+            # Not among the first two, which serve as practice.
             order.insert(int(rng.integers(min(2, len(order)), len(order) + 1)), check)
         return Form(str(number), tuple(order))
 
@@ -146,7 +147,7 @@ class _Maker:
         return order
 
     def _checks(self, rng: np.random.Generator) -> list[Item]:
-        """Noise and mismatches in turn, noise first; kinds that the material does not allow are replaced by the other."""
+        """Noise and mismatches in turn, noise first; a kind that is not possible is replaced by the other."""
         prompts = [p for p in self.layout.prompts if not NOISE_LIKE.search(p.caption)]
         good = REAL if REAL in self.layout.systems else self.layout.systems[0]
         checks: list[Item] = []
@@ -167,16 +168,18 @@ class _Maker:
             return None
         good = REAL if REAL in layout.systems else layout.systems[0]
         shown = layout.prompts[int(rng.integers(len(layout.prompts)))]
-        own, words = layout.labels.get(shown.clip_id, frozenset()), _words(shown.caption)
+        labels, words = layout.labels.get(shown.clip_id, frozenset()), _words(shown.caption)
         others = [
-            p for p in layout.prompts if p.clip_id != shown.clip_id and not own & layout.labels.get(p.clip_id, frozenset())
+            p
+            for p in layout.prompts
+            if p.clip_id != shown.clip_id and not labels & layout.labels.get(p.clip_id, frozenset())
         ]
         if not others:
             return None
         fewest = min(len(words & _words(p.caption)) for p in others)
-        apart = [p for p in others if len(words & _words(p.caption)) == fewest]
-        heard = apart[int(rng.integers(len(apart)))].clip_id
-        return self._check("mismatch", shown.clip_id, Clip(good, heard), Clip(good, shown.clip_id), rng)
+        different = [p for p in others if len(words & _words(p.caption)) == fewest]
+        presented = different[int(rng.integers(len(different)))].clip_id
+        return self._check("mismatch", shown.clip_id, Clip(good, presented), Clip(good, shown.clip_id), rng)
 
     def _check(self, kind: str, prompt: str, bad: Clip, good: Clip, rng: np.random.Generator) -> Item:
         token = self._token(rng)

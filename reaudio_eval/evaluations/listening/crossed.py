@@ -1,10 +1,11 @@
-"""Means over participants and prompts at once: both are samples, of listeners and of texts, and an interval must cover both.
+"""Means over participants and prompts, with two-way clustered intervals.
 
-A quantity is a mean over prompts of (differences of) clip means, so every prompt counts alike however many heard it. Its interval
-is that over prompts (``stats.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller 2011)
+Participants and prompts are both samples, and an interval must cover both.
+A quantity is a mean over prompts of (differences of) clip means, so every prompt has the same weight whatever its number of answers. Its
+interval is that over prompts (``intervals.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller 2011)
 over participants and prompts, with Satterthwaite's degrees of freedom from the variance components. Answers of one participant, and
 answers about one prompt, may depend on each other in any way. The p-value is the larger of two: sign flips of the prompts' values,
-which are honest about few prompts but take the participants as they are, and the t test by the two-way standard error.
+which are exact for few prompts but treat the participants as fixed, and the t test by the two-way standard error.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reaudio_eval.statistics.thresholds import ALPHA
 
 
 class Crossed(NamedTuple):
-    """An estimate, and what a sign-flip test of it against 0 needs.
+    """An estimate, with the terms of its sign-flip test against 0.
 
     Attributes:
         estimate: value and interval.
@@ -69,7 +70,7 @@ def crossed_mean(frame: pd.DataFrame, signs: Mapping[str, float], draws: Draws) 
     """
     answers = _answers(frame, signs)
     if not answers.prompts:
-        return Crossed(undefined("nobody rated a clip of it"), np.zeros(0), (), 0, 0)
+        return Crossed(undefined("no clip of it was rated"), np.zeros(0), (), 0, 0)
     means, _ = answers.clip_means()
     per_prompt: Floats = means @ answers.signs
     n_people = len(np.unique(answers.person))
@@ -99,7 +100,7 @@ def _interval(answers: _Answers, per_prompt: Floats, n_people: int, draws: Draws
     if n_people < 2:
         return no_interval(f"{n_people} participant: an interval needs at least 2")
     if n_prompts > 1 and np.ptp(per_prompt) == 0:
-        return no_interval(f"all {n_prompts} prompts have the same value: too few to tell how far others may lie")
+        return no_interval(f"all {n_prompts} prompts have the same value: too few to estimate the spread")
     interval = mean_interval(per_prompt, draws, answers.prompts, "prompts")
     if interval.reason is not None:
         return interval
@@ -120,9 +121,8 @@ def _two_way(answers: _Answers, n_people: int) -> tuple[float, float]:
     by_person, by_prompt = _clustered(share, answers.person), _clustered(share, answers.prompt)
     rest = _clustered(share, answers.person * n_prompts + answers.prompt)
     people, prompts = max(by_person - rest, 0.0), max(by_prompt - rest, 0.0)
-    # What either clustering finds beyond the residual is that factor's own; the sum is at least the larger of the two. Half the
-    # residual goes to either factor's degrees of freedom: what simulated intervals then cover is
-    # printed by benchmarks/listening_coverage.py.
+    # The excess of either clustering over the residual is the variance of that factor; the sum is at least the larger of the two. Half the
+    # residual goes to the degrees of freedom of either factor: benchmarks/listening_coverage.py prints the simulated coverage.
     variance = people + prompts + rest
     parts = (people + rest / 2) ** 2 / (n_people - 1) + (prompts + rest / 2) ** 2 / (n_prompts - 1)
     return variance, float(variance**2 / parts) if parts > 0 else float(min(n_people, n_prompts) - 1)
@@ -136,8 +136,8 @@ def _clustered(share: Floats, cluster: IntArray) -> float:
 
 
 def prompts_needed(n_tests: int) -> int:
-    """The fewest prompts on which sign flips can separate anything at ``ALPHA`` after Holm's correction over ``n_tests``: all of P prompts
-    agreeing gives p = 2**(1 - P)."""
+    """The fewest prompts with which a sign-flip test can be significant at ``ALPHA`` after Holm's correction over ``n_tests``: P prompts
+    that all agree give p = 2**(1 - P)."""
     return 1 + math.ceil(math.log2(n_tests / ALPHA))
 
 

@@ -96,34 +96,33 @@ def plan(request: ListeningRequest, reporter: Reporter) -> ListeningPlan:
         raise ReaudioError(
             "A test of pairs needs two systems; these runs have one: add a run, keep --real, or use --design mos."
         )
-    forms = make_forms(layout)
     clips = {(s.name, p.clip_id): material.clips[s.name, p.clip_id] for s in material.systems for p in prompts}
-    notes = [*material.notes, *_notes(request, layout, forms, material, prompts)]
-    return ListeningPlan(
-        request,
-        Key(
-            _test_id(request, prompts, clips),
-            request.design,
-            request.scale,
-            request.seed,
-            request.audio,
-            request.normalise,
-            material.dataset,
-            material.systems,
-            prompts,
-            tuple(s for s in material.strata if any(p.stratum == s for p in prompts)),
-            forms,
-            material.metrics,
-            tuple(s for s in material.scores if s.clip_id is None or any(s.clip_id == p.clip_id for p in prompts)),
-            tuple(notes),
-        ),
-        clips,
-        max(form_minutes(len(f.items), _seconds(f, clips)) for f in forms),
+    key = _key(request, material, layout, _test_id(request, prompts, clips))
+    return ListeningPlan(request, key, clips, max(form_minutes(len(f.items), _seconds(f, clips)) for f in key.forms))
+
+
+def _key(request: ListeningRequest, material: Material, layout: Layout, test_id: str) -> Key:
+    forms, prompts = make_forms(layout), layout.prompts
+    return Key(
+        test_id,
+        request.design,
+        request.scale,
+        request.seed,
+        request.audio,
+        request.normalise,
+        material.dataset,
+        material.systems,
+        prompts,
+        tuple(s for s in material.strata if any(p.stratum == s for p in prompts)),
+        forms,
+        material.metrics,
+        tuple(s for s in material.scores if s.clip_id is None or any(s.clip_id == p.clip_id for p in prompts)),
+        (*material.notes, *_notes(request, layout, forms, material, prompts)),
     )
 
 
 def run(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
-    """Write ``forms/listener-N.html`` for participants and ``key.json``, which stays with the experimenter.
+    """Write ``forms/listener-N.html`` for participants and ``key.json`` for the experimenter.
 
     The same request and clips give the same bytes.
 
@@ -181,20 +180,20 @@ def _notes(
     needed = prompts_needed(n_pairs * (1 if n_strata < 2 else 1 + n_strata)) if n_pairs else 2
     if len(prompts) < needed:
         notes.append(
-            f"With {count(len(prompts), 'prompt')} the paired tests can separate no two systems, however different they are: choose "
+            f"With {count(len(prompts), 'prompt')} no paired test can be significant, however different the systems are: choose "
             f"{needed} or more."
         )
     made = sum(i.kind in ("noise", "mismatch") for i in forms[0].items)
     if made < request.checks:
         notes.append(
-            f"{made} of {request.checks} attention checks could be made: no caption is one under which noise is certainly "
-            "wrong, and no two prompts are certainly different."
+            f"{made} of {request.checks} attention checks could be made: every caption may match noise, "
+            "and no two prompts are certainly different."
         )
     return notes
 
 
 def _seconds(form: Form, clips: Mapping[tuple[str, str], Path]) -> float:
-    """Seconds of audio in a form; a file that cannot be opened counts as an ordinary clip (decoding will name it)."""
+    """Seconds of audio in a form; a file that cannot be opened is taken as five seconds (decoding names it)."""
     total = 0.0
     for clip in (c for item in form.items for c in item.clips):
         try:
@@ -237,9 +236,9 @@ def _page(plan: ListeningPlan, form: Form, sounds: Mapping[Path, Stimulus], nois
 
     items, seconds = [], 0.0
     for item in form.items:
-        heard = [sound(clip) for clip in item.clips]
-        seconds += sum(s.seconds for s in heard)
-        numbers = tuple(places.setdefault(s.uri, len(places)) for s in heard)
+        stimuli_of_item = [sound(clip) for clip in item.clips]
+        seconds += sum(s.seconds for s in stimuli_of_item)
+        numbers = tuple(places.setdefault(s.uri, len(places)) for s in stimuli_of_item)
         items.append(PageItem(item.item, captions[item.prompt], numbers))
     return render_form(
         test_id=plan.key.test_id,

@@ -1,4 +1,4 @@
-"""What run directories give a listening test: systems, the prompts they share, clips that can be decoded, and scores."""
+"""Material of a listening test: systems, shared prompts, clips, scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reaudio_model.common.errors import ReaudioError
 
 @dataclass(frozen=True)
 class Material:
-    """What can be put into a test.
+    """Systems and prompts that a test can use.
 
     Attributes:
         systems: generated systems by name, then the real audio.
@@ -46,11 +46,11 @@ class Material:
 
 
 def gather(paths: Sequence[Path], *, real: bool) -> Material:
-    """Read runs and find what their systems share.
+    """Read runs and find the prompts that their systems share.
 
     Args:
         paths: run directories, or folders that contain them; noise runs are left out.
-        real: with the real audio as hidden anchor.
+        real: include the real audio as hidden anchor.
 
     Raises:
         ReaudioError: no run, no generated system with clips, or no prompt that all systems share.
@@ -123,10 +123,8 @@ def _shared(runs: Sequence[Run], sources: Mapping[str, Mapping[str, Path]]) -> t
     usable = everywhere - missing
     if not usable:
         lacking = sorted(n for n, files in sources.items() if not any(c in files and files[c].is_file() for c in everywhere))
-        who = listing(lacking) if lacking else "at least one system"
-        raise ReaudioError(
-            f"No prompt has a clip of every system; files of {who} are missing: put them back where the run found them."
-        )
+        systems = listing(lacking) if lacking else "at least one system"
+        raise ReaudioError(f"No prompt has a clip of every system; files of {systems} are missing: restore them.")
     if missing:
         notes.append(
             f"The file of at least one system is missing for {count(len(missing), 'prompt')}, which cannot be chosen."

@@ -1,8 +1,8 @@
-"""Do the metrics follow the listeners? Rank correlations per clip and per system, and the choice between two clips of a prompt.
+"""Agreement of metrics with participants: rank correlations and choices.
 
-Over generated systems only: real audio stands so far above them that any metric would look good. Metrics whose lower values are
-better are turned round, so that 1 always means that the metric follows. Clips: prompts are resampled, participants taken as they
-are (their disagreement already lowers the correlation; ``split_half`` says by how much). Systems: participants and prompts are resampled.
+Over generated systems only: real audio is rated so much higher that every metric would agree. The sign of metrics whose lower values are
+better is changed, so that 1 is always perfect agreement. Clips: prompts are resampled, participants are fixed (their disagreement already
+lowers the correlation; see ``split_half``). Systems: participants and prompts are resampled.
 """
 
 from __future__ import annotations
@@ -80,20 +80,20 @@ def _over_prompts(value: float, clips: pd.DataFrame, statistic: Callable[[Floats
 
 
 def _percentile(value: float, drawn: Floats, n: int, unit: str) -> Estimate:
-    """The estimate with its interval, unless (nearly) all samples agree: an interval of no width would claim certainty."""
+    """The estimate with its interval, unless (nearly) all samples agree: an interval of no width would be misleading."""
     interval = percentile_interval(drawn, n - 1, unit) if np.isfinite(drawn).any() else no_interval("")
     if not interval.low < interval.high:
-        return Estimate(value, no_interval(f"samples of {unit} give the same value: too few to tell how far others may lie"))
+        return Estimate(value, no_interval(f"samples of {unit} give the same value: too few to estimate the spread"))
     return Estimate(value, interval)
 
 
 def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:
-    """How often the metric prefers the clip of a prompt that listeners prefer; a tie of the metric is half right, prompts on which
-    listeners tie do not count."""
+    """Proportion of pairs of clips of a prompt in which the metric and the participants prefer the same one; a tie of the metric is half
+    right, pairs on which the participants tie are left out."""
     pairs = clips.merge(clips, on="prompt", suffixes=("", "_b"))
     pairs = pairs[(pairs["system"] < pairs["system_b"]) & (pairs["value"] != pairs["value_b"])]
     if pairs.empty:
-        return _row("choice", "accuracy", undefined("no prompt has two clips that listeners tell apart"), 0)
+        return _row("choice", "accuracy", undefined("no prompt has two clips with different ratings"), 0)
     x, y = ((pairs[c] - pairs[f"{c}_b"]).to_numpy(dtype=np.float64) for c in ("score", "value"))
     right = (np.sign(x) * np.sign(y) + 1) / 2
 

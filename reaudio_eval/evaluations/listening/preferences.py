@@ -1,4 +1,4 @@
-"""Bradley-Terry scores of pairs: one number a system, so that the chance of being preferred follows from the difference of two.
+"""Bradley-Terry scores of paired comparisons.
 
 P(a preferred to b) = 1 / (1 + exp(score_b - score_a)) (Bradley and Terry 1952); "no difference" counts half for either. Scores sum to
 zero. A Gaussian prior of standard deviation ``PRIOR_SD`` keeps them finite when a system wins every comparison; it shifts others

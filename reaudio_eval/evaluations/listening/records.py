@@ -1,4 +1,4 @@
-"""The nouns of a listening test: clips, items, forms, and the key that says which system made which clip."""
+"""Core data types of a listening test."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a participant answers at once.
+    """One question page of a form.
 
     Attributes:
-        item: opaque id, unique in the test; all that a form says of it.
+        item: random id, unique in the test; the form shows nothing else.
         kind: "rating", "repeat" (of the item ``repeats``), or an attention check: "noise", "mismatch" (a clip of another prompt).
         prompt: clip id of the prompt whose caption is shown.
         clips: one clip, or the clips A and B of a pair.
@@ -57,7 +57,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One participant page: its items in the order they are heard."""
+    """One participant page, with its items in order."""
 
     form: str
     items: tuple[Item, ...]
@@ -97,10 +97,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Key:
-    """Everything about a test, and what no participant may see.
+    """Everything about a test; hidden from participants.
 
     Attributes:
-        test_id: hash of all that the test consists of; every form and every answer carries it.
+        test_id: hash of the contents of the test; in every form and every answer.
         design: "mos" (absolute ratings) or "pairs" (preferences).
         scale: 5 or 100, the highest rating; ratings start at 1.
         seed: of the choice of prompts, the assignment and the orders.
@@ -110,7 +110,7 @@ class Key:
         systems, prompts: rated; every system has a clip of every prompt.
         strata: names from frequent to rare, those with prompts only.
         forms: participant pages.
-        metrics, scores: what the runs' metrics say of these clips.
+        metrics, scores: of these clips, from the runs.
         notes: sentences about what was left out or limits the test.
     """
 

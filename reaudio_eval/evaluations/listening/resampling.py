@@ -1,7 +1,7 @@
-"""The pigeonhole bootstrap (Owen 2007): participants and prompts drawn independently, an answer weighs the product of its two counts.
+"""Pigeonhole bootstrap over participants and prompts (Owen 2007).
 
-For quantities that are no means: Bradley-Terry scores, rank correlations over systems. It is conservative: it counts the part of the
-variance that belongs to single answers up to three times.
+Both are drawn independently; the weight of an answer is the product of its two counts. For quantities that are no means: Bradley-Terry
+scores, rank correlations over systems. It is conservative: the variance of single answers enters up to three times.
 """
 
 from __future__ import annotations

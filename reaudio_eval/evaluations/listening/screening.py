@@ -1,6 +1,7 @@
-"""Whose answers count: attention checks, unfinished forms, one answer to everything; and the answers as numbers.
+"""Exclusion of participants, and answers as numbers.
 
-A check is passed when the answer is the obvious one. Ratings: noise, and a clip of another prompt, are rated no higher than the
+Participants are excluded for failed attention checks, unfinished forms and constant answers. A check is passed when the answer is the
+obvious one. Ratings: noise, and a clip of another prompt, are rated no higher than the
 middle of the scale (noise on both questions, the other on relevance). Pairs: the real clip is preferred to noise on both questions, and
 to the clip of another prompt on relevance.
 """
@@ -12,23 +13,19 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reaudio_eval.evaluations.listening.records import FIRST, OVL, QUESTIONS, REL, SECOND, Clip, Item, Key
+from reaudio_eval.frames.listening import PARTICIPANTS, RATINGS, REPEATS
 
 MIN_ANSWERED = 0.5  # of a form's questions; a participant with fewer is left out
-MIN_UNIFORM = 6  # answers of one question, all equal, that show that nobody listened
-
-# participant, form str | item, kind str | prompt, stratum str | question str
-# system_a str; system_b str or None ("mos") | value float: the rating, or 1 (a preferred), 0.5 (no difference), 0 (b preferred)
-RATING_COLUMNS = ("participant", "form", "item", "kind", "prompt", "stratum", "question", "system_a", "system_b", "value")
+MIN_UNIFORM = 6  # equal answers to a question that are taken as constant
 
 
 @dataclass(frozen=True)
 class Screened:
-    """Answers that count.
+    """Answers of the participants who are not excluded.
 
     Attributes:
-        ratings: items to rate, columns ``RATING_COLUMNS``; pairs with the systems in the order of the key.
-        repeats: second answers with the first beside them: participant, item, question, first, second (same coding as value).
-        participants: one row each: participant, forms, n_answers, answered (share), checks, failed, minutes, excluded (reason or "").
+        ratings, repeats, participants: DataFrames, columns as in ``frames.listening``; systems of pairs in the order of the key,
+            excluded participants in the last one only.
     """
 
     ratings: pd.DataFrame
@@ -42,45 +39,49 @@ def screen(key: Key, answers: pd.DataFrame, *, keep_all: bool = False, max_faile
     Args:
         key: of the test.
         answers: ``Answers.rows``.
-        keep_all: exclude nobody; the table still says who failed what.
+        keep_all: exclude no participant; failed checks are counted all the same.
         max_failed: checks that may fail.
     """
     items = {i.item: i for f in key.forms for i in f.items}
-    sizes = {f.form: len(f.items) * len(QUESTIONS) for f in key.forms}
-    rows = []
-    for name, own in answers.groupby("participant", sort=True):
-        failed, checks = _failed_checks(key, items, own)
-        forms = sorted(set(own["form"]))
-        answered = len(own) / sum(sizes[f] for f in forms)
-        reasons = []
-        if answered < MIN_ANSWERED:
-            reasons.append(f"answered {answered:.0%} of the form")
-        if failed > max_failed:
-            reasons.append(f"failed {failed} of {checks} attention checks")
-        if _uniform(key, items, own):
-            reasons.append("gave one answer to everything")
-        rows.append(
-            {
-                "participant": str(name),
-                "forms": " ".join(forms),
-                "n_answers": len(own),
-                "answered": answered,
-                "checks": checks,
-                "failed": failed,
-                "minutes": float(own.drop_duplicates("item")["seconds"].sum()) / 60,
-                "excluded": "" if keep_all else "; ".join(reasons),
-            }
-        )
-    people = pd.DataFrame(rows)
+    people = PARTICIPANTS.frame(
+        _participant_row(key, items, str(name), own, keep_all, max_failed)
+        for name, own in answers.groupby("participant", sort=True)
+    )
     kept = set(people.loc[people["excluded"] == "", "participant"])
     numbers = _numbers(key, items, answers[answers["participant"].isin(kept)])
     return Screened(numbers[numbers["kind"] == "rating"].reset_index(drop=True), _repeats(items, numbers), people)
 
 
-def _failed_checks(key: Key, items: dict[str, Item], own: pd.DataFrame) -> tuple[int, int]:
+def _participant_row(
+    key: Key, items: dict[str, Item], name: str, answers: pd.DataFrame, keep_all: bool, max_failed: int
+) -> dict[str, str | int | float]:
+    failed, checks = _failed_checks(key, items, answers)
+    forms = sorted(set(answers["form"]))
+    n_questions = sum(len(f.items) * len(QUESTIONS) for f in key.forms if f.form in forms)
+    answered = len(answers) / n_questions
+    reasons = []
+    if answered < MIN_ANSWERED:
+        reasons.append(f"answered {answered:.0%} of the form")
+    if failed > max_failed:
+        reasons.append(f"failed {failed} of {checks} attention checks")
+    if _uniform(key, items, answers):
+        reasons.append("gave one answer to everything")
+    return {
+        "participant": name,
+        "forms": " ".join(forms),
+        "n_answers": len(answers),
+        "answered": answered,
+        "checks": checks,
+        "failed": failed,
+        "minutes": float(answers.drop_duplicates("item")["seconds"].sum()) / 60,
+        "excluded": "" if keep_all else "; ".join(reasons),
+    }
+
+
+def _failed_checks(key: Key, items: dict[str, Item], answers: pd.DataFrame) -> tuple[int, int]:
     """Checks failed and checks answered; a check of two questions fails when one does."""
     outcome: dict[str, bool] = {}
-    for item_id, question, answer in zip(own["item"], own["question"], own["answer"], strict=True):
+    for item_id, question, answer in zip(answers["item"], answers["question"], answers["answer"], strict=True):
         item = items[item_id]
         asked = {"noise": (OVL, REL), "mismatch": (REL,)}.get(item.kind, ())
         if question in asked:
@@ -95,12 +96,12 @@ def _passed(key: Key, item: Item, answer: str) -> bool:
 
 
 def _is_bad(item: Item, clip: Clip) -> bool:
-    """Whether a clip of a check is the one that nobody should prefer."""
+    """Whether a clip of a check is noise or belongs to another prompt."""
     return clip.system is None or clip.clip_id != item.prompt
 
 
-def _uniform(key: Key, items: dict[str, Item], own: pd.DataFrame) -> bool:
-    rated = own[[items[i].kind in ("rating", "repeat") for i in own["item"]]]
+def _uniform(key: Key, items: dict[str, Item], answers: pd.DataFrame) -> bool:
+    rated = answers[[items[i].kind in ("rating", "repeat") for i in answers["item"]]]
     return key.design == "mos" and len(rated) >= MIN_UNIFORM * len(QUESTIONS) and rated["answer"].nunique() == 1
 
 
@@ -113,10 +114,10 @@ def _numbers(key: Key, items: dict[str, Item], answers: pd.DataFrame) -> pd.Data
         if item.kind not in ("rating", "repeat"):
             continue
         systems, value = _value(item, row["answer"], order)
-        rows.append(
-            (row["participant"], row["form"], item.item, item.kind, item.prompt, strata[item.prompt], row["question"], *systems, value)
-        )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(RATING_COLUMNS))
+        shared = {name: row[name] for name in ("participant", "form", "item", "question")}
+        about = {"kind": item.kind, "prompt": item.prompt, "stratum": strata[item.prompt]}
+        rows.append(shared | about | {"system_a": systems[0], "system_b": systems[1], "value": value})
+    return RATINGS.frame(rows)
 
 
 def _value(item: Item, answer: str, order: dict[str, int]) -> tuple[tuple[str, str | None], float]:
@@ -134,4 +135,4 @@ def _repeats(items: dict[str, Item], numbers: pd.DataFrame) -> pd.DataFrame:
     again = again.assign(first_item=pd.Series([items[i].repeats for i in again["item"]], again.index, dtype=object))
     first = numbers[["participant", "item", "question", "value"]].rename(columns={"item": "first_item", "value": "first"})
     joined = again.merge(first, on=["participant", "first_item", "question"]).rename(columns={"value": "second"})
-    return joined[["participant", "item", "question", "first", "second"]].reset_index(drop=True)
+    return REPEATS.select(joined).reset_index(drop=True)

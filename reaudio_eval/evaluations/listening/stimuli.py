@@ -1,8 +1,8 @@
-"""The sounds of a form as data URIs: each clip decoded once, levelled on request, encoded far better than a report's players.
+"""Clips of a form as data URIs, levelled and encoded.
 
-MP3 at about 100 kbit/s for one channel (four times that of a report) leaves no artefact that competes with those under test; FLAC
-is exact and three times as large. The encoder lowers every MP3 alike by 0.45 dB.
-Rates that MP3 has are kept, so that a system at 44.1 kHz is heard as it is.
+MP3 at about 100 kbit/s for one channel (four times that of a report) has no audible artefacts compared with those under test; FLAC
+is lossless and three times as large. The encoder lowers every MP3 alike by 0.45 dB.
+Sample rates that MP3 supports are kept.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Stimulus:
 
     Attributes:
         uri: data URI.
-        rms: of the samples as heard, full scale 1.
+        rms: of the samples as played, full scale 1.
         seconds: duration.
         sha256: of the source file's bytes.
         limited: the peak kept it below the wanted level.
@@ -66,7 +66,7 @@ def prepare(
         audio: "mp3" or "flac".
         normalise: bring every clip to ``LEVEL_DB`` RMS, or as near as its peak allows.
         jobs: threads.
-        progress: told the number of clips done.
+        progress: called with the number of clips done.
 
     Raises:
         AudioError: a file cannot be decoded.
@@ -110,7 +110,7 @@ def _uri(samples: Floats, rate: int, audio: AudioFormat) -> str:
 
 
 def noise(rms: float, audio: AudioFormat, seed: int) -> Stimulus:
-    """White noise at a level, ``NOISE_SECONDS`` long: nothing that anyone would rate well."""
+    """White noise at a level, ``NOISE_SECONDS`` long, for attention checks."""
     return encode(_noise(rms, seed, pink=False), NOISE_RATE, audio, normalise=False)
 
 

@@ -288,4 +288,4 @@ def test_only_the_class_bootstrap_covers_the_mean_of_such_classes(n_classes: int
 def test_a_few_equal_units_have_no_interval() -> None:
     interval = t_interval([1.0, 1.0])
     assert np.isnan(interval.low)
-    assert interval.reason == "all 2 classes have the same value: too few to tell how far others may lie"
+    assert interval.reason == "all 2 classes have the same value: too few to estimate the spread"

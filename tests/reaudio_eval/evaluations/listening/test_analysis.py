@@ -219,7 +219,7 @@ def test_differences_use_prompts_with_both_systems() -> None:
     # A system that nobody heard leaves no difference, instead of the other's mean.
     alone = crossed_mean(frame[frame["group"] == "x"], {"x": 1.0, "y": -1.0}, Draws(0, 100)).estimate
     assert np.isnan(alone.value)
-    assert alone.interval.reason == "nobody rated a clip of it"
+    assert alone.interval.reason == "no clip of it was rated"
 
 
 def test_equal_prompts_have_no_interval_and_nobody_has_no_value() -> None:

@@ -80,7 +80,7 @@ def edit(line: int, column: str, value: str) -> Callable[[str], str]:
         (edit(1, "seconds", "nan"), "has 'nan' for seconds"),
         (lambda text: text.replace("question", "frage", 1), "it has no column question"),
         (lambda text: "", "is not an answer file"),
-        (lambda text: text.splitlines()[0], "hold no answer"),
+        (lambda text: text.splitlines()[0], "contain no answer"),
     ],
 )
 def test_bad_files_are_named(mos: Key, tmp_path: Path, change: Callable[[str], str], words: str) -> None:
@@ -116,7 +116,7 @@ def test_the_same_file_twice_counts_once_and_another_person_of_that_name_is_refu
     copy.write_bytes(first.read_bytes())
     found = read_answers(mos, [first, copy])
     assert len(found.rows) == 2 * len(mos.forms[0].items)
-    assert "came twice, word for word" in found.notes[0]
+    assert "Repeated unchanged, and used once: " in found.notes[0]
     other = write_answers(tmp_path / "b", mos, mos.forms[0], rater(mos, seed=9))
     with pytest.raises(ReaudioError, match="different answers of 'anna' to one question"):
         read_answers(mos, [first, other])
@@ -127,7 +127,7 @@ def test_answers_without_listening_are_left_out(mos: Key, tmp_path: Path) -> Non
     path.write_text(edit(1, "played", "0")(path.read_text(encoding="utf-8")), encoding="utf-8")
     found = read_answers(mos, [path])
     assert len(found.rows) == 2 * len(mos.forms[0].items) - 1
-    assert "1 answer to clips that were not heard to the end" in found.notes[0]
+    assert "not played to the end: 1 answer." in found.notes[0]
 
 
 @pytest.mark.parametrize("which", ["mos", "pairs"])
