@@ -1,4 +1,4 @@
-"""Schemas of the scores of one system, and of its run directory."""
+"""Schemas of scores and of the run directory."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
     Raises:
         ReaudioError: no run at or below a path, or a damaged one.
     """
-    found: dict[Path, Run] = {}
+    runs: dict[Path, Run] = {}
     alerts: list[Alert] = []
     for path in paths:
         every = RunSet.read([path])
@@ -51,8 +51,8 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[Alert]]:
             if where
         ]
         for run in kept.runs:
-            found.setdefault(run.path.resolve(), run)
-    return list(found.values()), alerts
+            runs.setdefault(run.path.resolve(), run)
+    return list(runs.values()), alerts
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:

@@ -96,10 +96,10 @@ class RunSet:
 
 
 def _finished(path: Path) -> list[Path]:
-    found = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
-    if not found:
+    folders = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
+    if not folders:
         raise ReaudioError(f"There is no finished run in {path}: name a run directory, or the --output of an evaluation.")
-    return found
+    return folders
 
 
 def _newest(runs: Iterable[Run]) -> dict[str, Run]:

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, git state, hardware, and a hash of the code that computes it."""
+"""Provenance of a run: versions, git state, hardware, code hash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from reaudio_eval import __version__, plugins
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
-# Modules whose text decides a number; a change to one of them makes finished runs out of date.
+# Modules that a score depends on; a change to one of them makes finished runs out of date.
 SCORING_FILES = (
     "features/waveform.py", "features/extract.py", "features/protocols.py", "scores/score.py", "scores/evaluate.py", "scores/binding.py",
     "statistics/intervals.py", "prompts/strata.py", "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
@@ -23,14 +23,14 @@ SCORING_FILES = (
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed versions of the packages that touch a number (None: not installed)."""
-    found: dict[str, str | None] = {}
+    """Installed versions of the packages that a score depends on (None: not installed)."""
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def _git(*arguments: str) -> str | None:

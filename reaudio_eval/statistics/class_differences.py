@@ -1,4 +1,4 @@
-"""Differences of systems to a baseline, by class and by stratum."""
+"""Differences of systems to a baseline."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def class_table(dataset: Dataset, strata: Sequence[Stratum]) -> ClassTable:
     labels = tuple(sorted(set().union(*trusted)))
     column = {label: i for i, label in enumerate(labels)}
     member = np.zeros((len(prompts), len(labels)), dtype=bool)
-    for row, own in enumerate(trusted):
-        member[row, [column[label] for label in own]] = True
+    for row, labels_of_clip in enumerate(trusted):
+        member[row, [column[label] for label in labels_of_clip]] = True
     n_train = np.array([dataset.n_train(label) for label in labels], dtype=np.intp)
     position = {s: i for i, s in enumerate(strata)}
     stratum = np.array([position[stratum_of(int(n), strata)] for n in n_train], dtype=np.intp)
@@ -161,14 +161,14 @@ def score_arrays(scores: SystemScores, table: ClassTable) -> dict[str, Floats]:
 
 
 def _positions(values: pd.Series, known: tuple[str, ...], system: str, metric: str) -> IntArray:
-    found = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
-    if (found < 0).any():
-        unknown = values.iloc[int(np.argmax(found < 0))]
+    positions = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
+    if (positions < 0).any():
+        unknown = values.iloc[int(np.argmax(positions < 0))]
         raise ReaudioError(
             f"{metric} of {system!r} has a value for {unknown!r}, which the dataset does not list: "
             "score the system again with this dataset."
         )
-    return found
+    return positions
 
 
 def _refuse(rows: pd.DataFrame, bad: Bools, why: str, system: str, metric: str) -> None:

@@ -144,17 +144,17 @@ def _copies(systems: Sequence[SystemScores], table: ClassTable) -> pd.DataFrame:
 def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:
     rows: list[Row] = []
     place = {clip_id: i for i, clip_id in enumerate(context.table.clip_ids)}
-    for (system, embedder), own in copies.groupby(["system", "embedder"], sort=False):
+    for (system, embedder), rows_of in copies.groupby(["system", "embedder"], sort=False):
         keys: Row = {"system": system, "embedder": embedder}
-        where = own["clip_id"].map(place).to_numpy(dtype=np.intp)
+        where = rows_of["clip_id"].map(place).to_numpy(dtype=np.intp)
         for quantity in ("similarity", "real_similarity", "excess"):
             array = np.full(len(place), np.nan)
-            array[where] = own[quantity]
+            array[where] = rows_of[quantity]
             estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), context)
             rows.append(keys | {"quantity": quantity} | _estimate_row(estimate, n_clips))
-        share, limit = near_copies(own["similarity"].to_numpy(), own["real_similarity"].to_numpy())
-        for quantity, found in (("near_copies", share), ("limit", limit)):
-            rows.append(keys | {"quantity": quantity} | _estimate_row(found, len(own)))
+        share, limit = near_copies(rows_of["similarity"].to_numpy(), rows_of["real_similarity"].to_numpy())
+        for quantity, estimate_of in (("near_copies", share), ("limit", limit)):
+            rows.append(keys | {"quantity": quantity} | _estimate_row(estimate_of, len(rows_of)))
     return rows
 
 
@@ -176,7 +176,7 @@ def near_copies(similarity: Floats, real_similarity: Floats) -> tuple[Estimate, 
     if n < MIN_NEAR_COPY:
         return few, few
     limit = float(np.quantile(real_similarity, NEAR_COPY))
-    found = binomtest(int((similarity > limit).sum()), n)
-    ends = found.proportion_ci(LEVEL, "wilson")
+    test = binomtest(int((similarity > limit).sum()), n)
+    ends = test.proportion_ci(LEVEL, "wilson")
     interval = Interval(float(ends.low), float(ends.high), np.nan, np.nan, "Wilson over clips")
-    return Estimate(float(found.statistic), interval), Estimate(limit, no_interval("a limit, not an estimate"))
+    return Estimate(float(test.statistic), interval), Estimate(limit, no_interval("a limit, not an estimate"))

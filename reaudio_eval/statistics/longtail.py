@@ -186,9 +186,9 @@ def normalised(rows: pd.DataFrame, keys: list[str], overall: pd.DataFrame, syste
 
     def values_of(system: str, table: pd.DataFrame, by: list[str]) -> Floats:
         """The values of a system, one for each row of ``rows``."""
-        own = table[table["system"] == system].set_index(by)["value"]
+        values = table[table["system"] == system].set_index(by)["value"]
         place = pd.MultiIndex.from_frame(rows[by]) if len(by) > 1 else pd.Index(rows[by[0]])
-        return own.reindex(place).to_numpy(dtype=np.float64)
+        return values.reindex(place).to_numpy(dtype=np.float64)
 
     overall_span = values_of(real, overall, ["metric"]) - values_of(noise, overall, ["metric"])
     floor = values_of(noise, rows, keys)
@@ -218,14 +218,14 @@ def _strata_sizes(labels: pd.DataFrame, dataset: Dataset, table: ClassTable) -> 
     rarest = partition_by_rarest(dataset.prompts, dataset.n_train, table.strata)
     rows = []
     for i, stratum in enumerate(table.strata):
-        own = labels[labels["stratum"] == stratum.name]
+        classes = labels[labels["stratum"] == stratum.name]
         rows.append(
             {
                 "stratum": stratum.name,
                 "low": stratum.low,
                 "high": stratum.high,
-                "n_classes_train": int((own["n_train"] > 0).sum()),
-                "n_classes_test": int((own["n_test"] > 0).sum()),
+                "n_classes_train": int((classes["n_train"] > 0).sum()),
+                "n_classes_test": int((classes["n_test"] > 0).sum()),
                 "n_clips_any": int(table.member[:, table.stratum == i].any(axis=1).sum()),
                 "n_clips_rarest": len(rarest[stratum.name]),
             }
@@ -250,8 +250,8 @@ def _alerts(
     dataset: Dataset,
     table: ClassTable,
 ) -> list[Alert]:
-    found = [*caveats.small_strata(frames["strata_sizes"])] if table.labels else []
+    alerts = [*caveats.small_strata(frames["strata_sizes"])] if table.labels else []
     if primary is not None:
-        found += caveats.coarse_tail(frames["paired"], primary, systems, table)
-    found += caveats.ubiquitous_labels(table, dataset, frames["trend"], primary, systems)
-    return found
+        alerts += caveats.coarse_tail(frames["paired"], primary, systems, table)
+    alerts += caveats.ubiquitous_labels(table, dataset, frames["trend"], primary, systems)
+    return alerts

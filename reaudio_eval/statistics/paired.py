@@ -64,8 +64,8 @@ def paired_rows(
         rows = _value_rows([(a, b, arrays[a] - arrays[b]) for a, b in _pairs(names, against)], context)
     families = dict.fromkeys("" if against is None else row["quantity"] for row in rows)
     for family in families:
-        own = [row for row in rows if against is None or row["quantity"] == family]
-        for row, adjusted in zip(own, holm([row["p_value"] for row in own]), strict=True):
+        tests = [row for row in rows if against is None or row["quantity"] == family]
+        for row, adjusted in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
             row |= {"metric": metric.name, "p_holm": adjusted}
     return rows
 
@@ -150,12 +150,12 @@ def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: B
 
 def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -> Iterator[Row]:
     """Differences of a set metric over all clips and in each stratum, where both systems have a value."""
-    found = [_by_stratum(s.set_values, metric) for s in (a, b)]
+    by_stratum = [_by_stratum(s.set_values, metric) for s in (a, b)]
     table = context.table
     classes = {s.name: int((table.stratum == i).sum()) for i, s in enumerate(table.strata)} | {ALL: len(table.labels)}
     for stratum in (ALL, *(s.name for s in table.strata)):
-        if all(stratum in rows and np.isfinite(rows[stratum]["value"]) for rows in found):
-            row_a, row_b = found[0][stratum], found[1][stratum]
+        if all(stratum in rows and np.isfinite(rows[stratum]["value"]) for rows in by_stratum):
+            row_a, row_b = by_stratum[0][stratum], by_stratum[1][stratum]
             interval = _set_interval(row_a, row_b, a.seed == b.seed)
             estimate = Estimate(float(row_a["value"] - row_b["value"]), interval)
             n_clips = min(int(row_a["n_clips"]), int(row_b["n_clips"]))

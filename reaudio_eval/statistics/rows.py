@@ -167,8 +167,8 @@ def _value_block(summary: Summary, metric: MetricInfo, dataset: Dataset, context
 
 
 def _set_block(system: SystemScores, metric: str, table: ClassTable) -> dict[str, list[Row]]:
-    found = system.set_values[system.set_values["metric"] == metric]
-    rows = {str(row["stratum"]): {str(k): v for k, v in row.items()} for row in found.to_dict("records")}
+    values = system.set_values[system.set_values["metric"] == metric]
+    rows = {str(row["stratum"]): {str(k): v for k, v in row.items()} for row in values.to_dict("records")}
     why = "computed over all clips only" if rows else _why_undefined(system, metric)
     empty: Row = {"ci_method": "none", "n_clips": 0, "reason": why}
     for row in rows.values():

@@ -53,7 +53,7 @@ def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricIn
         return Separation(None)
     leader = (max if metric.higher_is_better else min)(known, key=lambda s: known[s])
     rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == quantity)]
-    found: dict[str, list[str]] = {"beaten": [], "near": [], "untested": []}
+    groups: dict[str, list[str]] = {"beaten": [], "near": [], "untested": []}
     detectable = []
     for other in known:
         if other == leader:
@@ -62,12 +62,12 @@ def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricIn
             (r for r in records(rows) if {r.system_a, r.system_b} == {leader, other} and math.isfinite(r.p_holm)), None
         )
         if pair is None:
-            found["untested"].append(other)
+            groups["untested"].append(other)
             continue
-        found["beaten" if pair.p_holm < ALPHA and _favours(leader, pair, metric) else "near"].append(other)
+        groups["beaten" if pair.p_holm < ALPHA and _favours(leader, pair, metric) else "near"].append(other)
         detectable.append(pair.detectable)
     finite = [d for d in detectable if math.isfinite(d)]
-    beaten, near, untested = (tuple(names) for names in found.values())
+    beaten, near, untested = (tuple(names) for names in groups.values())
     return Separation(leader, beaten, near, untested, median(finite) if finite else math.nan)
 
 

@@ -66,8 +66,8 @@ def with_scores_of(key: Key, runs: Sequence[Path]) -> Key:
     Raises:
         ReaudioError: no run, or none of a system of this test.
     """
-    found = RunSet.read(runs).newest().runs
-    scores = scores_of(found, [s.name for s in key.systems], [p.clip_id for p in key.prompts])
+    newest = RunSet.read(runs).newest().runs
+    scores = scores_of(newest, [s.name for s in key.systems], [p.clip_id for p in key.prompts])
     if not scores:
         raise ReaudioError("These runs hold no score of a clip of this test: give runs of the systems that were rated.")
-    return replace(key, metrics=metrics_of(found), scores=scores)
+    return replace(key, metrics=metrics_of(newest), scores=scores)

@@ -116,22 +116,22 @@ def by_system(ratings: pd.DataFrame) -> pd.DataFrame:
 def _subsets(key: Key, ratings: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(question, stratum, answers): all prompts, then each stratum where there are several."""
     for question in QUESTIONS:
-        own = ratings[ratings["question"] == question]
-        yield question, ALL, own
+        answers = ratings[ratings["question"] == question]
+        yield question, ALL, answers
         if len(key.strata) > 1:
             for stratum in key.strata:
-                yield question, stratum, own[own["stratum"] == stratum]
+                yield question, stratum, answers[answers["stratum"] == stratum]
 
 
-def _sizes(found: Crossed, low: float, high: float) -> dict[str, Any]:
+def _sizes(crossed: Crossed, low: float, high: float) -> dict[str, Any]:
     """Columns of an estimate; its interval is clipped to the possible values [low, high]."""
-    interval = found.estimate.interval
+    interval = crossed.estimate.interval
     return {
         "ci_low": float(np.maximum(low, interval.low)),
         "ci_high": float(np.minimum(high, interval.high)),
-        "n_participants": found.n_participants,
-        "n_prompts": len(found.prompts),
-        "n_answers": found.n_answers,
+        "n_participants": crossed.n_participants,
+        "n_prompts": len(crossed.prompts),
+        "n_answers": crossed.n_answers,
         "reason": interval.reason,
     }
 
@@ -139,34 +139,38 @@ def _sizes(found: Crossed, low: float, high: float) -> dict[str, Any]:
 def _means(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
     rows = []
     limits = (0.0, 1.0) if key.design == "pairs" else (1.0, float(key.scale))
-    for question, stratum, own in _subsets(key, ratings):
+    for question, stratum, answers in _subsets(key, ratings):
         for system in key.systems:
-            found = crossed_mean(own.assign(group=own["system"]), {system.name: 1.0}, draws)
-            keys = {"question": question, "stratum": stratum, "system": system.name, "value": found.estimate.value}
-            rows.append(keys | {"ci_method": found.estimate.interval.method} | _sizes(found, *limits))
+            mean = crossed_mean(answers.assign(group=answers["system"]), {system.name: 1.0}, draws)
+            keys = {"question": question, "stratum": stratum, "system": system.name, "value": mean.estimate.value}
+            rows.append(keys | {"ci_method": mean.estimate.interval.method} | _sizes(mean, *limits))
     return rows
 
 
 def _paired(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    found: list[Crossed] = []
+    differences: list[Crossed] = []
     reach = 1.0 if key.design == "pairs" else key.scale - 1.0
-    for question, stratum, own in _subsets(key, ratings):
+    for question, stratum, answers in _subsets(key, ratings):
         for a, b in combinations([s.name for s in key.systems], 2):
-            each = _difference(key, own, a, b, draws)
-            interval = each.estimate.interval
+            difference = _difference(key, answers, a, b, draws)
+            interval = difference.estimate.interval
             keys = {"question": question, "stratum": stratum, "system_a": a, "system_b": b}
             detectable = detectable_difference(interval.se, interval.df)
-            rows.append(keys | {"difference": each.estimate.value, "detectable": detectable} | _sizes(each, -reach, reach))
-            found.append(each)
-    for row, p in zip(rows, crossed_p(found, draws), strict=True):
+            rows.append(
+                keys
+                | {"difference": difference.estimate.value, "detectable": detectable}
+                | _sizes(difference, -reach, reach)
+            )
+            differences.append(difference)
+    for row, p in zip(rows, crossed_p(differences, draws), strict=True):
         row["p_value"] = float(p)
     for question in QUESTIONS:
-        own_rows = [row for row in rows if row["question"] == question]
-        for row in own_rows:
-            if row["n_prompts"] < prompts_needed(len(own_rows)):
+        tests = [row for row in rows if row["question"] == question]
+        for row in tests:
+            if row["n_prompts"] < prompts_needed(len(tests)):
                 row["detectable"] = np.nan  # with so few prompts no difference is significant
-        for row, p in zip(own_rows, holm([row["p_value"] for row in own_rows]), strict=True):
+        for row, p in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
             row["p_holm"] = float(p)
     return rows
 
@@ -184,11 +188,11 @@ def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, A
     rows = []
     systems = [s.name for s in key.systems]
     for question in QUESTIONS:
-        own = ratings[ratings["question"] == question]
-        if own.empty:
+        comparisons = ratings[ratings["question"] == question]
+        if comparisons.empty:
             continue
-        scores, drawn = bradley_terry(own, systems, draws)
-        smallest = min(own["participant"].nunique(), own["prompt"].nunique())
+        scores, drawn = bradley_terry(comparisons, systems, draws)
+        smallest = min(comparisons["participant"].nunique(), comparisons["prompt"].nunique())
         for i, system in enumerate(systems):
             row: dict[str, Any] = {"question": question, "system": system, "value": float(scores[i])}
             if smallest < 2:
@@ -203,10 +207,10 @@ def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, A
 def _agreement(screened: Screened, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
     rows = []
     for question in QUESTIONS:
-        own = screened.ratings[screened.ratings["question"] == question]
-        if own.empty:
+        answers = screened.ratings[screened.ratings["question"] == question]
+        if answers.empty:
             continue
-        alpha, interval = alpha_estimate(own, draws)
+        alpha, interval = alpha_estimate(answers, draws)
         reliability, why = split_half(ratings[ratings["question"] == question], draws)
         n, alike, gap = consistency(screened.repeats[screened.repeats["question"] == question])
         rows.append(
@@ -234,9 +238,9 @@ def _metrics(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, An
     )
     rows = []
     for metric in key.metrics:
-        own = scores[scores["metric"] == metric.name]
-        clips = own[own["prompt"].notna()][["prompt", "system", "score"]]
-        whole = dict(zip(*own.loc[own["prompt"].isna(), ["system", "score"]].T.to_numpy(), strict=True))
+        values = scores[scores["metric"] == metric.name]
+        clips = values[values["prompt"].notna()][["prompt", "system", "score"]]
+        whole = dict(zip(*values.loc[values["prompt"].isna(), ["system", "score"]].T.to_numpy(), strict=True))
         for question in QUESTIONS:
             answered = ratings[(ratings["question"] == question) & ratings["system"].isin(generated)]
             if answered.empty:

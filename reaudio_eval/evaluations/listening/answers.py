@@ -39,18 +39,18 @@ def answer_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         ReaudioError: a path that does not exist, or a folder without CSV files.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.glob("*.csv") if not p.name.startswith("."))
             if not inside:
                 raise ReaudioError(f"There is no CSV file in {path}: name the files that participants sent back.")
-            found += inside
+            files += inside
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise ReaudioError(f"{path} does not exist: name the CSV files that participants sent back.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 def read_answers(key: Key, paths: Sequence[Path]) -> Answers:
@@ -86,7 +86,7 @@ def _unique_rows(key: Key, paths: Sequence[Path]) -> tuple[list[tuple[str, dict[
     items = {f.form: {i.item: i for i in f.items} for f in key.forms}
     known: dict[tuple[str, str, str], tuple[str, dict[str, str]]] = {}
     repeated = 0
-    for where, row in (found for path in answer_files(paths) for found in _rows(path)):
+    for where, row in (located for path in answer_files(paths) for located in _rows(path)):
         _check_row(key, items, where, row)
         question = (row["participant"], row["item"], row["question"])
         earlier, same = known.setdefault(question, (where, row))

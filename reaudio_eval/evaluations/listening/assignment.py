@@ -112,12 +112,12 @@ class _Maker:
     def _balanced_sides(self) -> dict[tuple[int, str, tuple[str, ...]], bool]:
         """Which pairs are swapped: half of the appearances of each pair of systems, at random."""
         places = self._places()
-        found: dict[tuple[int, str, tuple[str, ...]], bool] = {}
+        sides: dict[tuple[int, str, tuple[str, ...]], bool] = {}
         for unit in self.layout.units:
             appearances = [p for p in places if p[2] == unit]
             swapped = self._rng("sides", *unit).permutation(np.arange(len(appearances)) % 2)
-            found |= dict(zip(appearances, (bool(s) for s in swapped), strict=True))
-        return found
+            sides |= dict(zip(appearances, (bool(s) for s in swapped), strict=True))
+        return sides
 
     def form(self, number: int) -> Form:
         rng = self._rng("form", number)

@@ -2,8 +2,8 @@
 
 Participants and prompts are both samples, and an interval must cover both.
 A quantity is a mean over prompts of (differences of) clip means, so every prompt has the same weight whatever its number of answers. Its
-interval is that over prompts (``intervals.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller 2011)
-over participants and prompts, with Satterthwaite's degrees of freedom from the variance components. Answers of one participant, and
+interval is that over prompts (``intervals.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller
+2011) over participants and prompts, with Satterthwaite's degrees of freedom from the variance components. Answers of one participant, and
 answers about one prompt, may depend on each other in any way. The p-value is the larger of two: sign flips of the prompts' values,
 which are exact for few prompts but treat the participants as fixed, and the t test by the two-way standard error.
 """
@@ -150,5 +150,5 @@ def crossed_p(quantities: Sequence[Crossed], draws: Draws) -> Floats:
         terms[[place[p] for p in quantity.prompts], column] = quantity.terms
     flips = sign_flip_p(terms, draws.rng(("sign flips", *prompts)))
     by_t = np.array([t_test_p(*q.estimate) if q.estimate.interval.reason is None else np.nan for q in quantities])
-    found: Floats = np.where(np.isnan(by_t), np.nan, np.maximum(flips, by_t))
-    return found
+    p_values: Floats = np.where(np.isnan(by_t), np.nan, np.maximum(flips, by_t))
+    return p_values

@@ -150,18 +150,18 @@ def metrics_of(runs: Sequence[Run]) -> tuple[MetricInfo, ...]:
 def scores_of(runs: Sequence[Run], systems: Sequence[str], clip_ids: Sequence[str]) -> tuple[Score, ...]:
     """Defined values of these systems: of each clip (label-level metrics averaged over its labels), and of the whole set."""
     wanted = set(clip_ids)
-    found = []
+    scores = []
     for run in sorted(runs, key=lambda r: r.scores.system.name):
         name = run.scores.system.name
         if name not in systems:
             continue
         frame = run.scores.scores
         means = frame[frame["clip_id"].isin(wanted)].groupby(["metric", "clip_id"])["value"].mean().dropna()
-        found += [Score(name, r.metric, r.clip_id, float(r.value)) for r in records(means.reset_index())]
+        scores += [Score(name, r.metric, r.clip_id, float(r.value)) for r in records(means.reset_index())]
         whole = run.scores.set_values
         values = whole[whole["stratum"] == ALL].set_index("metric")["value"].dropna()
-        found += [Score(name, str(m), None, float(v)) for m, v in values.items() if math.isfinite(v)]
-    return tuple(found)
+        scores += [Score(name, str(m), None, float(v)) for m, v in values.items() if math.isfinite(v)]
+    return tuple(scores)
 
 
 def choose_prompts(material: Material, seed: int, n_prompts: int, per_stratum: int | None) -> tuple[TestPrompt, ...]:

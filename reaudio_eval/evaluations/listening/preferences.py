@@ -40,8 +40,8 @@ def fit_scores(wins: Floats, start: Floats | None = None) -> Floats:
         return np.diag(weight.sum(axis=1) + 1 / PRIOR_SD**2) - weight
 
     # The loss is strictly convex: its gradient has one root.
-    found = root(gradient, np.zeros(len(wins)) if start is None else start, jac=hessian)
-    scores: Floats = found.x - found.x.mean()
+    solution = root(gradient, np.zeros(len(wins)) if start is None else start, jac=hessian)
+    scores: Floats = solution.x - solution.x.mean()
     return scores
 
 

@@ -146,33 +146,33 @@ def read_key(folder: Path) -> Key:
             f"There is no {KEY_NAME} in {folder}: name the folder that `reaudio-eval listening export` wrote to."
         )
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        schema = found.pop("schema")
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        schema = content.pop("schema")
         if schema != KEY_SCHEMA:
             raise ReaudioError(
                 f"{path} has schema version {schema}; this version reads {KEY_SCHEMA}: analyse it with the version that made it."
             )
-        return _key(found)
+        return _key(content)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReaudioError(
             f"{path} is damaged ({type(error).__name__}: {error}): restore it; the answers cannot be read without it."
         ) from error
 
 
-def _key(found: dict[str, Any]) -> Key:
+def _key(content: dict[str, Any]) -> Key:
     return Key(
-        **found
+        **content
         | {
-            "systems": tuple(TestSystem(**s) for s in found["systems"]),
-            "prompts": tuple(TestPrompt(**p) for p in found["prompts"]),
-            "strata": tuple(found["strata"]),
-            "forms": tuple(Form(f["form"], tuple(_item(i) for i in f["items"])) for f in found["forms"]),
-            "metrics": stored_metrics(found["metrics"]),
-            "scores": tuple(Score(**s) for s in found["scores"]),
-            "notes": tuple(found["notes"]),
+            "systems": tuple(TestSystem(**s) for s in content["systems"]),
+            "prompts": tuple(TestPrompt(**p) for p in content["prompts"]),
+            "strata": tuple(content["strata"]),
+            "forms": tuple(Form(f["form"], tuple(_item(i) for i in f["items"])) for f in content["forms"]),
+            "metrics": stored_metrics(content["metrics"]),
+            "scores": tuple(Score(**s) for s in content["scores"]),
+            "notes": tuple(content["notes"]),
         }
     )
 
 
-def _item(found: dict[str, Any]) -> Item:
-    return Item(**found | {"clips": tuple(Clip(**c) for c in found["clips"])})
+def _item(content: dict[str, Any]) -> Item:
+    return Item(**content | {"clips": tuple(Clip(**c) for c in content["clips"])})

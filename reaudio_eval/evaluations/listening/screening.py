@@ -131,8 +131,8 @@ def _value(item: Item, answer: str, order: dict[str, int]) -> tuple[tuple[str, s
 
 
 def _repeats(items: dict[str, Item], numbers: pd.DataFrame) -> pd.DataFrame:
-    again = numbers[numbers["kind"] == "repeat"]
-    again = again.assign(first_item=pd.Series([items[i].repeats for i in again["item"]], again.index, dtype=object))
+    second = numbers[numbers["kind"] == "repeat"]
+    second = second.assign(first_item=pd.Series([items[i].repeats for i in second["item"]], second.index, dtype=object))
     first = numbers[["participant", "item", "question", "value"]].rename(columns={"item": "first_item", "value": "first"})
-    joined = again.merge(first, on=["participant", "first_item", "question"]).rename(columns={"value": "second"})
+    joined = second.merge(first, on=["participant", "first_item", "question"]).rename(columns={"value": "second"})
     return REPEATS.select(joined).reset_index(drop=True)

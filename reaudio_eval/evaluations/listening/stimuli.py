@@ -78,12 +78,12 @@ def prepare(
         samples = decoded.samples.mean(axis=1)
         return encode(samples, decoded.sample_rate, audio, normalise, hashlib.sha256(path.read_bytes()).hexdigest())
 
-    found = {}
+    stimuli = {}
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for path, stimulus in zip(unique, pool.map(one, unique), strict=True):
-            found[path] = stimulus
-            progress(len(found))
-    return found
+            stimuli[path] = stimulus
+            progress(len(stimuli))
+    return stimuli
 
 
 def encode(samples: Floats, rate: int, audio: AudioFormat, normalise: bool, sha256: str = "") -> Stimulus:

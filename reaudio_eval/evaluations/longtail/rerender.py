@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.clips.sampling import Sampling

@@ -74,8 +74,8 @@ def _numbers(analysis: LongtailAnalysis, cells: Sequence[Cell]) -> pd.DataFrame:
         columns={"system_a": "cell", "quantity": "stratum", "ci_low": "difference_low", "ci_high": "difference_high"}
     )
     keys = ["cell", "metric", "stratum"]
-    found = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "detectable"]
-    joined = values.merge(paired[[*keys, *found]], on=keys, how="left")
+    columns = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "detectable"]
+    joined = values.merge(paired[[*keys, *columns]], on=keys, how="left")
     joined["n_classes"] = joined["n_classes"].astype("Int64")
     order = {cell.name: i for i, cell in enumerate(cells)}
     joined = joined.sort_values("cell", key=lambda names: names.map(order), kind="stable", ignore_index=True)
@@ -110,10 +110,10 @@ def _cell_table(analysis: LongtailAnalysis, cells: Sequence[Cell], costs: Mappin
 def _spread(curves: pd.DataFrame, axes: Sequence[Axis], reference: Cell) -> pd.DataFrame:
     rows: list[Row] = []
     for axis in axes:
-        own = curves[(curves["factor"] == axis.factor.name) & curves["value"].notna()]
+        points = curves[(curves["factor"] == axis.factor.name) & curves["value"].notna()]
         if not axis.factor.chance:
             continue
-        for (metric, stratum), group in own.groupby(["metric", "stratum"], sort=False):
+        for (metric, stratum), group in points.groupby(["metric", "stratum"], sort=False):
             at_reference = group[group["cell"] == reference.name]
             if len(group) < 2 or at_reference.empty:
                 continue

@@ -107,7 +107,7 @@ def analyse_zeroshot(
 def _regime_classes(dataset: Dataset, context: Context, training: Mapping[str, Training], few_shot: int) -> RegimeClasses:
     labels = context.table.labels
     regime = np.array([REGIMES.index(label_regime(dataset, label, few_shot)) for label in labels], dtype=np.intp)
-    trained = {name: np.array([own.saw(label) for label in labels], dtype=bool) for name, own in training.items()}
+    trained = {name: np.array([data.saw(label) for label in labels], dtype=bool) for name, data in training.items()}
     return RegimeClasses(context, regime, trained)
 
 
