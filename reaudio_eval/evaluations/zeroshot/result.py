@@ -11,9 +11,10 @@ import pandas as pd
 
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.options import Page
-from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.page import render_zeroshot
 from reaudio_eval.evaluations.zeroshot.verdict import sentences
+from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.reports.files import dataset_json
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport
@@ -34,7 +35,7 @@ class ZeroshotResult(Result):
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        return {name: getattr(self.analysis, name) for name in COLUMNS}
+        return {name: getattr(self.analysis, name) for name in ZEROSHOT_FRAMES}
 
     @property
     def alerts(self) -> Sequence[Alert]:
