@@ -10,7 +10,7 @@ from reaudio_eval.prompts.training_labels import UNKNOWN, Training
 from reaudio_eval.statistics.analysis import Alert
 
 CONTROLS: Mapping[Role, str] = {
-    "twin": "No no-retrieval control is among the systems (--twin NAME), so the gain from retrieval over it is not shown.",
+    "twin": "No no-retrieval control is among the systems (--control NAME), so the gain from retrieval over it is not shown.",
     "copy": "The retrieved clips are not among the systems (--copied NAME), so the gain from generation over them is not shown.",
 }
 
