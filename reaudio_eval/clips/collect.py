@@ -57,16 +57,17 @@ class SystemRequest:
     seed: int | None = None
 
 
-NOT_A_SYSTEM = " (not a system)"  # ends the name of a model that is shown and not compared
+UPPER_REFERENCE = " (upper reference)"  # ends the name of a model that is shown and not compared
+_OLDER_ENDING = " (not a system)"  # the same in runs of version 0.1.0 and before
 
 
 def shown_name(model: str) -> str:
-    """The name of a registered model in reports, marked where the model is not compared (``ModelPlugin.not_a_system``).
+    """The name of a registered model in reports, marked where the model is not compared (``ModelPlugin.upper_reference``).
 
     Raises:
         UnknownNameError: no such model.
     """
-    return model + NOT_A_SYSTEM if plugins.load("models", model).not_a_system else model
+    return model + UPPER_REFERENCE if plugins.load("models", model).upper_reference else model
 
 
 def takes_candidates(model: str) -> bool:
@@ -80,7 +81,7 @@ def takes_candidates(model: str) -> bool:
 
 def competes(system: str) -> bool:
     """Whether the system with this name in a report is compared with others."""
-    return not system.endswith(NOT_A_SYSTEM)
+    return not system.endswith((UPPER_REFERENCE, _OLDER_ENDING))
 
 
 def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
@@ -151,7 +152,7 @@ def collect_one(
         model.kind,
         len(clips),
         clips,
-        description=model.not_a_system,
+        description=model.upper_reference,
         retrieval=model.retrieved(clip_request, clips),
         candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
     )
@@ -197,7 +198,7 @@ def check_names(requests: Sequence[SystemRequest]) -> None:
             raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
         if request.source is not None and not competes(request.name):
             raise ReaudioError(
-                f"A name cannot end in {NOT_A_SYSTEM.strip()!r}, as that of {request.name!r} does: choose another."
+                f"A name cannot end in {UPPER_REFERENCE.strip()!r}, as that of {request.name!r} does: choose another."
             )
         seen.add(key)
 

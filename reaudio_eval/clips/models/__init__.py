@@ -71,14 +71,14 @@ class ModelPlugin(ABC):
         kind: "generated", "real" or "noise".
         trained_on: training data, for the zero-shot report: "dataset" (the evaluated dataset's training set), "all" (every class), a
             sequence of names among ``training_labels.CORPORA`` (() for none), or None for unknown.
-        not_a_system: a sentence that says why this model is shown in reports but not compared; "" for one that is.
+        upper_reference: a sentence that says why this model is shown in reports but not compared; "" for one that is.
         candidates: whether it can generate several candidates of each clip and keep the one that its CLAP finds nearest to the
             prompt (``Sampling.candidates``).
     """
 
     kind: SystemKind = "generated"
     trained_on: str | Sequence[str] | None = None
-    not_a_system: str = ""
+    upper_reference: str = ""
     candidates: bool = False
 
     @abstractmethod

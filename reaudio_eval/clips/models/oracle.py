@@ -11,19 +11,16 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval
 
 VARIANTS = {
-    "s": "Not a system: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
-    "l": "Not a system: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",
-    "s-audio": "Not a system: Re-AudioLDM-S with the audio alone of the real clip as its only neighbour",
+    "s": "Upper reference: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
+    "l": "Upper reference: Re-AudioLDM-L with the real clip of each prompt as its only neighbour",
+    "s-audio": "Upper reference: Re-AudioLDM-S with the audio alone of the real clip as its only neighbour",
 }
 
 
 class Oracle(ReAudioLdm):
-    """What the generator makes of perfect retrieval."""
+    """The generator with perfect retrieval."""
 
-    not_a_system = (
-        "It was given the real clip of every prompt as its only neighbour: what this generator makes of perfect retrieval, "
-        "not a system."
-    )
+    upper_reference = "It is given the real clip of every prompt as its only neighbour, as if retrieval were perfect."
 
     def name(self, variant: str) -> str:
         """The registered name."""

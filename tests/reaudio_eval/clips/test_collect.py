@@ -40,8 +40,8 @@ def test_names_that_would_share_a_folder(first: str, second: str) -> None:
 
 
 def test_a_folder_cannot_take_the_mark_of_what_does_not_compete(tmp_path: Path) -> None:
-    with pytest.raises(ReaudioError, match=r"cannot end in '\(not a system\)'"):
-        gather(SystemRequest("mine (not a system)", "clips", tmp_path))
+    with pytest.raises(ReaudioError, match=r"cannot end in '\(upper reference\)'"):
+        gather(SystemRequest("mine (upper reference)", "clips", tmp_path))
 
 
 def test_noise_is_made_in_a_folder_of_its_own(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_the_users_weights(references: dict[str, Path], tmp_path: Path) -> None:
 def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None:
     names = [f"oracle-{variant}" for variant in oracle.VARIANTS]
     for name in names:
-        assert shown_name(name) == f"{name} (not a system)"
+        assert shown_name(name) == f"{name} (upper reference)"
         assert not competes(shown_name(name))
         assert plugins.find("models", name).description.startswith("Not a system")
         assert name.replace("oracle", "re-audioldm") in bundled.shipped()

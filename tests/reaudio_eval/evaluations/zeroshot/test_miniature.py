@@ -36,7 +36,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def test_the_model_stands_beside_copy_oracle_real_audio_and_noise(done: Done) -> None:
     assert {row["system"]: row["role"] for row in done.summary["systems"]} == {
-        "re-audioldm-s": "system", "copy-retrieved": "copy", "oracle-s (not a system)": "oracle", "real": "real", "noise": "noise",
+        "re-audioldm-s": "system", "copy-retrieved": "copy", "oracle-s (upper reference)": "oracle", "real": "real", "noise": "noise",
     }  # fmt: skip
     assert all(row["training_known"] for row in done.summary["systems"])
 
@@ -57,11 +57,11 @@ def test_zero_shot_clips_come_first_and_the_twin_of_other_sampling_is_left_out(d
 
 def test_every_clip_that_is_played_is_on_the_page(done: Done) -> None:
     page = (done.output / "zeroshot.html").read_text(encoding="utf-8")
-    for system in ("real", "re-audioldm-s", "copy-retrieved", "oracle-s (not a system)"):
+    for system in ("real", "re-audioldm-s", "copy-retrieved", "oracle-s (upper reference)"):
         assert page.count(f'aria-label="{system}: ') == 2  # prompts of the one class
     assert page.count("<audio ") > 4 * 2  # and what was retrieved
-    assert "oracle-s (not a system)" in page
-    assert "what this generator makes of perfect retrieval, not a system" in page
+    assert "oracle-s (upper reference)" in page
+    assert "as if retrieval were perfect" in page
 
 
 def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path: Path) -> None:
@@ -70,9 +70,10 @@ def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path
     result = runner.invoke(app, [*arguments, *where])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert "oracle-s (not a system)" in found["systems"]
+    assert "oracle-s (upper reference)" in found["systems"]
     assert any(
-        a["message"].startswith("oracle-s (not a system) is an upper reference and is not compared") for a in found["alerts"]
+        a["message"].startswith("oracle-s (upper reference) is an upper reference and is not compared")
+        for a in found["alerts"]
     )
 
 
@@ -80,9 +81,9 @@ def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path
     ("more", "systems"),
     [
         (["--no-oracle"], {"re-audioldm-l", "copy-retrieved", "real", "noise"}),
-        (["--baselines", "none"], {"re-audioldm-l", "oracle-l (not a system)", "real", "noise"}),
+        (["--baselines", "none"], {"re-audioldm-l", "oracle-l (upper reference)", "real", "noise"}),
         (["--baselines", "fresh", "--no-real", "--no-noise", "--model", "oracle-l"],
-         {"re-audioldm-l", "re-audioldm-s-none", "copy-retrieved", "oracle-l (not a system)"}),
+         {"re-audioldm-l", "re-audioldm-s-none", "copy-retrieved", "oracle-l (upper reference)"}),
     ],
 )  # fmt: skip
 def test_what_stands_beside_is_chosen(done: Done, more: list[str], systems: set[str]) -> None:

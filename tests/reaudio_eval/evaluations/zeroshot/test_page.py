@@ -41,7 +41,7 @@ ACCURACY = MetricInfo("label_accuracy_net", "Label accuracy (net)", "clip", True
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 SYSTEMS: dict[str, tuple[SystemKind, Role, float]] = {
     "ours": ("generated", "system", 0.6), "plain": ("generated", "twin", 0.2), "copied": ("generated", "copy", 0.6),
-    "oracle-l (not a system)": ("generated", "oracle", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),
+    "oracle-l (upper reference)": ("generated", "oracle", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),
 }  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_the_verdict_says_what_the_tests_say(analysis: ZeroshotAnalysis) -> None
     assert second.startswith("On the 4 classes in neither training nor pool (12 clips), ours has")
     assert second.endswith("Not tested: 4 classes: an interval needs at least 5.")
     assert third.startswith("On the 10 few-shot classes (30 clips), ours has")
-    assert "oracle-l (not a system) 0.8" in scale
+    assert "oracle-l (upper reference) 0.8" in scale
     assert "noise" in scale
 
 
