@@ -72,7 +72,7 @@ def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None
     for name in names:
         assert shown_name(name) == f"{name} (upper reference)"
         assert not competes(shown_name(name))
-        assert plugins.find("models", name).description.startswith("Not a system")
+        assert plugins.find("models", name).description.startswith("Upper reference")
         assert name.replace("oracle", "re-audioldm") in bundled.shipped()
     assert shown_name("re-audioldm-l") == "re-audioldm-l"
     miniature = Dataset("miniature", "test", (), {}, {})

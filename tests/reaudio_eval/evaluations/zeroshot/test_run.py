@@ -217,9 +217,9 @@ def test_copied_names_the_retrieved_clips(world: Path, sounds: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--twin", "por"), "Unknown system of --twin 'por'. Did you mean 'poor'"),
+        (("--twin", "por"), "Unknown system of --control 'por'. Did you mean 'poor'"),
         (("--copied", "gud"), "Unknown system of --copied 'gud'"),
-        (("--twin", "poor", "--copied", "poor"), "--twin and --copied both name 'poor'"),
+        (("--twin", "poor", "--copied", "poor"), "--control and --copied both name 'poor'"),
         (("--trained-on", "god=all"), "Unknown system of --trained-on 'god'. Did you mean 'good'"),
         (("--trained-on", "good"), "--trained-on 'good' must have the form NAME=PATH"),
         (("--trained-on", "good=nowhere"), "neither one of the words"),
