@@ -1,0 +1,73 @@
+"""Pages that mkdocs makes from the sources: API reference, file tree, example reports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("reaudio_eval", "reaudio_model")
+EXAMPLES = ROOT / "reports" / "example"  # outside the folder of pages, so that the README shows the same pictures
+
+
+def summary(module: Path) -> str:
+    """First line of a module's docstring, without its full stop."""
+    return (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").partition("\n")[0].rstrip(".")
+
+
+def folders() -> Iterator[Path]:
+    """Every folder of the packages that holds modules, parents first."""
+    for package in PACKAGES:
+        yield from sorted(path.parent for path in (ROOT / package).rglob("__init__.py"))
+
+
+def modules(folder: Path) -> list[Path]:
+    """The modules of a folder other than ``__init__.py`` and ``__main__.py``."""
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("__"))
+
+
+def dotted(path: Path) -> str:
+    """Import name of a folder or module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def api_page(folder: Path) -> str:
+    """Reference of a folder's own definitions and of its public modules."""
+    names = [dotted(folder), *(dotted(path) for path in modules(folder) if not path.stem.startswith("_"))]
+    return f"# {dotted(folder)}\n\n" + "\n".join(f"::: {name}\n" for name in names)
+
+
+def file_tree() -> str:
+    """A table for each folder: its modules with the first lines of their docstrings."""
+    parts = ["# File tree\n\nMade from the first line of each module's docstring.\n"]
+    for folder in folders():
+        parts.append(f"## `{folder.relative_to(ROOT).as_posix()}/`\n\n{summary(folder / '__init__.py')}.\n")
+        rows = [f"| `{path.name}` | {summary(path)} |" for path in modules(folder)]
+        parts.append("\n".join(["| module | |", "|---|---|", *rows, ""]) if rows else "")
+    return "\n".join(parts)
+
+
+def generated() -> dict[str, str]:
+    """Path of a page -> its text."""
+    return {"file-tree.md": file_tree()} | {f"api/{dotted(folder)}.md": api_page(folder) for folder in folders()}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the pages to the navigation."""
+    assert config.nav is not None
+    reference = [{dotted(folder): f"api/{dotted(folder)}.md"} for folder in folders()]
+    config.nav += [{"File tree": "file-tree.md"}, {"API reference": reference}]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages and the example reports to the site."""
+    for path, text in generated().items():
+        files.append(File.generated(config, path, content=text))
+    for path in sorted(EXAMPLES.iterdir()):
+        files.append(File.generated(config, f"example/{path.name}", abs_src_path=str(path)))
+    return files
