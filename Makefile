@@ -6,7 +6,7 @@ OUTPUT ?= reports/longtail
 SEED ?= 0
 REAL_DATA ?= ../shared/data
 
-.PHONY: install longtail example systems48 test test-slow check crosscheck clean
+.PHONY: install longtail example systems48 test test-slow check docs crosscheck clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# The documentation site in docs/site, with warnings as errors. The notebooks are run by `make test-slow`.
+docs: install
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict -f docs/mkdocs.yml
+
 # Against laion-clap, frechet-audio-distance and panns-inference themselves, in an environment of their own: they need NumPy 1.
 crosscheck:
 	$(PYTHON) -m venv .venv-reference
@@ -47,4 +52,4 @@ crosscheck:
 	OMP_NUM_THREADS=1 .venv-reference/bin/python benchmarks/crosscheck.py
 
 clean:
-	rm -rf $(VENV) .venv-reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/site docs/.cache
