@@ -37,8 +37,9 @@ def dotted(path: Path) -> str:
 
 def api_page(folder: Path) -> str:
     """Reference of a folder's own definitions and of its public modules."""
-    names = [dotted(folder), *(dotted(path) for path in modules(folder) if not path.stem.startswith("_"))]
-    return f"# {dotted(folder)}\n\n" + "\n".join(f"::: {name}\n" for name in names)
+    names = [dotted(path) for path in modules(folder) if not path.stem.startswith("_")]
+    own = f"# {dotted(folder)}\n\n::: {dotted(folder)}\n    options: {{show_root_heading: false}}\n\n"
+    return own + "\n".join(f"::: {name}\n" for name in names)
 
 
 def file_tree() -> str:
@@ -59,8 +60,12 @@ def generated() -> dict[str, str]:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the pages to the navigation."""
     assert config.nav is not None
-    reference = [{dotted(folder): f"api/{dotted(folder)}.md"} for folder in folders()]
-    config.nav += [{"File tree": "file-tree.md"}, {"API reference": reference}]
+    pages: dict[str, list[dict[str, str]]] = {package: [] for package in PACKAGES}
+    for name in map(dotted, folders()):
+        package, _, stage = name.partition(".")
+        pages[package].append({stage or "top level": f"api/{name}.md"})
+    reference = [{f"API: {package}": entries} for package, entries in pages.items()]
+    config.nav += [{"File tree": "file-tree.md"}, *reference]
     return config
 
 

@@ -14,7 +14,9 @@ PATHS = sorted((Path(__file__).parent / "pages" / "notebooks").glob("*.ipynb"))
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     """The notebook with new outputs, without progress and times; its files go into ``folder``."""
     notebook = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(notebook, timeout=280, record_timing=False, resources={"metadata": {"path": str(folder)}})
+    client = nbclient.NotebookClient(
+        notebook, timeout=280, record_timing=False, resources={"metadata": {"path": str(folder)}}
+    )
     client.execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
