@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("reaudio_eval", "reaudio_model")
@@ -76,3 +79,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in sorted(EXAMPLES.iterdir()):
         files.append(File.generated(config, f"example/{path.name}", abs_src_path=str(path)))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse scripts, styles and pictures from a network."""
+    found = re.search(r"<(script|img|link rel=\"?stylesheet)[^>]+(src|href)=\"?https?:", output)
+    if found:
+        raise PluginError(f"{page.file.src_path} loads from a network: {found[0]}")
+    return output
