@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from html import escape
+from importlib import import_module
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from reaudio_eval.frames import Schema
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("reaudio_eval", "reaudio_model")
@@ -55,9 +59,28 @@ def file_tree() -> str:
     return "\n".join(parts)
 
 
+def schemas(module: Path) -> Iterator[Schema]:
+    """The schemas that a module of ``reaudio_eval.frames`` defines, alone or in mappings."""
+    for name, value in vars(import_module(dotted(module))).items():
+        if name.isupper() and f"\n{name} = " in module.read_text(encoding="utf-8"):
+            yield from value.values() if isinstance(value, Mapping) else [value] if isinstance(value, Schema) else []
+
+
+def tables_page() -> str:
+    """The columns of every DataFrame."""
+    parts = ["# Tables\n\nColumns of every DataFrame of results, run directories and CSV files, by `reaudio_eval.frames`.\n"]
+    for module in modules(ROOT / "reaudio_eval" / "frames"):
+        for i, schema in enumerate(schemas(module)):
+            rows = [f"| `{c.name}` | {c.kind} | {escape(c.meaning)} |" for c in schema.columns]
+            head = [f"### {schema.name}", "", escape(schema.meaning), "", "| column | type | meaning |", "|---|---|---|"]
+            parts += ["" if i else f"## {summary(module)}\n", "\n".join([*head, *rows, ""])]
+    return "\n".join(parts)
+
+
 def generated() -> dict[str, str]:
     """Path of a page -> its text."""
-    return {"file-tree.md": file_tree()} | {f"api/{dotted(folder)}.md": api_page(folder) for folder in folders()}
+    made = {"file-tree.md": file_tree(), "tables.md": tables_page()}
+    return made | {f"api/{dotted(folder)}.md": api_page(folder) for folder in folders()}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -68,7 +91,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         package, _, stage = name.partition(".")
         pages[package].append({stage or "top level": f"api/{name}.md"})
     reference = [{f"API: {package}": entries} for package, entries in pages.items()]
-    config.nav += [{"File tree": "file-tree.md"}, *reference]
+    config.nav += [{"Tables": "tables.md"}, {"File tree": "file-tree.md"}, *reference]
     return config
 
 
