@@ -30,7 +30,9 @@ def table_text(frame: pd.DataFrame, decimals: int = DECIMALS) -> str:
         table.add_row(str(label), *(_cell(value, decimals) for value in row))
     out = io.StringIO()
     width = max(shutil.get_terminal_size((1000, 0)).columns, 40)
-    console = Console(file=out, width=width, color_system=None, markup=False, emoji=False, highlight=False, force_jupyter=False)
+    console = Console(
+        file=out, width=width, color_system=None, markup=False, emoji=False, highlight=False, force_jupyter=False
+    )
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
