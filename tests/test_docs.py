@@ -36,17 +36,25 @@ BLOCK = re.compile(r'(<!-- not run: [^>]+ -->\n)?^```(\w+)(?: title="([^"]+)")?\
 
 
 class Block(NamedTuple):
-    """A fenced block of a page."""
+    """A fenced block of a page. line: of the page, before the text."""
 
     not_run: bool
     language: str
     title: str
     text: str
+    line: int
 
 
 def blocks(page: str) -> list[Block]:
-    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-    return [Block(bool(reason), language, title, text) for reason, language, title, text in found]
+    page_text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        Block(bool(m[1]), m[2], m[3] or "", m[4], page_text.count("\n", 0, m.start(4))) for m in BLOCK.finditer(page_text)
+    ]
+
+
+def execute(page: str, block: Block, namespace: dict[str, Any]) -> None:
+    """Run a block; tracebacks name the line of the page."""
+    exec(compile("\n" * block.line + block.text, ROOT / page, "exec"), namespace)
 
 
 def with_python(pages: tuple[str, ...]) -> list[Any]:
@@ -91,13 +99,13 @@ def test_python_of_a_page_runs(page: str, stand_ins: Path, monkeypatch: pytest.M
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
         elif block.language == "python" and not block.not_run:
-            exec(compile(block.text, page, "exec"), namespace)
+            execute(page, block, namespace)
 
 
 def test_python_that_is_not_run_has_existing_options(stand_ins: Path, request_only: list[Any]) -> None:
     shown = [(page, block) for page in PAGES for block in blocks(page) if block.not_run and block.language == "python"]
     for page, block in shown:
-        exec(compile(block.text, page, "exec"), {})
+        execute(page, block, {})
     assert len(request_only) == len(shown) > 0
 
 
