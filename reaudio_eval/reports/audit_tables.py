@@ -1,4 +1,4 @@
-"""Tables of what the audit found in the files."""
+"""Tables of the audit of files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 
 def odd_clips(analysis: LongtailAnalysis) -> list[tuple[str, str, str]]:
-    """(system, clip id, what is odd) for every clip that the audit lists."""
+    """(system, clip id, anomaly) for every clip that the audit lists."""
     return [
         (system, str(entry.get("clip_id", "")), _oddity(entry))
         for system, summary in analysis.audit.items()
@@ -28,14 +28,14 @@ def _oddity(entry: Mapping[str, Any]) -> str:
 
 
 def audit_table(analysis: LongtailAnalysis) -> TableView | None:
-    """One row a system with everything the audit counts; None unless every entry is a summary."""
+    """For each system everything the audit counts; None unless every entry is a summary."""
     summaries = {name: s for name, s in analysis.audit.items() if isinstance(s, Mapping)}
     if not summaries or len(summaries) < len(analysis.audit):
         return None
     keys = [k for k in dict.fromkeys(k for s in summaries.values() for k in s) if k != "clips"]
     rows = tuple(Row(name, tuple(Cell(_flat(s.get(k))) for k in keys)) for name, s in summaries.items())
     columns = (Column("system"), *(Column(k.removeprefix("n_").replace("_", " ")) for k in keys))
-    return TableView("audit", "What was found in the files", columns, (rows,))
+    return TableView("audit", "Audit of the files", columns, (rows,))
 
 
 def _flat(value: Any) -> str:

@@ -1,4 +1,7 @@
-"""What all figures share: style, axes, layout. Figures are explicit (no pyplot, no global state), in the palette's light colours."""
+"""Style, axes and layout of all figures.
+
+Figures are explicit (no pyplot, no global state), in the palette's light colours.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,7 @@ def count_axis(ax: Axes, largest: int) -> None:
 
 def axis_limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
     """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
-    axis instead of flattening all that is known."""
+    axis instead of compressing the others."""
     width = high - low
     wide = max(float(values.max() - values.min()), 2 * float(width.median()) if width.notna().any() else 0.0) or 1.0
     narrow = width <= wide
@@ -115,10 +118,10 @@ def draw_side_by_side(
     place = {name: k for k, name in enumerate(names)}
     offsets = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.72 / max(len(systems), 3)
     for i, (system, style) in enumerate(zip(systems, system_styles(systems), strict=True)):
-        own = rows[rows["system"] == system.name].sort_values(column, key=lambda s: s.map(place))
-        x = own[column].map(place).to_numpy(dtype=float) + offsets[i]
-        ax.vlines(x, own["ci_low"], own["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
-        ax.plot(x, own["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
+        values = rows[rows["system"] == system.name].sort_values(column, key=lambda s: s.map(place))
+        x = values[column].map(place).to_numpy(dtype=float) + offsets[i]
+        ax.vlines(x, values["ci_low"], values["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
+        ax.plot(x, values["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
                 markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
     ax.set_xticks(range(len(names)), list(names))
     ax.set_xlim(-0.5, len(names) - 0.5)
@@ -129,7 +132,7 @@ def draw_side_by_side(
 
 
 def add_legend(chart: Chart, systems: Sequence[SystemInfo]) -> None:
-    """A legend below, for the figure outside the page; where systems are many, the bands go, since they hide each other."""
+    """A legend below, for the figure outside the page; bands of many systems are left out, since they hide each other."""
     handles = [
         Line2D([], [], color=style.colour.light, linestyle=style.dash, marker=style.marker, markersize=4)
         for style in system_styles(systems)

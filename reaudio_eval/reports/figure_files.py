@@ -1,4 +1,4 @@
-"""The figures of a report: each drawn once, into the page and into three files."""
+"""Figures of a report, in the page and as files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FigureFiles:
         Args:
             name: unique in the page; stem of the files.
             chart: or None where there is nothing to draw.
-            finding: a sentence that says what the figure shows, for those who do not see it.
+            finding: the figure's content in a sentence; its accessible title.
             legend: a legend in the files; the page has its own.
         """
         if chart is None:

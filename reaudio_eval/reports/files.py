@@ -1,4 +1,4 @@
-"""The numbers as files: CSV and JSON in full precision, LaTeX as the page shows them."""
+"""Numbers as CSV and JSON (full precision) and LaTeX."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,12 @@ _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 def escape_latex(text: str) -> str:
     """User text that LaTeX prints as it is (letters beyond ASCII need a Unicode engine or inputenc)."""
-    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], text)
+    return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], text)
 
 
 def latex(view: TableView) -> str:
-    """A booktabs table (``longtable`` beyond ``LONG_TABLE`` rows): values with intervals, bold only where a paired test
-    says so."""
+    """A booktabs table (``longtable`` beyond ``LONG_TABLE`` rows): values with intervals, bold where a paired test
+    is significant."""
     columns = "l" + "".join("l" if c.text else "r" for c in view.columns[1:])
     heads = " & ".join(escape_latex(" ".join(filter(None, [c.title, c.arrow]))) for c in view.columns) + r" \\"
     body = "\n\\midrule\n".join("\n".join(_latex_row(row) for row in group) for group in view.groups)
@@ -76,10 +76,26 @@ def _latex_cell(cell: Cell) -> str:
     return value + (rf" {{\scriptsize {escape_latex(cell.interval)}}}" if cell.interval else "")
 
 
-def write_frames(frames: Mapping[str, pd.DataFrame], views: Sequence[TableView], folder: Path) -> list[Path]:
-    """Frames (by file stem) as CSV and views as LaTeX; the paths written."""
-    files = {f"{name}.csv": csv_bytes(found) for name, found in frames.items()}
-    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views}
+def write_tables(
+    frames: Mapping[str, pd.DataFrame],
+    views: Iterable[TableView | None],
+    folder: Path,
+    more: Mapping[str, bytes] | None = None,
+) -> list[Path]:
+    """Write tables into ``folder``.
+
+    Args:
+        frames: file stem -> frame, written as CSV (shortest decimals that read back as the same float).
+        views: written as LaTeX; None is left out.
+        folder: made if it is missing.
+        more: file name -> content of further files, which replace others of that name.
+
+    Returns:
+        The paths written.
+    """
+    files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items()}
+    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views if view is not None}
+    files |= more or {}
     for name, data in files.items():
         atomic_write(folder / name, data)
     return [folder / name for name in files]

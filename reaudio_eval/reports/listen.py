@@ -1,9 +1,9 @@
-"""Which prompts the report plays: the worst, those on which systems differ most, and a random rest."""
+"""Choice of the prompts that a report plays."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class LabelTag:
 
 @dataclass(frozen=True)
 class Use:
-    """That a system retrieved a clip: its name and position, the rank from 1, the similarity to the prompt as text."""
+    """A system that retrieved a clip: name, position, rank from 1, similarity to the prompt as text."""
 
     name: str
     system: int
@@ -52,33 +52,41 @@ class Use:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """A clip that was retrieved for a prompt, once for all systems that used it.
+    """A clip that was retrieved for a prompt, once for all systems that retrieved it.
 
     Attributes:
-        caption: its own.
-        path: to play it; None where ``heard_as`` names the system whose clip it is, or where there is nothing to play.
-        uses: who retrieved it.
-        heard_as: a system of the same prompt whose clip is this file, or "".
+        caption: of the retrieved clip.
+        path: its file; None where ``played_as`` names a system, or where there is nothing to play.
+        uses: the systems that retrieved it.
+        played_as: a system of the same prompt whose clip is this file, or "".
         note: why nothing is played, or "".
     """
 
     caption: str
     path: Path | None
     uses: tuple[Use, ...]
-    heard_as: str = ""
+    played_as: str = ""
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A prompt with its players. ``why`` is the number that brought it here, or ""; ``anchor`` its id in the page; ``neighbours`` what
-    was retrieved for it."""
+    """A prompt with its players.
+
+    Attributes:
+        anchor: id in the page.
+        prompt: the prompt.
+        labels: of the prompt, the rarest first.
+        players: its clips.
+        reason: the number for which it was chosen, or "".
+        neighbours: clips retrieved for it.
+    """
 
     anchor: str
     prompt: Prompt
     labels: tuple[LabelTag, ...]
     players: tuple[Player, ...]
-    why: str
+    reason: str
     neighbours: tuple[Retrieved, ...] = ()
 
     @property
@@ -111,8 +119,8 @@ def clips_by_system(analysis: LongtailAnalysis) -> dict[tuple[str, int | None], 
 
 
 def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
-    """Choose as many prompts as ``max_players`` allows: a third worst, a third largest differences, the rest random (by a
-    hash of the clip id, so the same in every run)."""
+    """As many prompts as ``max_players`` allows: a third with the lowest scores, a third with the largest differences between
+    systems, the rest random (by a hash of the clip id, so the same in every run)."""
     sources = clips_by_system(analysis)
     ids = [p.clip_id for p in analysis.prompts if any(p.clip_id in clips for clips in sources.values())]
     most = max((sum(n.path is not None for n in retrieved_for(analysis, clip)) for clip in ids), default=0)
@@ -122,22 +130,26 @@ def select(analysis: LongtailAnalysis, max_players: int) -> Listening:
     metric = ranking_metric(analysis)
     worst, spread = _rank(analysis, metric, ids)
     third = max(1, budget // 3)
-    bad = list(worst)[:third]
-    different = [c for c in spread if c not in bad][: min(third, budget - len(bad))]
-    taken = {*bad, *different}
-    shuffled = sorted((c for c in ids if c not in taken), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
-    build = Items(analysis, sources)
+    lowest = list(worst)[:third]
+    different = [c for c in spread if c not in lowest][: min(third, budget - len(lowest))]
+    others = shuffled(ids, {*lowest, *different})[: budget - len(lowest) - len(different)]
+    builder = Items(analysis, sources)
     groups: tuple[tuple[str, list[str], Mapping[str, float], str], ...] = (
-        ("Worst", bad, worst, "mean of the systems"),
+        ("Worst", lowest, worst, "mean of the systems"),
         ("Largest differences between systems", different, spread, "best minus worst system"),
-        ("Random", shuffled[: budget - len(taken)], {}, ""),
+        ("Random", others, {}, ""),
     )
-    made = tuple(
-        (title, tuple(build.item(clip, _why(analysis, metric, ranked.get(clip), what)) for clip in chosen))
-        for title, chosen, ranked, what in groups
-        if chosen
+    items = tuple(
+        (title, tuple(builder.item(clip, _reason(analysis, metric, ranked.get(clip), what)) for clip in clips))
+        for title, clips, ranked, what in groups
+        if clips
     )
-    return Listening(made, len(ids), metric)
+    return Listening(items, len(ids), metric)
+
+
+def shuffled(ids: Sequence[str], excluded: Container[str]) -> list[str]:
+    """The ids that are not excluded, in an order that looks random and never changes."""
+    return sorted((c for c in ids if c not in excluded), key=lambda c: hashlib.sha256(c.encode()).hexdigest())
 
 
 def ranking_metric(analysis: LongtailAnalysis) -> MetricInfo | None:
@@ -163,14 +175,14 @@ def _rank(
     return {str(k): float(v) for k, v in mean.items()}, {str(k): float(v) for k, v in spread.items()}
 
 
-def _why(analysis: LongtailAnalysis, metric: MetricInfo | None, value: float | None, what: str) -> str:
+def _reason(analysis: LongtailAnalysis, metric: MetricInfo | None, value: float | None, what: str) -> str:
     if metric is None or value is None:
         return ""
     return f"{metric.title}, {what}: {number(value, metric_decimals(analysis, metric))}"
 
 
 class Items:
-    """Builds items; what all of them look up is read from the frames once.
+    """Builds items from the frames of an analysis.
 
     Args:
         analysis: of the page.
@@ -183,25 +195,25 @@ class Items:
     ) -> None:
         frame: pd.DataFrame = analysis.clip_scores
         self.analysis = analysis
-        first = ranking_metric(analysis)
+        self.tags = label_tags(analysis)
         self.sources = sources
         self.prefix = prefix
         self.prompts = {p.clip_id: (i, p) for i, p in enumerate(analysis.prompts)}
-        self.labels = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in records(analysis.labels)}
+        first = ranking_metric(analysis)
         self.metrics = sorted((m for m in analysis.metrics if m.level != "set"), key=lambda m: m != first)
         self.digits = {m.name: metric_decimals(analysis, m) for m in self.metrics}
         self.values = {(r.system, r.clip_id, r.metric): r.value for r in records(frame)}
 
-    def item(self, clip: str, why: str) -> Item:
-        """A prompt; ``why`` it is on the page."""
+    def item(self, clip: str, reason: str) -> Item:
+        """A prompt, and the number for which it was chosen."""
         place, prompt = self.prompts[clip]
-        tags = sorted((self.labels.get(x, LabelTag(x, 0, "")) for x in prompt.labels), key=lambda tag: tag.n_train)
         players = tuple(
             Player(name, i, clips[clip], () if i is None else self._scores(name, clip))
             for (name, i), clips in self.sources.items()
             if clip in clips
         )
-        return Item(f"{self.prefix}-{place}", prompt, tuple(tags), players, why, retrieved_for(self.analysis, clip))
+        neighbours = retrieved_for(self.analysis, clip)
+        return Item(f"{self.prefix}-{place}", prompt, self.tags(prompt), players, reason, neighbours)
 
     def _scores(self, system: str, clip: str) -> tuple[tuple[str, str], ...]:
         return tuple(
@@ -209,6 +221,17 @@ class Items:
             for m in self.metrics
             if (system, clip, m.name) in self.values
         )
+
+
+def label_tags(analysis: LongtailAnalysis) -> Callable[[Prompt], tuple[LabelTag, ...]]:
+    """The labels of a prompt with their training counts, the rarest first."""
+    known = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in records(analysis.labels)}
+
+    def tags(prompt: Prompt) -> tuple[LabelTag, ...]:
+        every = (known.get(label, LabelTag(label, 0, "")) for label in prompt.labels)
+        return tuple(sorted(every, key=lambda tag: tag.n_train))
+
+    return tags
 
 
 def n_players(items: Sequence[Item]) -> int:
@@ -223,26 +246,26 @@ def retrieved_for(analysis: LongtailAnalysis, clip: str) -> tuple[Retrieved, ...
         for n in () if system.retrieval is None else system.retrieval.neighbours.get(clip, ()):
             use = Use(system.name, i, n.rank + 1, number(n.similarity, 3))
             uses.setdefault((n.pair.clip_id, str(n.pair.audio)), []).append((use, n))
-    found = sorted(
-        uses.values(), key=lambda own: (min(n.rank for _, n in own), own[0][1].pair.clip_id, str(own[0][1].pair.audio))
+    ordered = sorted(
+        uses.values(), key=lambda same: (min(n.rank for _, n in same), same[0][1].pair.clip_id, str(same[0][1].pair.audio))
     )
-    return tuple(_retrieved(analysis, clip, own) for own in found)
+    return tuple(_retrieved(analysis, clip, same) for same in ordered)
 
 
-def _retrieved(analysis: LongtailAnalysis, clip: str, own: Sequence[tuple[Use, Neighbour]]) -> Retrieved:
-    pair, uses = own[0][1].pair, tuple(use for use, _ in own)
+def _retrieved(analysis: LongtailAnalysis, clip: str, same: Sequence[tuple[Use, Neighbour]]) -> Retrieved:
+    pair, uses = same[0][1].pair, tuple(use for use, _ in same)
     if pair.audio is None:
         return Retrieved(pair.caption, None, uses, note="The system names no audio file for it.")
-    same = next((s.name for s in analysis.systems if s.kind == "generated" and s.clips.get(clip) == pair.audio), "")
-    if same or min(use.rank for use in uses) > PLAYED:
-        return Retrieved(pair.caption, None, uses, heard_as=same)
+    system = next((s.name for s in analysis.systems if s.kind == "generated" and s.clips.get(clip) == pair.audio), "")
+    if system or min(use.rank for use in uses) > PLAYED:
+        return Retrieved(pair.caption, None, uses, played_as=system)
     return Retrieved(pair.caption, pair.audio, uses)
 
 
 def anchors_by_label(listening: Listening) -> dict[str, tuple[str, ...]]:
     """Label -> anchors of the prompts on the page that carry it (trusted labels only)."""
-    found: dict[str, list[str]] = {}
+    anchors: dict[str, list[str]] = {}
     for item in listening.chosen:
         for label in item.prompt.labels if item.prompt.labels_known else ():
-            found.setdefault(label, []).append(item.anchor)
-    return {label: tuple(anchors) for label, anchors in found.items()}
+            anchors.setdefault(label, []).append(item.anchor)
+    return {label: tuple(each) for label, each in anchors.items()}

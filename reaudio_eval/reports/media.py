@@ -1,4 +1,4 @@
-"""Clips for the page: MP3 and a spectrogram, small enough that 200 of them fit into one file."""
+"""Players of clips: MP3 and spectrogram."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def media_for(
         paths: the clips, in page order; the first ``INLINE_PLAYERS`` go into the page in mode "inline", the rest into files.
         output: folder of the page; files go to ``output/media`` under a hash of their source and are reused.
         mode: "none" gives no media at all.
-        progress: told the number of clips done.
+        progress: called with the number of clips done.
 
     Returns:
         What each path became, and the files written or reused.
@@ -66,14 +66,14 @@ def media_for(
             return Media(None, None, f"This clip cannot be played: {_first_line(error)}"), []
         return (_inline(decoded), []) if place < n_inline else _in_folder(source, decoded, folder)
 
-    found: dict[Path, Media] = {}
+    players: dict[Path, Media] = {}
     files: dict[Path, None] = {}
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for path, (media, written) in zip(unique, pool.map(one, enumerate(unique)), strict=True):
-            found[path] = media
+            players[path] = media
             files.update(dict.fromkeys(written))
-            progress(len(found))
-    return found, list(files)
+            progress(len(players))
+    return players, list(files)
 
 
 def _first_line(error: Exception) -> str:

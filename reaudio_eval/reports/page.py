@@ -1,12 +1,13 @@
-"""A page of any report: one self-contained HTML text from a template that extends ``base.html.j2``."""
+"""Self-contained HTML pages made of sections."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,44 +16,90 @@ from reaudio_eval import __version__
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.reports.files import file_stem
 from reaudio_eval.reports.palette import css_variables, dash_lengths, marker_path, system_styles
+from reaudio_eval.reports.section import Section
+from reaudio_eval.reports.text import count, strata_words
+from reaudio_eval.reports.views import primary_first
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
-Sections = Sequence[tuple[str, str]]
+R = TypeVar("R")
+MACROS = '{% from "macros.html.j2" import each_metric, legend, listening_groups, prompt_players, swatch, table, tree %}'
+
+
+@dataclass(frozen=True)
+class PageHead:
+    """What stands above the sections.
+
+    Attributes:
+        name: stem of the page and of the JSON beside it.
+        title: of the window.
+        heading: of the page.
+        facts: what was evaluated, in a few words each.
+        systems: in the order of colours and markers; position i is ``data-s="i"`` in figures, tables and players.
+        metrics: the reader chooses one of them for all sections.
+        banner: a warning above everything, or "".
+    """
+
+    name: str
+    title: str
+    heading: str
+    facts: Sequence[str]
+    systems: Sequence[SystemInfo]
+    metrics: Sequence[MetricInfo] = ()
+    banner: str = ""
+
+
+def analysis_head(
+    analysis: LongtailAnalysis, name: str, heading: str, *facts: str, strata: bool = True, which: str = ""
+) -> PageHead:
+    """The head of a page on a dataset: its name, its prompts (``which`` of them), ``facts``, its strata."""
+    digest = Markup('<code title="SHA-256 of the sorted list of clip ids and captions">{}</code>')
+    words = filter(None, (count(len(analysis.prompts), "prompt"), which, digest.format(analysis.list_sha256[:10])))
+    dataset = f"{analysis.dataset_name}/{analysis.split}"
+    every = [dataset, Markup(" ").join(words), *facts]
+    if strata:
+        every.append(f"training clips of a class: {strata_words(analysis.strata)}")
+    return PageHead(
+        name, f"{heading}: {dataset}", heading, every, analysis.systems, primary_first(analysis), analysis.banner
+    )
 
 
 def render_page(
-    template: Path, *, name: str, title: str, sections: Sections, systems: Sequence[SystemInfo], content: Mapping[str, Any]
+    head: PageHead, sections: Sequence[Section[R]], report: R, done: Callable[[str], None] = lambda title: None
 ) -> str:
-    """The page as HTML. All of ``content`` is escaped unless it is ``Markup``.
+    """The page as HTML. Everything it shows is escaped unless it is ``Markup``.
 
     Args:
-        template: file that extends ``base.html.j2`` and fills its block "main"; it lies with its evaluation.
-        name: stem of the files beside the page, named in its footer.
-        title: of the window.
-        sections: (id, title) of each section, for the navigation; at least one.
-        systems: in the order of colours and markers; position i is ``data-s="i"`` in figures, tables and players.
-        content: what the template shows.
+        head: what stands above the sections.
+        sections: in order; at least one with content.
+        report: what the sections draw from.
+        done: called with the title of each section that is finished.
     """
-    environment = page_environment(template.parent)
+    environment = page_environment()
     environment.filters |= {"kind": _kind, "slug": file_stem, "marker_path": marker_path, "dashes": dash_lengths}
+    environment.globals["version"] = __version__
+    shown = []
+    for section in sections:
+        content = section.content(report)
+        if content is not None:
+            shown.append((section, Markup(environment.from_string(MACROS + section.template).render(content))))  # noqa: S704
+        done(section.title)
     script = own_text(environment, "report.js")
-    return environment.get_template(template.name).render(
-        name=name,
-        title=title,
-        sections=sections,
-        version=__version__,
+    return environment.get_template("base.html.j2").render(
+        head=head,
+        sections=shown,
         css=own_text(environment, "report.css"),
         variables=Markup(css_variables()),  # noqa: S704 - the palette
         script=script,
         policy=policy(script),
-        styles=system_styles(systems),
-        **content,
+        styles=system_styles(head.systems),
     )
 
 
-def page_environment(folder: Path) -> Environment:
-    """Templates in ``folder`` and the shared ones; all that a page shows is escaped."""
+def page_environment(*folders: Path) -> Environment:
+    """Templates in ``folders`` and the shared ones; everything that a page shows is escaped."""
     return Environment(
-        loader=ChoiceLoader([FileSystemLoader(folder), PackageLoader("reaudio_eval.reports")]),
+        loader=ChoiceLoader([*map(FileSystemLoader, folders), PackageLoader("reaudio_eval.reports")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""Colours, markers and dashes: a system looks the same in every figure, table and player, in light and in dark.
+"""Colours, markers and dashes of systems, light and dark.
 
 Figures are drawn once, in the light colours. Every light colour occurs once in the palette, so the SVG that goes into the
 page can have them replaced by CSS variables (``css_colour``), which is what makes dark mode work without a second drawing.
@@ -24,7 +24,7 @@ class Colour(NamedTuple):
 
 
 class SystemStyle(NamedTuple):
-    """How a system is drawn. ``dash`` and ``marker`` are matplotlib's; nothing is told by the colour alone."""
+    """How a system is drawn. ``dash`` and ``marker`` are matplotlib's; no system is distinguished by colour alone."""
 
     colour: Colour
     marker: str

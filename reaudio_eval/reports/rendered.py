@@ -1,4 +1,4 @@
-"""Files that a report consists of, and its progress."""
+"""Files of a report, and the progress of writing it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], None]  # steps done, steps in all, what was done
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class RenderedReport:
 
 
 @dataclass
-class _Steps:
-    """Counts work for the progress callback."""
+class Steps:
+    """Counts finished steps and reports each."""
 
     total: int
-    report: Progress | None
+    report: Progress | None = None
     done: int = 0
 
     def advance(self, what: str) -> None:
@@ -44,15 +44,15 @@ class _Steps:
             self.report(self.done, self.total, what)
 
 
-def percent(advance: Callable[[int], None]) -> Callable[[int, int, str], None]:
-    """A renderer's (done, total, what) as percent steps of one stage."""
+def percent(advance: Callable[[int], None]) -> Progress:
+    """A progress callback that advances one stage in steps of 1 percent."""
     shown = 0
 
     def progress(done: int, total: int, _what: str) -> None:
         nonlocal shown
-        percent = 100 * done // max(total, 1)
-        if percent > shown:
-            advance(percent - shown)
-            shown = percent
+        reached = 100 * done // max(total, 1)
+        if reached > shown:
+            advance(reached - shown)
+            shown = reached
 
     return progress

@@ -1,4 +1,4 @@
-"""The tables of the report, one function each: ``LongtailAnalysis`` in, ``TableView`` out."""
+"""Tables that several reports show."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ from reaudio_eval.statistics.separation import Separation, generated, overall_se
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES, MIN_CLIPS
 
 MARKS = (
-    f"Marks come from paired tests only (Holm-corrected p < {ALPHA}): bold is better than every other system, ≈ cannot be "
-    "told from the leader of its column while others can. A column without marks has no difference that the tests separate."
+    f"Marks are from paired tests (Holm-corrected p < {ALPHA}). Bold: significantly better than every other system. ≈: not "
+    "significantly different from the best value of its column, while others are. No mark in a column: no significant difference."
 )
 HALVES = (
-    "Set metrics depend on the number of clips. Half: generated clips of one half against real clips of the other, to be "
-    "read beside the floor, the two halves of the real audio."
+    "Set metrics depend on the number of clips. Half: generated clips of one half against real clips of the other half, to be "
+    "compared with the floor, one half of the real audio against the other."
 )
 DAGGER = "†"
-JUDGE = f"{DAGGER} The judge is the retriever: a system here retrieves with the network behind this metric (see the alerts)."
+SAME_MODEL = f"{DAGGER} The scoring model is the retrieval model of a system here (see the alerts)."
+PAIRED = (
+    "First system minus second, on the same prompts. Bold: significantly different (Holm-corrected p < 0.05). Detectable: the "
+    "smallest difference that the test detects with a power of 0.8."
+)
 THIN = f"Grey: fewer than {MIN_CLASSES} classes or {MIN_CLIPS} clips."
 
 
@@ -48,19 +52,19 @@ def _system_columns(analysis: LongtailAnalysis) -> tuple[Column, ...]:
 def main_table(analysis: LongtailAnalysis) -> TableView:
     """Systems by metrics over all clips, with the real-against-real floor as last row."""
     metrics = primary_first(analysis)
-    found = lookup(analysis.overall, "system", "metric")
+    row_of = lookup(analysis.overall, "system", "metric")
     digits = {m.name: metric_decimals(analysis, m) for m in metrics}
     separation = {m.name: overall_separation(analysis, m) for m in metrics}
     same_size = len({s.n_clips for s in analysis.systems}) == 1
     notes, rows = Notes(), []
     for i, system in enumerate(analysis.systems):
         cells = tuple(
-            _overall_cell(found.get((system.name, m.name)), digits[m.name], separation[m.name].mark(system.name), notes)
+            _overall_cell(row_of.get((system.name, m.name)), digits[m.name], separation[m.name].mark(system.name), notes)
             for m in metrics
         )
         rows.append(Row(system.name, cells, system=i, detail="" if same_size else count(system.n_clips, "clip")))
     groups = grouped(analysis, rows)
-    floor = _floor_row(metrics, found, digits)
+    floor = _floor_row(metrics, row_of, digits)
     clips = count(analysis.systems[0].n_clips, "clip") if same_size else "clips"
     circular = {m.name for m in metrics if retrievers(analysis, m.embedder)}
     columns = (
@@ -77,7 +81,7 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
         columns,
         (*groups, (floor,)) if floor else groups,
         tuple(notes.reasons),
-        (marks, halves, JUDGE if circular else "", methods(analysis.overall)),
+        (marks, halves, SAME_MODEL if circular else "", methods(analysis.overall)),
     )
 
 
@@ -97,11 +101,11 @@ def _overall_cell(row: Any, digits: int, mark: str, notes: Notes) -> Cell:
     return notes.value(row, digits, detail=matched, mark=mark)
 
 
-def _floor_row(metrics: Sequence[MetricInfo], found: Mapping[Any, Any], digits: Mapping[str, int]) -> Row | None:
-    """What real audio scores against other real audio: below it no system can be told from real."""
+def _floor_row(metrics: Sequence[MetricInfo], row_of: Mapping[Any, Any], digits: Mapping[str, int]) -> Row | None:
+    """The distance of real audio from other real audio: a system below it is not different from real."""
     cells = []
     for metric in metrics:
-        row = next((r for r in found.values() if r.metric == metric.name and math.isfinite(r.floor)), None)
+        row = next((r for r in row_of.values() if r.metric == metric.name and math.isfinite(r.floor)), None)
         cells.append(
             Cell("") if row is None else Cell(number(row.floor, digits[metric.name]), detail=f"{row.floor_n:.0f} clips each")
         )
@@ -109,7 +113,7 @@ def _floor_row(metrics: Sequence[MetricInfo], found: Mapping[Any, Any], digits: 
 
 
 def methods(frame: pd.DataFrame) -> str:
-    """How the intervals of a frame were made."""
+    """The methods behind the intervals of a frame."""
     names = [name for name in dict.fromkeys(frame["ci_method"].dropna()) if name not in ("", "none")]
     return f"95% intervals: {'; '.join(names)}." if names else ""
 
@@ -117,15 +121,15 @@ def methods(frame: pd.DataFrame) -> str:
 def strata_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
     """Systems by strata: macro over classes, or for set metrics the clips of the stratum with their floor."""
     rows_of = analysis.by_stratum[analysis.by_stratum["metric"] == metric.name]
-    found = lookup(rows_of, "system", "stratum")
+    row_of = lookup(rows_of, "system", "stratum")
     digits = metric_decimals(analysis, metric)
-    sizes = {s.name: _common_size(analysis, metric, s.name, found) for s in analysis.strata}
+    sizes = {s.name: _common_size(analysis, metric, s.name, row_of) for s in analysis.strata}
     notes, rows = Notes(), []
-    separation = {s.name: _stratum_separation(analysis, metric, s.name, found) for s in analysis.strata}
+    separation = {s.name: _stratum_separation(analysis, metric, s.name, row_of) for s in analysis.strata}
     for i, system in enumerate(analysis.systems):
         cells = []
         for stratum in analysis.strata:
-            row = found.get((system.name, stratum.name))
+            row = row_of.get((system.name, stratum.name))
             detail = _detail(row, metric, digits, sizes[stratum.name])
             mark = separation[stratum.name].mark(system.name)
             cells.append(notes.value(row, digits, detail=detail, mark=mark, css=_thin(row, metric)))
@@ -142,9 +146,9 @@ def strata_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
 
 
 def _stratum_separation(
-    analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, found: Mapping[Any, Any]
+    analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, row_of: Mapping[Any, Any]
 ) -> Separation:
-    values = {s: found[s, stratum].value for s in generated(analysis) if (s, stratum) in found}
+    values = {s: row_of[s, stratum].value for s in generated(analysis) if (s, stratum) in row_of}
     return separate(values, analysis.paired, metric, stratum)
 
 
@@ -160,9 +164,9 @@ def _size(row: Any, metric: MetricInfo) -> str:
     return clips if metric.level == "set" else f"{count(row.n_classes, 'class', 'classes')}, {clips}"
 
 
-def _common_size(analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, found: Mapping[Any, Any]) -> str:
+def _common_size(analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, row_of: Mapping[Any, Any]) -> str:
     """The size of a stratum if it is the same for every system that has a value there, else ""."""
-    rows = [found[s.name, stratum] for s in analysis.systems if (s.name, stratum) in found]
+    rows = [row_of[s.name, stratum] for s in analysis.systems if (s.name, stratum) in row_of]
     sizes = {_size(row, metric) for row in rows if math.isfinite(row.value)}
     return sizes.pop() if len(sizes) == 1 else ""
 
@@ -176,14 +180,14 @@ def _detail(row: Any, metric: MetricInfo, digits: int, common_size: str) -> str:
 
 def normalised_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
     """Strata on a scale from noise (0) to real audio (1), or None where that scale does not exist."""
-    found = lookup(analysis.by_stratum[analysis.by_stratum["metric"] == metric.name], "system", "stratum")
-    if not any(math.isfinite(r.normalised) for r in found.values()):
+    row_of = lookup(analysis.by_stratum[analysis.by_stratum["metric"] == metric.name], "system", "stratum")
+    if not any(math.isfinite(r.normalised) for r in row_of.values()):
         return None
     notes, rows = Notes(), []
     for i, system in enumerate(analysis.systems):
         if system.kind != "generated":
             continue
-        values = [found.get((system.name, s.name)) for s in analysis.strata]
+        values = [row_of.get((system.name, s.name)) for s in analysis.strata]
         cells = tuple(
             Cell(number(r.normalised, 2), css=_thin(r, metric))
             if r is not None and math.isfinite(r.normalised)
@@ -201,7 +205,7 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
     frame = analysis.per_class[analysis.per_class["metric"] == metric.name]
     if frame.empty:
         return None
-    found = lookup(frame, "system", "label")
+    row_of = lookup(frame, "system", "label")
     digits, cuts = metric_decimals(analysis, metric), fifths(list(frame["value"]), metric.higher_is_better)
     counts = frame.groupby("label")["n_clips"].max()
     place = list(analysis.metrics).index(metric)
@@ -209,7 +213,7 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
     for position, label in enumerate(records(analysis.labels)):
         if label.label not in counts.index:
             continue
-        values = [found.get((s.name, label.label)) for s in analysis.systems]
+        values = [row_of.get((s.name, label.label)) for s in analysis.systems]
         cells = [Cell(f"{label.n_train:,.0f}"), Cell(str(label.stratum), css="text"), Cell(f"{int(counts[label.label]):,}")]
         cells += [
             Cell(number(r.value, digits), css=fifth(r.value, cuts, metric.higher_is_better))
@@ -238,12 +242,12 @@ def bins_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | No
     frame = analysis.bins[analysis.bins["metric"] == metric.name]
     if frame.empty:
         return None
-    found, digits, notes = lookup(frame, "system", "n_train"), metric_decimals(analysis, metric), Notes()
+    row_of, digits, notes = lookup(frame, "system", "n_train"), metric_decimals(analysis, metric), Notes()
     rows = []
     for centre in sorted(set(frame["n_train"])):
-        own = [found.get((s.name, centre)) for s in analysis.systems]
-        n = max((r.n_classes for r in own if r is not None), default=0)
-        cells = tuple(notes.value(r, digits) for r in own)
+        each = [row_of.get((s.name, centre)) for s in analysis.systems]
+        n = max((r.n_classes for r in each if r is not None), default=0)
+        cells = tuple(notes.value(r, digits) for r in each)
         rows.append(Row(f"about {centre:,.0f}", cells, detail=count(n, "class", "classes")))
     columns = (Column("training clips"), *_system_columns(analysis))
     caption = f"{metric.title} {arrow(metric)} in bins of the training count"
@@ -265,10 +269,10 @@ def sizes_table(analysis: LongtailAnalysis) -> TableView:
 
 
 def metrics_table(analysis: LongtailAnalysis) -> TableView:
-    """What each column means and which network and checkpoint are behind it."""
+    """For each metric what it is computed on, its scoring model and checkpoint, and its source."""
     columns = (
         Column("metric"),
-        *(Column(t, text=True) for t in ("name", "a value per", "better", "judge", "checkpoint", "source")),
+        *(Column(t, text=True) for t in ("name", "a value per", "better", "scoring model", "checkpoint", "source")),
     )
     rows = tuple(
         Row(m.title, tuple(Cell(text, css="text") for text in (

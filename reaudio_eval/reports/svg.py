@@ -1,4 +1,4 @@
-"""From a matplotlib figure to files, and to an SVG that lives inside the page."""
+"""Figures as files, and as SVG inside a page."""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
-"""Numbers as readers see them: enough digits and no more, a true minus sign, a dash for what is undefined."""
+"""Numbers, intervals, counts and lists as text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from reaudio_eval.prompts.strata import Stratum
 
 DASH = "–"
 
@@ -47,6 +51,12 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_words(p: float) -> str:
+    """``= 0.012`` or ``< 0.001``, to follow the letter p."""
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def count(n: float, singular: str, plural: str | None = None) -> str:
     """``1 clip``, ``2 clips``, ``3 classes``."""
     word = singular if n == 1 else plural or singular + "s"
@@ -60,4 +70,22 @@ def listing(items: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
 
 
+def bold_listing(names: Sequence[str]) -> Markup:
+    """:func:`listing` of names in bold, each escaped."""
+    return Markup(listing([str(Markup("<b>{}</b>").format(name)) for name in names]))  # noqa: S704 - each name is escaped
+
+
 QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "slope"}
+
+
+def stratum_words(stratum: Stratum) -> str:
+    """``head classes (1,000 or more training clips)``; of a stratum named by its range ``classes with 10 to 99 training clips``."""
+    clips = "training clip" if stratum.range_text == "1" else "training clips"
+    if stratum.name[:1].isdigit():
+        return f"classes with {stratum.range_text} {clips}"
+    return f"{stratum.name} classes ({stratum.range_text} {clips})"
+
+
+def strata_words(strata: Sequence[Stratum]) -> str:
+    """``head: 1,000 or more; medium: 100 to 999; zero-shot: 0``; a stratum named by its range is said once: ``10-99``."""
+    return "; ".join(s.name if s.name[:1].isdigit() else f"{s.name}: {s.range_text}" for s in strata)

@@ -1,4 +1,4 @@
-"""Tables as the reader sees them, before they become HTML or LaTeX: rounded text, marks, footnotes."""
+"""Tables before they become HTML or LaTeX: rounded text, marks, footnotes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cell:
         detail: a smaller line below.
         reason: why the value, or its interval, is undefined.
         note: number of the footnote with that reason; 0 for none.
-        mark: "best" or "near" (see ``verdict.Separation.mark``), or "".
+        mark: "best" or "near" (see :meth:`reaudio_eval.statistics.separation.Separation.mark`), or "".
         css: further classes: "thin" (few classes or clips), "q0" to "q4" (fifths of the column, 4 is best), "text".
         bar: drawn beside the number.
     """
@@ -123,13 +123,13 @@ class Notes:
         if row is None or not math.isfinite(row.value):
             return self.undefined(getattr(row, "reason", None))
         ends, reason = interval(row.ci_low, row.ci_high, digits), getattr(row, "reason", None)
-        told = reason if not ends and isinstance(reason, str) else ""
-        note = self.number(told) if told else 0
-        return Cell(number(row.value, digits), ends, detail, told, note, mark, css, bar)
+        missing = reason if not ends and isinstance(reason, str) else ""
+        note = self.number(missing) if missing else 0
+        return Cell(number(row.value, digits), ends, detail, missing, note, mark, css, bar)
 
 
 def primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
-    """The metrics, the one the verdict rests on before the others."""
+    """The metrics, the primary one first."""
     return sorted(analysis.metrics, key=lambda m: m.name != analysis.primary)
 
 
@@ -141,7 +141,7 @@ def arrow(metric: MetricInfo) -> str:
 
 
 def grouped(analysis: LongtailAnalysis, rows: list[Row]) -> tuple[tuple[Row, ...], ...]:
-    """Generated systems, then real audio and noise: the latter are landmarks and never compete."""
+    """Generated systems, then real audio and noise, which are references and not compared."""
     kinds = [s.kind for s in analysis.systems]
     competing = tuple(r for r in rows if r.system is not None and kinds[r.system] == "generated")
     others = tuple(r for r in rows if r.system is None or kinds[r.system] != "generated")

@@ -1,4 +1,4 @@
-"""Who gains where: two systems' scores of every class and stratum as two markers joined by a line."""
+"""Figure of gains and losses by class and stratum."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROW_INCHES, MARGIN_INCHES = 0.19, 1.15
 
 
 class Line(NamedTuple):
-    """One row: both values, and what stands left and right of them."""
+    """One row: both values, and the text left and right of them."""
 
     name: str
     value: float
@@ -93,18 +93,18 @@ def _draw(ax: Axes, block: Block, ours: SystemStyle, base: SystemStyle, metric: 
 
 def _strata(comparison: Comparison, metric: MetricInfo, system: str) -> Block:
     analysis = comparison.analysis
-    found = lookup(
+    row_of = lookup(
         analysis.by_stratum[analysis.by_stratum["metric"] == metric.name].dropna(subset=["value"]), "system", "stratum"
     )
     tests = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
     lines = []
     for stratum in reversed(analysis.strata):
-        pair = [found.get((name, stratum.name)) for name in (system, comparison.baseline)]
+        pair = [row_of.get((name, stratum.name)) for name in (system, comparison.baseline)]
         if any(row is None for row in pair) or metric.level == "set":
             continue
         test = tests.get((system, stratum.name))
-        told = f", p {p_value(test.p_holm)}" if test is not None and math.isfinite(test.p_holm) else ""
-        detail = f"{count(pair[0].n_classes, 'class', 'classes')}{told}"  # type: ignore[union-attr]
+        significance = f", p {p_value(test.p_holm)}" if test is not None and math.isfinite(test.p_holm) else ""
+        detail = f"{count(pair[0].n_classes, 'class', 'classes')}{significance}"  # type: ignore[union-attr]
         lines.append(Line(stratum.name, pair[0].value, pair[1].value, detail))  # type: ignore[union-attr]
     return Block("strata, mean over classes (right: p, Holm-corrected)", lines)
 
@@ -128,8 +128,8 @@ def class_blocks(comparison: Comparison, metric: MetricInfo, system: str) -> lis
 
 def _class_rows(comparison: Comparison, metric: MetricInfo, system: str) -> list[Any]:
     frame: pd.DataFrame = comparison.classes
-    own = frame[(frame["metric"] == metric.name) & (frame["system"] == system)]
-    return list(records(own.sort_values(["n_train", "label"], kind="stable")))
+    rows = frame[(frame["metric"] == metric.name) & (frame["system"] == system)]
+    return list(records(rows.sort_values(["n_train", "label"], kind="stable")))
 
 
 def _line(row: Any) -> Line:
@@ -137,7 +137,7 @@ def _line(row: Any) -> Line:
 
 
 def finding(comparison: Comparison, metric: MetricInfo, system: str) -> str:
-    """How many classes gain and lose, and the extremes."""
+    """Numbers of classes with gains and losses, and the extremes."""
     rows = _class_rows(comparison, metric, system)
     if not rows:
         return f"{metric.title} has no value per class of both {system} and {comparison.baseline}."

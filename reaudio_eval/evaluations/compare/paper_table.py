@@ -1,4 +1,4 @@
-"""The main table in the form that papers print: booktabs, one line of values and a small one of intervals for each system."""
+"""Main table for a paper (LaTeX)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ SHORT = {"KL divergence": "KL", "Inception score": "IS", "CLAP score": "CLAP"}
 
 
 def paper_latex(view: TableView, about: str) -> str:
-    """A ``table*`` from systems by metrics; metrics without any value are left out.
+    """A ``table*`` of systems by metrics: one line of values and a small one of intervals for each system.
+
+    Metrics without any value are left out.
 
     Args:
-        view: ``sections.main_table``.
+        view: :func:`reaudio_eval.reports.shared_tables.main_table`.
         about: sentences for the caption (plain text), before those on marks.
     """
     view = _known(view)
@@ -50,15 +52,17 @@ def paper_latex(view: TableView, about: str) -> str:
 
 
 def _marks(view: TableView) -> str:
-    """What bold and the sign mean, where they occur."""
+    """The meaning of bold and of the sign, where they occur."""
     marks = {cell.mark for group in view.groups for row in group for cell in row.cells}
     test = rf"paired test, Holm-corrected $p < {ALPHA}$"
-    told = ["95\\% intervals in brackets."] if any(c.interval for g in view.groups for r in g for c in r.cells) else []
+    remarks = ["95\\% intervals in brackets."] if any(c.interval for g in view.groups for r in g for c in r.cells) else []
     if "best" in marks:
-        told.append(rf"Bold: better than every other system ({test}).")
+        remarks.append(rf"Bold: significantly better than every other system ({test}).")
     if "near" in marks:
-        told.append(rf"$\approx$: not told from the best of its column, while others are ({test}).")
-    return " ".join(told)
+        remarks.append(
+            rf"$\approx$: not significantly different from the best value of its column, while others are ({test})."
+        )
+    return " ".join(remarks)
 
 
 def _known(view: TableView) -> TableView:
@@ -84,8 +88,8 @@ def _heads(columns: Sequence[Column]) -> list[str]:
     """Metric and direction; below, in small, the network."""
     names, networks = [], []
     for column in columns:
-        found = re.fullmatch(r"(.*\S) \(([^()]*(?:\([^()]*\)[^()]*)*)\)", column.title)
-        title, network = (found[1], found[2]) if found else (column.title, "")
+        match = re.fullmatch(r"(.*\S) \(([^()]*(?:\([^()]*\)[^()]*)*)\)", column.title)
+        title, network = (match[1], match[2]) if match else (column.title, "")
         names.append(escape_latex(f"{_short(title)} {column.arrow}".strip()))
         networks.append(_small(network))
     return [_line("", names), *([_line("", networks)] if any(networks) else [])]

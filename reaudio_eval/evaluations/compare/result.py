@@ -12,7 +12,7 @@ import pandas as pd
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.page import render_compare
-from reaudio_eval.evaluations.compare.tables import verdict_sentences
+from reaudio_eval.evaluations.compare.verdict import verdict_sentences
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.rendered import RenderedReport, percent

@@ -1,4 +1,4 @@
-"""The tables of the comparison page: differences to the baseline over all clips, by stratum and by class, published rows, runs."""
+"""Tables of the comparison page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from reaudio_eval.evaluations.compare.comparison import Comparison
-from reaudio_eval.evaluations.longtail.verdict import sentences
-from reaudio_eval.reports.text import QUANTITIES, count, interval, listing, number, p_value
+from reaudio_eval.reports.text import QUANTITIES, count, interval, number, p_value
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, grouped, metric_decimals, scale
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -18,81 +15,39 @@ from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.thresholds import ALPHA
 
 HOLM = (
-    f"Bold: a paired test separates the two (p < {ALPHA} after Holm's correction over the compared systems and all columns; the real "
-    "audio, a landmark, is corrected for the columns alone). Shaded, with the direction named, where that is a gain or a loss."
+    f"Bold: significantly different (paired test, p < {ALPHA} after Holm's correction over the compared systems and all columns; for the "
+    "real audio, a reference, over the columns only). Shaded: a significant gain or loss."
 )
 CLASS_REMARK = (
     "Each number is the mean difference over the clips of the class. Shaded: the 95% interval excludes zero. Intervals are not corrected "
-    "for the number of classes, so about one class in twenty is shaded by chance; classes with fewer than 5 clips have none."
+    "for the number of classes, so about one class in twenty is shaded by chance; classes with fewer than 5 clips have no interval."
 )
-PUBLISHED_CAPTION = "As published; not measured here, other clips and protocols"
+PUBLISHED_CAPTION = "As published: not measured here, with other clips and protocols"
 PUBLISHED_REMARK = (
-    "Copied as printed; neither ranked, nor marked, nor compared with the measured numbers. The same system differs between sources by "
-    "more than most systems differ, through other lists of clips, captions, networks and resampling."
+    "Copied as printed; not ranked, not marked and not compared with the measured numbers. The scores of one system differ between "
+    "sources by more than most systems differ, because lists of clips, captions, networks and resampling differ."
 )
 SHORT_HASH = 10
 
 
 def position(comparison: Comparison, system: str) -> int:
-    """Of a system among all of the analysis: its colour and marker."""
+    """Position of a system in the analysis, which gives its colour and marker."""
     return next(i for i, s in enumerate(comparison.analysis.systems) if s.name == system)
 
 
 def gain(metric: MetricInfo, difference: float) -> float:
-    """The difference turned so that positive is better."""
+    """The difference with the sign that makes positive better."""
     return difference if metric.higher_is_better else -difference
 
 
-def verdict_sentences(comparison: Comparison) -> list[Markup]:
-    """Who leads on the primary metric, and who is told from the baseline over all clips and in each stratum."""
-    analysis = comparison.analysis
-    told = sentences(analysis)[:1]
-    if analysis.primary is None:
-        return told
-    metric = analysis.metric(analysis.primary)
-    rows = comparison.strata[comparison.strata["metric"] == metric.name]
-    rows = rows[rows["system"].isin(comparison.compared) & rows["difference"].notna()]
-    of = {
-        quantity: list(records(rows[rows["quantity"] == quantity]))
-        for quantity in ("all", *(s.name for s in analysis.strata))
-    }
-    overall, by_stratum = of.pop("all"), {name: own for name, own in of.items() if own}
-    if overall:
-        told.append(Markup("Against <b>{}</b> over all clips: {}.").format(comparison.baseline, _outcome(overall, metric)))
-    apart = [name for name, own in by_stratum.items() if any(r.p_holm < ALPHA for r in own)]
-    told += [Markup("In {}: {}.").format(name, _outcome(by_stratum[name], metric)) for name in apart]
-    tested = [name for name, own in by_stratum.items() if any(math.isfinite(r.p_holm) for r in own)]
-    same, untested = ([n for n in by_stratum if n not in apart and (n in tested) is known] for known in (True, False))
-    parts = [f"in {listing(same)} no paired test tells a system from it"] if same else []
-    parts += [f"in {listing(untested)} none could be made"] if untested else []
-    if parts:
-        text = "; ".join(parts)
-        told.append(Markup("{}.").format(text[0].upper() + text[1:]))
-    return told
-
-
-def _outcome(rows: Sequence[Any], metric: MetricInfo) -> Markup:
-    """Who is better and who is worse than the baseline by a paired test, and who neither."""
-    better = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) > 0]
-    worse = [r.system for r in rows if r.p_holm < ALPHA and gain(metric, r.difference) < 0]
-    untested = [r.system for r in rows if not math.isfinite(r.p_holm)]
-    rest = [r.system for r in rows if r.system not in {*better, *worse, *untested}]
-    groups = ((better, "better"), (worse, "worse"), (rest, "not told apart"), (untested, "not tested"))
-    return Markup("; ").join(Markup("{} {}").format(what, _names(names)) for names, what in groups if names)
-
-
-def _names(systems: Sequence[str]) -> Markup:
-    return Markup(listing([str(Markup("<b>{}</b>").format(s)) for s in systems]))  # noqa: S704 - each name is escaped
-
-
 def headline_table(comparison: Comparison) -> TableView | None:
-    """The difference to the baseline on the primary metric over all clips, drawn."""
+    """The differences from the baseline on the primary metric over all clips, drawn."""
     analysis = comparison.analysis
     if analysis.primary is None:
         return None
     metric = analysis.metric(analysis.primary)
-    found = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
-    rows = [found[system, "all"] for system in comparison.compared if (system, "all") in found]
+    row_of = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
+    rows = [row_of[system, "all"] for system in comparison.compared if (system, "all") in row_of]
     if not any(math.isfinite(r.difference) for r in rows):
         return None
     digits = metric_decimals(analysis, metric)
@@ -104,7 +59,7 @@ def headline_table(comparison: Comparison) -> TableView | None:
     )
     return TableView(
         "headline",
-        f"Difference to {comparison.baseline} in {metric.title} {arrow(metric)} over all clips",
+        f"Difference from {comparison.baseline} in {metric.title} {arrow(metric)} over all clips",
         (Column("system"), Column("difference")),
         (table,),
         tuple(notes.reasons),
@@ -114,7 +69,7 @@ def headline_table(comparison: Comparison) -> TableView | None:
 def _difference_cell(
     row: Any, digits: int, notes: Notes, *, detail: str = "", css: str = "", limits: tuple[float, float] | None = None
 ) -> Cell:
-    """A difference with its interval, bold where a paired test separates."""
+    """A difference with its interval, bold where it is significant."""
     if row is None or not math.isfinite(row.difference):
         return notes.undefined("Not compared: one of the two has no value." if row is None else row.reason)
     ends = interval(row.ci_low, row.ci_high, digits)
@@ -128,8 +83,8 @@ def _difference_cell(
 
 def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView | None:
     """Systems by quantities: all clips, each stratum, head-tail gap and slope; None where nothing could be compared."""
-    found = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
-    quantities = list(dict.fromkeys(quantity for _, quantity in found))
+    row_of = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
+    quantities = list(dict.fromkeys(quantity for _, quantity in row_of))
     if not quantities:
         return None
     analysis, notes = comparison.analysis, Notes()
@@ -140,11 +95,11 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
             continue
         cells = []
         for quantity in quantities:
-            row = found.get((system.name, quantity))
-            css, detail = _told(row, metric, quantity)
+            row = row_of.get((system.name, quantity))
+            css, detail = _significance(row, metric, quantity)
             cells.append(_difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css))
         rows.append(Row(system.name, tuple(cells), system=i))
-    sizes = {q: _size([r for (_, quantity), r in found.items() if quantity == q], metric) for q in quantities}
+    sizes = {q: _size([r for (_, quantity), r in row_of.items() if quantity == q], metric) for q in quantities}
     columns = (Column("system"), *(Column(QUANTITIES.get(q, q), sizes[q]) for q in quantities))
     return TableView(
         f"differences-{metric.name}",
@@ -156,9 +111,11 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
     )
 
 
-def _told(row: Any, metric: MetricInfo, quantity: str) -> tuple[str, str]:
-    """CSS class and small text of a difference: its corrected p-value, and the direction where it is separated. A gap or slope is
-    neither better nor worse when it is larger."""
+def _significance(row: Any, metric: MetricInfo, quantity: str) -> tuple[str, str]:
+    """CSS class and small text of a difference: its corrected p-value, and the direction where it is significant.
+
+    A gap or slope is neither better nor worse when it is larger.
+    """
     if row is None or not math.isfinite(row.p_holm):
         return "", ""
     text = f"p {p_value(row.p_holm)}"
@@ -180,22 +137,22 @@ def _size(rows: Sequence[Any], metric: MetricInfo) -> str:
 
 
 def class_table(comparison: Comparison, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView | None:
-    """Classes by systems: the baseline's score and every difference to it; ``listen`` maps a label to prompts with players."""
+    """Classes by systems: the baseline's score and every difference from it; ``listen`` maps a label to prompts with players."""
     frame = comparison.classes[comparison.classes["metric"] == metric.name]
     if frame.empty:
         return None
-    found, digits = lookup(frame, "system", "label"), metric_decimals(comparison.analysis, metric)
+    row_of, digits = lookup(frame, "system", "label"), metric_decimals(comparison.analysis, metric)
     systems = [s for s in comparison.compared if s in set(frame["system"])]
     place = list(comparison.analysis.metrics).index(metric)
     notes, rows = Notes(), []
     for i, label in enumerate(records(comparison.analysis.labels)):
-        own = {s: found[s, label.label] for s in systems if (s, label.label) in found}
-        if not own:
+        differences = {s: row_of[s, label.label] for s in systems if (s, label.label) in row_of}
+        if not differences:
             continue
-        first = next(iter(own.values()))
+        first = next(iter(differences.values()))
         cells = [Cell(f"{label.n_train:,.0f}"), Cell(str(label.stratum), css="text")]
-        cells += [Cell(f"{max(r.n_clips for r in own.values()):,.0f}"), Cell(number(first.baseline_value, digits))]
-        cells += [_class_cell(own.get(s), metric, digits, notes) for s in systems]
+        cells += [Cell(f"{max(r.n_clips for r in differences.values()):,.0f}"), Cell(number(first.baseline_value, digits))]
+        cells += [_class_cell(differences.get(s), metric, digits, notes) for s in systems]
         rows.append(Row(label.name, tuple(cells), anchor=f"c-{place}-{i}", clips=listen.get(label.label, ())))
     columns = (
         Column("class"), Column("train"), Column("stratum", text=True), Column("test"),
@@ -204,7 +161,7 @@ def class_table(comparison: Comparison, metric: MetricInfo, listen: Mapping[str,
     )  # fmt: skip
     return TableView(
         f"class-differences-{metric.name}",
-        f"{metric.title} {arrow(metric)} of every class: score of {comparison.baseline} and what others differ from it",
+        f"{metric.title} {arrow(metric)} of every class: score of {comparison.baseline} and differences of the others from it",
         columns,
         (tuple(rows),),
         tuple(notes.reasons),
@@ -222,21 +179,21 @@ def _class_cell(row: Any, metric: MetricInfo, digits: int, notes: Notes) -> Cell
 
 
 def published_table(comparison: Comparison) -> TableView | None:
-    """Published rows, a group a source; None where none are shown."""
+    """Published rows, a group for each source; None where none are shown."""
     frame = comparison.published
     if frame.empty:
         return None
     metrics = [m for m in METRICS if m in set(frame["metric"])]
     groups = []
     for source in dict.fromkeys(frame["source"]):
-        own = frame[frame["source"] == source]
+        rows_of = frame[frame["source"] == source]
         rows = []
-        for system in dict.fromkeys(own["system"]):
-            values = lookup(own[own["system"] == system], "metric")
+        for system in dict.fromkeys(rows_of["system"]):
+            values = lookup(rows_of[rows_of["system"] == system], "metric")
             about = next(iter(values.values()))
             numbers = [Cell(values[m].value if m in values else "") for m in metrics]
-            told = [Cell(text, css="text") for text in (about.protocol, about.prompts, about.evidence)]
-            rows.append(Row(system, (Cell(source, css="text"), *numbers, *told)))
+            origin = [Cell(text, css="text") for text in (about.protocol, about.prompts, about.evidence)]
+            rows.append(Row(system, (Cell(source, css="text"), *numbers, *origin)))
         groups.append(tuple(rows))
     columns = (
         Column("system"), Column("source", text=True), *(Column(METRICS[m][0], "", METRICS[m][1]) for m in metrics),
@@ -246,7 +203,7 @@ def published_table(comparison: Comparison) -> TableView | None:
 
 
 def runs_table(comparison: Comparison) -> TableView:
-    """Where every row comes from."""
+    """The run of each system."""
     titles = {"run": "run directory", "created": "scored", "n_clips": "clips of the run", "code_sha256": "scoring code",
               "list_sha256": "list of clips"}  # fmt: skip
     keys = [k for k in comparison.runs.columns if k != "system"]

@@ -14,7 +14,7 @@ from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.listening import stimuli
 from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
 from reaudio_eval.evaluations.listening.crossed import prompts_needed
-from reaudio_eval.evaluations.listening.form import PageItem, form_minutes, render_form
+from reaudio_eval.evaluations.listening.form import FormPage, PageItem, form_minutes, render_form
 from reaudio_eval.evaluations.listening.material import Material, choose_prompts, gather
 from reaudio_eval.evaluations.listening.records import (
     FORMS_FOLDER,
@@ -240,13 +240,5 @@ def _page(plan: ListeningPlan, form: Form, sounds: Mapping[Path, Stimulus], nois
         seconds += sum(s.seconds for s in stimuli_of_item)
         numbers = tuple(places.setdefault(s.uri, len(places)) for s in stimuli_of_item)
         items.append(PageItem(item.item, captions[item.prompt], numbers))
-    return render_form(
-        test_id=plan.key.test_id,
-        form=form.form,
-        design=plan.key.design,
-        scale=plan.key.scale,
-        items=items,
-        sounds=list(places),
-        calibration=0,
-        seconds=seconds,
-    )
+    key = plan.key
+    return render_form(FormPage(key.test_id, form.form, key.design, key.scale, items, list(places), 0, seconds))

@@ -1,4 +1,4 @@
-"""The figures of a listening report: means, a metric against the ratings, correlations of all metrics."""
+"""Figures of a listening report."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def means_figure(analysis: ListeningAnalysis) -> Chart | None:
         fig = new_figure(7.2, 3.6)
         axes = fig.subplots(1, len(QUESTIONS), sharey=True)
         for ax, question in zip(axes, QUESTIONS, strict=True):
-            own = rows[rows["question"] == question]
-            if own.empty:
+            values = rows[rows["question"] == question]
+            if values.empty:
                 ax.set_axis_off()
                 continue
-            draw_side_by_side(ax, own, names, system_infos(analysis), "stratum")
+            draw_side_by_side(ax, values, names, system_infos(analysis), "stratum")
             ax.set_title(f"{question}: {QUESTIONS[question]}", fontsize=9, loc="left")
         # One scale for both: the last panel's limits would hide part of the other.
         low, high = rows[["value", "ci_low"]].min().min(), rows[["value", "ci_high"]].max().max()
@@ -50,12 +50,14 @@ def means_figure(analysis: ListeningAnalysis) -> Chart | None:
 
 
 def means_finding(analysis: ListeningAnalysis) -> str:
-    """What :func:`means_figure` shows."""
+    """Title of :func:`means_figure`."""
     parts = []
     for question in QUESTIONS:
-        own = analysis.means[(analysis.means["question"] == question) & (analysis.means["stratum"] == ALL)]
-        own = own[own["value"].notna()].sort_values("value", ascending=False)
-        parts.append(f"{question}: {listing([f'{s} {v:.2f}' for s, v in zip(own['system'], own['value'], strict=True)])}")
+        values = analysis.means[(analysis.means["question"] == question) & (analysis.means["stratum"] == ALL)]
+        values = values[values["value"].notna()].sort_values("value", ascending=False)
+        parts.append(
+            f"{question}: {listing([f'{s} {v:.2f}' for s, v in zip(values['system'], values['value'], strict=True)])}"
+        )
     return f"{value_name(analysis)[0].upper()}{value_name(analysis)[1:]}. {'; '.join(parts)}."
 
 
@@ -78,8 +80,8 @@ def scatter_figure(analysis: ListeningAnalysis, metric: MetricInfo) -> Chart | N
         infos = system_infos(analysis)
         for ax, question in zip(axes, QUESTIONS, strict=True):
             for i, (system, style) in enumerate(zip(infos, system_styles(infos), strict=True)):
-                own = clips[(clips["question"] == question) & (clips["system"] == system.name)]
-                ax.plot(own["score"], own["value"], linestyle="none", marker=style.marker, markersize=4.5,
+                values = clips[(clips["question"] == question) & (clips["system"] == system.name)]
+                ax.plot(values["score"], values["value"], linestyle="none", marker=style.marker, markersize=4.5,
                         color=style.colour.light, alpha=0.6, markeredgewidth=0.4, gid=f"points-{i}")  # fmt: skip
             ax.set_title(f"{question}: {QUESTIONS[question]}", fontsize=9, loc="left")
         fig.supxlabel(axis_title(metric), fontsize=8.5, color=MUTED.light)
@@ -100,16 +102,16 @@ def forest_figure(analysis: ListeningAnalysis) -> Chart | None:
         ax = fig.add_subplot()
         ax.axvline(0, color=MUTED.light, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
         for k, question in enumerate(QUESTIONS):
-            own = rows[rows["question"] == question].set_index("metric").reindex([m.name for m in names])
+            values = rows[rows["question"] == question].set_index("metric").reindex([m.name for m in names])
             y = np.arange(len(names), dtype=float) + (k - 0.5) * 0.3
-            ax.hlines(y, own["ci_low"], own["ci_high"], color=INK.light, linewidth=1.3)
+            ax.hlines(y, values["ci_low"], values["ci_high"], color=INK.light, linewidth=1.3)
             fill = INK.light if k else SURFACE.light
-            ax.plot(own["value"], y, linestyle="none", marker="os"[k], markersize=5, color=INK.light, markerfacecolor=fill,
+            ax.plot(values["value"], y, linestyle="none", marker="os"[k], markersize=5, color=INK.light, markerfacecolor=fill,
                     label=f"{question}: {QUESTIONS[question]}")  # fmt: skip
         ax.set_yticks(range(len(names)), [m.title for m in names])
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set_xlim(-1.02, 1.02)
-        ax.set_xlabel("Spearman correlation with the listeners over single clips (1: follows them)")
+        ax.set_xlabel("Spearman correlation with the listeners over single clips")
         ax.grid(axis="x", color=RULE.light, linewidth=0.5)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
         sns.despine(fig, left=True)
@@ -117,7 +119,7 @@ def forest_figure(analysis: ListeningAnalysis) -> Chart | None:
 
 
 def forest_finding(analysis: ListeningAnalysis) -> str:
-    """What :func:`forest_figure` shows."""
+    """Title of :func:`forest_figure`."""
     titles = {m.name: m.title for m in analysis.key.metrics}
     rows = analysis.metrics[(analysis.metrics["level"] == "clip") & (analysis.metrics["statistic"] == "spearman")]
     parts = [

@@ -1,9 +1,10 @@
-"""A participant's page of a listening test: one self-contained HTML file that names no system."""
+"""Page of a participant in a listening test (names no system)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,11 @@ from reaudio_eval.evaluations.listening.request import Design
 from reaudio_eval.reports.page import own_text, page_environment, policy
 from reaudio_eval.reports.palette import css_variables
 
-ANSWER_SECONDS = 8.0  # thinking and answering, an item
+ANSWER_SECONDS = 8.0  # per item
 
 
 class PageItem(NamedTuple):
-    """item: opaque id; caption: shown; sounds: positions in the page's sounds."""
+    """item: opaque id; caption: shown; sounds: positions in the sounds of the page."""
 
     item: str
     caption: str
@@ -28,11 +29,17 @@ class PageItem(NamedTuple):
 _HELP: Mapping[Design, Mapping[str, tuple[str, str]]] = {
     "mos": {
         OVL: ("How good does it sound?", "Sound quality and naturalness, whatever the text says."),
-        REL: ("How well does it fit the text?", "Everything the text names is heard, and nothing that contradicts it."),
+        REL: (
+            "How well does it fit the text?",
+            "You can hear everything that the text names, and nothing that contradicts it.",
+        ),
     },
     "pairs": {
         OVL: ("Which one sounds better?", "Sound quality and naturalness, whatever the text says."),
-        REL: ("Which one fits the text better?", "Everything the text names is heard, and nothing that contradicts it."),
+        REL: (
+            "Which one fits the text better?",
+            "You can hear everything that the text names, and nothing that contradicts it.",
+        ),
     },
 }
 _LABELS: Mapping[str, tuple[str, ...]] = {
@@ -41,50 +48,39 @@ _LABELS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def render_form(
-    *,
-    test_id: str,
-    form: str,
-    design: Design,
-    scale: int,
-    items: Sequence[PageItem],
-    sounds: Sequence[str],
-    calibration: int,
-    seconds: float,
-) -> str:
-    """The page as HTML.
+@dataclass(frozen=True)
+class FormPage:
+    """Content of a participant's page.
 
-    Args:
+    Attributes:
         test_id, form: written into every answer.
-        design, scale: what is asked.
-        items: in the order they are heard.
+        design, scale: of the questions.
+        items: in the order of presentation.
         sounds: data URIs.
         calibration: position of the noise for setting the volume.
-        seconds: of audio in all items, for the estimate of how long the form takes.
-    """  # fmt: skip
+        seconds: of audio in all items, for the estimated duration.
+    """
+
+    test_id: str
+    form: str
+    design: Design
+    scale: int
+    items: Sequence[PageItem]
+    sounds: Sequence[str]
+    calibration: int
+    seconds: float
+
+
+def render_form(page: FormPage) -> str:
+    """The page as HTML."""
     environment = page_environment(Path(__file__).parent)
     script = own_text(environment, "listening.js")
-    questions = [_question(design, scale, q) for q in (OVL, REL)]
-    data = {
-        "test": test_id,
-        "form": form,
-        "design": design,
-        "scale": scale,
-        "questions": questions,
-        "choices": _choices(design, scale),
-        "items": [{"id": i.item, "caption": i.caption, "sounds": list(i.sounds)} for i in items],
-        "sounds": list(sounds),
-        "calibration": calibration,
-    }
+    questions = [_question(page.design, page.scale, question) for question in (OVL, REL)]
     return environment.get_template("listening.html.j2").render(
-        form=form,
-        design=design,
-        scale=scale,
+        page=page,
         questions=questions,
-        n_items=len(items),
-        seconds=seconds,
-        minutes=form_minutes(len(items), seconds),
-        data=data,
+        minutes=form_minutes(len(page.items), page.seconds),
+        data=_data(page, questions),
         css=own_text(environment, "listening.css"),
         variables=Markup(css_variables()),  # noqa: S704 - the palette
         script=script,
@@ -92,8 +88,23 @@ def render_form(
     )
 
 
+def _data(page: FormPage, questions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the page's script reads."""
+    return {
+        "test": page.test_id,
+        "form": page.form,
+        "design": page.design,
+        "scale": page.scale,
+        "questions": list(questions),
+        "choices": _choices(page.design, page.scale),
+        "items": [{"id": i.item, "caption": i.caption, "sounds": list(i.sounds)} for i in page.items],
+        "sounds": list(page.sounds),
+        "calibration": page.calibration,
+    }
+
+
 def form_minutes(n_items: int, seconds: float) -> int:
-    """About how long a form takes, from its items and the seconds of audio in them."""
+    """Estimated duration in minutes of a form with so many items and seconds of audio."""
     return math.ceil((seconds + ANSWER_SECONDS * n_items) / 60)
 
 
@@ -107,7 +118,7 @@ def _question(design: Design, scale: int, question: str) -> dict[str, Any]:
 
 
 def _choices(design: Design, scale: int) -> list[dict[str, str]] | None:
-    """The answers to choose from, or None where the answer is a point on a line."""
+    """The answers to choose from, or None for a slider."""
     if design == "pairs":
         return [{"value": v, "show": s} for v, s in ((FIRST, "A"), (NEITHER, "="), (SECOND, "B"))]
     if scale == len(_LABELS[OVL]):

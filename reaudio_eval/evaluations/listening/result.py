@@ -11,9 +11,10 @@ import pandas as pd
 
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
-from reaudio_eval.evaluations.listening.page import FRAMES, render_listening, sentences
+from reaudio_eval.evaluations.listening.page import FRAMES, render_listening
 from reaudio_eval.evaluations.listening.records import Key
 from reaudio_eval.evaluations.listening.tables import value_digits, value_name
+from reaudio_eval.evaluations.listening.verdict import sentences
 from reaudio_eval.reports.files import record_json
 from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.terminal import table_text

@@ -1,4 +1,4 @@
-"""The tables of a listening report as ``TableView``: means, differences, preferences, agreement, metrics, participants."""
+"""Tables of a listening report."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def system_infos(analysis: ListeningAnalysis) -> tuple[SystemInfo, ...]:
 
 
 def value_name(analysis: ListeningAnalysis) -> str:
-    """What a system's number is."""
+    """Name of a system's value."""
     if analysis.key.design == "pairs":
-        return "share of comparisons won"
+        return "proportion of comparisons won"
     return f"mean rating, 1 to {analysis.key.scale}"
 
 
 def value_digits(analysis: ListeningAnalysis) -> int:
-    """Decimals of ratings, shares and their differences."""
+    """Decimals of ratings, proportions and their differences."""
     return 1 if analysis.key.design == "mos" and analysis.key.scale > 10 else 2
 
 
@@ -44,7 +44,7 @@ def question_title(question: str) -> str:
 
 
 def separation(analysis: ListeningAnalysis, question: str, stratum: str = ALL) -> Separation:
-    """The generated system with the highest value, and which others the paired tests separate from it."""
+    """The generated system with the highest value, and the results of its paired tests."""
     generated = {s.name for s in analysis.key.systems if s.kind == "generated"}
     rows = analysis.means[(analysis.means["question"] == question) & (analysis.means["stratum"] == stratum)]
     values = {r.system: r.value for r in records(rows) if r.system in generated}
@@ -62,22 +62,22 @@ def _groups(analysis: ListeningAnalysis, rows: Sequence[Row]) -> tuple[tuple[Row
 
 def means_table(analysis: ListeningAnalysis, stratum: str = ALL) -> TableView:
     """Every system's means on both questions, over all prompts or one stratum."""
-    found = lookup(analysis.means[analysis.means["stratum"] == stratum], "question", "system")
-    apart = {q: separation(analysis, q, stratum) for q in QUESTIONS}
+    row_of = lookup(analysis.means[analysis.means["stratum"] == stratum], "question", "system")
+    tests = {q: separation(analysis, q, stratum) for q in QUESTIONS}
     digits, notes, rows = value_digits(analysis), Notes(), []
     for i, system in enumerate(analysis.key.systems):
         cells = [
             notes.value(
-                found.get((q, system.name)), digits, mark=apart[q].mark(system.name) if system.kind != "real" else ""
+                row_of.get((q, system.name)), digits, mark=tests[q].mark(system.name) if system.kind != "real" else ""
             )
             for q in QUESTIONS
         ]
-        sizes = [found[q, system.name].n_answers for q in QUESTIONS if (q, system.name) in found]
+        sizes = [row_of[q, system.name].n_answers for q in QUESTIONS if (q, system.name) in row_of]
         rows.append(Row(system.name, (*cells, Cell(f"{max(sizes, default=0):,.0f}")), system=i))
     where = "all prompts" if stratum == ALL else f"prompts whose rarest label is {stratum}"
-    n = max((r.n_prompts for r in found.values()), default=0)
+    n = max((r.n_prompts for r in row_of.values()), default=0)
     columns = (Column("system"), *(Column(q, QUESTIONS[q], "↑") for q in QUESTIONS), Column("answers"))
-    remark = "Bold: the paired tests separate it from every other system. ≈: not told from the leader by a paired test."
+    remark = "Bold: significantly different from every other system (paired tests). ≈: not significantly different from the leader."
     marked = any(c.mark for row in rows for c in row.cells)
     return TableView(
         "means" if stratum == ALL else f"means-{stratum}",
@@ -93,15 +93,15 @@ def strength_table(analysis: ListeningAnalysis) -> TableView | None:
     """Bradley-Terry scores; None for ratings."""
     if analysis.strength.empty:
         return None
-    found = lookup(analysis.strength, "question", "system")
+    row_of = lookup(analysis.strength, "question", "system")
     notes = Notes()
     rows = [
-        Row(s.name, tuple(notes.value(found.get((q, s.name)), 2) for q in QUESTIONS), system=i)
+        Row(s.name, tuple(notes.value(row_of.get((q, s.name)), 2) for q in QUESTIONS), system=i)
         for i, s in enumerate(analysis.key.systems)
     ]
     return TableView(
         "bradley-terry",
-        "Bradley-Terry scores, with 95% intervals: a system that leads another by 1 is preferred in 73% of comparisons",
+        "Bradley-Terry scores, with 95% intervals: a difference of 1 means that the system is preferred in 73% of comparisons",
         (Column("system"), *(Column(q, QUESTIONS[q], "↑") for q in QUESTIONS)),
         _groups(analysis, rows),
         tuple(notes.reasons),
@@ -110,21 +110,25 @@ def strength_table(analysis: ListeningAnalysis) -> TableView | None:
 
 def paired_table(analysis: ListeningAnalysis, question: str, stratum: str) -> TableView:
     """Differences of systems on the same prompts."""
-    found = analysis.paired[(analysis.paired["question"] == question) & (analysis.paired["stratum"] == stratum)]
-    rows = list(records(found))
+    in_stratum = (analysis.paired["question"] == question) & (analysis.paired["stratum"] == stratum)
+    rows = list(records(analysis.paired[in_stratum]))
     limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
     notes = Notes()
     table = tuple(Row(f"{r.system_a} − {r.system_b}", _paired_cells(r, value_digits(analysis), limits, notes)) for r in rows)
-    separated = sum(r.p_holm < ALPHA for r in rows)
+    significant = sum(r.p_holm < ALPHA for r in rows)
     where = "all prompts" if stratum == ALL else f"stratum {stratum}"
-    what = "Preference (share for the first less share for the second)" if analysis.key.design == "pairs" else "Difference"
+    what = (
+        "Preference (proportion for the first minus proportion for the second)"
+        if analysis.key.design == "pairs"
+        else "Difference"
+    )
     return TableView(
         f"paired-{question}-{stratum}",
         f"{what}, {question_title(question)}: {where}",
         tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
         (table,) if table else (),
         tuple(notes.reasons),
-        summary=f"{question}, {where}: {separated} of {count(len(rows), 'pair')} separated",
+        summary=f"{question}, {where}: {significant} of {count(len(rows), 'pair')} significantly different",
     )
 
 
@@ -148,46 +152,46 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
 
 METRIC_COLUMNS = (
     ("clip", "spearman", RHO, "single clips"),
-    ("choice", "accuracy", "right choice", "of two clips of a prompt"),
+    ("choice", "accuracy", "correct choice", "of two clips of a prompt"),
     ("system", "spearman", RHO, "systems"),
 )
 KENDALL_COLUMNS = (("clip", "kendall", TAU, "single clips"), ("system", "kendall", TAU, "systems"))
 
 
 def metrics_table(analysis: ListeningAnalysis, *, kendall: bool = False) -> TableView | None:
-    """How closely each metric follows the listeners; None without metrics."""
+    """Correlation of each metric with the listeners; None without metrics."""
     if analysis.metrics.empty:
         return None
-    found = lookup(analysis.metrics, "metric", "question", "level", "statistic")
+    row_of = lookup(analysis.metrics, "metric", "question", "level", "statistic")
     chosen = KENDALL_COLUMNS if kendall else METRIC_COLUMNS
     notes, rows = Notes(), []
     for metric in analysis.key.metrics:
         cells = []
         for level, statistic, *_ in chosen:
             for question in QUESTIONS:
-                row = found.get((metric.name, question, level, statistic))
+                row = row_of.get((metric.name, question, level, statistic))
                 if row is None:
-                    cells.append(notes.undefined("It is a value of a set of clips: no clip has one of its own."))
+                    cells.append(notes.undefined("Computed on a set of clips: a single clip has no value."))
                 else:
                     cells.append(notes.value(row, 2, detail=f"n = {row.n:,.0f}" if math.isfinite(row.value) else ""))
         rows.append(Row(f"{metric.title} {arrow(metric)}", tuple(cells)))
     columns = (Column(f"{q}: {title}", detail) for _, _, title, detail in chosen for q in QUESTIONS)
-    choice = " Right choice: how often the metric prefers the clip that listeners prefer; 0.5 is chance."
+    choice = " Correct choice: how often the metric prefers the clip that listeners prefer; 0.5 is chance level."
     return TableView(
         "metrics-kendall" if kendall else "metrics",
-        "Does the metric follow the listeners? Generated systems, with 95% intervals",
+        "Correlation of metrics with listeners: generated systems, with 95% intervals",
         (Column("metric"), *columns),
         (tuple(rows),),
         tuple(notes.reasons),
         (
-            "1: the metric orders as listeners do; 0: no relation; the sign is turned where lower values are better."
+            "1: same order as the listeners; 0: no correlation; the sign is reversed for metrics where lower is better."
             + ("" if kendall else choice),
         ),
     )
 
 
 def agreement_table(analysis: ListeningAnalysis) -> TableView:
-    """How far listeners agree with each other and with themselves."""
+    """Agreement between and within listeners."""
     notes, rows = Notes(), []
     for r in records(analysis.agreement):
         alpha = notes.undefined(r.reason) if not math.isfinite(r.alpha) else _with_ends(notes, r)
@@ -196,7 +200,7 @@ def agreement_table(analysis: ListeningAnalysis) -> TableView:
             alike = Cell(f"{r.repeats_alike:.0%}", detail=f"of {count(r.n_repeats, 'answer')}")
             gap = Cell(number(r.repeats_gap, value_digits(analysis)))
         else:
-            alike = gap = notes.undefined("No item that came twice was answered twice.")
+            alike = gap = notes.undefined("No repeated item was answered twice.")
         rows.append(Row(question_title(r.question), (alpha, half, alike, gap)))
     titles = (
         ("question", ""),
@@ -221,7 +225,7 @@ def _with_ends(notes: Notes, row: Any) -> Cell:
 
 
 def participants_table(analysis: ListeningAnalysis) -> TableView:
-    """Who answered what, and who is left out."""
+    """Answers, failed checks and exclusion of each participant."""
     rows = [
         Row(
             r.participant,

@@ -1,7 +1,6 @@
-"""The figures: label histogram, score against training frequency, strata, head-tail gap and slope.
+"""Figures of the long-tail report.
 
-Each is drawn once on an explicit ``Figure`` (no pyplot, no global state) in the palette's light colours. Artists that belong
-to system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns into CSS classes.
+Artists of system i carry the gid ``kind-i`` ("points-3"), which ``svg.inline`` turns into CSS classes.
 """
 
 from __future__ import annotations
@@ -65,13 +64,14 @@ def frequency_figure(
     Args:
         analysis: systems in the order of their colours.
         metric: of clip or label level.
-        show: layers of ``LAYERS``: "points" (a class each), "bins" (means of half a decade with 95% intervals), "smooth" (local
+        show: layers of ``LAYERS``: "points" (classes), "bins" (means of half a decade with 95% intervals), "smooth" (local
             average on log(1 + training clips) with its 95% band).
         size: inches.
     """
-    points = analysis.per_class[(analysis.per_class["metric"] == metric.name) & analysis.per_class["value"].notna()]
-    curves = analysis.curve[(analysis.curve["metric"] == metric.name) & analysis.curve["value"].notna()]
-    bins = analysis.bins[(analysis.bins["metric"] == metric.name) & analysis.bins["value"].notna()]
+    points, curves, bins = (
+        frame[(frame["metric"] == metric.name) & frame["value"].notna()]
+        for frame in (analysis.per_class, analysis.curve, analysis.bins)
+    )
     if points.empty:
         return None
     row_of = {label: i for i, label in enumerate(analysis.labels["label"])}
@@ -80,24 +80,34 @@ def frequency_figure(
         fig = new_figure(*size)
         ax = fig.add_subplot()
         for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
-            own = points[points["system"] == system.name].sort_values(["n_train", "label"])
             if "points" in show:
-                behind[f"points-{i}"] = [row_of.get(label, -1) for label in own["label"]]
-                ax.plot(log_count(own["n_train"]), own["value"], linestyle="none", marker=style.marker, markersize=3.4,
-                        color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
+                classes = points[points["system"] == system.name].sort_values(["n_train", "label"])
+                behind[f"points-{i}"] = [row_of.get(label, -1) for label in classes["label"]]
+                _points(ax, classes, style, i)
             if "smooth" in show:
                 curve = curves[curves["system"] == system.name].sort_values("n_train")
                 _curve(ax, curve, style, i, system.kind == "generated")
             if "bins" in show:
                 _bins(ax, bins[bins["system"] == system.name], style, i)
-        largest = int(points["n_train"].max())
-        count_axis(ax, largest)
-        ax.set_xlim(float(log_count(points["n_train"].min())) - 0.12, float(log_count(largest)) + 0.12)
-        ax.set_ylim(*axis_limits(points["value"], curves["ci_low"], curves["ci_high"]))
-        ax.set_ylabel(axis_title(metric))
-        _label_strata(ax, analysis)
+        _frequency_axes(ax, analysis, metric, points, curves)
         sns.despine(fig)
         return Chart(settle(fig), behind)
+
+
+def _frequency_axes(
+    ax: Axes, analysis: LongtailAnalysis, metric: MetricInfo, points: pd.DataFrame, curves: pd.DataFrame
+) -> None:
+    largest = int(points["n_train"].max())
+    count_axis(ax, largest)
+    ax.set_xlim(float(log_count(points["n_train"].min())) - 0.12, float(log_count(largest)) + 0.12)
+    ax.set_ylim(*axis_limits(points["value"], curves["ci_low"], curves["ci_high"]))
+    ax.set_ylabel(axis_title(metric))
+    _label_strata(ax, analysis)
+
+
+def _points(ax: Axes, classes: pd.DataFrame, style: SystemStyle, i: int) -> None:
+    ax.plot(log_count(classes["n_train"]), classes["value"], linestyle="none", marker=style.marker, markersize=3.4,
+            color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, gid=f"points-{i}")  # fmt: skip
 
 
 def _bins(ax: Axes, bins: pd.DataFrame, style: SystemStyle, i: int) -> None:
@@ -141,11 +151,11 @@ def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None
         fig = new_figure(7.2, 0.9 + 0.3 * len(analysis.systems))
         axes = fig.subplots(1, 2, sharey=True)
         for ax, (statistic, title) in zip(axes, wanted.items(), strict=True):
-            own = rows[rows["statistic"] == statistic].set_index("system")
+            row_of = rows[rows["statistic"] == statistic].set_index("system")
             ax.axvline(0, color=MUTED.light, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
             for i, (system, style) in enumerate(zip(analysis.systems, system_styles(analysis.systems), strict=True)):
-                if system.name in own.index:
-                    row = own.loc[system.name]
+                if system.name in row_of.index:
+                    row = row_of.loc[system.name]
                     ax.hlines(i, row["ci_low"], row["ci_high"], color=style.colour.light, linewidth=1.5, gid=f"bar-{i}")
                     ax.plot(row["value"], i, marker=style.marker, color=style.colour.light, markersize=5, gid=f"mean-{i}")
             ax.set_xlabel(title)
@@ -172,11 +182,11 @@ def label_histogram_figure(labels: pd.DataFrame, split: str = "test") -> Figure:
         fig = new_figure(9.6, 3.5)
         top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         for k, stratum in enumerate(strata):
-            own = order[order["stratum"] == stratum]
-            colour = STRATA[-1 if (own["train"] == 0).all() else min(k, len(STRATA) - 2)].light
+            classes = order[order["stratum"] == stratum]
+            colour = STRATA[-1 if (classes["train"] == 0).all() else min(k, len(STRATA) - 2)].light
             for ax, column in ((top, "train"), (bottom, "test")):
-                ax.bar(own.index, own[column], width=1.0, color=colour, linewidth=0)
-            _name_stratum(top, stratum, own.index.to_numpy(), len(order))
+                ax.bar(classes.index, classes[column], width=1.0, color=colour, linewidth=0)
+            _name_stratum(top, stratum, classes.index.to_numpy(), len(order))
         for ax, column, title in ((top, "train", "training clips"), (bottom, "test", f"{split} clips")):
             _log_counts(ax, int(order[column].max()) if len(order) else 1)
             ax.set_ylabel(title)

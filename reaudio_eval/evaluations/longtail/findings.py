@@ -1,4 +1,4 @@
-"""Short sentences and lists: what a figure shows (its accessible title), the shape of the tail, what the audit found."""
+"""Accessible titles of the figures, and the shape of the tail."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reaudio_eval.statistics.frames import records
 
 SHAPES = {
     "gini": "Gini coefficient of the training counts",
-    "imbalance_ratio": "most against least frequent class",
+    "imbalance_ratio": "imbalance ratio (most to least frequent class)",
     "n_classes_train": "classes with training clips",
     "n_classes_test": "classes with test clips",
 }
 
 
 def histogram(analysis: LongtailAnalysis) -> str:
-    """What the label histogram shows."""
+    """Title of the label histogram: classes of each stratum."""
     sizes = [f"{row.stratum} {count(row.n_classes_train, 'class', 'classes')}" for row in records(analysis.strata_sizes)]
     if analysis.labels.empty or not sizes:
         return "No class has a training count."
@@ -31,7 +31,7 @@ def histogram(analysis: LongtailAnalysis) -> str:
 
 
 def frequency(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
-    """What the score does as classes become more frequent, in each system's slope."""
+    """Title of the frequency figure: the slope of each system."""
     rows = analysis.trend[(analysis.trend["metric"] == metric.name) & (analysis.trend["statistic"] == "slope")]
     rows = rows[rows["value"].notna()]
     if rows.empty:
@@ -43,25 +43,25 @@ def frequency(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
 
 
 def strata(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
-    """The range of the generated systems in each stratum."""
+    """Title of the strata figure: the range of the generated systems in each stratum."""
     generated = {s.name for s in analysis.systems if s.kind == "generated"}
     rows = analysis.by_stratum[
         (analysis.by_stratum["metric"] == metric.name) & analysis.by_stratum["system"].isin(generated)
     ]
     rows = rows[rows["value"].notna()]
-    digits, told = metric_decimals(analysis, metric), []
+    digits, ranges = metric_decimals(analysis, metric), []
     for stratum in analysis.strata:
-        own = sorted(
+        ranked = sorted(
             records(rows[rows["stratum"] == stratum.name]), key=lambda r: r.value, reverse=not metric.higher_is_better
         )
-        if own:
-            worst, best = (f"{r.system} {number(r.value, digits)}" for r in (own[0], own[-1]))
-            told.append(f"in {stratum.name} from {worst} to {best}")
-    return f"{metric.title} by stratum, from the worst to the best value of a system: {listing(told)}."
+        if ranked:
+            worst, best = (f"{r.system} {number(r.value, digits)}" for r in (ranked[0], ranked[-1]))
+            ranges.append(f"in {stratum.name} from {worst} to {best}")
+    return f"{metric.title} by stratum, from the worst to the best value of a system: {listing(ranges)}."
 
 
 def tail_shape(analysis: LongtailAnalysis) -> list[tuple[str, str]]:
-    """(what, value) for the numbers that describe the tail."""
+    """(name, value) of the statistics of the training counts."""
     return [
         (SHAPES.get(name, name.replace("_", " ")), number(value, 0 if float(value).is_integer() else decimals([value])))
         for name, value in analysis.tail_shape.items()

@@ -1,4 +1,4 @@
-"""How the score falls from frequent to rare classes: gap, slope and paired differences as ``TableView``."""
+"""Tables of gap, slope and paired differences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRENDS = ("gap_head_tail", "slope")
 
 def trend_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
     """Gap and slope of every system, drawn in the cell; None where the metric has no class scores."""
-    return _statistics(analysis, metric, TRENDS, f"gap-{metric.name}", "How the score falls towards rare classes")
+    return _statistics(analysis, metric, TRENDS, f"gap-{metric.name}", "Decline of the score towards rare classes")
 
 
 def summary_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
@@ -46,18 +46,20 @@ def summary_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView |
 def _statistics(
     analysis: LongtailAnalysis, metric: MetricInfo, statistics: tuple[str, ...], name: str, caption: str
 ) -> TableView | None:
-    found = lookup(analysis.trend[analysis.trend["metric"] == metric.name], "system", "statistic")
-    if not any(math.isfinite(r.value) and r.statistic in statistics for r in found.values()):
+    row_of = lookup(analysis.trend[analysis.trend["metric"] == metric.name], "system", "statistic")
+    if not any(math.isfinite(r.value) and r.statistic in statistics for r in row_of.values()):
         return None
-    of = {s: [found.get((system.name, s)) for system in analysis.systems] for s in statistics}
+    columns_of = {s: [row_of.get((system.name, s)) for system in analysis.systems] for s in statistics}
     in_unit = metric_decimals(analysis, metric)
     digits = {s: 2 if s in UNITLESS else in_unit + (s == "slope") for s in statistics}
-    limits = {s: scale(v for r in rows if r is not None for v in (r.value, r.ci_low, r.ci_high)) for s, rows in of.items()}
+    limits = {
+        s: scale(v for r in rows if r is not None for v in (r.value, r.ci_low, r.ci_high)) for s, rows in columns_of.items()
+    }
     notes, table = Notes(), []
     for i, system in enumerate(analysis.systems):
         cells = []
         for s in statistics:
-            row = of[s][i]
+            row = columns_of[s][i]
             drawn = bar(row.value, row.ci_low, row.ci_high, limits[s]) if row is not None and s in TRENDS else None
             cells.append(notes.value(row, digits[s], bar=drawn))
         table.append(Row(system.name, tuple(cells), system=i))
@@ -72,7 +74,7 @@ def _statistics(
 
 
 def paired_tables(analysis: LongtailAnalysis, metric: MetricInfo) -> list[TableView]:
-    """One table a quantity: differences on the same prompts between generated systems, then with the real audio."""
+    """For each quantity the differences on the same prompts between generated systems, then with the real audio."""
     rows = analysis.paired[analysis.paired["metric"] == metric.name]
     return [
         _paired_table(analysis, metric, quantity, list(records(rows[rows["quantity"] == quantity])))
@@ -100,7 +102,7 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
         tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
         groups,
         tuple(notes.reasons),
-        summary=f"{what[0].upper()}{what[1:]}: {separated} of {count(len(pairs), 'pair')} of systems separated",
+        summary=f"{what[0].upper()}{what[1:]}: {separated} of {count(len(pairs), 'pair')} of systems significantly different",
     )
 
 
@@ -125,26 +127,26 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
 
 
 def loss_table(analysis: LongtailAnalysis) -> TableView | None:
-    """What every system loses from head to tail on the primary metric, drawn; for the verdict."""
+    """The loss of every system from head to tail on the primary metric, drawn; for the verdict."""
     if analysis.primary is None:
         return None
     metric = analysis.metric(analysis.primary)
-    found = losses(analysis, metric)
-    if not any(math.isfinite(loss.value) for loss in found):
+    every = losses(analysis, metric)
+    if not any(math.isfinite(loss.value) for loss in every):
         return None
     digits = metric_decimals(analysis, metric)
-    limits = scale(v for loss in found for v in (loss.value, loss.ci_low, loss.ci_high))
+    limits = scale(v for loss in every for v in (loss.value, loss.ci_low, loss.ci_high))
     place = {s.name: i for i, s in enumerate(analysis.systems)}
     notes = Notes()
     rows = []
-    for loss in found:
+    for loss in every:
         drawn = bar(loss.value, loss.ci_low, loss.ci_high, limits)
         rows.append(Row(loss.system, (notes.value(loss, digits, bar=drawn),), system=place[loss.system]))
     head, tail = ends(analysis.strata)
-    columns = (Column("system"), Column(f"lost from {head} to {tail}"))
+    columns = (Column("system"), Column(f"loss from {head} to {tail}"))
     return TableView(
         "losses",
-        f"{metric.title} lost from {head} to {tail}: positive is worse on {tail}",
+        f"Loss of {metric.title} from {head} to {tail}; positive: worse on {tail}",
         columns,
         grouped(analysis, rows),
         tuple(notes.reasons),

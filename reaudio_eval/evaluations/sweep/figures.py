@@ -1,4 +1,4 @@
-"""Figures of a sweep: a row of small charts for each factor, one for all clips and one for each stratum."""
+"""Figures of the factors of a sweep."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.evaluations.sweep.analysis import Sweep
+from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.evaluations.sweep.tables import strata_of
 from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.rows import ALL
-from reaudio_eval.statistics.thresholds import ALPHA
 
 
 def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
-    """The metric over the values of a factor; None where it has no value. Filled points are told apart from the reference."""
+    """The metric over the values of a factor, a chart for all clips and one for each stratum; None where it has no value.
+
+    Filled points are significantly different from the reference.
+    """
     curves = sweep.curves
     rows = curves[(curves["factor"] == axis.factor.name) & (curves["metric"] == metric.name) & curves["value"].notna()]
     strata = [s for s in strata_of(sweep) if s in set(rows["stratum"])]
@@ -33,11 +35,11 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
         fig = new_figure(max(4.2, 1.95 * len(strata) + 0.4), 2.75)
         axes = fig.subplots(1, len(strata), sharey=True, squeeze=False)[0]
         for ax, stratum in zip(axes, strata, strict=True):
-            own = rows[rows["stratum"] == stratum]
-            if axis.factor.chance and len(own) > 1:
-                mean, sd = float(own["value"].mean()), float(own["value"].std(ddof=1))
+            values = rows[rows["stratum"] == stratum]
+            if axis.factor.chance and len(values) > 1:
+                mean, sd = float(values["value"].mean()), float(values["value"].std(ddof=1))
                 ax.axhspan(mean - sd, mean + sd, color=RULE.light, linewidth=0, zorder=0)
-            _small_chart(ax, own, place, _colour(sweep, stratum), axis.factor.numeric)
+            _small_chart(ax, values, place, _colour(sweep, stratum), axis.factor.numeric)
             ax.set_title("all clips" if stratum == ALL else stratum, fontsize=9, color=MUTED.light)
             ax.set_xticks(list(place.values()), [name.replace("+", "\n+ ") for name in place])
             margin = 0.18 * (max(place.values()) - min(place.values()) or 1.0)
@@ -53,7 +55,7 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
 
 
 def _positions(axis: Axis) -> list[float]:
-    """Numbers on a scale that grows like a logarithm and has a place for 0; categories side by side."""
+    """Numbers on the scale log(1 + value); categories side by side."""
     if axis.factor.numeric:
         return [float(np.log1p(float(value))) for value, _ in axis.points]
     return [float(i) for i in range(len(axis.points))]
@@ -69,8 +71,8 @@ def _colour(sweep: Sweep, stratum: str) -> Colour:
 
 def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: Colour, line: bool) -> None:
     x = rows["setting"].map(place).to_numpy(dtype=float)
-    usual = rows["reference"].to_numpy(dtype=bool)
-    reference = rows.loc[usual, "value"]
+    is_reference = rows["reference"].to_numpy(dtype=bool)
+    reference = rows.loc[is_reference, "value"]
     if len(reference):
         ax.axhline(float(reference.iloc[0]), color=MUTED.light, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0)
     if line:
@@ -78,9 +80,9 @@ def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: 
         ax.plot(x, rows["value"], color=colour.light, linewidth=1.8, zorder=2)
     else:
         ax.vlines(x, rows["ci_low"], rows["ci_high"], color=colour.light, linewidth=1.4, zorder=2)
-    told = (rows["p_holm"] < ALPHA).to_numpy(dtype=bool)
+    different = (rows["p_holm"] < SEPARATED).to_numpy(dtype=bool)
     options: dict[str, Any] = {"linestyle": "none", "markersize": 5.5, "markeredgewidth": 1.4, "color": colour.light}
     for chosen, marker, fill in (
-        (told, "o", colour.light), (~told & ~usual, "o", SURFACE.light), (usual, "D", SURFACE.light),
+        (different, "o", colour.light), (~different & ~is_reference, "o", SURFACE.light), (is_reference, "D", SURFACE.light),
     ):  # fmt: skip
         ax.plot(x[chosen], rows["value"][chosen], marker=marker, markerfacecolor=fill, zorder=3, **options)

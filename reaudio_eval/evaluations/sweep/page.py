@@ -1,47 +1,29 @@
-"""The report of a sweep: ``sweep.html`` with its figures, tables and JSON beside it."""
+"""Sweep report: page, figures, tables and JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from reaudio_eval.evaluations.sweep import tables as sweep_tables
 from reaudio_eval.evaluations.sweep import verdict
 from reaudio_eval.evaluations.sweep.analysis import Sweep
-from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
-from reaudio_eval.evaluations.sweep.figures import factor_figure
-from reaudio_eval.reports import audit_tables, shared_tables
-from reaudio_eval.reports.figure_files import FigureFiles
-from reaudio_eval.reports.files import csv_bytes, file_stem, latex, plain
-from reaudio_eval.reports.listen import Listening, select
-from reaudio_eval.reports.media import Media, MediaMode, media_for
-from reaudio_eval.reports.page import render_page
-from reaudio_eval.reports.rendered import RenderedReport
-from reaudio_eval.reports.views import TableView, primary_first
+from reaudio_eval.evaluations.sweep.cells import describe, show
+from reaudio_eval.evaluations.sweep.factor_section import factor_section
+from reaudio_eval.evaluations.sweep.report import SweepReport
+from reaudio_eval.reports.files import plain, write_tables
+from reaudio_eval.reports.listen import select
+from reaudio_eval.reports.media import MediaMode
+from reaudio_eval.reports.page import analysis_head
+from reaudio_eval.reports.rendered import Progress, RenderedReport
+from reaudio_eval.reports.report import Players, write_report
+from reaudio_eval.reports.section import Section, find_sections
+from reaudio_eval.reports.views import TableView
 from reaudio_eval.runs.directory import SCHEMA_VERSION
-from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_model.common.files import atomic_write
 
-SECTIONS_BEFORE = (("verdict", "Verdict"), ("cells", "Settings"))
-SECTIONS_AFTER = (("alerts", "Alerts"), ("listen", "Listen"), ("audit", "Audit"), ("provenance", "Provenance"))
 PLAYERS = 80
 FRAMES = ("numbers", "curves", "spread")
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """What the page shows of one metric over one factor."""
-
-    metric: MetricInfo
-    figure: Markup | None
-    table: TableView
-    spread: TableView | None
 
 
 def render_sweep(
@@ -71,49 +53,32 @@ def render_sweep(
     analysis = sweep.analysis
     n_players = max(max_players, 2 * (len(sweep.cells) + 1)) if media != "none" else 0
     listening = select(analysis, n_players)
-    paths = [path for item in listening.chosen for path in item.paths]
-    total, done = len(sweep.axes) + len(set(paths)) + 2, 0
-
-    def advance(what: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total, what)
-
-    figures = FigureFiles(analysis.systems, output / "figures")
-    panels: list[tuple[Axis, list[Panel]]] = []
-    for axis in sweep.axes:
-        panels.append((axis, [_panel(sweep, axis, metric, figures) for metric in primary_first(analysis)]))
-        advance(f"figures of {axis.factor.title}")
-    views = [sweep_tables.cells_table(sweep)]
-    views += [view for _, own in panels for panel in own for view in (panel.table, panel.spread) if view is not None]
-    tables = _write_tables(sweep, views, output / "tables")
-    atomic_write(output / "sweep.json", (json.dumps(sweep_json(sweep), ensure_ascii=False, indent=1) + "\n").encode())
-    advance("tables")
-    clips, files = media_for(paths, output, media, jobs, lambda _: advance("clips"))
-    atomic_write(output / "sweep.html", _page(sweep, views[0], panels, listening, clips).encode())
-    advance("page")
-    return RenderedReport(output / "sweep.html", output / "sweep.json", tuple(figures.written), tables, tuple(files))
-
-
-def _panel(sweep: Sweep, axis: Axis, metric: MetricInfo, figures: FigureFiles) -> Panel:
-    name = f"sweep-{axis.factor.name}-{metric.name}"
-    shown = verdict.finding(sweep, axis, metric)
-    return Panel(
-        metric,
-        figures.add(name, factor_figure(sweep, axis, metric), shown, legend=False),
-        sweep_tables.factor_table(sweep, axis, metric),
-        sweep_tables.spread_table(sweep, axis, metric),
+    design = "each factor varied alone" if sweep.design == "star" else "all combinations"
+    facts = (f"{len(sweep.cells)} settings of one checkpoint, {design}", f"reference: {describe(sweep.reference.settings)}")
+    frames = {name: getattr(sweep, name) for name in FRAMES} | {"cells": sweep.cell_table}
+    return write_report(
+        analysis_head(analysis, "sweep", f"Sweep of {sweep.reference.name}", *facts),
+        _sections(sweep),
+        lambda figures, clips: SweepReport(analysis, figures, listening, clips, sweep),
+        output,
+        record=(json.dumps(sweep_json(sweep), ensure_ascii=False, indent=1) + "\n").encode(),
+        tables=write_tables(frames, _latex_views(sweep), output / "tables"),
+        players=Players(listening.chosen, media, jobs, progress),
     )
 
 
-def _write_tables(sweep: Sweep, views: list[TableView], folder: Path) -> tuple[Path, ...]:
-    files = {f"{name}.csv": csv_bytes(getattr(sweep, name)) for name in FRAMES}
-    files["cells.csv"] = csv_bytes(sweep.cell_table)
-    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views}
-    for name, data in files.items():
-        atomic_write(folder / name, data)
-    return tuple(folder / name for name in files)
+def _sections(sweep: Sweep) -> list[Section[SweepReport]]:
+    """Those of every sweep, and one for each factor."""
+    sections = find_sections("reaudio_eval.evaluations.sweep.sections")
+    return sorted([*sections, *map(factor_section, sweep.axes)], key=lambda section: section.place)
+
+
+def _latex_views(sweep: Sweep) -> list[TableView | None]:
+    views: list[TableView | None] = [sweep_tables.cells_table(sweep)]
+    for axis in sweep.axes:
+        for metric in sweep.analysis.metrics:
+            views += [sweep_tables.factor_table(sweep, axis, metric), sweep_tables.spread_table(sweep, axis, metric)]
+    return views
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:
@@ -144,37 +109,3 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         }
     )
     return record
-
-
-def _page(
-    sweep: Sweep,
-    cells: TableView,
-    panels: list[tuple[Axis, list[Panel]]],
-    listening: Listening,
-    clips: Mapping[Path, Media],
-) -> str:
-    analysis = sweep.analysis
-    factors = [(f"by-{axis.factor.name}", axis.factor.name) for axis in sweep.axes]
-    content = {
-        "sweep": sweep,
-        "analysis": analysis,
-        "reference": describe(sweep.reference.settings),
-        "sentences": verdict.sentences(sweep),
-        "cells_table": cells,
-        "metrics": primary_first(analysis),
-        "panels": panels,
-        "metrics_table": shared_tables.metrics_table(analysis),
-        "listening": listening,
-        "clips": clips,
-        "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        "odd_clips": audit_tables.odd_clips(analysis),
-        "audit_table": audit_tables.audit_table(analysis),
-    }
-    return render_page(
-        Path(__file__).with_name("sweep.html.j2"),
-        name="sweep",
-        title=f"Sweep of {sweep.reference.name}: {analysis.dataset_name}/{analysis.split}",
-        sections=(*SECTIONS_BEFORE, *factors, *SECTIONS_AFTER),
-        systems=analysis.systems,
-        content=content,
-    )

@@ -1,4 +1,4 @@
-"""Tables of a sweep: every cell, each factor with differences from the reference, and the spread between seeds or captions."""
+"""Tables of a sweep."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.thresholds import ALPHA
 
 REFERENCE = "reference"
-BOLD = "Bold: a paired test tells it apart from the reference (p < 0.05, corrected over the settings by Holm)."
+BOLD = "Bold: significantly different from the reference (paired test, Holm-corrected over the settings, p < 0.05)."
 
 
 def short_name(sweep: Sweep, cell: str) -> str:
@@ -34,12 +34,12 @@ def strata_of(sweep: Sweep) -> list[str]:
 def cells_table(sweep: Sweep) -> TableView:
     """Every cell over all clips, in every metric."""
     notes, metrics = Notes(), primary_first(sweep.analysis)
-    found = lookup(sweep.numbers[sweep.numbers["stratum"] == ALL], "cell", "metric")
+    row_of = lookup(sweep.numbers[sweep.numbers["stratum"] == ALL], "cell", "metric")
     digits = {m.name: metric_decimals(sweep.analysis, m) for m in metrics}
     rows = tuple(
         Row(
             short_name(sweep, cell.name),
-            (*(_brief(notes, found.get((cell.name, m.name)), digits[m.name]) for m in metrics), _cost(sweep, cell.name)),
+            (*(_brief(notes, row_of.get((cell.name, m.name)), digits[m.name]) for m in metrics), _cost(sweep, cell.name)),
             system=i,
         )
         for i, cell in enumerate(sweep.cells)
@@ -52,12 +52,12 @@ def cells_table(sweep: Sweep) -> TableView:
 def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
     """The values of one factor: rows settings, columns strata."""
     notes, digits = Notes(), metric_decimals(sweep.analysis, metric)
-    found = lookup(sweep.numbers[sweep.numbers["metric"] == metric.name], "cell", "stratum")
+    row_of = lookup(sweep.numbers[sweep.numbers["metric"] == metric.name], "cell", "stratum")
     strata = strata_of(sweep)
     rows = tuple(
         Row(
             show(value),
-            (*(_value(notes, found.get((cell.name, s)), digits) for s in strata), _cost(sweep, cell.name)),
+            (*(_value(notes, row_of.get((cell.name, s)), digits) for s in strata), _cost(sweep, cell.name)),
             detail=REFERENCE if cell == sweep.reference else "",
         )
         for value, cell in axis.points
@@ -92,7 +92,7 @@ def _brief(notes: Notes, row: Any, digits: int) -> Cell:
 
 
 def _cost_column() -> tuple[Column]:
-    return (Column("seconds a clip", "generation alone", "↓"),)
+    return (Column("seconds per clip", "generation only", "↓"),)
 
 
 def _cost(sweep: Sweep, cell: str) -> Cell:
@@ -101,10 +101,10 @@ def _cost(sweep: Sweep, cell: str) -> Cell:
 
 
 def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | None:
-    """How far seeds (or captions) lie apart, beside the interval of one of them; None for other factors."""
-    own = sweep.spread[(sweep.spread["factor"] == axis.factor.name) & (sweep.spread["metric"] == metric.name)]
-    found = lookup(own, "stratum")
-    if not found:
+    """Spread between seeds or captions, and the interval of one of them; None for other factors."""
+    rows_of = sweep.spread[(sweep.spread["factor"] == axis.factor.name) & (sweep.spread["metric"] == metric.name)]
+    row_of = lookup(rows_of, "stratum")
+    if not row_of:
         return None
     digits = metric_decimals(sweep.analysis, metric)
     rows = tuple(
@@ -112,12 +112,10 @@ def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | No
             "all clips" if stratum == ALL else stratum,
             tuple(Cell(number(getattr(row, name), digits)) for name in ("mean", "sd", "low", "high", "half_width")),
         )
-        for stratum, row in found.items()
+        for stratum, row in row_of.items()
     )
-    n = int(next(iter(found.values())).n)
+    n = int(next(iter(row_of.values())).n)
     heads = ("mean", "standard deviation", "lowest", "highest", "half a 95% interval of the reference")
     what = "seeds" if axis.factor.name == "seed" else "captions"
-    caption = (
-        f"{metric.title}: spread between {n} {what}, beside the uncertainty that the choice of clips and classes brings"
-    )
+    caption = f"{metric.title}: spread between {n} {what}, and the sampling error of clips and classes"
     return TableView(f"spread-{axis.factor.name}-{metric.name}", caption, (Column("clips"), *map(Column, heads)), (rows,))

@@ -1,4 +1,4 @@
-"""What a sweep found, in sentences: the best setting for all clips and for the tail, and what chance alone does."""
+"""Verdict of a sweep in sentences."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from reaudio_eval.evaluations.sweep.analysis import Sweep, chance_cells, numbers_of
+from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep, chance_cells, numbers_of
 from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
 from reaudio_eval.evaluations.sweep.tables import REFERENCE, short_name
-from reaudio_eval.reports.text import interval, listing, number, p_value
+from reaudio_eval.reports.text import interval, listing, number, p_words, stratum_words
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
-from reaudio_eval.statistics.thresholds import ALPHA
 
 NAMED = 4  # settings in one sentence
 
@@ -29,44 +28,45 @@ def sentences(sweep: Sweep) -> list[str]:
 
 def _by_stratum(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
     if any(cell != sweep.reference and cell.name not in chance_cells(sweep) for cell in sweep.cells):
-        tail = sweep.analysis.strata[-2].name
+        tail = sweep.analysis.strata[-2]
         yield from _best(sweep, metric, ALL, "Over all clips", f" ({describe(sweep.reference.settings)})")
-        yield from _best(sweep, metric, tail, f"In the stratum {tail}", "")
+        yield from _best(sweep, metric, tail.name, f"In {stratum_words(tail)}", "")
 
 
 def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, named: str) -> Iterator[str]:
-    """Which settings differ from the reference beyond chance, and in which direction."""
+    """The settings that are significantly different from the reference, and in which direction."""
     rows = [row for row in records(numbers_of(sweep, metric, stratum)) if row.cell not in chance_cells(sweep)]
-    usual = next((row for row in rows if row.cell == sweep.reference.name), None)
+    reference = next((row for row in rows if row.cell == sweep.reference.name), None)
     others = [row for row in rows if math.isfinite(row.difference)]
-    if usual is None or not others:
+    if reference is None or not others:
         return
     digits, sign = metric_decimals(sweep.analysis, metric), 1 if metric.higher_is_better else -1
     ranked = sorted(others, key=lambda row: -sign * row.difference)
-    told = [row for row in ranked if row.p_holm < ALPHA]
-    better = [row for row in told if sign * row.difference > 0]
-    worse = [row for row in reversed(told) if sign * row.difference < 0]
+    different = [row for row in ranked if row.p_holm < SEPARATED]
+    better = [row for row in different if sign * row.difference > 0]
+    worse = [row for row in reversed(different) if sign * row.difference < 0]
     base = f"the {REFERENCE}{named}"
+    title, value = _lower_first(metric.title), number(reference.value, digits)
     if better:
         first = better[0]
         yield (
-            f"{where}, {short_name(sweep, first.cell)} has the best {_lower_first(metric.title)}, {number(first.value, digits)} against "
-            f"{number(usual.value, digits)} of {base}: a difference of {_difference(first, digits)}, p = {p_value(first.p_holm)}."
+            f"{where}, {short_name(sweep, first.cell)} has the best {title}, {number(first.value, digits)}; {base} has {value}. "
+            f"Difference {_difference(first, digits)}, p {p_words(first.p_holm)}."
         )
         if len(better) > 1:
-            yield f"{where}, better than the {REFERENCE} beyond chance are also {_listed(sweep, better[1:], digits)}."
-    elif told:
+            yield f"{where}, also significantly better than the {REFERENCE}: {_listed(sweep, better[1:], digits)}."
+    elif different:
         yield (
-            f"{where}, no setting is better in {_lower_first(metric.title)} than {base}, {number(usual.value, digits)}, beyond chance."
+            f"{where}, no setting has a significantly better {title} than {base}, {value}."
             f"{_nearly(sweep, ranked[0], sign, digits)}"
         )
     else:
         yield (
-            f"{where}, no setting can be told apart in {_lower_first(metric.title)} from {base}, {number(usual.value, digits)}."
+            f"{where}, no setting is significantly different in {title} from {base}, {value}."
             f"{_nearly(sweep, ranked[0], sign, digits)}{_resolution(others, digits)}"
         )
     if worse:
-        yield f"{where}, worse beyond chance: {_listed(sweep, worse, digits)}."
+        yield f"{where}, significantly worse: {_listed(sweep, worse, digits)}."
 
 
 def _lower_first(title: str) -> str:
@@ -87,40 +87,42 @@ def _nearly(sweep: Sweep, first: Any, sign: int, digits: int) -> str:
     if sign * first.difference <= 0:
         return ""
     name, value = short_name(sweep, first.cell), number(first.value, digits)
-    return f" The value of {name} is better, {value}, but its difference of {_difference(first, digits)} may be chance."
+    return f" {name} has a better value, {value}, but its difference of {_difference(first, digits)} is not significant."
 
 
 def _resolution(rows: list[Any], digits: int) -> str:
-    found = sorted(row.detectable for row in rows if math.isfinite(row.detectable))
-    if not found:
+    detectable = sorted(row.detectable for row in rows if math.isfinite(row.detectable))
+    if not detectable:
         return " There are too few classes for a test."
-    return f" These prompts would show a difference of about {number(found[len(found) // 2], digits)}."
+    return f" Differences below about {number(detectable[len(detectable) // 2], digits)} would probably not be detected."
 
 
 def _chance(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
     digits = metric_decimals(sweep.analysis, metric)
-    own = sweep.spread[(sweep.spread["metric"] == metric.name) & (sweep.spread["stratum"] == ALL)]
-    for row in records(own):
+    spread = sweep.spread[(sweep.spread["metric"] == metric.name) & (sweep.spread["stratum"] == ALL)]
+    for row in records(spread):
         what = "seeds" if row.factor == "seed" else "captions"
         text = (
-            f"Between {int(row.n)} {what}, {_lower_first(metric.title)} over all clips has a standard deviation of "
+            f"Over {int(row.n)} {what}, {_lower_first(metric.title)} over all clips has a standard deviation of "
             f"{number(row.sd, digits)} (from "
             f"{number(row.low, digits)} to {number(row.high, digits)})"
         )
         if math.isfinite(row.half_width):
             less = "less" if row.sd < row.half_width / 2 else "not less"
-            text += f", {less} than the standard error that the choice of prompts brings, about {number(row.half_width / 2, digits)}"
+            text += f", {less} than the standard error of the sample of prompts, about {number(row.half_width / 2, digits)}"
         yield f"{text}."
 
 
 def finding(sweep: Sweep, axis: Axis, metric: MetricInfo) -> str:
-    """What the figure of a factor shows: the values over all clips."""
-    found, digits = lookup(numbers_of(sweep, metric), "cell"), metric_decimals(sweep.analysis, metric)
-    told = [
-        f"{show(value)}{f' ({REFERENCE})' if cell == sweep.reference else ''}: {number(found[cell.name].value, digits)}"
+    """Title of the figure of a factor: the values over all clips."""
+    row_of, digits = lookup(numbers_of(sweep, metric), "cell"), metric_decimals(sweep.analysis, metric)
+    values = [
+        f"{show(value)}{f' ({REFERENCE})' if cell == sweep.reference else ''}: {number(row_of[cell.name].value, digits)}"
         for value, cell in axis.points
-        if cell.name in found
+        if cell.name in row_of
     ]
     return (
-        f"{metric.title} over all clips by {axis.factor.title}, {listing(told)}." if told else f"{metric.title} by stratum."
+        f"{metric.title} over all clips by {axis.factor.title}, {listing(values)}."
+        if values
+        else f"{metric.title} by stratum."
     )

@@ -1,52 +1,28 @@
-"""The zero-shot report: one HTML file that needs no network, with its figures, tables and JSON beside it."""
+"""Zero-shot report: page, figures, tables and JSON."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
-from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
-from reaudio_eval.evaluations.zeroshot.figure import regime_figure
-from reaudio_eval.evaluations.zeroshot.verdict import finding, sentences
-from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
+from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.zeroshot.report import ZeroshotReport, shown_analysis
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
-from reaudio_eval.reports import audit_tables, shared_tables
-from reaudio_eval.reports.figure_files import FigureFiles
-from reaudio_eval.reports.files import record_json, write_frames
-from reaudio_eval.reports.listen import Item, Items, Listening, anchors_by_label, clips_by_system
-from reaudio_eval.reports.media import INLINE_PLAYERS, Media, MediaMode, media_for
-from reaudio_eval.reports.page import render_page
-from reaudio_eval.reports.rendered import RenderedReport
+from reaudio_eval.reports.files import record_json, write_tables
+from reaudio_eval.reports.listen import Item, Items, Listening, clips_by_system
+from reaudio_eval.reports.media import INLINE_PLAYERS, MediaMode
+from reaudio_eval.reports.page import analysis_head
+from reaudio_eval.reports.rendered import Progress, RenderedReport
+from reaudio_eval.reports.report import Players, write_report
+from reaudio_eval.reports.section import find_sections
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import TableView
-from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import records
-from reaudio_model.common.files import atomic_write
 
-SECTIONS = (
-    ("verdict", "Verdict"), ("regimes", "Regimes"), ("scores", "Scores"), ("gains", "What retrieval buys"), ("alerts", "Alerts"),
-    ("classes", "Classes"), ("listen", "Listen"), ("audit", "Audit"), ("provenance", "Provenance"),
-)  # fmt: skip
 ROLE_ORDER = tuple(zeroshot_tables.ROLES)
 MOST_PROMPTS = 2  # of a class that are played
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Everything the page shows of one metric."""
-
-    metric: MetricInfo
-    figure: Markup | None
-    by_regime: TableView
-    paired: TableView | None
-    classes: TableView
 
 
 def render_zeroshot(
@@ -56,29 +32,35 @@ def render_zeroshot(
     media: MediaMode = "inline",
     max_players: int = INLINE_PLAYERS,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> RenderedReport:
     """Write ``zeroshot.html``, ``zeroshot.json``, and ``figures/zeroshot-*`` and ``tables/zeroshot*`` into ``output``.
 
     Args:
+        analysis: every number.
+        output: folder.
         media: players inside the page, in ``output/media``, or none.
         max_players: how many players at most.
         jobs: threads that encode audio.
+        progress: called with (steps done, steps in all, what was done), from the calling thread.
 
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
     analysis = _in_order(analysis)
+    shown = shown_analysis(analysis)
     listening = choose_prompts(analysis, max_players if media != "none" else 0)
-    figures = FigureFiles(analysis.base.systems, output / "figures")
-    panels = [_panel(analysis, m, figures, anchors_by_label(listening)) for m in _primary_first(analysis)]
-    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in ZEROSHOT_FRAMES}
-    tables = write_frames(frames, _latex_views(analysis, panels), output / "tables")
-    atomic_write(output / "zeroshot.json", zeroshot_json_bytes(analysis))
-    paths = [path for item in listening.chosen for path in item.paths]
-    clips, files = media_for(paths, output, media, jobs, lambda _: None)
-    atomic_write(output / "zeroshot.html", _page(analysis, panels, listening, clips).encode())
-    return RenderedReport(
-        output / "zeroshot.html", output / "zeroshot.json", tuple(figures.written), tuple(tables), tuple(files)
+    few_shot = f"1 to {analysis.few_shot} training clips" if analysis.few_shot else "none declared"
+    which = "" if analysis.every_prompt else "with a zero-shot or few-shot class"
+    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in COLUMNS}
+    return write_report(
+        analysis_head(shown, "zeroshot", "Zero-shot report", f"few-shot: {few_shot}", strata=False, which=which),
+        find_sections("reaudio_eval.evaluations.zeroshot.sections"),
+        lambda figures, clips: ZeroshotReport(shown, figures, listening, clips, analysis),
+        output,
+        record=zeroshot_json_bytes(analysis),
+        tables=write_tables(frames, _latex_views(analysis), output / "tables"),
+        players=Players(listening.chosen, media, jobs, progress),
     )
 
 
@@ -94,13 +76,11 @@ def _in_order(analysis: ZeroshotAnalysis) -> ZeroshotAnalysis:
     return dataclasses.replace(analysis, base=base, systems=by_role)
 
 
-def _primary_first(analysis: ZeroshotAnalysis) -> list[MetricInfo]:
-    return sorted(analysis.metrics, key=lambda m: m != analysis.primary)
-
-
 def choose_prompts(analysis: ZeroshotAnalysis, max_players: int) -> Listening:
-    """Prompts of every zero-shot class, up to ``MOST_PROMPTS`` each, those with the fewest labels first; of the few-shot classes where
-    there is no zero-shot class. A prompt is played once."""
+    """Up to ``MOST_PROMPTS`` prompts of every zero-shot class (without any, of every few-shot class), those with the fewest labels first.
+
+    A prompt is played once.
+    """
     base = analysis.base
     sources = clips_by_system(base)
     playable = [p for p in base.prompts if p.labels_known and any(p.clip_id in clips for clips in sources.values())]
@@ -108,12 +88,14 @@ def choose_prompts(analysis: ZeroshotAnalysis, max_players: int) -> Listening:
     each = min(MOST_PROMPTS, max_players // max(1, len(sources) * len(wanted)))
     if not playable or not each:
         return Listening((), len(playable), None)
-    build, taken, groups = Items(base, sources), set[str](), []
+    builder, taken, groups = Items(base, sources), set[str](), []
     for row in wanted:
-        own = sorted((p for p in playable if row.label in p.labels and p.clip_id not in taken), key=lambda p: len(p.labels))
-        chosen = own[:each]
+        ranked = sorted(
+            (p for p in playable if row.label in p.labels and p.clip_id not in taken), key=lambda p: len(p.labels)
+        )
+        chosen = ranked[:each]
         taken |= {p.clip_id for p in chosen}
-        items: tuple[Item, ...] = tuple(build.item(p.clip_id, "") for p in chosen)
+        items: tuple[Item, ...] = tuple(builder.item(p.clip_id, "") for p in chosen)
         if items:
             groups.append((_class_title(analysis, row), items))
     return Listening(tuple(groups), len(playable), None)
@@ -121,9 +103,9 @@ def choose_prompts(analysis: ZeroshotAnalysis, max_players: int) -> Listening:
 
 def _played_classes(analysis: ZeroshotAnalysis) -> list[Any]:
     for names in ({r.name for r in ZERO_SHOT}, {r.name for r in RARE}):
-        found = [row for row in records(analysis.classes) if row.regime in names]
-        if found:
-            return found
+        rows = [row for row in records(analysis.classes) if row.regime in names]
+        if rows:
+            return rows
     return []
 
 
@@ -134,21 +116,12 @@ def _class_title(analysis: ZeroshotAnalysis, row: Any) -> str:
     return f"{row.name}: {titles[row.regime]}{size}"
 
 
-def _panel(
-    analysis: ZeroshotAnalysis, metric: MetricInfo, figures: FigureFiles, listen: Mapping[str, tuple[str, ...]]
-) -> Panel:
-    return Panel(
-        metric,
-        figures.add(f"zeroshot-{metric.name}", regime_figure(analysis, metric), finding(analysis, metric)),
-        zeroshot_tables.by_regime_table(analysis, metric),
-        zeroshot_tables.paired_table(analysis, metric),
-        zeroshot_tables.classes_table(analysis, metric, listen),
-    )
-
-
-def _latex_views(analysis: ZeroshotAnalysis, panels: Sequence[Panel]) -> list[TableView]:
-    views = [zeroshot_tables.regimes_table(analysis), zeroshot_tables.systems_table(analysis)]
-    return views + [v for p in panels for v in (p.by_regime, p.paired, p.classes) if v is not None]
+def _latex_views(analysis: ZeroshotAnalysis) -> list[TableView | None]:
+    views: list[TableView | None] = [zeroshot_tables.regimes_table(analysis), zeroshot_tables.systems_table(analysis)]
+    for metric in analysis.metrics:
+        views += [zeroshot_tables.by_regime_table(analysis, metric), zeroshot_tables.paired_table(analysis, metric)]
+        views.append(zeroshot_tables.classes_table(analysis, metric, {}))
+    return views
 
 
 def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:
@@ -156,34 +129,6 @@ def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:
     base = analysis.base
     shared = ("dataset_name", "split", "list_sha256", "banner", "metrics", "prompts", "clip_scores", "provenance", "audit")
     about = {name: getattr(base, name) for name in shared}
-    own = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *ZEROSHOT_FRAMES, "alerts")}
+    numbers = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *COLUMNS, "alerts")}
     primary = analysis.primary
-    return record_json(own | about | {"primary": primary.name if primary else None})
-
-
-def _page(analysis: ZeroshotAnalysis, panels: Sequence[Panel], listening: Listening, clips: Mapping[Path, Media]) -> str:
-    base: LongtailAnalysis = analysis.base
-    shown = dataclasses.replace(base, metrics=analysis.metrics)
-    content = {
-        "analysis": analysis,
-        "base": base,
-        "sentences": sentences(analysis),
-        "gains": zeroshot_tables.gains_table(analysis),
-        "regimes": zeroshot_tables.regimes_table(analysis),
-        "systems": zeroshot_tables.systems_table(analysis),
-        "metrics_table": shared_tables.metrics_table(shown),
-        "panels": panels,
-        "listening": listening,
-        "clips": clips,
-        "alerts": sorted(analysis.alerts, key=lambda alert: alert.level != "warning"),
-        "odd_clips": audit_tables.odd_clips(base),
-        "audit_table": audit_tables.audit_table(base),
-    }
-    return render_page(
-        Path(__file__).with_name("zeroshot.html.j2"),
-        name="zeroshot",
-        title=f"Zero-shot report: {base.dataset_name}/{base.split}",
-        sections=SECTIONS,
-        systems=base.systems,
-        content=content,
-    )
+    return record_json(numbers | about | {"primary": primary.name if primary else None})

@@ -1,4 +1,4 @@
-"""The tables of the zero-shot report, one function each: ``ZeroshotAnalysis`` in, ``TableView`` out."""
+"""Tables of the zero-shot report."""
 
 from __future__ import annotations
 
@@ -19,58 +19,58 @@ from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 
 ROLES: Mapping[str, str] = {
     "system": "",
-    "twin": "twin without retrieval",
-    "copy": "the retrieved clip as it is",
-    "oracle": "oracle: it heard the real clip",
-    "real": "the real clips",
+    "twin": "no-retrieval control",
+    "copy": "copy of the retrieved clip",
+    "oracle": "oracle: conditioned on the real clip (upper reference, not compared)",
+    "real": "real clips",
     "noise": "noise",
 }
 GROUPS = (("system",), ("twin", "copy"), ("oracle", "real", "noise"))
 SEEN = "n/a (seen)"
-SEEN_NOTE = "n/a (seen): the system met the class in its own training, so its number is no zero-shot or few-shot number."
-UNKNOWN = "training unknown"
+SEEN_NOTE = "n/a (seen): the class is in the training data of the system, so its score is not zero-shot or few-shot."
+UNKNOWN = "training data unknown"
 
 
 def _grouped(analysis: ZeroshotAnalysis, rows: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
-    """Systems, then the two they are compared with, then bounds and landmarks."""
+    """Systems, then the two they are compared with, then references."""
     groups = (tuple(r for r in rows if analysis.role(r.head) in roles) for roles in GROUPS)
     return tuple(group for group in groups if group)
 
 
 def regimes_table(analysis: ZeroshotAnalysis) -> TableView:
-    """What each regime means, and how many classes and clips it has here."""
+    """Definition and size of each regime."""
     columns = (Column("regime"), Column("classes", text=True), Column("classes in test"), Column("test clips"))
     rows = tuple(
         Row(r.title, (Cell(r.meaning, css="text"), Cell(f"{r.n_classes:,.0f}"), Cell(f"{r.n_clips:,.0f}")))
         for r in records(analysis.regimes)
     )
     return TableView(
-        "zeroshot-regimes", "Regimes: what can be known of a class", columns, (rows,),
-        remarks=("A clip with classes of several regimes counts in each of them.",),
+        "zeroshot-regimes", "Regimes of classes", columns, (rows,),
+        remarks=("A clip with classes of several regimes is counted in each of them.",),
     )  # fmt: skip
 
 
 def systems_table(analysis: ZeroshotAnalysis) -> TableView:
-    """What each system is here for, and what it was trained on."""
+    """Role and training data of each system."""
     place = {s.name: i for i, s in enumerate(analysis.base.systems)}
     rows = [
         Row(r.system, (Cell(ROLES[r.role] or "system", css="text"), Cell(r.trained_on, css="text")), system=place[r.system])
         for r in records(analysis.systems)
     ]
-    columns = (Column("system"), Column("here as", text=True), Column("its own training", text=True))
-    return TableView("zeroshot-systems", "Systems and what they were trained on", columns, _grouped(analysis, rows))
+    columns = (Column("system"), Column("role", text=True), Column("training data", text=True))
+    return TableView("zeroshot-systems", "Systems and their training data", columns, _grouped(analysis, rows))
 
 
 def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView:
-    """Systems by regimes: means over classes, with what they rest on."""
-    own = analysis.by_regime[analysis.by_regime["metric"] == metric.name]
-    found, digits, notes = lookup(own, "system", "regime"), metric_decimals(analysis.base, metric), Notes()
+    """Systems by regimes: means over classes, with numbers of classes and clips."""
+    rows_of = analysis.by_regime[analysis.by_regime["metric"] == metric.name]
+    row_of, digits, notes = lookup(rows_of, "system", "regime"), metric_decimals(analysis.base, metric), Notes()
     known = lookup(analysis.systems, "system")
     sizes = {r.regime: (r.n_classes, r.n_clips) for r in records(analysis.regimes)}
     rows = []
     for i, system in enumerate(analysis.base.systems):
         cells = tuple(
-            _regime_cell(found.get((system.name, name)), digits, size, known[system.name].training_known, notes)
+            _regime_cell(row_of.get((system.name, name)), digits, size, known[system.name].training_known, notes)
             for name, size in sizes.items()
         )
         rows.append(Row(system.name, cells, system=i, detail=ROLES[analysis.role(system.name)]))
@@ -88,9 +88,9 @@ def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView
         _grouped(analysis, rows),
         tuple(notes.reasons),
         (
-            f"Grey: fewer than {MIN_CLASSES} classes, or a system whose training is not known.",
+            f"Grey: fewer than {MIN_CLASSES} classes, or a system whose training data are not known.",
             *_context(analysis),
-            methods(own),
+            methods(rows_of),
         ),
     )
 
@@ -99,7 +99,7 @@ def _context(analysis: ZeroshotAnalysis) -> tuple[str, ...]:
     if analysis.every_prompt or SEEN_REGIME.name not in set(analysis.regimes["regime"]):
         return ()
     return (
-        "The classes seen are context: they occur here only in clips that hold a rarer class too (--all uses every prompt).",
+        "Seen classes are context: they occur here only in clips that have a rarer class too (--all uses every prompt).",
     )
 
 
@@ -121,33 +121,33 @@ def _regime_cell(row: Any, digits: int, size: tuple[float, float], training_know
 
 
 def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | None:
-    """Differences to the twin and to copying, a group of rows for each regime; None without any."""
-    own = analysis.paired[analysis.paired["metric"] == metric.name]
-    if own.empty:
+    """Differences from the no-retrieval control and from copying, a group of rows for each regime; None without any."""
+    paired = analysis.paired[analysis.paired["metric"] == metric.name]
+    if paired.empty:
         return None
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
     digits, notes = metric_decimals(analysis.base, metric), Notes()
-    limits = scale(v for r in records(own) for v in (r.difference, r.ci_low, r.ci_high))
+    limits = scale(v for r in records(paired) for v in (r.difference, r.ci_low, r.ci_high))
     groups = tuple(
         tuple(
             Row(f"{r.system} − {r.against}", _paired_cells(r, digits, limits, notes), detail=titles[regime])
-            for r in records(own[own["regime"] == regime])
+            for r in records(paired[paired["regime"] == regime])
         )
         for regime in titles
-        if (own["regime"] == regime).any()
+        if (paired["regime"] == regime).any()
     )
     heads = ("systems", "difference", "p", "p, Holm", "detectable", "n")
-    n_tests = int(own["p_value"].notna().sum())
+    n_tests = int(paired["p_value"].notna().sum())
     remarks = (
-        f"System minus what it is compared with, on the same clips. Bold: the Holm-corrected test separates the two (p < {ALPHA}).",
-        f"p: random signs of the class differences. With few classes it cannot fall below the value under it, and Holm's correction over "
-        f"{count(n_tests, 'test')} of the table multiplies the smallest of them by {n_tests}." if n_tests else "",
-        "The test assumes less than the interval: where the two disagree, the test decides.",
-        "Detectable: the smallest difference that such a test would probably (power 0.8) see.",
+        f"System minus the system it is compared with, on the same clips. Bold: significantly different (Holm-corrected p < {ALPHA}).",
+        f"p: sign-flip test over classes. With few classes it cannot be smaller than the value below it, and Holm's correction over "
+        f"the {count(n_tests, 'test')} of the table multiplies the smallest p by {n_tests}." if n_tests else "",
+        "The test has weaker assumptions than the interval: where the two disagree, use the test.",
+        "Detectable: the smallest difference that the test detects with a power of 0.8.",
     )  # fmt: skip
     return TableView(
         f"zeroshot-paired-{metric.name}",
-        f"What retrieval buys: paired differences in {metric.title} {arrow(metric)}",
+        f"Gain from retrieval: paired differences in {metric.title} {arrow(metric)}",
         tuple(Column(title) for title in heads),
         groups,
         tuple(notes.reasons),
@@ -162,13 +162,13 @@ def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Not
         return (notes.undefined(row.reason), *dashes, size)
     drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
     mark = "best" if row.p_holm < ALPHA else ""
-    found = _Valued(row.difference, row.ci_low, row.ci_high, row.reason)
-    signed = replace(notes.value(found, digits, mark=mark, bar=drawn), text=number(row.difference, digits, sign=True))
+    difference = _Valued(row.difference, row.ci_low, row.ci_high, row.reason)
+    signed = replace(notes.value(difference, digits, mark=mark, bar=drawn), text=number(row.difference, digits, sign=True))
     if not math.isfinite(row.p_value):
         return (signed, *dashes, size)
     return (
         signed,
-        Cell(p_value(row.p_value), detail=f"{p_value(row.smallest_p)} at best"),
+        Cell(p_value(row.p_value), detail=f"at least {p_value(row.smallest_p)}"),
         Cell(p_value(row.p_holm), mark=mark),
         Cell(number(row.detectable, digits)), size,
     )  # fmt: skip
@@ -185,9 +185,9 @@ class _Valued(NamedTuple):
 
 def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView:
     """Every class with its counts and each system's value; ``listen`` maps a label to the prompts with players that carry it."""
-    own = analysis.per_class[analysis.per_class["metric"] == metric.name]
-    found, digits = lookup(own, "system", "label"), metric_decimals(analysis.base, metric)
-    cuts = fifths(list(own["value"]), metric.higher_is_better)
+    frame = analysis.per_class[analysis.per_class["metric"] == metric.name]
+    row_of, digits = lookup(frame, "system", "label"), metric_decimals(analysis.base, metric)
+    cuts = fifths(list(frame["value"]), metric.higher_is_better)
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
     place, notes = analysis.metrics.index(metric), Notes()
     rows: dict[str, list[Row]] = {}
@@ -195,7 +195,7 @@ def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mappin
         cells = [Cell(f"{label.n_train:,.0f}"), Cell(titles[label.regime], css="text"), Cell(f"{label.n_test:,.0f}")]
         cells.append(Cell(f"{label.n_pool:,.0f}" if math.isfinite(label.n_pool) else "unknown"))
         for system in analysis.base.systems:
-            row = found.get((system.name, label.label))
+            row = row_of.get((system.name, label.label))
             if row is not None and row.status == "seen":
                 cells.append(Cell(SEEN, reason=SEEN_NOTE, note=notes.number(SEEN_NOTE), css="thin"))
             elif row is not None and math.isfinite(row.value):
@@ -213,24 +213,24 @@ def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mappin
         columns,
         tuple(tuple(group) for group in rows.values()),
         tuple(notes.reasons),
-        ("Shading: fifths of all values of the table, deeper is better.",),
+        ("Shading: fifths of all values of the table; darker is better.",),
     )
 
 
 def gains_table(analysis: ZeroshotAnalysis) -> TableView | None:
-    """The differences of the primary metric in the regimes of zero-shot classes, drawn; for the verdict."""
+    """The differences of the primary metric on zero-shot and few-shot classes, drawn; for the verdict."""
     metric = analysis.primary
     if metric is None:
         return None
     names = [r.name for r in RARE]
-    own = analysis.paired[(analysis.paired["metric"] == metric.name) & analysis.paired["regime"].isin(names)]
-    own = own[own["difference"].notna()]
-    if own.empty:
+    paired = analysis.paired[(analysis.paired["metric"] == metric.name) & analysis.paired["regime"].isin(names)]
+    paired = paired[paired["difference"].notna()]
+    if paired.empty:
         return None
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
     digits, notes = metric_decimals(analysis.base, metric), Notes()
-    limits = scale(v for r in records(own) for v in (r.difference, r.ci_low, r.ci_high))
-    several = own["system"].nunique() > 1
+    limits = scale(v for r in records(paired) for v in (r.difference, r.ci_low, r.ci_high))
+    several = paired["system"].nunique() > 1
     groups = tuple(
         tuple(
             Row(
@@ -238,12 +238,12 @@ def gains_table(analysis: ZeroshotAnalysis) -> TableView | None:
                 (_paired_cells(r, digits, limits, notes)[0],),
                 detail=f"{r.system}, {titles[regime]}" if several else titles[regime],
             )
-            for r in records(own[own["regime"] == regime])
+            for r in records(paired[paired["regime"] == regime])
         )
         for regime in names
-        if (own["regime"] == regime).any()
+        if (paired["regime"] == regime).any()
     )
     return TableView(
-        "zeroshot-gains", f"What retrieval buys in {metric.title} {arrow(metric)}", (Column("systems"), Column("difference")), groups,
+        "zeroshot-gains", f"Gain from retrieval in {metric.title} {arrow(metric)}", (Column("systems"), Column("difference")), groups,
         tuple(notes.reasons),
     )  # fmt: skip

@@ -23,8 +23,8 @@ from reaudio_eval.evaluations.compare.tables import (
     gain,
     published_table,
     runs_table,
-    verdict_sentences,
 )
+from reaudio_eval.evaluations.compare.verdict import verdict_sentences
 from reaudio_eval.reports import figure_files, shared_tables
 from reaudio_eval.reports.views import Cell, Column, Row, TableView
 
@@ -39,7 +39,7 @@ def make(root: Path, more_classes: int = 0, audio: bool = False) -> Comparison:
     write(root / "runs-of", "real", 0.8, dataset=data, kind="real", clips=clips)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
-        patch.setattr(compare_page, "dumbbell_figure", lambda *given: None)
+        patch.setattr("reaudio_eval.evaluations.compare.sections.gains.dumbbell_figure", lambda *given: None)
         return compare([root / "runs-of"], output=root / "out", baseline="base", published=True, media="none").comparison
 
 
@@ -59,12 +59,15 @@ def test_gain_follows_the_direction() -> None:
     assert gain(KL, 0.1) == -0.1
 
 
-def test_verdict_names_who_is_told_apart(comparison: Comparison) -> None:
+def test_verdict_names_significant_differences(comparison: Comparison) -> None:
     text = [re.sub("</?b>", "", str(s)) for s in verdict_sentences(comparison)]
     assert text[0].startswith("better has the highest CLAP score")
-    assert "Against base over all clips: better better; worse worse; not told apart same." in text
+    assert (
+        "Compared with base over all clips: significantly better: better; significantly worse: worse; not significantly different: same."
+        in text
+    )
     none = replace(comparison, strata=comparison.strata.assign(p_holm=1.0))
-    assert "no paired test tells a system from it" in str(verdict_sentences(none)[-1])
+    assert any("No significant difference in the strata" in str(sentence) for sentence in verdict_sentences(none))
 
 
 def test_differences_are_bold_and_named_where_separated(comparison: Comparison) -> None:

@@ -12,11 +12,11 @@ import synthetic_report
 from pages import HOSTILE, render
 
 from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.evaluations.longtail.sections.copying import most_copied
 from reaudio_eval.evaluations.longtail.verdict import sentences
 from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.reports.copying_figures import copying_figure
-from reaudio_eval.reports.copying_section import most_copied
-from reaudio_eval.reports.copying_tables import copy_tables, leak_sentences, leak_tables
+from reaudio_eval.reports.copying_tables import copy_table, copying_metrics, leak_sentences, leak_tables
 from reaudio_eval.reports.files import latex
 from reaudio_eval.reports.listen import PLAYED, retrieved_for, select
 from reaudio_eval.reports.shared_tables import main_table, metrics_table
@@ -94,24 +94,24 @@ def copied(small: LongtailAnalysis, tmp_path: Path) -> LongtailAnalysis:
 
 
 def test_sentences_of_leaks_and_of_none(copied: LongtailAnalysis, small: LongtailAnalysis) -> None:
-    told = leak_sentences(copied)
-    assert told[0] == "The first 2 neighbours of Re-AudioLDM gave something of the answer away for 1 prompt of 6 (16.7%)."
-    assert "does not say what its clips were cut from" in told[1]
+    leaks = leak_sentences(copied)
+    assert leaks[0] == (
+        "The nearest 2 neighbours of Re-AudioLDM contained the target clip, its recording or its caption for 1 prompt of 6 (16.7%)."
+    )
+    assert "does not name the recordings of its clips" in leaks[1]
     clean = with_retrieval(small, None, leaked=0)
     clean = replace(clean, prompts=tuple(replace(p, source_id="v") for p in clean.prompts))
     (only,) = leak_sentences(clean)
-    assert only.startswith("Nothing leaked to Re-AudioLDM: no prompt has its target clip")
-    assert leak_sentences(small) == [
-        "No system of this report says that it retrieves, so there is nothing that could have leaked or been copied."
-    ]
+    assert only.startswith("No leakage for Re-AudioLDM: no prompt has its target clip")
+    assert leak_sentences(small) == ["No system of this report declares retrieval, so leakage and copying do not apply."]
     assert len(leak_tables(clean)) == 1
-    assert leak_tables(small) == copy_tables(small) == []
+    assert leak_tables(small) == copying_metrics(small) == []
 
 
 def test_tables_name_the_rule_the_control_and_the_limit(copied: LongtailAnalysis) -> None:
     leaks, scores = leak_tables(copied)
     (row,) = leaks.groups[0]
-    assert row.detail == "pool train, key mean, never self or same source"
+    assert row.detail == "pool train, key mean, excluded: self and same source"
     assert [c.text for c in row.cells] == ["2", "0", "0", "1", "1"]
     assert [r.head for group in scores.groups for r in group] == [
         "Re-AudioLDM",
@@ -119,11 +119,11 @@ def test_tables_name_the_rule_the_control_and_the_limit(copied: LongtailAnalysis
         "minus AudioGen",
         "minus AudioGen",
     ]
-    (view,) = copy_tables(copied)
+    view = copy_table(copied, COPYING)
     first, second = view.groups[0]
     assert [c.text for c in first.cells] == ["0.830", "0.750", "0.080", "25.0%"]
     assert first.cells[3].detail == "above 0.890"
-    assert (first.detail, second.detail) == ("", "compared with what Re-AudioLDM retrieved")
+    assert (first.detail, second.detail) == ("", "compared with clips retrieved by Re-AudioLDM")
     assert view.columns[3].arrow == arrow(COPYING) == "→\N{NO-BREAK SPACE}0"
     assert r"$\to$" in latex(view)
 
@@ -135,7 +135,7 @@ def test_a_system_without_a_value_says_why(copied: LongtailAnalysis) -> None:
     less = replace(
         copied, copying=replace(copied.copying, **gone), overall=pd.concat([copied.overall, row], ignore_index=True)
     )
-    (view,) = copy_tables(less)
+    view = copy_table(less, COPYING)
     assert {(c.text, c.reason) for c in view.groups[0][1].cells} == {("–", reason)}
     chart = copying_figure(less, "net")
     assert chart is not None
@@ -145,16 +145,16 @@ def test_a_system_without_a_value_says_why(copied: LongtailAnalysis) -> None:
 def test_a_metric_with_a_target_has_no_best(copied: LongtailAnalysis) -> None:
     assert overall_separation(copied, COPYING).leader is None
     verdict = sentences(replace(copied, primary="copying_net"))[0]
-    assert verdict == "Neither more nor less Copying (Net) is better, so no system leads: the ideal is 0."
+    assert verdict == "The ideal Copying (Net) is 0, so no system has the best value."
     row = next(r for r in metrics_table(copied).groups[0] if r.head == "Copying (Net)")
     assert row.cells[2].text == "near 0"
 
 
-def test_a_judge_that_retrieves_is_marked_at_the_table(copied: LongtailAnalysis, small: LongtailAnalysis) -> None:
+def test_a_scoring_model_that_retrieves_is_marked_at_the_table(copied: LongtailAnalysis, small: LongtailAnalysis) -> None:
     view = main_table(copied)
     marked = [c.title for c in view.columns if "†" in c.detail]
     assert marked == ["CLAP score"]
-    assert any(r.startswith("† The judge is the retriever") for r in view.remarks)
+    assert any(r.startswith("† The scoring model is the retrieval model") for r in view.remarks)
     assert not any("†" in text for text in (*main_table(small).remarks, *(c.detail for c in main_table(small).columns)))
 
 
@@ -189,7 +189,7 @@ def test_retrieved_clips_are_merged_over_systems_and_budgeted(small: LongtailAna
     found = retrieved_for(replace(analysis, systems=(first, again, *others)), clip)
     assert [n.caption for n in found] == [f"neighbour {i}" for i in range(5)]
     assert [(u.name, u.rank) for u in found[0].uses] == [("Re-AudioLDM", 1), ("AudioGen", 1)]
-    assert found[0].heard_as == "AudioGen"
+    assert found[0].played_as == "AudioGen"
     assert [n.path is not None for n in found] == [False, True, True, False, False]
     per_prompt = 3 + PLAYED
     assert len(select(analysis, 2 * per_prompt + 1).chosen) == 2

@@ -128,14 +128,14 @@ def test_empty_analysis(small: LongtailAnalysis, tmp_path: Path) -> None:
 def test_one_system_without_references(tmp_path: Path) -> None:
     alone = synthetic_report.build(n_systems=1, n_classes=12, n_clips=6, n_metrics=2, references=False)
     page = render(alone, tmp_path)[1]
-    assert "no other system was given to compare it with" in page.text
+    assert "there is no other system to compare it with" in page.text
     assert "This report holds no clips to listen to." in page.text
 
 
 @pytest.mark.usefixtures("page_only")
 def test_no_curve_for_set_metrics(analysis: LongtailAnalysis, tmp_path: Path) -> None:
     page = render(replace(analysis, metrics=analysis.metrics[3:], primary="fad_vggish"), tmp_path, media="none")[1]
-    assert "is a value of a set of clips, so no class has one of its own" in page.text
+    assert "is computed on a set of clips, so a single class has no value" in page.text
 
 
 @pytest.mark.usefixtures("page_only")
@@ -212,8 +212,8 @@ def test_output_that_cannot_be_written(small: LongtailAnalysis, tmp_path: Path) 
 def test_a_prompt_without_known_labels(small: LongtailAnalysis, tmp_path: Path) -> None:
     odd = (Prompt("clip000", "a sound", ("/m/unknown",), labels_known=False), *small.prompts[1:])
     page = render(replace(small, prompts=odd, systems=small.systems[:1]), tmp_path)[1]
-    assert "1 prompts whose labels are ambiguous" not in page.text
-    assert "1 prompt whose labels are ambiguous" in page.text
+    assert "1 prompts with ambiguous labels" not in page.text
+    assert "1 prompt with ambiguous labels" in page.text
 
 
 @pytest.mark.usefixtures("page_only")

@@ -1,4 +1,4 @@
-"""What the report claims: only what a paired test says."""
+"""Sentences of the verdict: significance by paired tests only."""
 
 from __future__ import annotations
 
@@ -74,36 +74,38 @@ def with_p(analysis: LongtailAnalysis, p: float) -> LongtailAnalysis:
 
 
 def test_sentences_are_honest_without_significance(analysis: LongtailAnalysis) -> None:
-    told = " ".join(sentences(with_p(analysis, 0.7)))
-    assert "no paired test separates it from any of the other 6" in told
-    assert "would probably be missed" in told
-    assert "No paired test finds that one system loses more than another." in told
+    text = " ".join(sentences(with_p(analysis, 0.7)))
+    assert "it is not significantly different from any of the other 6 systems" in text
+    assert "would probably not be detected" in text
+    assert "The losses of the systems are not significantly different (paired tests)." in text
 
 
 def test_sentences_name_a_clear_leader(analysis: LongtailAnalysis) -> None:
     clear = with_p(analysis, 0.001)
     leader = overall_separation(clear, clear.metric("clap_score")).leader
-    told = " ".join(sentences(clear))
-    assert f"<b>{leader}</b> has the highest CLAP score" in told
-    assert "paired tests separate it from all 6 other systems" in told
-    assert "Paired tests find different losses in 21 of 21 pairs." in told
+    text = " ".join(sentences(clear))
+    assert f"<b>{leader}</b> has the highest CLAP score" in text
+    assert "significantly different from all 6 other systems" in text
+    assert "The losses are significantly different in 21 of 21 pairs of systems (paired tests)." in text
 
 
-def test_sentences_tell_noise_from_no_test(analysis: LongtailAnalysis) -> None:
+def test_no_significance_and_no_test_are_distinguished(analysis: LongtailAnalysis) -> None:
     some = with_p(analysis, 0.001)
     leader = overall_separation(some, some.metric("clap_score")).leader
     paired = some.paired.copy()
     with_leader = (paired["quantity"] == "all") & ((paired["system_a"] == leader) | (paired["system_b"] == leader))
     paired.loc[with_leader & (paired["system_a"] == "Tango"), "p_holm"] = 0.4
     paired.loc[with_leader & (paired["system_a"] == "AudioGen"), "p_holm"] = math.nan
-    told = " ".join(sentences(replace(some, paired=paired)))
-    assert "Paired tests separate it from 4 of 6 other systems; its lead over <b>Tango</b> is within noise" in told
-    assert "<b>AudioGen</b> could not be tested." in told
+    text = " ".join(sentences(replace(some, paired=paired)))
+    assert (
+        "It is significantly different from 4 of 6 other systems and not significantly different from <b>Tango</b>" in text
+    )
+    assert "<b>AudioGen</b> could not be tested." in text
 
 
 def test_sentences_without_tests(analysis: LongtailAnalysis) -> None:
-    told = " ".join(sentences(replace(analysis, paired=analysis.paired.iloc[:0])))
-    assert "no paired test could be made" in told
+    text = " ".join(sentences(replace(analysis, paired=analysis.paired.iloc[:0])))
+    assert "no paired test could be made" in text
 
 
 def test_losses_point_one_way(analysis: LongtailAnalysis) -> None:
@@ -119,19 +121,19 @@ def test_losses_point_one_way(analysis: LongtailAnalysis) -> None:
 
 
 def test_undefined_loss_gives_its_reason(analysis: LongtailAnalysis) -> None:
-    told = " ".join(sentences(replace(analysis, primary="fad_vggish")))
-    assert "has the lowest FAD (VGGish)" in told
-    assert "What is lost from head to tail is undefined. A set metric has no value per class." in told
+    text = " ".join(sentences(replace(analysis, primary="fad_vggish")))
+    assert "has the lowest FAD (VGGish)" in text
+    assert "The loss from head to tail is undefined. A set metric has no value per class." in text
 
 
-def test_loss_without_an_interval_is_not_called_clear(analysis: LongtailAnalysis) -> None:
+def test_loss_without_an_interval_is_not_called_significant(analysis: LongtailAnalysis) -> None:
     gap = analysis.trend["statistic"] == "gap_head_tail"
     trend = analysis.trend.copy()
     trend.loc[gap, ["ci_low", "ci_high"]] = math.nan
     trend.loc[gap, "reason"] = "2 classes are too few"
-    told = " ".join(sentences(replace(analysis, trend=trend)))
-    assert "cannot be judged: 2 classes are too few." in told
+    text = " ".join(sentences(replace(analysis, trend=trend)))
+    assert "has no interval: 2 classes are too few." in text
     one = gap & (trend["system"] != "Tango")
     trend.loc[one, ["ci_low", "ci_high"]] = [[0.01, 0.5]]
-    told = " ".join(sentences(replace(analysis, trend=trend)))
-    assert "it is clear of zero for 6 of 7 systems, and 1 has no interval." in told
+    text = " ".join(sentences(replace(analysis, trend=trend)))
+    assert "its interval is above zero for 6 of 7 systems, and 1 has no interval." in text

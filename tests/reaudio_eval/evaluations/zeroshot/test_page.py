@@ -41,7 +41,7 @@ ACCURACY = MetricInfo("label_accuracy_net", "Label accuracy (net)", "clip", True
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
 SYSTEMS: dict[str, tuple[SystemKind, Role, float]] = {
     "ours": ("generated", "system", 0.6), "plain": ("generated", "twin", 0.2), "copied": ("generated", "copy", 0.6),
-    "oracle-l (upper reference)": ("generated", "oracle", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),
+    "oracle-l (not a system)": ("generated", "oracle", 0.8), "real": ("real", "real", 0.9), "noise": ("noise", "noise", 0.0),
 }  # fmt: skip
 
 
@@ -79,41 +79,41 @@ def analysis() -> ZeroshotAnalysis:
     return build()
 
 
-def plain(told: list[Markup]) -> list[str]:
-    return [sentence.striptags() for sentence in told]
+def plain(verdict: list[Markup]) -> list[str]:
+    return [sentence.striptags() for sentence in verdict]
 
 
 def test_the_verdict_says_what_the_tests_say(analysis: ZeroshotAnalysis) -> None:
-    first, second, third, scale = plain(sentences(analysis))
+    first, second, third, references = plain(sentences(analysis))
     assert first.startswith("On the 8 classes only in the pool (24 clips), ours has a Label accuracy (net) of 0.5")
-    assert "It is better than its twin without retrieval plain (+0.4" in first
+    assert "It is significantly better than its no-retrieval control plain (+0.4" in first
     assert "Holm-corrected p = 0.0" in first
-    assert "and not told apart from the retrieved clips as they are copied (" in first
-    assert re.search(r"Differences below about 0\.0\d\d would probably be missed\.$", first)
+    assert "and not significantly different from the copies of the retrieved clips copied (" in first
+    assert re.search(r"Differences below about 0\.0\d\d would probably not be detected\.$", first)
     assert second.startswith("On the 4 classes in neither training nor pool (12 clips), ours has")
     assert second.endswith("Not tested: 4 classes: an interval needs at least 5.")
     assert third.startswith("On the 10 few-shot classes (30 clips), ours has")
-    assert "oracle-l (upper reference) 0.8" in scale
-    assert "noise" in scale
+    assert "oracle-l 0.8" in references
+    assert "noise" in references
 
 
 def test_worse_is_called_worse() -> None:
     swapped = SYSTEMS | {"ours": ("generated", "system", 0.1)}
     first = plain(sentences(build(systems=swapped)))[0]
-    assert "worse than its twin without retrieval plain" in first
-    assert "worse than the retrieved clips as they are copied" in first
+    assert "significantly worse than its no-retrieval control plain" in first
+    assert "significantly worse than the copies of the retrieved clips copied" in first
 
 
 def test_unknown_training_is_said_in_the_verdict() -> None:
     first = plain(sentences(build(training={"ours": UNKNOWN})))[0]
-    assert first.endswith("what it was trained on is not known, so this is not called a zero-shot or few-shot number.")
+    assert first.endswith("its training data are not known, so this is not called a zero-shot or few-shot score.")
 
 
 def test_many_systems_leave_the_verdict_short() -> None:
     many = SYSTEMS | {f"other{i}": ("generated", "system", 0.3) for i in range(4)}  # type: ignore[dict-item]
-    told = plain(sentences(build(systems=many)))
-    assert len(told) == 3 * 3 + 2
-    assert any(sentence == "The tables have the other 2 systems too." for sentence in told)
+    verdict = plain(sentences(build(systems=many)))
+    assert len(verdict) == 3 * 3 + 2
+    assert any(sentence == "The tables also contain the other 2 systems." for sentence in verdict)
 
 
 def test_without_anything_to_compare_with() -> None:
@@ -145,7 +145,7 @@ def test_page_and_files(analysis: ZeroshotAnalysis, tmp_path: Path) -> None:
     assert page.index("A toy world.") < page.index('id="verdict"')
     for anchor in ("verdict", "regimes", "scores", "gains", "alerts", "classes", "listen", "audit", "provenance"):
         assert f'id="{anchor}"' in page
-    assert "oracle: it heard the real clip" in page
+    assert "oracle: conditioned on the real clip (upper reference, not compared)" in page
     assert page.count("<svg") > 2
     assert {p.name for p in report.figures} == {
         f"zeroshot-{m}.{s}" for m in ("label_accuracy_net", "clap_score") for s in ("svg", "pdf", "png")

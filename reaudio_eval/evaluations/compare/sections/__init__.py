@@ -1,0 +1,1 @@
+"""Sections of the comparison page: each file that defines a ``Section`` adds it."""

@@ -1,0 +1,1 @@
+"""Sections of the zero-shot report: each file that defines a ``Section`` adds it."""
