@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reaudio_eval.reports.text import DASH, decimals, interval, number
+from reaudio_eval.reports.text import DASH, decimals, interval, number, p_value
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.separation import ALPHA
 
 NOT_COMPUTED = "Not computed for this system."
 
@@ -57,6 +58,9 @@ class Column:
     arrow: str = ""
     system: int | None = None
     text: bool = False
+
+
+PAIRED_COLUMNS = tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n"))
 
 
 @dataclass(frozen=True)
@@ -182,3 +186,40 @@ def fifth(value: float, cuts: Sequence[float], higher_is_better: bool) -> str:
     if not cuts or not math.isfinite(value):
         return ""
     return f"q{sum(value >= c if higher_is_better else value <= c for c in cuts)}"
+
+
+def difference_cell(
+    row: Any, digits: int, notes: Notes, limits: tuple[float, float] | None = None, *, detail: str = "", css: str = ""
+) -> Cell:
+    """A difference with its interval, bold where it is significant.
+
+    Args:
+        row: difference, ci_low, ci_high, p_holm, reason.
+        digits: decimals.
+        notes: take the reason of an undefined difference or interval.
+        limits: of the axis on which it is drawn; None: not drawn.
+        detail, css: of the cell.
+    """
+    if not math.isfinite(row.difference):
+        return notes.undefined(row.reason)
+    ends = interval(row.ci_low, row.ci_high, digits)
+    reason = row.reason if not ends and isinstance(row.reason, str) else ""
+    return Cell(
+        number(row.difference, digits, sign=True), ends, detail, reason, notes.number(reason) if reason else 0,
+        "best" if row.p_holm < ALPHA else "", css,
+        bar(row.difference, row.ci_low, row.ci_high, limits) if limits else None,
+    )  # fmt: skip
+
+
+def paired_cells(
+    row: Any, digits: int, limits: tuple[float, float], notes: Notes, size: Cell, *, p_detail: str = ""
+) -> tuple[Cell, ...]:
+    """The cells of ``PAIRED_COLUMNS`` but the first; ``size`` is the last, ``p_detail`` stands below the p-value."""
+    significant = "best" if row.p_holm < ALPHA else ""
+    return (
+        difference_cell(row, digits, notes, limits),
+        Cell(p_value(row.p_value), detail=p_detail if math.isfinite(row.p_value) else ""),
+        Cell(p_value(row.p_holm), mark=significant),
+        Cell(number(row.detectable if math.isfinite(row.p_value) else math.nan, digits)),
+        size,
+    )

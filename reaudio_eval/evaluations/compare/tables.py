@@ -8,7 +8,18 @@ from typing import Any
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.reports.text import QUANTITIES, count, interval, number, p_value
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, grouped, metric_decimals, scale
+from reaudio_eval.reports.views import (
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    difference_cell,
+    grouped,
+    metric_decimals,
+    scale,
+)
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
@@ -54,8 +65,7 @@ def headline_table(comparison: Comparison) -> TableView | None:
     limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
     notes = Notes()
     table = tuple(
-        Row(r.system, (_difference_cell(r, digits, notes, limits=limits),), system=position(comparison, r.system))
-        for r in rows
+        Row(r.system, (difference_cell(r, digits, notes, limits),), system=position(comparison, r.system)) for r in rows
     )
     return TableView(
         "headline",
@@ -64,21 +74,6 @@ def headline_table(comparison: Comparison) -> TableView | None:
         (table,),
         tuple(notes.reasons),
     )
-
-
-def _difference_cell(
-    row: Any, digits: int, notes: Notes, *, detail: str = "", css: str = "", limits: tuple[float, float] | None = None
-) -> Cell:
-    """A difference with its interval, bold where it is significant."""
-    if row is None or not math.isfinite(row.difference):
-        return notes.undefined("Not compared: one of the two has no value." if row is None else row.reason)
-    ends = interval(row.ci_low, row.ci_high, digits)
-    reason = row.reason if not ends and isinstance(row.reason, str) else ""
-    return Cell(
-        number(row.difference, digits, sign=True), ends, detail, reason, notes.number(reason) if reason else 0,
-        "best" if getattr(row, "p_holm", math.nan) < ALPHA else "", css,
-        bar(row.difference, row.ci_low, row.ci_high, limits) if limits else None,
-    )  # fmt: skip
 
 
 def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView | None:
@@ -96,8 +91,11 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
         cells = []
         for quantity in quantities:
             row = row_of.get((system.name, quantity))
+            if row is None:
+                cells.append(notes.undefined("Not compared: one of the two has no value."))
+                continue
             css, detail = _significance(row, metric, quantity)
-            cells.append(_difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css))
+            cells.append(difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css))
         rows.append(Row(system.name, tuple(cells), system=i))
     sizes = {q: _size([r for (_, quantity), r in row_of.items() if quantity == q], metric) for q in quantities}
     columns = (Column("system"), *(Column(QUANTITIES.get(q, q), sizes[q]) for q in quantities))
@@ -116,7 +114,7 @@ def _significance(row: Any, metric: MetricInfo, quantity: str) -> tuple[str, str
 
     A gap or slope is neither better nor worse when it is larger.
     """
-    if row is None or not math.isfinite(row.p_holm):
+    if not math.isfinite(row.p_holm):
         return "", ""
     text = f"p {p_value(row.p_holm)}"
     if row.p_holm >= ALPHA or quantity in ("gap_head_tail", "slope"):

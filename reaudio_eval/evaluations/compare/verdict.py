@@ -40,9 +40,9 @@ def verdict_sentences(comparison: Comparison) -> list[Markup]:
         elif tests:
             untested.append(stratum.name)
     if same:
-        verdict.append(Markup("No significant difference in the strata {}.").format(listing(same)))
+        verdict.append(Markup("Strata without a significant difference: {}.").format(listing(same)))
     if untested:
-        verdict.append(Markup("No test could be made in the strata {}.").format(listing(untested)))
+        verdict.append(Markup("Strata without a test: {}.").format(listing(untested)))
     return verdict
 
 

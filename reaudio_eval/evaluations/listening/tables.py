@@ -9,8 +9,18 @@ from typing import Any
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
-from reaudio_eval.reports.text import DASH, count, interval, number, p_value
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, scale
+from reaudio_eval.reports.text import count, interval, number
+from reaudio_eval.reports.views import (
+    PAIRED_COLUMNS,
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    paired_cells,
+    scale,
+)
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
@@ -113,8 +123,8 @@ def paired_table(analysis: ListeningAnalysis, question: str, stratum: str) -> Ta
     in_stratum = (analysis.paired["question"] == question) & (analysis.paired["stratum"] == stratum)
     rows = list(records(analysis.paired[in_stratum]))
     limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
-    notes = Notes()
-    table = tuple(Row(f"{r.system_a} − {r.system_b}", _paired_cells(r, value_digits(analysis), limits, notes)) for r in rows)
+    digits, notes = value_digits(analysis), Notes()
+    table = tuple(Row(f"{r.system_a} − {r.system_b}", paired_cells(r, digits, limits, notes, _size(r))) for r in rows)
     significant = sum(r.p_holm < ALPHA for r in rows)
     where = "all prompts" if stratum == ALL else f"stratum {stratum}"
     what = (
@@ -125,29 +135,15 @@ def paired_table(analysis: ListeningAnalysis, question: str, stratum: str) -> Ta
     return TableView(
         f"paired-{question}-{stratum}",
         f"{what}, {question_title(question)}: {where}",
-        tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
+        PAIRED_COLUMNS,
         (table,) if table else (),
         tuple(notes.reasons),
         summary=f"{question}, {where}: {significant} of {count(len(rows), 'pair')} significantly different",
     )
 
 
-def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
-    size = Cell(f"{row.n_prompts:,.0f}", detail=count(row.n_answers, "answer"))
-    if not math.isfinite(row.difference):
-        return (notes.undefined(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
-    mark = "best" if row.p_holm < ALPHA else ""
-    ends = interval(row.ci_low, row.ci_high, digits)
-    note = notes.number(row.reason) if not ends and isinstance(row.reason, str) else 0
-    drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
-    shown = number(row.difference, digits, sign=True)
-    return (
-        Cell(shown, ends, reason=row.reason if note else "", note=note, mark=mark, bar=drawn),
-        Cell(p_value(row.p_value)),
-        Cell(p_value(row.p_holm), mark=mark),
-        Cell(number(row.detectable, digits)),
-        size,
-    )
+def _size(row: Any) -> Cell:
+    return Cell(f"{row.n_prompts:,.0f}", detail=count(row.n_answers, "answer"))
 
 
 METRIC_COLUMNS = (

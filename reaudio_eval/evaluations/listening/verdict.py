@@ -77,7 +77,8 @@ def leader_sentence(analysis: ListeningAnalysis, question: str) -> str:
     if tests.beaten:
         rest = [*tests.within_noise, *tests.untested]
         not_from = f", not from {listing(rest)}" if rest else ""
-        return f"{start}, the highest of the generated systems; significantly different from {listing(tests.beaten)}{not_from} (paired tests)."
+        beaten = f"significantly different from {listing(tests.beaten)}{not_from} (paired tests)"
+        return f"{start}, the highest of the generated systems; {beaten}."
     limit = ""
     if math.isfinite(tests.detectable):
         limit = f" (detectable difference: about {number(tests.detectable, digits)})"

@@ -6,8 +6,21 @@ import math
 from typing import Any
 
 from reaudio_eval.evaluations.longtail.verdict import ends, losses
-from reaudio_eval.reports.text import DASH, QUANTITIES, count, interval, number, p_value
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, grouped, metric_decimals, scale
+from reaudio_eval.reports.text import QUANTITIES, count
+from reaudio_eval.reports.views import (
+    PAIRED_COLUMNS,
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    bar,
+    grouped,
+    metric_decimals,
+    paired_cells,
+    scale,
+)
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import lookup, records
@@ -90,7 +103,7 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
     others = [r for r in rows if not {r.system_a, r.system_b} <= competing]
     notes = Notes()
     groups = tuple(
-        tuple(Row(f"{r.system_a} − {r.system_b}", _paired_cells(r, digits, limits, notes)) for r in group)
+        tuple(Row(f"{r.system_a} − {r.system_b}", paired_cells(r, digits, limits, notes, _size(r))) for r in group)
         for group in (pairs, others)
         if group
     )
@@ -99,31 +112,16 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
     return TableView(
         f"paired-{metric.name}-{quantity}",
         f"Paired differences in {metric.title} {arrow(metric)}: {what}",
-        tuple(Column(title) for title in ("systems", "difference", "p", "p, Holm", "detectable", "n")),
+        PAIRED_COLUMNS,
         groups,
         tuple(notes.reasons),
         summary=f"{what[0].upper()}{what[1:]}: {separated} of {count(len(pairs), 'pair')} of systems significantly different",
     )
 
 
-def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
-    size = Cell(
-        f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes") if math.isfinite(row.n_classes) else ""
-    )
-    if not math.isfinite(row.difference):
-        return (notes.undefined(row.reason), Cell(DASH), Cell(DASH), Cell(DASH), size)
-    mark = "best" if row.p_holm < ALPHA else ""
-    difference = Cell(
-        number(row.difference, digits, sign=True), interval(row.ci_low, row.ci_high, digits), mark=mark,
-        bar=bar(row.difference, row.ci_low, row.ci_high, limits),
-    )  # fmt: skip
-    return (
-        difference,
-        Cell(p_value(row.p_value)),
-        Cell(p_value(row.p_holm), mark=mark),
-        Cell(number(row.detectable, digits)),
-        size,
-    )
+def _size(row: Any) -> Cell:
+    classes = count(row.n_classes, "class", "classes") if math.isfinite(row.n_classes) else ""
+    return Cell(f"{row.n_clips:,.0f}", detail=classes)
 
 
 def loss_table(analysis: LongtailAnalysis) -> TableView | None:

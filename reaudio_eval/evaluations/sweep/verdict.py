@@ -29,11 +29,11 @@ def sentences(sweep: Sweep) -> list[str]:
 def _by_stratum(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
     if any(cell != sweep.reference and cell.name not in chance_cells(sweep) for cell in sweep.cells):
         tail = sweep.analysis.strata[-2]
-        yield from _best(sweep, metric, ALL, "Over all clips", f" ({describe(sweep.reference.settings)})")
-        yield from _best(sweep, metric, tail.name, f"In {stratum_words(tail)}", "")
+        yield from _best(sweep, metric, ALL, "Over all clips", "Over all clips", f" ({describe(sweep.reference.settings)})")
+        yield from _best(sweep, metric, tail.name, f"In {stratum_words(tail)}", "In these classes", "")
 
 
-def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, named: str) -> Iterator[str]:
+def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, again: str, named: str) -> Iterator[str]:
     """The settings that are significantly different from the reference, and in which direction."""
     rows = [row for row in records(numbers_of(sweep, metric, stratum)) if row.cell not in chance_cells(sweep)]
     reference = next((row for row in rows if row.cell == sweep.reference.name), None)
@@ -54,7 +54,7 @@ def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, named: str
             f"Difference {_difference(first, digits)}, p {p_words(first.p_holm)}."
         )
         if len(better) > 1:
-            yield f"{where}, also significantly better than the {REFERENCE}: {_listed(sweep, better[1:], digits)}."
+            yield f"{again}, also significantly better than the {REFERENCE}: {_listed(sweep, better[1:], digits)}."
     elif different:
         yield (
             f"{where}, no setting has a significantly better {title} than {base}, {value}."
@@ -66,7 +66,7 @@ def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, named: str
             f"{_nearly(sweep, ranked[0], sign, digits)}{_resolution(others, digits)}"
         )
     if worse:
-        yield f"{where}, significantly worse: {_listed(sweep, worse, digits)}."
+        yield f"{again}, significantly worse: {_listed(sweep, worse, digits)}."
 
 
 def _lower_first(title: str) -> str:

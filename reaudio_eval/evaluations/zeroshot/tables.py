@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
-from reaudio_eval.reports.shared_tables import methods
-from reaudio_eval.reports.text import DASH, count, number, p_value
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, bar, fifth, fifths, metric_decimals, scale
+from reaudio_eval.reports.shared_tables import MIN_CLASSES, methods
+from reaudio_eval.reports.text import count, number, p_value
+from reaudio_eval.reports.views import (
+    PAIRED_COLUMNS,
+    Cell,
+    Column,
+    Notes,
+    Row,
+    TableView,
+    arrow,
+    difference_cell,
+    fifth,
+    fifths,
+    metric_decimals,
+    paired_cells,
+    scale,
+)
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
+from reaudio_eval.statistics.separation import ALPHA
 
 ROLES: Mapping[str, str] = {
     "system": "",
@@ -130,13 +143,12 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
     limits = scale(v for r in records(paired) for v in (r.difference, r.ci_low, r.ci_high))
     groups = tuple(
         tuple(
-            Row(f"{r.system} − {r.against}", _paired_cells(r, digits, limits, notes), detail=titles[regime])
+            Row(f"{r.system} − {r.against}", _paired(r, digits, limits, notes), detail=titles[regime])
             for r in records(paired[paired["regime"] == regime])
         )
         for regime in titles
         if (paired["regime"] == regime).any()
     )
-    heads = ("systems", "difference", "p", "p, Holm", "detectable", "n")
     n_tests = int(paired["p_value"].notna().sum())
     remarks = (
         f"System minus the system it is compared with, on the same clips. Bold: significantly different (Holm-corrected p < {ALPHA}).",
@@ -148,39 +160,16 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
     return TableView(
         f"zeroshot-paired-{metric.name}",
         f"Gain from retrieval: paired differences in {metric.title} {arrow(metric)}",
-        tuple(Column(title) for title in heads),
+        PAIRED_COLUMNS,
         groups,
         tuple(notes.reasons),
         remarks,
     )
 
 
-def _paired_cells(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
+def _paired(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
     size = Cell(f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes"))
-    dashes = (Cell(DASH),) * 3
-    if not math.isfinite(row.difference):
-        return (notes.undefined(row.reason), *dashes, size)
-    drawn = bar(row.difference, row.ci_low, row.ci_high, limits)
-    mark = "best" if row.p_holm < ALPHA else ""
-    difference = _Valued(row.difference, row.ci_low, row.ci_high, row.reason)
-    signed = replace(notes.value(difference, digits, mark=mark, bar=drawn), text=number(row.difference, digits, sign=True))
-    if not math.isfinite(row.p_value):
-        return (signed, *dashes, size)
-    return (
-        signed,
-        Cell(p_value(row.p_value), detail=f"at least {p_value(row.smallest_p)}"),
-        Cell(p_value(row.p_holm), mark=mark),
-        Cell(number(row.detectable, digits)), size,
-    )  # fmt: skip
-
-
-class _Valued(NamedTuple):
-    """A paired row as ``Notes.value`` reads it."""
-
-    value: float
-    ci_low: float
-    ci_high: float
-    reason: object
+    return paired_cells(row, digits, limits, notes, size, p_detail=f"at least {p_value(row.smallest_p)}")
 
 
 def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView:
@@ -235,7 +224,7 @@ def gains_table(analysis: ZeroshotAnalysis) -> TableView | None:
         tuple(
             Row(
                 f"against {r.against}",
-                (_paired_cells(r, digits, limits, notes)[0],),
+                (difference_cell(r, digits, notes, limits),),
                 detail=f"{r.system}, {titles[regime]}" if several else titles[regime],
             )
             for r in records(paired[paired["regime"] == regime])

@@ -67,7 +67,7 @@ def test_verdict_names_significant_differences(comparison: Comparison) -> None:
         in text
     )
     none = replace(comparison, strata=comparison.strata.assign(p_holm=1.0))
-    assert any("No significant difference in the strata" in str(sentence) for sentence in verdict_sentences(none))
+    assert any("Strata without a significant difference: " in str(sentence) for sentence in verdict_sentences(none))
 
 
 def test_differences_are_bold_and_named_where_separated(comparison: Comparison) -> None:
