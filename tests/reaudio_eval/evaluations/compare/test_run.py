@@ -93,7 +93,7 @@ def test_page(done: tuple[dict[str, Any], Path]) -> None:
     page = (output / "compare.html").read_text(encoding="utf-8")
     for text in (
         "Differences to base",
-        "Who gains where",
+        "Gains by class",
         "better against base",
         "Class l03",
         "Largest gains",
