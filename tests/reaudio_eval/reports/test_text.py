@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.reports.text import count, decimals, interval, listing, number, p_value
+from reaudio_eval.prompts.strata import strata_scheme
+from reaudio_eval.reports.text import (
+    bold_listing,
+    count,
+    decimals,
+    interval,
+    listing,
+    number,
+    p_value,
+    p_words,
+    strata_words,
+    stratum_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +67,19 @@ def test_words() -> None:
     assert count(1, "class", "classes") == "1 class"
     assert count(1200, "clip") == "1,200 clips"
     assert [listing(["A", "B", "C"][:n]) for n in range(4)] == ["", "A", "A and B", "A, B and C"]
+
+
+def test_strata_in_words() -> None:
+    named, ranges = strata_scheme("log10", {}), strata_scheme("10,100", {})
+    assert strata_words(named) == "head: 1,000 or more; medium: 100 to 999; tail: 1 to 99; zero-shot: 0"
+    assert strata_words(ranges) == "100+; 10-99; 1-9; zero-shot: 0"
+    assert stratum_words(named[2]) == "tail classes (1 to 99 training clips)"
+    assert stratum_words(ranges[0]) == "classes with 100 or more training clips"
+
+
+def test_p_values_in_sentences() -> None:
+    assert [p_words(p) for p in (0.0001, 0.0123)] == ["< 0.001", "= 0.012"]
+
+
+def test_bold_names_are_escaped() -> None:
+    assert bold_listing(["a", "<i>", "c"]) == "<b>a</b>, <b>&lt;i&gt;</b> and <b>c</b>"

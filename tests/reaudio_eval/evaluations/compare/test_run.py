@@ -92,7 +92,7 @@ def test_page(done: tuple[dict[str, Any], Path]) -> None:
     _, output = done
     page = (output / "compare.html").read_text(encoding="utf-8")
     for text in (
-        "Differences to base",
+        "Differences from base",
         "Gains by class",
         "better against base",
         "Class l03",
