@@ -147,7 +147,7 @@ def test_table_for_a_paper(done: tuple[dict[str, Any], Path]) -> None:
     assert r"KL $\downarrow$" in text
     row = next(line for line in lines if line.startswith("better"))
     assert row.count(r"\textbf{") == 4  # separated from all others on every metric
-    assert "Bold: better than every other system" in text
+    assert "Bold: significantly better than every other system" in text
     assert text.count("{") == text.count("}")
 
 
