@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time: drawn where a test is about the page."""
     if "done" not in request.fixturenames:
-        monkeypatch.setattr(compare_page, "dumbbell_figure", lambda *given: None)
+        monkeypatch.setattr("reaudio_eval.evaluations.compare.sections.gains.dumbbell_figure", lambda *given: None)
 
 
 def compare(*arguments: Path | str) -> dict[str, Any]:
