@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 import reaudio_eval
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.compare import page as compare_page
 from reaudio_eval.evaluations.compare.tables import PUBLISHED_CAPTION
 from reaudio_eval.runs.directory import read_run
 from reaudio_eval.runs.published import published
@@ -169,7 +168,7 @@ def test_baseline_and_systems(made: Path, tmp_path: Path) -> None:
     assert set(found["differences"][CLAP.name]["all"]) == {"base", "real"}
     assert found["differences"][CLAP.name]["all"]["base"]["difference"] < 0
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")
-    assert "Differences to better" in page
+    assert "Differences from better" in page
     assert "<audio" not in page
 
 
@@ -216,7 +215,7 @@ def test_primary_players_and_media(made: Path, tmp_path: Path) -> None:
     assert page.count("<audio") == 9
     assert len(list((tmp_path / "media").glob("*.mp3"))) == 9
     largest = page.index("Largest gains")
-    assert "KL divergence (PANNs), difference to base: −" in page[largest : page.index("Largest losses")]
+    assert "KL divergence (PANNs), difference from base: −" in page[largest : page.index("Largest losses")]
 
 
 def test_published_rows(made: Path, tmp_path: Path) -> None:
