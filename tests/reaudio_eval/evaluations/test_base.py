@@ -64,36 +64,33 @@ class CaptionsResult(Result):
         return self.tables["lengths"].to_string(index=False)
 
     def render(self, output, reporter):
-        from reaudio_eval.reports.page import render_page
-        from reaudio_eval.reports.rendered import RenderedReport
-        from reaudio_model.common.files import atomic_write
+        from reaudio_eval.reports.files import record_json
+        from reaudio_eval.reports.page import PageHead
+        from reaudio_eval.reports.report import write_report
+        from reaudio_eval.reports.section import Section
 
-        page = render_page(
-            Path(__file__).with_name("captions.html.j2"),
-            name="captions", title="Captions", sections=[("lengths", "Lengths")], systems=(), content={"lengths": self.lengths},
-        )
-        atomic_write(output / "captions.html", page.encode())
-        return RenderedReport(output / "captions.html", output / "captions.json", (), (), ())
+        head = PageHead("captions", "Captions", "Captions", (), ())
+        section = Section(1, "lengths", "Lengths", "<h2>Lengths</h2>{{ lengths }}", lambda result: {"lengths": result.lengths})
+        record = record_json({"lengths": self.lengths})
+        return write_report(head, [section], lambda figures, clips: self, output, record=record, tables=())
 
 
-EVALUATIONS = (
-    Evaluation("captions", CaptionsRequest, f"{__name__}.steps", "Count the words of captions.", "reaudio-eval captions --unit letters"),
-)
+class Captions(Evaluation):
+    """Count the words of captions."""
+
+    name = "captions"
+    request = CaptionsRequest
+    example = "reaudio-eval captions --unit letters"
+
+    def plan(self, request, reporter):
+        return CaptionsPlan(request)
+
+    def run(self, plan, reporter):
+        return CaptionsResult({"clip": 3 if plan.request.unit == "words" else 12})
+
+
+EVALUATIONS = (Captions(),)
 '''
-STEPS = """
-from . import CaptionsPlan, CaptionsResult
-
-
-def plan(request, reporter):
-    return CaptionsPlan(request)
-
-
-def run(plan, reporter):
-    return CaptionsResult({"clip": 3 if plan.request.unit == "words" else 12})
-"""
-TEMPLATE = (
-    '{% extends "base.html.j2" %}{% block main %}<section id="lengths"><h2>Lengths</h2>{{ lengths }}</section>{% endblock %}'
-)
 
 
 @pytest.fixture
@@ -101,8 +98,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "plugins" / "evaluations" / "captions"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(TOY, encoding="utf-8")
-    (folder / "steps.py").write_text(STEPS, encoding="utf-8")
-    (folder / "captions.html.j2").write_text(TEMPLATE, encoding="utf-8")
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
     return tmp_path
 

@@ -10,7 +10,7 @@ TEMPLATE = """
 <h2>Gain from retrieval</h2>
 {% call(metric, shown) each_metric(panels) %}
 {% if shown.table is not none %}{{ table(shown.table) }}
-{% else %}<p class="empty">There is no no-retrieval control and no copy of the retrieved clips to compare with: name them with --twin and
+{% else %}<p class="empty">There is no no-retrieval control and no copy of the retrieved clips to compare with: name them with --control and
 --copied.</p>{% endif %}
 {% endcall %}
 """

@@ -136,16 +136,18 @@ def test_alerts_name_leaks_and_the_judge(done: dict[str, Any]) -> None:
 
 def test_the_page_shows_it_and_captions_stay_text(done: dict[str, Any]) -> None:
     page = Path(done["report"]).read_text(encoding="utf-8")
-    section = page[page.index('<section id="copying">') : page.index('<section id="listen">')]
+    section = page[page.index('<section id="copying"') : page.index('<section id="listen"')]
     for text in (
-        "Leakage and copying", "The nearest neighbour of paster gave something of the answer away for 1 prompt of 24", "near copies",
-        "compared with what paster retrieved", "Scores on affected and on clean prompts", "pool train, key audio",
+        "Leakage and copying",
+        "The nearest neighbour of paster contained the target clip, its recording or its caption for 1 prompt of 24",
+        "near copies",
+        "compared with clips retrieved by paster", "Scores on affected and on clean prompts", "pool train, key audio",
     ):  # fmt: skip
         assert text in section, text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(&#39;n&#39;)&lt;/script&gt; {{ 7 * 7 }}" in page
-    assert "Played above as paster." in page[page.index('<section id="listen">') :]
-    assert "†" in page[page.index('<section id="systems">') : page.index('<section id="labels">')]
+    assert "Played above as paster." in page[page.index('<section id="listen"') :]
+    assert "†" in page[page.index('<section id="systems"') : page.index('<section id="labels"')]
 
 
 def test_the_report_made_again_without_audio_says_the_same(done: dict[str, Any], world: Path) -> None:
@@ -192,7 +194,7 @@ def test_a_folder_may_say_what_was_retrieved_and_missing_audio_is_listed(world: 
     messages = [a["message"] for a in found["alerts"]]
     assert any(m.startswith("3 of 23 retrieved clips are missing or unreadable (see the audit)") for m in messages)
     page = Path(found["report"]).read_text(encoding="utf-8")
-    assert "Nothing leaked to good" in page
+    assert "No leakage for good" in page
     assert "The system names no audio file for it." in page
     assert "cannot be played" in page
     assert "<script>alert" not in page
@@ -204,7 +206,7 @@ def test_nothing_retrieved_by_anyone(world: Path, sounds: Path) -> None:
     metric = found["systems"]["good"]["copying_bands"]
     assert (metric["value"], metric["reason"]) == (None, "no system of this report retrieves, or its retrieval is unknown")
     page = Path(found["report"]).read_text(encoding="utf-8")
-    assert "No system of this report says that it retrieves" in page
+    assert "No system of this report declares retrieval" in page
 
 
 def test_without_retrieval_copying_is_no_metric_unless_asked_for(world: Path) -> None:

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 import reaudio_eval
 from reaudio_eval import plugins as registry
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.sweep import page as sweep_page
 from reaudio_eval.runs.directory import read_run
 from reaudio_eval.statistics.intervals import holm
 
@@ -109,7 +108,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures, which take most of the time, where only numbers matter."""
-    monkeypatch.setattr(sweep_page, "factor_figure", lambda *_: None)
+    monkeypatch.setattr("reaudio_eval.evaluations.sweep.factor_section.factor_figure", lambda *_: None)
 
 
 def arguments(world: Path, sounds: Path, *more: str) -> list[str]:
@@ -157,7 +156,7 @@ def test_cells_are_systems_compared_with_the_reference(world: Path, sounds: Path
     none = [row for row in found["factors"]["retrieval"] if row["setting"] == "none" and row["stratum"] == "all"]
     assert none[0]["cell"] == "copies k=0"  # one cell, on two curves
     assert found["cells"]["copies"]["seconds_per_clip"] == pytest.approx(0.25)
-    worse = [s for s in found["verdict"] if s.startswith("Over all clips, worse beyond chance:")]
+    worse = [s for s in found["verdict"] if s.startswith("Over all clips, significantly worse:")]
     assert "k=0 (+" in worse[0]
 
 
@@ -219,8 +218,8 @@ def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds:
     reference = found["cells"]["copies"]["metrics"]["kl_bands"]
     assert spread["half_width"] == pytest.approx((reference["ci_high"] - reference["ci_low"]) / 2)
     assert len(found["verdict"]) == 2
-    assert found["verdict"][0].startswith("Between 3 seeds")
-    assert found["verdict"][1].startswith("Between 2 captions")
+    assert found["verdict"][0].startswith("Over 3 seeds")
+    assert found["verdict"][1].startswith("Over 2 captions")
     assert any("another caption of each clip are scored against that caption" in a["message"] for a in found["alerts"])
     captions = {c[5] for c in calls()}
     assert any(text.endswith("<b>again</b>") for text in captions)

@@ -176,7 +176,7 @@ def test_clips_of_unknown_training_are_never_silently_zero_shot(world: Path, sou
     assert all(row["p_value"] is None for row in found["paired"])
     page = (world / "out" / "zeroshot.html").read_text(encoding="utf-8")
     assert "n/a (seen)" in page
-    assert "training unknown" in page
+    assert "training data unknown" in page
 
 
 def test_a_list_of_trained_labels(world: Path, sounds: Path, tmp_path: Path) -> None:
