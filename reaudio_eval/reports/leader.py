@@ -11,7 +11,8 @@ from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import records
-from reaudio_eval.statistics.separation import ALPHA, Separation, overall_separation
+from reaudio_eval.statistics.separation import Separation, overall_separation
+from reaudio_eval.statistics.thresholds import ALPHA
 
 NOTHING = Markup("No system has a value for any metric, so there is nothing to compare.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.system import SYSTEM_KINDS, SystemInfo
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.listen import Item, Listening
 from reaudio_eval.reports.media import Media, MediaMode, media_for
@@ -20,7 +20,6 @@ from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_model.common.files import atomic_write
 
 R = TypeVar("R")
-KINDS = ("generated", "real", "noise")  # the order of systems in every table
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Report:
 
 def by_kind(systems: Iterable[SystemInfo]) -> tuple[SystemInfo, ...]:
     """Generated systems, then real audio, then noise."""
-    return tuple(sorted(systems, key=lambda system: KINDS.index(system.kind)))
+    return tuple(sorted(systems, key=lambda system: SYSTEM_KINDS.index(system.kind)))
 
 
 def write_report(

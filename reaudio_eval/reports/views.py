@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from reaudio_eval.reports.text import DASH, decimals, interval, number, p_value
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA
 
 NOT_COMPUTED = "Not computed for this system."
 

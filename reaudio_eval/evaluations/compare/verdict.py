@@ -14,7 +14,7 @@ from reaudio_eval.reports.leader import NOTHING, leader_sentence
 from reaudio_eval.reports.text import bold_listing, listing, stratum_words
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import records
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA
 
 
 def verdict_sentences(comparison: Comparison) -> list[Markup]:

@@ -18,7 +18,8 @@ from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.separation import ALPHA, generated
+from reaudio_eval.statistics.separation import generated
+from reaudio_eval.statistics.thresholds import ALPHA
 
 
 def ends(strata: Sequence[Stratum]) -> tuple[str, str]:

@@ -10,13 +10,14 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep
+from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.evaluations.sweep.tables import strata_of
 from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.rows import ALL
+from reaudio_eval.statistics.thresholds import ALPHA
 
 
 def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
@@ -80,7 +81,7 @@ def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: 
         ax.plot(x, rows["value"], color=colour.light, linewidth=1.8, zorder=2)
     else:
         ax.vlines(x, rows["ci_low"], rows["ci_high"], color=colour.light, linewidth=1.4, zorder=2)
-    different = (rows["p_holm"] < SEPARATED).to_numpy(dtype=bool)
+    different = (rows["p_holm"] < ALPHA).to_numpy(dtype=bool)
     options: dict[str, Any] = {"linestyle": "none", "markersize": 5.5, "markeredgewidth": 1.4, "color": colour.light}
     for chosen, marker, fill in (
         (different, "o", colour.light), (~different & ~is_reference, "o", SURFACE.light), (is_reference, "D", SURFACE.light),

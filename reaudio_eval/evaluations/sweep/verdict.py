@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from reaudio_eval.evaluations.sweep.analysis import SEPARATED, Sweep, chance_cells, numbers_of
+from reaudio_eval.evaluations.sweep.analysis import Sweep, chance_cells, numbers_of
 from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
 from reaudio_eval.evaluations.sweep.tables import REFERENCE, short_name
 from reaudio_eval.reports.text import interval, listing, number, p_words, stratum_words
@@ -14,6 +14,7 @@ from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
+from reaudio_eval.statistics.thresholds import ALPHA
 
 NAMED = 4  # settings in one sentence
 
@@ -42,7 +43,7 @@ def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, again: str
         return
     digits, sign = metric_decimals(sweep.analysis, metric), 1 if metric.higher_is_better else -1
     ranked = sorted(others, key=lambda row: -sign * row.difference)
-    different = [row for row in ranked if row.p_holm < SEPARATED]
+    different = [row for row in ranked if row.p_holm < ALPHA]
     better = [row for row in different if sign * row.difference > 0]
     worse = [row for row in reversed(different) if sign * row.difference < 0]
     base = f"the {REFERENCE}{named}"

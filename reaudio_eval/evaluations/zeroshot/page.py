@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
-from reaudio_eval.evaluations.zeroshot.analysis import COLUMNS, ZeroshotAnalysis
+from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.report import ZeroshotReport, shown_analysis
+from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.reports.files import record_json, write_tables
 from reaudio_eval.reports.listen import Item, Items, Listening, clips_by_system
@@ -52,7 +53,7 @@ def render_zeroshot(
     listening = choose_prompts(analysis, max_players if media != "none" else 0)
     few_shot = f"1 to {analysis.few_shot} training clips" if analysis.few_shot else "none declared"
     which = "" if analysis.every_prompt else "with a zero-shot or few-shot class"
-    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in COLUMNS}
+    frames = {f"zeroshot_{name}": getattr(analysis, name) for name in ZEROSHOT_FRAMES}
     return write_report(
         analysis_head(shown, "zeroshot", "Zero-shot report", f"few-shot: {few_shot}", strata=False, which=which),
         find_sections("reaudio_eval.evaluations.zeroshot.sections"),
@@ -129,6 +130,6 @@ def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:
     base = analysis.base
     shared = ("dataset_name", "split", "list_sha256", "banner", "metrics", "prompts", "clip_scores", "provenance", "audit")
     about = {name: getattr(base, name) for name in shared}
-    numbers = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *COLUMNS, "alerts")}
+    numbers = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *ZEROSHOT_FRAMES, "alerts")}
     primary = analysis.primary
     return record_json(numbers | about | {"primary": primary.name if primary else None})

@@ -9,7 +9,7 @@ from typing import Any
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
-from reaudio_eval.reports.shared_tables import MIN_CLASSES, methods
+from reaudio_eval.reports.shared_tables import methods
 from reaudio_eval.reports.text import count, number, p_value
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
@@ -28,7 +28,7 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.frames import lookup, records
-from reaudio_eval.statistics.separation import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 
 ROLES: Mapping[str, str] = {
     "system": "",

@@ -75,22 +75,21 @@ class CaptionsResult(Result):
         return write_report(head, [section], lambda figures, clips: self, output, record=record, tables=())
 
 
-class Captions(Evaluation):
-    """Count the words of captions."""
-
-    name = "captions"
-    request = CaptionsRequest
-    example = "reaudio-eval captions --unit letters"
-
-    def plan(self, request, reporter):
-        return CaptionsPlan(request)
-
-    def run(self, plan, reporter):
-        return CaptionsResult({"clip": 3 if plan.request.unit == "words" else 12})
-
-
-EVALUATIONS = (Captions(),)
+EVALUATIONS = (
+    Evaluation("captions", CaptionsRequest, f"{__name__}.steps", "Count the words of captions.", "reaudio-eval captions --unit letters"),
+)
 '''
+STEPS = """
+from . import CaptionsPlan, CaptionsResult
+
+
+def plan(request, reporter):
+    return CaptionsPlan(request)
+
+
+def run(plan, reporter):
+    return CaptionsResult({"clip": 3 if plan.request.unit == "words" else 12})
+"""
 
 
 @pytest.fixture
@@ -98,6 +97,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "plugins" / "evaluations" / "captions"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(TOY, encoding="utf-8")
+    (folder / "steps.py").write_text(STEPS, encoding="utf-8")
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
     return tmp_path
 
