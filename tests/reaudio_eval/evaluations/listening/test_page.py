@@ -82,7 +82,7 @@ def test_command(mos_test: Path, answers: Path, runs: Path, tmp_path: Path, no_f
     assert found["excluded"] == {}
     assert {r["question"] for r in found["means"]} == {"OVL", "REL"}
     assert Path(found["report"]).is_file()
-    assert "Nobody is excluded" in Path(found["report"]).read_text(encoding="utf-8")
+    assert "No participant is excluded" in Path(found["report"]).read_text(encoding="utf-8")
 
 
 def test_command_without_a_key(answers: Path, tmp_path: Path) -> None:
