@@ -117,13 +117,8 @@ def _references(analysis: ZeroshotAnalysis, metric: MetricInfo) -> list[Markup]:
     for row in records(analysis.systems[analysis.systems["role"].isin(("oracle", "copy", "real", "noise"))]):
         reference = row_of.get((row.system, metric.name, first["regime"]))
         if reference is not None and math.isfinite(reference.value):
-            values.append(f"{_reference_name(row)} {number(reference.value, digits)}")
+            values.append(f"{row.system} {number(reference.value, digits)}")
     return [Markup("References ({}): {}.").format(first["title"], listing(values))] if values else []
-
-
-def _reference_name(row: Any) -> str:
-    """The system without the ending of its name, which the sentence makes superfluous."""
-    return str(row.system).removesuffix(" (not a system)")
 
 
 def finding(analysis: ZeroshotAnalysis, metric: MetricInfo) -> str:
