@@ -70,8 +70,8 @@ def main() -> None:
     start = peak_mb(device)
     with torch.inference_mode(), unet.cached(conditioning):
         for _ in range(options.calls):
-            for name, told in conditionings.items():
-                times[name].append(measure(partial(unet, latents, timestep, told)))
+            for name, condition in conditionings.items():
+                times[name].append(measure(partial(unet, latents, timestep, condition)))
     peak = peak_mb(device)
 
     gflop = options.batch * describe(config)["gflop"]["unet_call"]

@@ -8,10 +8,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from reaudio_eval.frames.rows import lookup
 from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import MUTED, RULE, SystemStyle, system_styles
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup
 
 COLUMNS = 4
 SIZE = 2.45  # inches of a panel

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.shared_tables import methods
 from reaudio_eval.reports.text import count, listing, number
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, grouped, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup, records
 
 KINDS = {
     "target": "the target clip",

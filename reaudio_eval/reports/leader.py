@@ -6,11 +6,11 @@ import math
 
 from markupsafe import Markup
 
+from reaudio_eval.frames.rows import records
 from reaudio_eval.reports.text import bold_listing, count, interval, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.separation import Separation, overall_separation
 from reaudio_eval.statistics.thresholds import ALPHA
 

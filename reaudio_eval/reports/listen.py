@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.frames.rows import records
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.reports.text import number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.separation import generated
 from reaudio_model.retrieval.records import Neighbour
 

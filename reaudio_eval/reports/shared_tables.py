@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import count, number
 from reaudio_eval.reports.views import (
     Cell,
@@ -24,7 +25,6 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.separation import Separation, generated, overall_separation, separate
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES, MIN_CLIPS
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from reaudio_eval.frames.rows import records
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.thresholds import ALPHA
 
 

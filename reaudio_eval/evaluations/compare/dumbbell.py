@@ -14,12 +14,12 @@ from matplotlib.ticker import MaxNLocator
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.tables import gain, position
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.drawing import Chart, axis_title, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import MUTED, RULE, SystemStyle, system_styles
 from reaudio_eval.reports.text import count, number, p_value
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 
 MOST = 40  # classes in one figure; beyond, the largest gains and losses
 EXTREMES = 15  # gains, and losses, shown then

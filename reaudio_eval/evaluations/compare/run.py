@@ -112,11 +112,11 @@ def _fewer_clips(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
     longer = [run for run in runs if len(run.dataset.prompts) > len(clip_ids)]
     if not longer:
         return []
-    told = ", ".join(f"{run.scores.system.name} ({len(run.dataset.prompts)})" for run in longer)
+    names = ", ".join(f"{run.scores.system.name} ({len(run.dataset.prompts)})" for run in longer)
     return [
         Alert(
             "warning",
-            f"Everything here is over the {len(clip_ids)} clips that all runs have in common; {told} had more. "
+            f"Everything here is over the {len(clip_ids)} clips that all runs have in common; {names} had more. "
             f"{comparable.SET_METRICS} of those are left out: they are values of all clips of a run.",
         )
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import QUANTITIES, count, interval, number, p_value
 from reaudio_eval.reports.views import (
     Cell,
@@ -22,7 +23,6 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.thresholds import ALPHA
 
 HOLM = (

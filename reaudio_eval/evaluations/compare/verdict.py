@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.tables import gain
+from reaudio_eval.frames.rows import records
 from reaudio_eval.reports.leader import NOTHING, leader_sentence
 from reaudio_eval.reports.text import bold_listing, listing, stratum_words
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.thresholds import ALPHA
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reaudio_eval.evaluations.listening.records import REAL, Score, TestPrompt, TestSystem
+from reaudio_eval.frames.rows import records
 from reaudio_eval.prompts.strata import prompt_stratum
 from reaudio_eval.reports.text import count, listing
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import records
 from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.errors import ReaudioError
 

@@ -9,6 +9,7 @@ from typing import Any
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import count, interval, number
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
@@ -22,7 +23,6 @@ from reaudio_eval.reports.views import (
     scale,
 )
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.separation import Separation, separate
 from reaudio_eval.statistics.thresholds import ALPHA

@@ -11,9 +11,9 @@ from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS, REL
 from reaudio_eval.evaluations.listening.stimuli import LEVEL_DB
 from reaudio_eval.evaluations.listening.tables import question_title, separation, value_digits
+from reaudio_eval.frames.rows import lookup
 from reaudio_eval.reports.text import count, interval, listing, number
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup
 from reaudio_eval.statistics.rows import ALL
 
 

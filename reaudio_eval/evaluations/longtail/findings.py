@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from reaudio_eval.frames.rows import records
 from reaudio_eval.reports.text import count, decimals, interval, listing, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import records
 
 SHAPES = {
     "gini": "Gini coefficient of the training counts",

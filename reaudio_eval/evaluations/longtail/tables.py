@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from reaudio_eval.evaluations.longtail.verdict import ends, losses
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import QUANTITIES, count
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
@@ -23,7 +24,6 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.separation import generated
 from reaudio_eval.statistics.thresholds import ALPHA
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.reports.leader import NOTHING, leader_sentence
 from reaudio_eval.reports.text import count, interval, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.separation import generated
 from reaudio_eval.statistics.thresholds import ALPHA
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
+from reaudio_eval.frames.rows import lookup
 from reaudio_eval.reports.text import DASH, interval, number
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup
 from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.thresholds import ALPHA
 

@@ -9,10 +9,10 @@ from typing import Any
 from reaudio_eval.evaluations.sweep.analysis import Sweep, chance_cells, numbers_of
 from reaudio_eval.evaluations.sweep.cells import Axis, describe, show
 from reaudio_eval.evaluations.sweep.tables import REFERENCE, short_name
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import interval, listing, number, p_words, stratum_words
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.thresholds import ALPHA
 

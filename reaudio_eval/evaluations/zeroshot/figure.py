@@ -10,10 +10,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
+from reaudio_eval.frames.rows import records
 from reaudio_eval.reports.drawing import Chart, axis_limits, axis_title, figure_style, new_figure, settle
 from reaudio_eval.reports.palette import RULE, SystemStyle, system_styles
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import records
 
 SLOT = 0.82  # of a regime's width that is used
 SPREAD = 0.55  # of a system's slot over which its classes lie

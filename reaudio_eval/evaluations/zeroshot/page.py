@@ -10,6 +10,7 @@ from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.report import ZeroshotReport, shown_analysis
 from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
+from reaudio_eval.frames.rows import records
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.reports.files import record_json, write_tables
 from reaudio_eval.reports.listen import Item, Items, Listening, clips_by_system
@@ -20,7 +21,6 @@ from reaudio_eval.reports.report import Players, write_report
 from reaudio_eval.reports.section import find_sections
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import TableView
-from reaudio_eval.statistics.frames import records
 
 ROLE_ORDER = tuple(zeroshot_tables.ROLES)
 MOST_PROMPTS = 2  # of a class that are played

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
 from reaudio_eval.reports.shared_tables import methods
@@ -27,7 +28,6 @@ from reaudio_eval.reports.views import (
     scale,
 )
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 
 ROLES: Mapping[str, str] = {

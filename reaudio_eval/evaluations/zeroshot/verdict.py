@@ -8,11 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.regimes import RARE
 from reaudio_eval.reports.text import count, interval, listing, number, p_words
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.frames import lookup, records
 from reaudio_eval.statistics.thresholds import ALPHA
 
 AGAINST = {"twin": "its no-retrieval control {}", "copy": "the copies of the retrieved clips {}"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.evaluations.longtail.report import LongtailReport
+from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.copying_figures import copying_figure
 from reaudio_eval.reports.copying_tables import DIGITS, copy_table, copying_metrics, leak_sentences, leak_tables
 from reaudio_eval.reports.listen import REFERENCE, Item, Player, label_tags
@@ -16,7 +17,6 @@ from reaudio_eval.reports.section import Content, Section
 from reaudio_eval.reports.text import listing, number
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.frames import lookup, records
 
 SHOWN = 3  # clips of a system that are played
 REM_PER_INCH = 7.4  # so that a wide figure fills the page
