@@ -38,6 +38,9 @@ PerClass = Annotated[
 ]
 ClipManifest = Annotated[Path | None, Option("CSV (clip_id, caption, ...) naming the prompts that were used.", panel=DATA)]
 Limit = Annotated[int | None, Option("Only the first so many prompts.", panel=DATA, least=1, everyday=True)]
+Sample = Annotated[
+    int | None, Option("Only so many prompts, chosen evenly over all classes; 0 takes all.", panel=DATA, least=0)
+]
 RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
     dict[str, Path],
@@ -91,9 +94,7 @@ class Data(OptionGroup):
     references: Annotated[Path | None, Option("Folder of real clips.", everyday=True)] = None
     clip_manifest: ClipManifest = None
     limit: Limit = None
-    sample: Annotated[int | None, Option("Only so many prompts, chosen evenly over all classes; 0 takes all.", least=0)] = (
-        None
-    )
+    sample: Sample = None
 
     def check(self) -> None:
         read_captions(self.captions, self.per_class)
