@@ -17,7 +17,9 @@ from reaudio_eval.evaluations.options import (
     Data,
     DataRoot,
     DatasetName,
+    Limit,
     PerClass,
+    Sample,
     Split,
 )
 from reaudio_model.common.cli import print_json, reporter
@@ -50,6 +52,8 @@ class PromptsRequest(OptionGroup):
     captions: CaptionChoice = "1"
     per_class: PerClass = None
     clip_manifest: ClipManifest = None
+    limit: Limit = None
+    sample: Sample = None
     output: Annotated[Path | None, Option("CSV to write. Default: printed.", "--output -o", panel=OUTPUT, everyday=True)] = (
         None
     )
