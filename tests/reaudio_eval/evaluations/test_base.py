@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -168,3 +169,34 @@ def test_the_request_of_a_run_is_kept_and_can_be_given_again(tmp_path: Path) -> 
     )
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["systems"] == result.to_json()["systems"]
+
+
+def dry_run(*arguments: str) -> dict[str, Any]:
+    result = runner.invoke(make_app(), [*arguments, "--dry-run", "--quiet"])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_metric_named_alone_replaces_the_datasets_own_first_metric() -> None:
+    for arguments in (["sweep", "--over", "k=0,1"], ["longtail"], ["zeroshot"]):
+        found = dry_run(*arguments, "--model", "re-audioldm-s", "--metric", "kl_miniature_tagger")
+        assert found["metrics"] == {"kl_miniature_tagger": "will be computed"}
+
+
+def test_zeroshot_takes_a_sample_and_a_part_of_the_pairs() -> None:
+    found = dry_run("zeroshot", "--model", "re-audioldm-s", "--sample", "6", "--retrieval", "audio")
+    assert found["dataset"]["n_prompts"] == 6
+    assert any("6 of" in note or "chosen" in note for note in found["notes"])
+
+
+def test_report_and_plot_have_a_dry_run(tmp_path: Path) -> None:
+    reaudio_eval.longtail(
+        models="noise", limit=4, metrics="label_accuracy", media="none", real=False, noise=False, output=tmp_path
+    )
+    found = dry_run("report", str(tmp_path), "--output", str(tmp_path / "again"))
+    assert list(found["systems"]) == ["noise"]
+    assert found["n_clips"] == 4
+    assert not (tmp_path / "again").exists()
+    files = dry_run("plot", "per-class", str(tmp_path), "-o", str(tmp_path / "f.svg"))["files"]
+    assert files == [str(tmp_path / "f.svg"), str(tmp_path / "f.csv")]
