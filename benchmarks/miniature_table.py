@@ -20,13 +20,13 @@ import pandas as pd
 from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
 import reaudio_eval
-from reaudio_eval.prompts.datasets import dataset_defaults
+from reaudio_eval import plugins
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 from reaudio_model.miniature.bundled import shipped
 from reaudio_model.miniature.world import regime, train_counts
 
-DEFAULTS = dataset_defaults("miniature")
+DEFAULTS = plugins.load("datasets", "miniature").defaults
 
 
 def run(output: Path, seed: int, models: Sequence[str], candidates: int | None) -> LongtailAnalysis:

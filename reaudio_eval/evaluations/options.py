@@ -122,9 +122,9 @@ class Data(OptionGroup):
 
     def defaults(self) -> DatasetDefaults:
         """How the dataset is evaluated unless the user says otherwise."""
-        from reaudio_eval.prompts.datasets import dataset_defaults
+        from reaudio_eval import plugins
 
-        return dataset_defaults(self.dataset)
+        return plugins.load("datasets", self.dataset).defaults
 
 
 @dataclass(frozen=True)

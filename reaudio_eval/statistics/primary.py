@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reaudio_eval.prompts.datasets import dataset_defaults
+from reaudio_eval import plugins
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.errors import UnknownNameError
 
@@ -14,7 +14,7 @@ from reaudio_model.common.errors import UnknownNameError
 def default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
     """The primary metric of the dataset, if these runs have it."""
     try:
-        wanted = dataset_defaults(dataset).primary
+        wanted = plugins.load("datasets", dataset).defaults.primary
     except UnknownNameError:  # a plug-in that is not here
         return None
     return wanted if wanted in {m.name for each in scores for m in each.metrics} else None

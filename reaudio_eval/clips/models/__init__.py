@@ -17,6 +17,8 @@ from reaudio_eval.clips.system import Retrieval, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
 
+MINIATURE = "miniature"  # the dataset whose weights come with the package
+
 
 @dataclass
 class Spent:

@@ -6,11 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest, ModelPlugin
+from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_model.common.errors import ReaudioError
-
-MINIATURE = "miniature"
 
 
 class PipelineModel(ModelPlugin):

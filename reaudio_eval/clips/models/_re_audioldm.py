@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from reaudio_eval.clips.models import ClipRequest
-from reaudio_eval.clips.models._pipeline_model import MINIATURE
+from reaudio_eval.clips.models import MINIATURE, ClipRequest
 from reaudio_eval.clips.retrieval import read_retrieval
 from reaudio_eval.clips.sampling import Given, Sampling
 from reaudio_eval.clips.system import Retrieval

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest, ModelPlugin
-from reaudio_eval.clips.models._pipeline_model import MINIATURE
+from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import ReaudioError
 

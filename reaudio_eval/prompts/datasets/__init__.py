@@ -106,12 +106,3 @@ class DatasetPlugin(ABC):
     def class_captions(self, label: str) -> Sequence[str] | None:
         """Captions of one class alone, for ``--captions classes``; None: they are made from the class name."""
         return None
-
-
-def dataset_defaults(dataset: str) -> DatasetDefaults:
-    """The defaults of a registered dataset.
-
-    Raises:
-        UnknownNameError: no such dataset.
-    """
-    return plugins.load("datasets", dataset).defaults
