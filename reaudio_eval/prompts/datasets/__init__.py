@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from reaudio_eval import plugins
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_model.common.files import as_path
 from reaudio_model.common.progress import Reporter
