@@ -42,7 +42,8 @@ class LongtailResult(Result):
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        return {name: getattr(self.analysis, name) for name in FRAMES}
+        """The means by stratum first: what a notebook shows."""
+        return {name: getattr(self.analysis, name) for name in ("by_stratum", *FRAMES)}
 
     @property
     def alerts(self) -> Sequence[Alert]:
