@@ -15,6 +15,8 @@ from reaudio_model.miniature.reproduce import MICRO, reproduce
 from reaudio_model.miniature.stages import stages
 from reaudio_model.retrieval.index import RetrievalIndex
 
+pytestmark = pytest.mark.slow  # every stage is trained once
+
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
