@@ -113,10 +113,10 @@ def _parameter(field: OptionField) -> tuple[Any, Any]:
     required = field.default is MISSING
     default = None if required or repeatable else field.default
     details: dict[str, Any] = {} if kind is bool else {"metavar": option.metavar or _metavar(field.kind)}
-    if option.flag == "ARGUMENT":
-        argument = Annotated[kind, typer.Argument(help=option.help, **details)]
-        return argument, inspect.Parameter.empty if required else default
-    details |= {"help": option.help + " Required." * required, "rich_help_panel": field.panel}
+    details["help"] = option.help + " Required." * required
+    if option.flag == "ARGUMENT":  # required or not is for the request to say: --config may give it
+        return Annotated[kind | None, typer.Argument(**details)], default
+    details["rich_help_panel"] = field.panel
     flags = option.flag.split() or [field.flag]
     made = typer.Option(*flags, hidden=not option.everyday, **details)
     shown = default if default is None or kind is bool else str(default)

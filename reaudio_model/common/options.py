@@ -99,7 +99,11 @@ class OptionGroup:
         for name in options:
             if name not in known:
                 raise UnknownNameError(f"option{f' in {where}' if where else ''}", name, known)
-        missing = [f.flag for f in known.values() if f.default is MISSING and f.name not in options]
+        missing = [
+            f"{f.flag} ({f.option.help.rstrip('.')})"
+            for f in known.values()
+            if f.default is MISSING and f.name not in options
+        ]
         if missing:
             raise ReaudioError(f"Missing: {', '.join(missing)}.")
         return cls(**_nested(cls, options))

@@ -142,3 +142,13 @@ def test_a_command_has_only_the_common_options_it_names(calls: list[tuple[Any, I
     for flag in ("--json", "--dry-run"):
         assert "No such option" in runner.invoke(app, ["--config", "a", flag]).stderr
     assert "Which one. Required." in runner.invoke(app, ["--help"], env={"COLUMNS": "120"}).stdout
+
+
+def test_arguments_may_stand_in_the_file_and_are_named_when_missing(
+    app: typer.Typer, calls: list[tuple[Any, Invocation]], tmp_path: Path
+) -> None:
+    (tmp_path / "run.yaml").write_text("names: Ada\n", encoding="utf-8")
+    assert runner.invoke(app, ["greet", "--config", str(tmp_path / "run.yaml")]).exit_code == 0
+    assert calls[0][0] == Greeting(("Ada",))
+    result = runner.invoke(app, ["greet"])
+    assert (result.exit_code, result.stderr) == (2, "toy: Missing: NAMES (Whom to greet).\n")

@@ -109,7 +109,7 @@ def test_unknown_options_suggest_the_nearest() -> None:
 
 
 def test_a_missing_argument_is_named() -> None:
-    with pytest.raises(ReaudioError, match=r"^Missing: FIRST\.$"):
+    with pytest.raises(ReaudioError, match=r"^Missing: FIRST \(Positional\)\.$"):
         Asked.of({})
 
 
