@@ -105,7 +105,7 @@ class OptionGroup:
             if f.default is MISSING and f.name not in options
         ]
         if missing:
-            raise ReaudioError(f"Missing: {', '.join(missing)}.")
+            raise ReaudioError(f"Missing: {'; '.join(missing)}.")
         return cls(**_nested(cls, options))
 
     def options(self) -> dict[str, Any]:

@@ -283,7 +283,9 @@ def test_generate_refuses(model: Path, tmp_path: Path) -> None:
     assert "Give prompts as words" in refusal("generate", "--model", model, "-o", tmp_path)
     assert "is not a saved pipeline" in refusal("generate", "rain", "--model", tmp_path, "-o", tmp_path / "x.wav")
     assert "no index to retrieve from" in refusal(*words, "--k", 2)
-    assert "Missing: --model, --output." in refusal("generate", "rain")
+    message = refusal("generate", "rain")
+    assert message.startswith("reaudio-model: Missing: --model (")
+    assert "; --output (A .wav file for one prompt, or a folder)." in message
     assert "Unknown value of --exclude 'sefl'. Did you mean 'self'" in refusal(*words, "--exclude", "sefl")
     assert "needs a CLAP to choose among them" in refusal(*words, "--candidates", 3)
 
