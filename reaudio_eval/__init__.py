@@ -30,8 +30,11 @@ _NAMES = {
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
+    if name == "__all__":  # of ``from reaudio_eval import *``
+        return [each for each in __dir__() if not each.startswith("_")]
     # A module of the package is imported by Python itself, after this has raised.
-    evaluations = {} if name.startswith("_") or find_spec(f"{__name__}.{name}") else _evaluations()
+    known = not name.isidentifier() or name.startswith("_") or find_spec(f"{__name__}.{name}") is not None
+    evaluations = {} if known else _evaluations()
     if name not in evaluations:
         raise AttributeError(f"module 'reaudio_eval' has no attribute {name!r}")
     return evaluations[name]

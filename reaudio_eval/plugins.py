@@ -46,7 +46,7 @@ KINDS = tuple(HOMES)
 # Kind -> the class in its home that every PLUGIN is an instance of. Named here, because importing it would import all stages.
 _BASES = {"datasets": "DatasetPlugin", "models": "ModelPlugin", "embedders": "EmbedderPlugin"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
-_OWN = "reaudio-eval"
+OWN = "reaudio-eval"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def entries(kind: str) -> dict[str, Entry]:
     """
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
-    found = _in_folder(kind, Path(__file__).parent.joinpath(*HOMES[kind].split(".")), _OWN)
+    found = _in_folder(kind, Path(__file__).parent.joinpath(*HOMES[kind].split(".")), OWN)
     for folder in plugin_folders():
         found += _in_folder(kind, folder / kind, str(folder))
     for point in entry_points(group=f"reaudio_eval.{kind}"):
@@ -197,7 +197,9 @@ def import_entry(kind: str, entry: Entry) -> ModuleType:
     """
     try:
         return _import(kind, entry)
-    except (ImportError, SyntaxError, TypeError) as error:  # a missing package, a typing error, an abstract method left out
+    except ReaudioError:
+        raise
+    except Exception as error:  # whatever a plug-in raises while it is imported
         raise ReaudioError(f"The plug-in {entry.path or entry.entry_point} cannot be imported: {error}.") from error
 
 
@@ -209,7 +211,7 @@ def _import(kind: str, entry: Entry) -> ModuleType:
         return loaded
     assert entry.path is not None
     name = entry.path.parent.name if kind == "evaluations" else entry.path.stem
-    if entry.origin == _OWN:
+    if entry.origin == OWN:
         return importlib.import_module(f"reaudio_eval.{HOMES[kind]}.{name}")
     return _import_path(f"reaudio_eval_plugins.{kind}.{name}", entry.path)
 

@@ -110,8 +110,8 @@ class Result(ABC):
         """For notebooks: the verdict and the first table."""
         from markupsafe import escape
 
-        first = next(iter(self.tables.values()))
-        return f"<p>{'<br>'.join(str(escape(s)) for s in self.verdict)}</p>{first.head(20).to_html(index=False, border=0)}"
+        table = next((frame.head(20).to_html(index=False, border=0) for frame in self.tables.values()), "")
+        return f"<p>{'<br>'.join(str(escape(s)) for s in self.verdict)}</p>{table}"
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {len(frame)}x{len(frame.columns)}" for name, frame in self.tables.items())
@@ -213,7 +213,7 @@ class Evaluation:
             UnknownNameError: no such option.
         """
         if len(arguments) == 1 and isinstance(arguments[0], self.request):
-            request = dataclasses.replace(arguments[0], **options)
+            request = self.request.of({**arguments[0].options(), **options})
         else:
             names = [f.name for f in option_fields(self.request) if f.option.flag == "ARGUMENT"]
             if len(arguments) > len(names):
@@ -223,16 +223,24 @@ class Evaluation:
 
 
 def find_evaluations() -> list[Evaluation]:
-    """Every registered evaluation, in the order of the commands; a plug-in that cannot be imported is left out, with a line on stderr."""
-    found: list[Evaluation] = []
-    for name, entry in plugins.entries("evaluations").items():
+    """Every registered evaluation, in the order of the commands.
+
+    A plug-in that cannot be used, or that has the name of another evaluation, is left out, with a line on stderr.
+    """
+    found: dict[str, Evaluation] = {}
+    entries = plugins.entries("evaluations").values()
+    for entry in sorted(entries, key=lambda entry: entry.origin != plugins.OWN):
         try:
-            found += _evaluations_of(plugins.import_entry("evaluations", entry))
-        except Exception as error:
-            if entry.origin == "reaudio-eval":
+            own = _evaluations_of(plugins.import_entry("evaluations", entry))
+            taken = [e.name for e in own if e.name in found or e.__name__ in {f.__name__ for f in found.values()}]
+            if taken:
+                raise ReaudioError(f"there is another evaluation of the name {taken[0]!r}")
+            found |= {e.name: e for e in own}
+        except (Exception, SystemExit) as error:
+            if entry.origin == plugins.OWN:
                 raise
-            print(f"The evaluation {name!r} of {entry.origin} is left out: {type(error).__name__}: {error}", file=sys.stderr)
-    return sorted(found, key=lambda evaluation: evaluation.rank)
+            print(f"The evaluation {entry.name!r} of {entry.origin} is left out: {error}", file=sys.stderr)
+    return sorted(found.values(), key=lambda evaluation: evaluation.rank)
 
 
 def _evaluations_of(module: ModuleType) -> tuple[Evaluation, ...]:
@@ -241,4 +249,6 @@ def _evaluations_of(module: ModuleType) -> tuple[Evaluation, ...]:
         raise ReaudioError(
             f"{module.__file__} needs EVALUATIONS, a tuple of instances of reaudio_eval.evaluations.base.Evaluation."
         )
+    for each in found:
+        option_fields(each.request)  # every field is an option
     return found

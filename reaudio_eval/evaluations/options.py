@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -37,9 +38,10 @@ PerClass = Annotated[
     int | None, Option(f"Prompts of each class with --captions classes. Default: {PER_CLASS}.", panel=DATA, least=1)
 ]
 ClipManifest = Annotated[Path | None, Option("CSV (clip_id, caption, ...) naming the prompts that were used.", panel=DATA)]
-Limit = Annotated[int | None, Option("Only the first so many prompts.", panel=DATA, least=1, everyday=True)]
+Limit = Annotated[int | None, Option("Only the first N prompts.", panel=DATA, least=1, everyday=True)]
 Sample = Annotated[
-    int | None, Option("Only so many prompts, chosen evenly over all classes; 0 takes all.", panel=DATA, least=0)
+    int | None,
+    Option("Only N prompts, chosen evenly over all classes; 0 takes all.", metavar="N", panel=DATA, least=0, everyday=True),
 ]
 RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
@@ -61,7 +63,12 @@ Strata = Annotated[
 Primary = Annotated[
     str | None, Option("Metric shown first. Default: the dataset's, else CLAP score, else label recall.", panel=STATISTICS)
 ]
-Seed = Annotated[int, Option("Seed of resampling, and of models that generate.", panel=STATISTICS, least=0, everyday=True)]
+Seed = Annotated[
+    int,
+    Option(
+        "Seed of random numbers: resampling, and generation where models generate.", panel=STATISTICS, least=0, everyday=True
+    ),
+]
 Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1)]
 
 
@@ -201,6 +208,10 @@ class Machine(OptionGroup):
     cache_dir: Annotated[
         Path | None, Option("Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
     ] = None
+
+    def check(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ReaudioError(f"--device {self.device} is not a device: use cpu, cuda or cuda:N.")
 
 
 def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: DatasetDefaults | None = None) -> Options:

@@ -14,7 +14,7 @@ from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.separation import Separation, overall_separation
 from reaudio_eval.statistics.thresholds import ALPHA
 
-NOTHING = Markup("No system has a value for any metric, so there is nothing to compare.")
+NOTHING = Markup("No generated system has a value for any metric, so there is nothing to compare.")
 
 
 def leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:

@@ -30,6 +30,7 @@ from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
+    as_path,
     atomic_path,
     atomic_write,
     canonical_sha256,
@@ -214,12 +215,13 @@ def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
     return table
 
 
-def read_run(path: Path) -> Run:
-    """Read a finished run.
+def read_run(path: Path | str) -> Run:
+    """Read a finished run; ``~`` is expanded.
 
     Raises:
         ReaudioError: not a run directory, not finished, damaged, or of another schema version.
     """
+    path = as_path(path)
     if not is_finished(path):
         raise ReaudioError(
             f"{path} is not a finished run: it has no {MANIFEST}. Name a folder below .../runs/DATASET/SYSTEM/."
@@ -228,7 +230,7 @@ def read_run(path: Path) -> Run:
         manifest: Json = json.loads((path / MANIFEST).read_bytes())
         _check_schema(path, manifest)
         return _read(path, manifest)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReaudioError(f"The run {path} is damaged ({type(error).__name__}: {error}): score it again.") from error
 
 

@@ -53,7 +53,7 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
         unit=definition.unit,
         embedder=name,
         embedder_sha256="" if isinstance(embedder, Undefined) else embedder.sha256,
-        source=definition.source,
+        source=definition.source.replace("{embedder}", spec.source),
         target=definition.target,
         role=definition.role,
         range=definition.range,
@@ -62,14 +62,16 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
 
 
 def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tuple[NamedMetric, ...]:
-    """The metrics asked for, by full name or family.
+    """The metrics asked for, by full name ("fd_panns"), name without embedder ("fd") or family, the name of the file ("fad").
 
     Raises:
         UnknownNameError: neither a metric nor a family.
     """
     if wanted is None:
         return tuple(metrics)
-    families = {f: {d.name for d in plugins.load("metrics", f)} for f in plugins.entries("metrics")}
+    definitions = {f: plugins.load("metrics", f) for f in plugins.entries("metrics")}
+    families = {d.name.removesuffix("_{embedder}"): {d.name} for found in definitions.values() for d in found}
+    families |= {f: {d.name for d in found} for f, found in definitions.items()}
     known = {m.info.name for m in metrics} | set(families)
     for name in wanted:
         if name not in known:

@@ -119,9 +119,12 @@ def class_estimate(statistic: Statistic, names: tuple[str, ...], draws: Draws, *
     n = len(names)
     value = float(statistic(np.ones((1, n)))[0]) if n else np.nan
     if not np.isfinite(value):
-        return undefined(f"not defined for these {n} classes")
+        return undefined(f"not defined for {n} class{'' if n == 1 else 'es'}")
     if n < 2 or (n < MIN_BOOTSTRAP and not smooth):
-        return Estimate(value, no_interval(f"{n} classes: an interval needs at least {2 if smooth else MIN_BOOTSTRAP}"))
+        return Estimate(
+            value,
+            no_interval(f"{n} class{'' if n == 1 else 'es'}: an interval needs at least {2 if smooth else MIN_BOOTSTRAP}"),
+        )
     left_out = statistic(1 - np.eye(n))
     if n >= MIN_BOOTSTRAP:
         return Estimate(value, bca_interval(value, statistic(draws.counts(names)), left_out, n - 1))

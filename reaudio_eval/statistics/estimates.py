@@ -44,7 +44,9 @@ class Context:
         """The missing interval for fewer than ``min_classes`` classes, else None."""
         if n_classes >= self.min_classes:
             return None
-        return no_interval(f"{n_classes} classes: an interval needs at least {self.min_classes}")
+        return no_interval(
+            f"{n_classes} class{'' if n_classes == 1 else 'es'}: an interval needs at least {self.min_classes}"
+        )
 
 
 class Linear(NamedTuple):

@@ -76,6 +76,9 @@ class OptionGroup:
     everyday: ClassVar[bool] = False  # --help shows every option of this class
 
     def __post_init__(self) -> None:
+        for name, group in _hints(type(self)).items():
+            if _is_group(group) and not isinstance(vars(self).get(name), group):
+                raise TypeError(f"{type(self).__name__}.{name} must be a {group.__name__}, not {vars(self).get(name)!r}")
         for field in (f for f in option_fields(type(self)) if not f.path):
             object.__setattr__(self, field.name, convert(field, getattr(self, field.name)))
         self.check()
@@ -203,12 +206,23 @@ def convert(field: OptionField, value: Any) -> Any:
     origin = typing.get_origin(field.kind)
     if origin is tuple and isinstance(value, str | os.PathLike):
         value = (value,)
-    if is_mapping(field.kind) and _is_text(value):
+    if is_mapping(field.kind) and (_is_text(value) or value == []):
         value = named_values(value, field.flag)
+    _refuse(field, value)
     found = _expanded(_validated(field, value))
     for number in found if isinstance(found, tuple) else (found,):
         _check_range(field, number)
     return found
+
+
+def _refuse(field: OptionField, value: Any) -> None:
+    """Refuse what pydantic would convert silently: true as 1, and an empty path as the working directory."""
+    scalars = {field.kind, *typing.get_args(field.kind)}
+    if isinstance(value, bool) and scalars & {int, float} and bool not in scalars:
+        raise ReaudioError(f"{field.flag} must be a {'whole ' * (int in scalars)}number, not {value!r}.")
+    paths = value if isinstance(value, Mapping) else {"path": value}
+    if Path in scalars and not all(str(name).strip() and path != "" for name, path in paths.items()):
+        raise ReaudioError(f"{field.flag} must have a name and a path, not {value!r}.")
 
 
 def is_mapping(kind: Any) -> bool:
@@ -236,7 +250,9 @@ def _validated(field: OptionField, value: Any) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # not before a command runs: --help answers at once
 
     try:
-        return TypeAdapter(field.kind, config=ConfigDict(coerce_numbers_to_str=True)).validate_python(value)
+        return TypeAdapter(field.kind, config=ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False)).validate_python(
+            value
+        )
     except ValidationError as error:
         problem = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
     if problem["type"] == "literal_error":
@@ -254,7 +270,10 @@ def _words(kind: Any) -> tuple[Any, ...]:
 
 def _expanded(value: Any) -> Any:
     if isinstance(value, Path):
-        return value.expanduser()
+        try:
+            return value.expanduser()
+        except RuntimeError as error:
+            raise ReaudioError(f"{value}: there is no such user.") from error
     if isinstance(value, Mapping):
         return {name: _expanded(each) for name, each in value.items()}
     return tuple(map(_expanded, value)) if isinstance(value, tuple) else value
@@ -309,7 +328,16 @@ def read_options(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ReaudioError(f"--config {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReaudioError(f"--config {path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise ReaudioError(
+            f"--config {path} is not YAML, one 'name: value' line for each option: {_problem(error)}."
+        ) from error
     if found is not None and not isinstance(found, dict):
-        raise ReaudioError(f"--config {path} must be a list of 'name: value' lines.")
+        raise ReaudioError(f"--config {path} must hold one 'name: value' line for each option.")
     return {str(name): value for name, value in (found or {}).items()}
+
+
+def _problem(error: Exception) -> str:
+    """What a parser found wrong, with the line, without its drawing of the place."""
+    mark = vars(error).get("problem_mark")
+    where = "" if mark is None else f" in line {mark.line + 1}"
+    return f"{vars(error).get('problem') or error}{where}"

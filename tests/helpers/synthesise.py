@@ -1,6 +1,6 @@
 """A small folder dataset made of synthetic sounds, and a tagger with random weights, so that the whole pipeline runs anywhere.
 
-``python tests/synthesise.py FOLDER`` writes ``captions.csv``, ``counts.csv``, ``reference/``, ``good/`` (the real sounds with a
+``python tests/helpers/synthesise.py FOLDER`` writes ``captions.csv``, ``counts.csv``, ``reference/``, ``good/`` (the real sounds with a
 little noise), ``poor/`` (the same for frequent classes, noise for rare ones) and ``random_mn04.safetensors``.
 """
 

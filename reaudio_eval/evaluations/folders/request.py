@@ -15,12 +15,12 @@ from reaudio_model.common.options import Option
 class ScoreRequest(Request):
     """Which folders to score, and how. Files pair by name without suffix; folders are never written to."""
 
-    generated: Annotated[Path, Option("Folder of generated clips.", "ARGUMENT")]
-    reference: Annotated[Path, Option("Folder of real clips; files pair by name without suffix.", "ARGUMENT")]
+    generated: Annotated[Path, Option("Folder of generated clips.", "ARGUMENT", "GENERATED")]
+    reference: Annotated[Path, Option("Folder of real clips; files pair by name without suffix.", "ARGUMENT", "REFERENCE")]
     captions: Annotated[
         Path | None, Option("CSV with clip_id (or file) and caption, for CLAP score.", panel=DATA, everyday=True)
     ] = None
-    limit: Annotated[int | None, Option("Only the first so many clips.", panel=DATA, least=1, everyday=True)] = None
+    limit: Annotated[int | None, Option("Only the first N clips.", panel=DATA, least=1, everyday=True)] = None
     measures: Measures = field(default_factory=Measures)
     seed: Seed = 0
     machine: Machine = field(default_factory=Machine)

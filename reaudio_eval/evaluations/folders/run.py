@@ -88,8 +88,12 @@ def _prepare(
     dataset = Dataset("folder", "all", prompts, {}, {}, {n: p for n, p in real.items() if n in chosen})
     system = SystemInfo(GENERATED, "generated", len(ours), {n: p for n, p in ours.items() if n in chosen})
     tools = prepare(options)
-    # Labels play no part between two folders; a metric that needs them would only say so.
-    return dataset, system, Tools(tools.embedders, tuple(m for m in tools.metrics if "labels" not in m.definition.needs))
+    # There are neither labels nor retrieved clips: metrics that need them would only be undefined.
+    return (
+        dataset,
+        system,
+        Tools(tools.embedders, tuple(m for m in tools.metrics if not {"labels", "neighbours"} & m.definition.needs)),
+    )
 
 
 def _examples(clips: Mapping[str, Path]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from reaudio_eval.evaluations.base import Request
-from reaudio_eval.evaluations.options import METRICS, OUTPUT, STATISTICS, Jobs, OutputFolder, RunFolders, Seed
+from reaudio_eval.evaluations.options import METRICS, OUTPUT, STATISTICS, Jobs, RunFolders, Seed
 from reaudio_model.common.cli import DEFAULT_JOBS
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import Option
@@ -92,4 +92,4 @@ class AnswersRequest(Request):
         Option("Attention checks a participant may fail before being excluded.", panel=STATISTICS, least=0, everyday=True),
     ] = 0
     seed: Seed = 0
-    output: OutputFolder = Path("reports/listening")
+    output: Annotated[Path, Option("Folder of the report.", panel=OUTPUT, everyday=True)] = Path("reports/listening")

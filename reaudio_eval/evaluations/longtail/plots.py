@@ -25,6 +25,7 @@ from reaudio_model.common.files import atomic_path, atomic_write
 from reaudio_model.common.progress import Reporter
 
 SUFFIXES = ("svg", "pdf", "png")
+OTHER_IMAGES = ("jpg", "jpeg", "gif", "webp", "eps", "tif", "tiff", "bmp")
 COLUMNS = ["system", "metric", "label", "name", "n_train", "stratum", "n_clips", "value"]
 
 
@@ -112,6 +113,7 @@ def plan(request: PerClassRequest, reporter: Reporter) -> PerClassPlan:
         ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.for_report`; no layer, no metric with class scores.
         UnknownNameError: no such layer.
     """
+    _targets(request.output)  # refuses other kinds of image before any work
     layers = tuple(part.strip() for part in request.show.split(",") if part.strip())
     if not layers:
         raise ReaudioError(f"There is nothing to draw: give --show with at least one of {', '.join(LAYERS)}.")
@@ -164,4 +166,6 @@ def _targets(output: Path) -> tuple[Path, tuple[str, ...]]:
     suffix = output.suffix.lower().removeprefix(".")
     if suffix in SUFFIXES:
         return output.with_suffix(""), (suffix,)
+    if suffix in OTHER_IMAGES:
+        raise ReaudioError(f"--output {output}: figures are written as {', '.join(SUFFIXES)}, not {suffix}.")
     return output, SUFFIXES

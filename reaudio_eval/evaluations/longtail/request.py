@@ -98,7 +98,13 @@ class PerClassRequest(Request):
     strata: Annotated[str | None, Option("Other strata along the top.", panel=STATISTICS, everyday=True)] = None
     seed: Seed = 0
     output: Annotated[
-        Path, Option("File (.svg, .pdf, .png), or a stem of all three.", "--output -o", panel=OUTPUT, everyday=True)
+        Path,
+        Option(
+            "File (.svg, .pdf, .png), or a stem of all three, beside a CSV.",
+            "--output -o",
+            panel=OUTPUT,
+            everyday=True,
+        ),
     ] = Path("figures/per-class")
     show: Layers = "points,bins,smooth"
     width: Inches = 7.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -138,9 +138,10 @@ def parse_over(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tupl
         UnknownNameError: no such factor, or no such retrieval.
     """
     if isinstance(given, Mapping):
-        options: Sequence[str] = [f"{name}={_listed(values)}" for name, values in given.items()]
-    else:
-        options = [given] if isinstance(given, str) else given
+        given = [f"{name}={_listed(values)}" for name, values in given.items()]
+    options = [given] if isinstance(given, str) else given
+    if not isinstance(options, list | tuple) or not all(isinstance(option, str) for option in options):
+        raise ReaudioError(f"--over {given!r} must have the form NAME=V1,V2, or be a mapping of names to values.")
     found: dict[str, tuple[Value, ...]] = {}
     for option in options:
         name, equals, listed = option.partition("=")
@@ -155,7 +156,8 @@ def parse_over(given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, tupl
 
 
 def _listed(values: Any) -> str:
-    return ",".join(map(show, values if isinstance(values, list | tuple) else (values,)))
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    return ",".join(map(show, sorted(values) if isinstance(values, set | frozenset) else values if several else (values,)))
 
 
 def _values(factor: Factor, listed: str) -> Iterator[Value]:

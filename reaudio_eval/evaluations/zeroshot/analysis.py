@@ -31,7 +31,7 @@ class ZeroshotAnalysis:
         systems, regimes, classes, by_regime, per_class, paired: DataFrames, columns as in ``frames.evaluations.ZEROSHOT_FRAMES``.
             ``p_holm`` is corrected over all rows of a metric.
         base: long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
-        few_shot: a class with 1 to so many training clips is few-shot.
+        few_shot: a class with 1 to this many training clips is few-shot.
         every_prompt: whether all prompts of the split were used, and not only those with a rare class.
         alerts: of ``base`` that hold here, and those of this analysis.
     """

@@ -32,7 +32,7 @@ class ZeroshotRequest(Request):
     """Which systems to score on classes without training clips, and how.
 
     Attributes:
-        few_shot: a class with 1 to so many training clips is few-shot; 0 has no such regime.
+        few_shot: a class with 1 to this many training clips is few-shot; 0: no few-shot classes.
         every_prompt: use every prompt of the split, not only those with a zero-shot or few-shot class.
         trained_on: system -> "dataset", "all", "nothing", a corpus, or a file of labels (``training_labels.from_option``).
         control: the system without retrieval among those evaluated; None takes the bundled one where it is present.
@@ -77,7 +77,7 @@ class ZeroshotRequest(Request):
     data: Data = field(default_factory=Data)
     few_shot: Annotated[
         int,
-        Option("A class with 1 to so many training clips is few-shot; 0: no such regime.", panel=DATA, everyday=True),
+        Option("A class with 1 to N training clips is few-shot; 0: no few-shot classes.", panel=DATA, everyday=True),
     ] = FEW_SHOT
     every_prompt: Annotated[
         bool, Option("Use every prompt, not only those with a zero-shot or few-shot class.", "--all", panel=DATA)

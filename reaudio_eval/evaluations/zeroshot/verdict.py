@@ -24,7 +24,7 @@ def sentences(analysis: ZeroshotAnalysis) -> list[Markup]:
     metric = analysis.primary
     systems = list(analysis.systems.loc[analysis.systems["role"] == "system", "system"])
     if metric is None or not systems:
-        return [Markup("No system has a value for any class, so zero-shot classes cannot be evaluated.")]
+        return [Markup("No generated system is compared here, so the gain from retrieval cannot be evaluated.")]
     result: list[Markup] = []
     for regime in records(analysis.regimes):
         if regime.regime in {r.name for r in RARE}:

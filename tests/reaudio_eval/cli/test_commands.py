@@ -93,9 +93,22 @@ def test_an_option_that_does_not_exist_is_named() -> None:
         reaudio_eval.longtail(dataste="miniature")
 
 
+def test_a_misspelt_device_is_refused_before_any_work() -> None:
+    with pytest.raises(ReaudioError, match="--device cud is not a device: use cpu, cuda or cuda:N"):
+        reaudio_eval.longtail(models="noise", device="cud")
+
+
 def test_too_many_positional_arguments() -> None:
     with pytest.raises(TypeError, match=r"score\(\) takes 2 positional arguments, 3 were given"):
         reaudio_eval.score("a", "b", "c")
+
+
+def test_import_of_all_names() -> None:
+    names: dict[str, object] = {}
+    exec("from reaudio_eval import *", names)
+    assert {"longtail", "compare", "SweepRequest", "read_run", "ReaudioError"} <= set(names)
+    assert not {"importlib", "plugins", "Any"} & set(names)
+    assert not hasattr(reaudio_eval, "a.b")
 
 
 def test_unknown_attribute() -> None:

@@ -135,6 +135,25 @@ def test_a_broken_plug_in_leaves_the_other_commands(toy: Path, capsys: pytest.Ca
     assert "cannot be imported: No module named 'nothing_of_this_name'" in capsys.readouterr().err
 
 
+def test_a_plug_in_never_replaces_an_evaluation(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = toy / "plugins" / "evaluations" / "captions" / "__init__.py"
+    package.write_text(TOY.replace('"captions", CaptionsRequest', '"longtail", CaptionsRequest'), encoding="utf-8")
+    assert [e.request.__name__ for e in find_evaluations() if e.name == "longtail"] == ["LongtailRequest"]
+    assert "is left out: there is another evaluation of the name 'longtail'" in capsys.readouterr().err
+
+
+def test_a_field_that_is_no_option_leaves_the_plug_in_out(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = toy / "plugins" / "evaluations" / "captions" / "__init__.py"
+    package.write_text(TOY.replace("    data: Data = field", "    n: int = 3\n    data: Data = field"), encoding="utf-8")
+    assert "longtail" in runner.invoke(make_app(), ["--help"]).stdout
+    assert "CaptionsRequest.n is neither an option nor a group" in capsys.readouterr().err
+
+
+def test_a_request_and_options(toy: Path) -> None:
+    request = reaudio_eval.CaptionsRequest.of({"limit": 3, "output": toy / "a"})
+    assert reaudio_eval.captions(request, unit="letters", limit=4).lengths == {"clip": 12}
+
+
 def test_every_evaluation_states_what_it_needs() -> None:
     found = find_evaluations()
     assert [e.name for e in found[:4]] == ["longtail", "zeroshot", "sweep", "compare"]

@@ -153,8 +153,8 @@ def test_ten_classes_get_the_bca_bootstrap() -> None:
 @pytest.mark.parametrize(
     ("n", "smooth", "reason"),
     [
-        (0, True, "not defined for these 0 classes"),
-        (1, True, "1 classes: an interval needs at least 2"),
+        (0, True, "not defined for 0 classes"),
+        (1, True, "1 class: an interval needs at least 2"),
         (9, False, "9 classes: an interval needs at least 10"),
     ],
 )

@@ -88,7 +88,7 @@ def test_tiny_by_stratum_and_per_class(tiny: LongtailAnalysis) -> None:
         assert rows["n_classes"].tolist() == [1, 1, 1, 1]
         assert rows["n_clips"].tolist() == [2, 1, 1, 1]
         assert rows["ci_low"].isna().all()
-        assert set(rows["reason"]) == {"1 classes: an interval needs at least 2"}
+        assert set(rows["reason"]) == {"1 class: an interval needs at least 2"}
         classes = tiny.per_class[(tiny.per_class["system"] == "A") & (tiny.per_class["metric"] == metric)].set_index("label")
         assert classes["value"].to_dict() == pytest.approx(
             dict(zip(["speech", "dog", "bell", "alien"], expected, strict=True))
@@ -127,8 +127,8 @@ def test_tiny_trend(tiny: LongtailAnalysis) -> None:
     half = (t.high - t.low) / 2 * np.sqrt(0.01125 / 0.00875)
     assert (rows.loc["macro", "ci_low"], rows.loc["macro", "ci_high"]) == pytest.approx((0.4 - half, 0.4 + half))
     assert rows.loc["spearman", "reason"] == "4 classes: an interval needs at least 10"
-    assert rows.loc["gap_head_tail", "reason"] == "1 classes: an interval needs at least 2"
-    assert rows.loc["macro_without_ubiquitous", "reason"] == "not defined for these 4 classes"
+    assert rows.loc["gap_head_tail", "reason"] == "1 class: an interval needs at least 2"
+    assert rows.loc["macro_without_ubiquitous", "reason"] == "not defined for 4 classes"
     assert rows.loc["macro", "reason"] is None
     assert rows.loc["gap_head_tail", "n_classes"] == 2
     assert not (tiny.trend["metric"] == "kad_panns").any()
@@ -157,7 +157,7 @@ def test_tiny_paired(tiny: LongtailAnalysis) -> None:
     )  # fmt: skip
     head = pick(tiny.paired, metric="clap_score", quantity="head")
     assert np.isnan(head["p_value"])
-    assert (head["reason"], head["n_clips"], head["n_classes"]) == ("1 classes: an interval needs at least 2", 2, 1)
+    assert (head["reason"], head["n_clips"], head["n_classes"]) == ("1 class: an interval needs at least 2", 2, 1)
     slope = pick(tiny.paired, metric="clap_score", quantity="slope")
     assert 0 < slope["p_value"] <= 1
     p = tiny.paired[(tiny.paired["metric"] == "clap_score") & tiny.paired["p_value"].notna()]

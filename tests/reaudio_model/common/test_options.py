@@ -86,7 +86,14 @@ def test_names_and_paths_may_be_one_text_each() -> None:
         ({"count": "x"}, "^--count must be a whole number, not 'x'.$"),
         ({"count": 1.5}, "^--count must be a whole number, not 1.5.$"),
         ({"count": 0}, "^--count must be 1 or more, not 0.$"),
-        ({"scale": "nan"}, "--scale must be 0 to 2, not nan"),
+        ({"scale": "nan"}, "^--scale must be a number, not 'nan'.$"),
+        ({"scale": float("inf")}, "--scale must be a number, not inf"),
+        ({"count": True}, "^--count must be a whole number, not True.$"),
+        ({"scale": True}, "^--scale must be a number, not True.$"),
+        ({"folder": ""}, "--folder must have a name and a path, not ''"),
+        ({"folder": "~nosuchuser/x"}, "there is no such user"),
+        ({"named": {"": "b"}}, "--named must have a name and a path"),
+        ({"named": {"a": ""}}, "--named must have a name and a path"),
         ({"scale": 3}, "^--scale must be 0 to 2, not 3.$"),
         ({"sizes": [1, 0]}, "--sizes must be 1 or more, not 0"),
         ({"words": 3}, "--word must be a list, not 3"),
@@ -123,6 +130,15 @@ def test_plain_has_what_differs_from_the_defaults_in_values_of_yaml() -> None:
     assert made.plain() == {"first": "a", "named": {"x": "c"}, "sizes": [2]}
 
 
+def test_an_empty_list_is_an_empty_mapping() -> None:
+    assert Files.of({"named": []}).named == {}
+
+
+def test_a_group_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Asked\.files must be a Files, not {'folder': 'b'}"):
+        Asked(Path("a"), {"folder": "b"})  # type: ignore[arg-type]
+
+
 def test_two_options_of_one_name_are_a_mistake_of_the_author() -> None:
     @dataclass(frozen=True)
     class Twice(OptionGroup):
@@ -144,7 +160,13 @@ def test_yaml_files(tmp_path: Path) -> None:
     assert read_options(tmp_path / "empty.yaml") == {}
 
 
-@pytest.mark.parametrize(("text", "message"), [("- 1\n", "must be a list of 'name: value' lines"), ("a: [", "is not YAML")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1\n", "must hold one 'name: value' line for each option"),
+        ("b: 1\na: [", "is not YAML, .*: expected .* in line 2"),
+    ],
+)
 def test_files_that_are_no_options(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ReaudioError, match=message):

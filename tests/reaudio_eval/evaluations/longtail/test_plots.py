@@ -107,6 +107,11 @@ def test_refusals(runs: Path, tmp_path: Path, more: list[str], words: str) -> No
     assert not list(tmp_path.iterdir())
 
 
+def test_another_kind_of_image_is_refused(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match="figures are written as svg, pdf, png, not jpg"):
+        plot_per_class([runs], output=tmp_path / "f.jpg")
+
+
 def test_no_runs(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match="no finished run"):
         plot_per_class([tmp_path], output=tmp_path / "f")

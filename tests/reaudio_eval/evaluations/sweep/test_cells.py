@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from reaudio_eval.clips.sampling import Sampling
@@ -47,6 +49,18 @@ def test_values_and_ranges_are_sorted_and_taken_once() -> None:
 def test_what_cannot_be_read_is_one_sentence(options: list[str], message: str) -> None:
     with pytest.raises(ReaudioError, match=message):
         parse_over(options)
+
+
+def test_values_given_in_python() -> None:
+    expected = {"k": (0, 1, 2), "retrieval": ("none", "audio")}
+    for k in ([0, 1, 2], range(3), {2, 0, 1}, (i for i in range(3))):
+        assert parse_over({"k": k, "retrieval": ["audio", "none"]}) == expected
+
+
+@pytest.mark.parametrize("given", [5, True, [1], [["k", 1]], [{"k": 1}]])
+def test_what_is_no_factor_is_one_sentence(given: Any) -> None:
+    with pytest.raises(ReaudioError, match="must have the form NAME=V1,V2, or be a mapping"):
+        parse_over(given)
 
 
 def test_star_varies_each_factor_alone_and_knows_one_cell_without_pairs() -> None:
