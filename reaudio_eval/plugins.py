@@ -73,7 +73,7 @@ def plugin_folders() -> list[Path]:
 
 
 def _descriptions(path: Path) -> dict[str, str]:
-    """Variant -> description; ``{"": first line of the docstring}`` of a file without variants."""
+    """Variant -> description; ``{"": first line of the docstring}`` of a file without variants; literals as in Markdown."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
@@ -83,7 +83,7 @@ def _descriptions(path: Path) -> dict[str, str]:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if value and any(isinstance(name, ast.Name) and name.id == "VARIANTS" for name in names):
             return {str(key): str(text) for key, text in ast.literal_eval(value).items()}
-    return {"": (ast.get_docstring(tree) or "").partition("\n")[0]}
+    return {"": (ast.get_docstring(tree) or "").partition("\n")[0].replace("``", "`")}
 
 
 def _in_folder(kind: str, folder: Path, origin: str) -> list[Entry]:

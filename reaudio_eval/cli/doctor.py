@@ -94,7 +94,8 @@ def _plugins() -> list[Check]:
     checks = []
     for kind in plugins.KINDS:
         try:
-            checks.append(Check(kind, "ok", ", ".join(plugins.entries(kind)) or "none"))
+            names = [plugins.public_name(kind, name) for name in plugins.entries(kind)]
+            checks.append(Check(kind, "ok", ", ".join(names) or "none"))
         except ReaudioError as error:
             checks.append(Check(kind, "fail", str(error), "rename one of them"))
     return checks

@@ -43,6 +43,7 @@ def test_version() -> None:
 @pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "evaluations", "protocols"])
 def test_list_as_json(what: str) -> None:
     rows = json.loads(runner.invoke(app, ["list", what, "--json"]).stdout)
+    assert not any("``" in row["description"] for row in rows)
     assert rows
     assert all(row["name"] and row["description"] for row in rows)
 

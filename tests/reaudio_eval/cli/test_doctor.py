@@ -27,6 +27,7 @@ def test_a_complete_installation_passes(tmp_path: Path) -> None:
     assert found["torch"].status == "ok"
     assert found["mp3"].status == "ok"
     assert found["device"].status in ("ok", "note")
+    assert "re-audioldm-l" in found["models"].detail.split(", ")
     assert not (tmp_path / "cache").exists()
 
 
