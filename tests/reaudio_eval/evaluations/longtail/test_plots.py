@@ -97,7 +97,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
         (["--show", "dots"], "layer"),
         (["--show", ","], "nothing to draw"),
         (["--width", "1"], "--width must be 2 to 30, not 1"),
-        (["--height", "nan"], "--height must be 2 to 30"),
+        (["--height", "nan"], "--height must be a number, not 'nan'"),
     ],
 )
 def test_refusals(runs: Path, tmp_path: Path, more: list[str], words: str) -> None:
