@@ -47,7 +47,7 @@ def test_smaller_samples_are_part_of_larger_ones_and_order_does_not_matter() -> 
         before = ids(found)
 
 
-def test_the_datasets_order_is_kept_and_the_choice_is_told() -> None:
+def test_the_datasets_order_is_kept_and_the_choice_is_stated() -> None:
     found = covering_sample(DATASET, 10)
     assert [p.clip_id for p in found.prompts] == [p.clip_id for p in PROMPTS if p.clip_id in ids(found)]
     assert found.notes == (

@@ -10,6 +10,7 @@ import synthetic_report
 from browser import CHROMIUM, in_browser
 
 from reaudio_eval.evaluations.longtail.page import render_longtail
+from reaudio_eval.reports import figure_files
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 pytestmark = [
@@ -19,10 +20,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
-    made = synthetic_report.build(tmp_path / "clips", n_systems=3, n_classes=20, n_clips=4, n_metrics=4, seconds=0.2)
-    return render_longtail(made, tmp_path).html
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    made = synthetic_report.build(folder / "clips", n_systems=3, n_classes=20, n_clips=4, n_metrics=4, seconds=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+        return render_longtail(made, folder).html
 
 
 def test_sort_filter_and_metric(page: Path, tmp_path: Path) -> None:

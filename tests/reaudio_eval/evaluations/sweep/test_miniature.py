@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
-from reaudio_eval.evaluations.sweep import page as sweep_page
+from reaudio_eval.evaluations.sweep import factor_section
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.miniature import bundled
 
@@ -47,7 +47,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Coun
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundled, "load_bundled", counted_load)
         patch.setattr(Conditioner, "encode_pairs", counted_encode)
-        patch.setattr(sweep_page, "factor_figure", lambda *_: None)
+        patch.setattr(factor_section, "factor_figure", lambda *_: None)
         result = runner.invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout), counts
@@ -63,7 +63,7 @@ def records(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_cells_differ_in_what_the_one_checkpoint_is_told(done: tuple[dict[str, Any], Counts]) -> None:
+def test_the_cells_differ_in_the_input_of_one_checkpoint(done: tuple[dict[str, Any], Counts]) -> None:
     found, _ = done
     assert list(found["cells"]) == [
         "re-audioldm-s",
@@ -94,7 +94,7 @@ def test_the_pipeline_is_loaded_once_and_each_pair_encoded_once(done: tuple[dict
     assert counts.encoded == [len(distinct)]
 
 
-def test_the_page_says_what_one_checkpoint_cannot_tell(done: tuple[dict[str, Any], Counts]) -> None:
+def test_the_alerts_state_the_limits_of_one_checkpoint(done: tuple[dict[str, Any], Counts]) -> None:
     messages = [alert["message"] for alert in done[0]["alerts"]]
     assert any(m.startswith("All settings come from one checkpoint") for m in messages)
     assert any("can favour sounds that a CLAP retrieved" in m for m in messages)
@@ -116,7 +116,7 @@ def test_what_the_miniature_does_not_have(tmp_path: Path, more: list[str], messa
     assert message in " ".join(result.stderr.split())
 
 
-def test_a_prompt_of_every_class_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_prompt_of_every_class_by_default(tmp_path: Path) -> None:
     result = runner.invoke(
         app, ["sweep", "--model", "re-audioldm-s", "--over", "k=1", "--dry-run", "--output", str(tmp_path)]
     )
