@@ -28,7 +28,7 @@ systems48: install
 	BIN=$(BIN) OUTPUT=reports/systems48 REAL_DATA=$(REAL_DATA) sh benchmarks/longtail.sh
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow

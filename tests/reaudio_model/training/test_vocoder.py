@@ -52,7 +52,7 @@ def discriminator_weights(run: TaskRun) -> dict[str, Tensor]:
     return {key: value for key, value in run.weights().items() if key.startswith("discriminator.")}
 
 
-@pytest.mark.parametrize("start", [0, 10**6], ids=["with discriminators", "without"])
+@pytest.mark.parametrize("start", [pytest.param(0, marks=pytest.mark.slow), 10**6], ids=["with discriminators", "without"])
 def test_training_lowers_the_loss_of_its_batch(batch: dict[str, Tensor], start: int) -> None:
     run = run_of(make_task(start=start))
     before = run.validate(batch)

@@ -210,6 +210,7 @@ def test_overwrite_always_and_never(world: Path, sounds: Path) -> None:
     assert "exists already; choose another --output" in refuse(world, sounds, "--overwrite", "never")
 
 
+@pytest.mark.slow
 def test_order_of_systems_changes_no_number(world: Path, sounds: Path) -> None:
     first = run(world, sounds)["systems"]
     reordered = arguments(world, sounds, "--json", "--quiet", "--media", "none", output="other")
