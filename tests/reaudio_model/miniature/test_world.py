@@ -100,7 +100,7 @@ def test_no_clip_id_is_in_two_splits() -> None:
 def test_no_test_audio_is_in_the_pool(step: int) -> None:
     """By hash of the samples: every clip of the pool (train is a part of it), val and test is different from every other.
 
-    Rendering all takes half a minute, so that the quick run takes every tenth of the pool; all of val and test always.
+    Rendering all takes half a minute, so that the quick run takes every twentieth of the pool; all of val and test always.
     """
     ids = [*world.clip_ids("pool")[::step], *world.clip_ids("val"), *world.clip_ids("test")]
     assert len({hashlib.sha256(pcm(clip_id)).digest() for clip_id in ids}) == len(ids)
