@@ -193,7 +193,7 @@ def load(name: str) -> types.ModuleType:
 
 
 def test_file_tree_has_a_line_for_every_module() -> None:
-    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocs", reason="needs the extra docs: make docs")
     tree = load("hooks").file_tree()
     for package in ("reaudio_eval", "reaudio_model"):
         for path in (ROOT / package).rglob("*.py"):
@@ -204,7 +204,7 @@ def test_file_tree_has_a_line_for_every_module() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/pages/notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nbclient")
+    pytest.importorskip("nbclient", reason="needs the extra docs: make docs")
     notebooks = load("notebooks")
     monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, *sys.path))))

@@ -1,4 +1,4 @@
-"""A synthetic analysis for the report's tests."""
+"""A synthetic analysis, and a folder of synthesised clips, for the tests of evaluations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import synthetic_report
+from fakes import write_embedder
+from synthesise import write_dataset
 
 from reaudio_eval.evaluations.longtail import page
 from reaudio_eval.reports import figure_files
@@ -38,3 +40,18 @@ def wide_page(analysis: LongtailAnalysis, tmp_path_factory: pytest.TempPathFacto
 def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures' files, which take most of the time, where only the page matters."""
     monkeypatch.setattr(figure_files, "save_figure", lambda figure, stem: [])
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset in the layout of ``folder``: two clips of each class, real and of two systems. Read only."""
+    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plug-in embedder and a cache of the test's own."""
+    write_embedder(tmp_path / "plugins")
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
+    return tmp_path

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from fakes import write_embedder
-from synthesise import write_dataset
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
@@ -53,11 +52,6 @@ class Paster(ModelPlugin):
 
 PLUGIN = Paster()
 '''
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fakes import write_embedder
-from synthesise import CLASSES, write_dataset
+from synthesise import CLASSES
 from typer.testing import CliRunner
 
 from reaudio_eval import plugins
@@ -58,19 +57,6 @@ class Tiny(DatasetPlugin):
 
 PLUGIN = Tiny()
 '''
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
-
-
-@pytest.fixture
-def world(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_embedder(tmp_path / "plugins")
-    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
-    monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
-    return tmp_path
 
 
 def arguments(world: Path, sounds: Path, *more: str, dataset: str = "folder", output: str = "out") -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes import write_embedder
-from synthesise import CLASSES, write_dataset
+from synthesise import CLASSES
 from typer.testing import CliRunner
 
 import reaudio_eval
@@ -86,11 +86,6 @@ class Twice(DatasetPlugin):
 
 PLUGIN = Twice()
 '''
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import write_embedder
-from synthesise import CLASSES, write_dataset
+from synthesise import CLASSES
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
@@ -21,19 +20,6 @@ runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("no_figure_files")
 # rumble: no training clip; drone 1, chirp 3, buzz 9: few-shot
 RARE = {"rumble", "drone", "chirp", "buzz"}
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("sounds"), takes=2)
-
-
-@pytest.fixture
-def world(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_embedder(tmp_path / "plugins")
-    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
-    monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))
-    return tmp_path
 
 
 def arguments(world: Path, sounds: Path, *more: str, verb: str = "zeroshot") -> list[str]:
