@@ -81,7 +81,7 @@ def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAud
     """Facts and flags of one file, from samples that are already decoded."""
     if isinstance(decoded, AudioError):
         return ClipAudit(clip_id, "unreadable", path, sha256, reason=str(decoded))
-    samples, sample_rate = decoded
+    samples, sample_rate = decoded.samples, decoded.sample_rate
     level = np.abs(samples)
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     seconds = len(samples) / sample_rate

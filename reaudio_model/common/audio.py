@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from reaudio_model.common.containers import truncation
 from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.resample import Samples
 
@@ -23,12 +26,30 @@ UNREADABLE_SUFFIXES = (".m4a", ".aac", ".wma", ".webm", ".mp4")
 AUDIO_SUFFIXES = frozenset(READABLE_SUFFIXES + UNREADABLE_SUFFIXES)
 LOOK_AHEAD = 2  # decoded clips waiting per worker
 
+MAX_SECONDS = 600.0  # default of --max-seconds
+MAX_RATE = 768_000  # Hz, the highest that audio is recorded at
+MAX_CHANNELS = 64
+MAX_LEVEL = 2.0**31  # integers that were written as float without scaling are still read
+SAMPLES_PER_SECOND = 400_000  # of all channels, for the limit on memory: stereo at 192 kHz
+TAG_BYTES = 64 * 2**20  # pictures and other tags beside the samples
+BLOCK_SAMPLES = 2**20
 
-class DecodedAudio(NamedTuple):
-    """samples: float32 (n >= 1, channels), finite, full scale 1 (lossy formats may exceed it); sample_rate: Hz."""
+
+@dataclass(frozen=True, slots=True)
+class DecodedAudio:
+    """What a file holds.
+
+    Attributes:
+        samples: float32 (n >= 1, channels), finite, full scale 1 (lossy formats may exceed it), at most ``MAX_LEVEL``.
+        sample_rate: Hz.
+        sha256: of the bytes that were decoded, hex; "" for samples that come from no file.
+        truncated: why the file is not whole (see :mod:`reaudio_model.common.containers`), or None.
+    """
 
     samples: npt.NDArray[np.float32]
     sample_rate: int
+    sha256: str = ""
+    truncated: str | None = None
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
@@ -68,31 +89,102 @@ def content_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise AudioError(f"{path} cannot be opened: {error.strerror}.") from error
+        raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
 
 
-def decode(path: Path) -> DecodedAudio:
-    """All channels of a file in any format of libsndfile (wav, flac, ogg, opus, mp3, ...).
+def decode(path: Path, *, max_seconds: float = MAX_SECONDS, head_seconds: float | None = None) -> DecodedAudio:
+    """All channels of a file in any format of libsndfile (wav, flac, ogg, opus, mp3, ...), read once.
+
+    Args:
+        path: the file; its bytes are hashed and decoded from the same copy.
+        max_seconds: longer files are refused; memory is bounded by it, whatever the file declares.
+        head_seconds: decode only the beginning, for which no length is refused; ``truncated`` is then None.
 
     Raises:
-        AudioError: missing, of unknown format, damaged, without samples, or with NaN or infinite samples.
+        AudioError: missing, of unknown format, damaged, too long, without samples, with NaN, infinite or huge samples, with
+            more than ``MAX_CHANNELS`` channels or a rate above ``MAX_RATE``.
     """
+    data = _read(path, max_seconds)
+    limit = max_seconds if head_seconds is None else head_seconds
+    try:
+        samples, sample_rate = _decode(data, path, limit, refuse_longer=head_seconds is None)
+    except AudioError:
+        raise
+    except Exception as error:  # whatever a decoder raises costs this clip, not the run
+        advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
+        raise AudioError(f"{shown(path)} cannot be decoded: {advice}.") from error
+    _check_samples(samples, path)
+    truncated = None if head_seconds is not None else truncation(data, len(samples), sample_rate)
+    return DecodedAudio(samples, sample_rate, hashlib.sha256(data).hexdigest(), truncated)
+
+
+def _read(path: Path, max_seconds: float) -> bytes:
+    """A file's bytes, unless they are more than ``max_seconds`` of any audio take."""
+    limit = round(max_seconds * SAMPLES_PER_SECOND * 8) + TAG_BYTES
     try:
         with path.open("rb") as file:
-            samples, sample_rate = soundfile.read(file, dtype="float32", always_2d=True)
+            data = file.read(limit + 1) if path.stat().st_size > limit else file.read()
     except OSError as error:
-        raise AudioError(f"{path} cannot be opened: {error.strerror}.") from error
-    except (soundfile.SoundFileError, MemoryError) as error:
-        advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
-        raise AudioError(f"{path} cannot be decoded: {advice}.") from error
+        raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
+    if len(data) > limit:
+        raise AudioError(f"{shown(path)} is larger than {limit / 1e6:,.0f} MB: cut it, or give a larger --max-seconds.")
+    return data
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # untyped
+    """Read from front to back: without positions, which libsndfile gets wrong where the length is unknown."""
+
+    def rewind(self) -> None:
+        """As ``soundfile.read`` does before it reads: it changes an MP3's samples by 1e-7."""
+        if super().seekable():
+            self.seek(0)
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> tuple[npt.NDArray[np.float32], int]:
+    """Samples of the first ``seconds``, in blocks: nothing is allocated from a declared length."""
+    with _Sequential(io.BytesIO(data)) as file:
+        rate, channels, declared = file.samplerate, file.channels, file.frames
+        _check_format(path, rate, channels)
+        most = max(1, min(round(seconds * rate), round(seconds * SAMPLES_PER_SECOND) // channels))
+        wanted = most + 1 if refuse_longer else most
+        blocks: list[npt.NDArray[np.float32]] = []
+        file.rewind()
+        n_read, size = 0, max(1, min(declared, wanted, BLOCK_SAMPLES // channels))
+        while n_read < wanted:
+            block = file.read(min(size, wanted - n_read), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            blocks.append(block)
+            n_read += len(block)
+    if n_read > most:
+        raise AudioError(
+            f"{shown(path)} is longer than {most / rate:,.0f} s ({channels} channels at {rate} Hz): cut it, "
+            "or give a larger --max-seconds."
+        )
+    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros((0, channels), np.float32), *blocks]), rate
+
+
+def _check_format(path: Path, rate: int, channels: int) -> None:
+    if not 0 < rate <= MAX_RATE:
+        raise AudioError(f"{shown(path)} declares a sampling rate of {rate} Hz (most: {MAX_RATE}): write its header anew.")
+    if not 0 < channels <= MAX_CHANNELS:
+        raise AudioError(f"{shown(path)} declares {channels} channels (most: {MAX_CHANNELS}): mix it to fewer.")
+
+
+def _check_samples(samples: npt.NDArray[np.float32], path: Path) -> None:
     if samples.size == 0:
-        raise AudioError(f"{path} has no samples.")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path} has NaN or infinite samples.")
-    return DecodedAudio(samples, int(sample_rate))
+        raise AudioError(f"{shown(path)} has no samples.")
+    low, high = float(samples.min()), float(samples.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise AudioError(f"{shown(path)} has NaN or infinite samples.")
+    if max(-low, high) > MAX_LEVEL:
+        raise AudioError(f"{shown(path)} has samples up to {max(-low, high):.3g} (full scale is 1): scale it.")
 
 
-def decode_many(paths: Iterable[Path], jobs: int) -> Iterator[DecodedAudio | AudioError]:
+def decode_many(paths: Iterable[Path], jobs: int, max_seconds: float = MAX_SECONDS) -> Iterator[DecodedAudio | AudioError]:
     """Decode files in ``jobs`` threads; results come in the order of ``paths``, errors as values.
 
     At most ``jobs * LOOK_AHEAD`` decoded clips wait at any time, for any length of ``paths``.
@@ -101,7 +193,7 @@ def decode_many(paths: Iterable[Path], jobs: int) -> Iterator[DecodedAudio | Aud
     waiting: deque[Future[DecodedAudio | AudioError]] = deque()
     try:
         for path in paths:
-            waiting.append(pool.submit(_try_decode, path))
+            waiting.append(pool.submit(_try_decode, path, max_seconds))
             if len(waiting) >= max(1, jobs) * LOOK_AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -110,11 +202,16 @@ def decode_many(paths: Iterable[Path], jobs: int) -> Iterator[DecodedAudio | Aud
         pool.shutdown(cancel_futures=True)
 
 
-def _try_decode(path: Path) -> DecodedAudio | AudioError:
+def _try_decode(path: Path, max_seconds: float) -> DecodedAudio | AudioError:
     try:
-        return decode(path)
+        return decode(path, max_seconds=max_seconds)
     except AudioError as error:
         return error
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be printed and stored: bytes of its name that are not UTF-8 as ``\\x..``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def wav_bytes(samples: Samples, sample_rate: int) -> bytes:

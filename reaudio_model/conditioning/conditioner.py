@@ -223,7 +223,8 @@ class Conditioner:
             raise ReaudioError(
                 f"The retrieved pair {pair.clip_id!r} has neither audio nor stored features: build the features with its audio."
             )
-        return prepare_clip(*decode(pair.audio), self.config)
+        audio = decode(pair.audio)
+        return prepare_clip(audio.samples, audio.sample_rate, self.config)
 
     def _tokens(self, wanted: dict[str, Pair], features: FeatureStore | None) -> tuple[list[Pair], PairTokens]:
         """The pairs, stored ones first, and their tokens in this order."""

@@ -102,8 +102,8 @@ class AudioClips(Clips):
         return len(self.files)
 
     def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
-        samples, rate = decode(self.files[draw.clip])
-        waveform = self.prepare(samples.mean(axis=1), rate, draw_rng(self.seed, draw))
+        audio = decode(self.files[draw.clip])
+        waveform = self.prepare(audio.samples.mean(axis=1), audio.sample_rate, draw_rng(self.seed, draw))
         return {"waveform": torch.from_numpy(waveform), **self.extra[draw]}
 
 

@@ -139,7 +139,7 @@ def _head(pair: Pair, config: CodecConfig) -> Tensor:
     """The first ``config.seconds`` of a clip, normalised, padded with zeros."""
     if pair.audio is None:
         raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: training needs the audio of every clip.")
-    samples, rate = decode(pair.audio)
-    head = resample(samples.mean(axis=1), rate, config.mel.sample_rate)[: config.n_samples]
+    audio = decode(pair.audio)
+    head = resample(audio.samples.mean(axis=1), audio.sample_rate, config.mel.sample_rate)[: config.n_samples]
     level = normalise_waveform(torch.from_numpy(head))
     return torch.nn.functional.pad(level, (0, config.n_samples - len(level)))
