@@ -110,7 +110,7 @@ def original_vae_names(vae: AutoencoderKL) -> dict[str, str]:
 
 def _of_vae(state: dict[str, Tensor], vae: AutoencoderKL) -> dict[str, Tensor]:
     """The VAE's tensors under diffusers' names, without other tensors (discriminator, vocoder, counters)."""
-    state = {key: value.float() for key, value in state.items() if key.startswith(VAE_PARTS)}
+    state = {key: value for key, value in state.items() if key.startswith(VAE_PARTS)}
     if any(key.startswith("encoder.mid.") for key in state):
         ours = {original: name for name, original in original_vae_names(vae).items()}
         return {ours.get(k, k): v.flatten(1) if ".attn_1." in k and v.ndim == 4 else v for k, v in state.items()}
@@ -127,7 +127,7 @@ def _of_vocoder(state: dict[str, Tensor], config: CodecConfig) -> dict[str, Tens
     for key, value in state.items():
         name = re.sub(r"^ups\.", "upsampler.", key.removeprefix("_orig_mod."))  # saved from a compiled module
         name = name.replace(".weight_g", ".parametrizations.weight.original0")
-        renamed[name.replace(".weight_v", ".parametrizations.weight.original1")] = value.float()
+        renamed[name.replace(".weight_v", ".parametrizations.weight.original1")] = value
     return renamed
 
 

@@ -5,11 +5,12 @@ No code in a file is executed.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import logging
 import pickle
 import re
-import struct
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,16 +18,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.files import atomic_path
+from reaudio_model.common.files import StrPath, atomic_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _LOG = logging.getLogger(__name__)
 FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-# Errors that a damaged pickle can cause besides UnpicklingError.
-_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error)
 
 
 def sha256_file(path: Path) -> str:
@@ -83,9 +83,11 @@ def load_state_dict(
 ) -> dict[str, Tensor]:
     """The tensors of a checkpoint, on the CPU; no code in the file is executed.
 
-    ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts the
-    plain NumPy numbers and arrays that the published PANNs and LAION files contain besides their tensors. With ``cache_dir``
-    the tensors of a pickle are written once to ``cache_dir/converted/<sha256>.safetensors`` and read from there later.
+    ``.safetensors`` files are read directly. Pickles go through torch's restricted unpickler, which here also accepts plain data that
+    published files contain besides their tensors: NumPy numbers and arrays, and the arguments of a training (``argparse.Namespace``).
+    With ``cache_dir`` the tensors of a pickle are written once to ``cache_dir/converted/<sha256>.safetensors``, with a digest that is
+    checked when they are read from there later; a damaged conversion is made again. The prefix ``module.`` of
+    ``DataParallel`` is removed where every key has it.
 
     Args:
         path: the file.
@@ -94,32 +96,45 @@ def load_state_dict(
         cache_dir: cache of this package; None converts nothing.
 
     Raises:
-        CheckpointError: missing, truncated, not a checkpoint, or a pickle with anything but data in it.
+        CheckpointError: missing, truncated, not a checkpoint, a pickle with anything but data in it, or a tensor that is no plain
+            array of finite real numbers.
     """
-    if not path.is_file():
-        raise CheckpointError(f"The checkpoint {path} does not exist.")
+    _check_file(path)
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return _usable(_read_safetensors(path), path)
     converted = cache_dir / "converted" / f"{sha256_file(path)}.safetensors" if cache_dir else None
-    if converted is not None and converted.is_file():
-        with suppress(CheckpointError):  # a damaged conversion is repeated
-            return _read_safetensors(converted)
-    state = _unwrap(_unpickle(path), wrapper, path)
-    if converted is not None:
-        _write_safetensors(state, converted)
+    state = None if converted is None else _read_converted(converted)
+    if state is None:
+        state = _usable(_unwrap(_unpickle(path), wrapper, path), path)
+        if converted is not None:
+            _write_converted(state, converted)
     return state
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise CheckpointError(f"The checkpoint {path} is a folder: give the file of the weights in it.")
+    if not path.exists():
+        raise CheckpointError(f"The checkpoint {path} does not exist.")
+    if not path.is_file():
+        raise CheckpointError(f"The checkpoint {path} is no ordinary file: give the file of the weights.")
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"The checkpoint {path} is empty (0 bytes): download it again.")
 
 
 def _unpickle(path: Path) -> Any:
     import torch
 
     try:
-        with torch.serialization.safe_globals(_harmless_globals()):
+        with torch.serialization.safe_globals(_harmless_globals()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a damaged file; its error says more
             # mmap: only tensors in use are read (two thirds of a LAION file is the optimizer)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
-    except _DAMAGE as error:
+    except PermissionError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # a damaged pickle can raise any exception
         raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
 
 
@@ -129,6 +144,8 @@ def _refusal(path: Path, detail: str) -> CheckpointError:
     if not is_pickle:
         return CheckpointError(f"{path} is not a checkpoint (an interrupted download, or a web page?): download it again.")
     found = re.search(r"GLOBAL (\S+)", detail)
+    if found is None and "TorchScript" in detail:
+        return CheckpointError(f"{path} is a TorchScript archive, a program: use the file of its weights alone.")
     what = f" ({found[1]})" if found else ""
     return CheckpointError(
         f"{path} contains code{what} and was refused; none of it was run: use the published file or a .safetensors one."
@@ -136,10 +153,11 @@ def _refusal(path: Path, detail: str) -> CheckpointError:
 
 
 def _harmless_globals() -> list[Any]:
-    """NumPy scalars and arrays, under the module names of NumPy 1 and 2.
+    """NumPy scalars and arrays, under the module names of NumPy 1 and 2, and the arguments of a command line.
 
     LAION's files keep the learning rate as a NumPy scalar in the optimizer's state; PANNs' keep the training sampler's
-    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``). None of these can execute code.
+    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``); AudioMAE's keep the arguments of their
+    training. None of these can execute code.
     """
     import _codecs
 
@@ -153,7 +171,8 @@ def _harmless_globals() -> list[Any]:
     scalar = np.float64(0).__reduce__()[0]
     reconstruct = np.zeros(0).__reduce__()[0]
     numeric = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
-    return [*twice(scalar), *twice(reconstruct), np.dtype, np.ndarray, _codecs.encode, *dict.fromkeys(numeric)]
+    plain = [np.dtype, np.ndarray, _codecs.encode, argparse.Namespace]
+    return [*twice(scalar), *twice(reconstruct), *plain, *dict.fromkeys(numeric)]
 
 
 def _unwrap(content: Any, wrapper: str | Sequence[str] | None, path: Path) -> dict[str, Tensor]:
@@ -162,25 +181,84 @@ def _unwrap(content: Any, wrapper: str | Sequence[str] | None, path: Path) -> di
     wrappers = [wrapper] if isinstance(wrapper, str) else wrapper or ()
     if isinstance(content, Mapping):
         state = next((content[key] for key in wrappers if key in content), content)
-        tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
+        items = state.items() if isinstance(state, Mapping) else ()
+        tensors = {key: value for key, value in items if isinstance(key, str) and isinstance(value, Tensor)}
         if tensors:
             return tensors
     where = f" (looked under {' and '.join(map(repr, wrappers))})" if wrappers else ""
     raise CheckpointError(f"{path} contains no weights{where}: it is another kind of file.")
 
 
+def _usable(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, without the prefix of ``DataParallel``.
+
+    Raises:
+        CheckpointError: one is no plain array of finite real numbers; the message names the first.
+    """
+    for name, value in state.items():
+        if fault := _fault(value):
+            raise CheckpointError(f"The weights {name} in {path} {fault}.")
+    parallel = "module."
+    if all(name.startswith(parallel) for name in state):
+        return {name.removeprefix(parallel): value for name, value in state.items()}
+    return state
+
+
+def _fault(value: Tensor) -> str | None:
+    """Why a tensor cannot be used, and what to do."""
+    import torch
+
+    if value.is_meta:
+        return "have a shape but no values (a meta tensor): save them from a model that is in memory"
+    if value.is_quantized or value.layout != torch.strided:
+        kind = "quantised" if value.is_quantized else "sparse"
+        return f"are {kind}: use the file in float32 or float16"
+    if value.is_complex() or (value.is_floating_point() and value.dtype.itemsize < 2):
+        return f"are {_dtype(value)}: use the file in float32 or float16"
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return "repeat values that the file has once: save a contiguous copy"
+    if not torch.isfinite(value).all():
+        return "contain NaN or infinity: use another checkpoint, for example one from before the training diverged"
+    return None
+
+
+def check_finite(network: nn.Module, source: StrPath) -> None:
+    """Check the weights of a network that a library has loaded.
+
+    Raises:
+        CheckpointError: one has no finite values; the message names the first.
+    """
+    for name, value in network.state_dict().items():
+        if fault := _fault(value):
+            raise CheckpointError(f"The weights {name} in {source} {fault}.")
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         state: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError) as error:
+    except PermissionError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # a damaged header can raise any exception
         raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
+    if not state:
+        raise CheckpointError(f"{path} contains no weights: it is another kind of file.")
     return state
 
 
-def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
+def _read_converted(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of an earlier conversion; None if there is none, or a damaged one, which is said in the log."""
+    if not path.is_file():
+        return None
+    if check_safetensors(path):
+        with suppress(CheckpointError):
+            return _read_safetensors(path)
+    _LOG.warning("The converted checkpoint %s was damaged or of an earlier version: it is made again.", path)
+    return None
+
+
+def _write_converted(state: Mapping[str, Tensor], path: Path) -> None:
     """Atomic. A cache that cannot be written is only logged: it costs time, not the result."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -188,7 +266,8 @@ def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
     try:
         with atomic_path(path) as partial:
             # clone: tensors that share memory (tied weights) cannot be saved as they are
-            save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial)
+            save_file({key: value.detach().clone().contiguous() for key, value in state.items()}, partial, SEAL)
+            seal_safetensors(partial)
     except (ReaudioError, SafetensorError) as error:
         _LOG.warning("The converted checkpoint %s was not cached: %s", path, error)
 
@@ -203,7 +282,8 @@ def check_keys(state: Mapping[str, Tensor], module: nn.Module, path: Path, what:
         what: the expected file, e.g. "the 16 kHz PANNs checkpoint Cnn14_16k_mAP=0.438.pth".
 
     Raises:
-        CheckpointError: a key is missing, left over, or of another shape; the message names a few.
+        CheckpointError: a key is missing, left over, of another shape, or whole numbers where the network has real ones (or the
+            reverse); the message names a few.
     """
     expected = module.state_dict()
     missing = [key for key in expected if key not in state]
@@ -213,9 +293,23 @@ def check_keys(state: Mapping[str, Tensor], module: nn.Module, path: Path, what:
         for key, value in expected.items()
         if key in state and state[key].shape != value.shape
     ]
-    faults = [_few("missing", missing), _few("unexpected", unexpected), _few("of another shape", reshaped)]
+    retyped = [
+        f"{key} {_dtype(state[key])} for {_dtype(value)}"
+        for key, value in expected.items()
+        if key in state and state[key].is_floating_point() != value.is_floating_point()
+    ]
+    faults = [
+        _few("missing", missing),
+        _few("unexpected", unexpected),
+        _few("of another shape", reshaped),
+        _few("of another type", retyped),
+    ]
     if any(faults):
         raise CheckpointError(f"{path} is not {what}: {'; '.join(filter(None, faults))}.")
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _few(label: str, items: list[str], shown: int = 3) -> str:

@@ -7,7 +7,6 @@ CLAP's two layouts are read by :func:`reaudio_model.encoders.clap.load_clap`.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,9 +75,7 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
         CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm differs;
             the model is conditioned on the pre-trained encoder).
     """
-    # the authors' training code stores its arguments with the weights; a Namespace is data and cannot execute code
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
+    state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
     if "fc_norm.weight" in state:
         raise CheckpointError(f"{path} is an AudioMAE fine-tuned for classification: use the pre-trained one.")
     what = f"a pre-trained AudioMAE encoder of {config.mae_layers} layers and width {config.mae_dim}"

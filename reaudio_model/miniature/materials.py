@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write
 from reaudio_model.common.progress import Reporter
+from reaudio_model.common.workers import map_processes
 from reaudio_model.miniature.synthesis import SAMPLE_RATE
 from reaudio_model.miniature.varied import original, render_varied, varied_ids
 from reaudio_model.miniature.world import WORLD_VERSION, balanced_ids, clip_ids, describe
@@ -79,10 +80,9 @@ def write_clips(folder: Path, ids: Sequence[str], *, jobs: int = 2, progress: Re
     with progress.stage("synthesising", len(ids)) as advance:
         advance(len(ids) - len(missing))
         if jobs > 1 and len(missing) > 2 * CHUNK:
-            with ProcessPoolExecutor(jobs) as pool:
-                chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-                for done in pool.map(_write_chunk, [folder] * len(chunks), chunks):
-                    advance(done)
+            chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+            for done in map_processes(partial(_write_chunk, folder), chunks, jobs, what="synthesises clips"):
+                advance(done)
         else:
             for clip_id in missing:
                 advance(_write_chunk(folder, [clip_id]))

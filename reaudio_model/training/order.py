@@ -5,7 +5,6 @@ A run can therefore resume in the middle of an epoch.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.workers import end_with_parent
 
 
 class Draw(NamedTuple):
@@ -98,10 +98,9 @@ def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> DataLo
         batch_sampler=order,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_ignore_interrupts if workers else None,
+        worker_init_fn=_begin if workers else None,
     )
 
 
-def _ignore_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches the whole process group, but the training process needs its workers until it has saved."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin(_worker: int) -> None:
+    end_with_parent()
