@@ -135,6 +135,8 @@ def _unpickle(path: Path) -> Any:
     except PermissionError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     except Exception as error:  # a damaged pickle can raise any exception
+        if "TorchScript" in str(error):
+            raise CheckpointError(f"{path} is a TorchScript archive, a program: use a file of the weights alone.") from error
         raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
 
 
@@ -144,8 +146,6 @@ def _refusal(path: Path, detail: str) -> CheckpointError:
     if not is_pickle:
         return CheckpointError(f"{path} is not a checkpoint (an interrupted download, or a web page?): download it again.")
     found = re.search(r"GLOBAL (\S+)", detail)
-    if found is None and "TorchScript" in detail:
-        return CheckpointError(f"{path} is a TorchScript archive, a program: use the file of its weights alone.")
     what = f" ({found[1]})" if found else ""
     return CheckpointError(
         f"{path} contains code{what} and was refused; none of it was run: use the published file or a .safetensors one."

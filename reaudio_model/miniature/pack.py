@@ -11,13 +11,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import atomic_write, json_bytes
 from reaudio_model.common.progress import Reporter
-from reaudio_model.common.weights import sha256_file
+from reaudio_model.common.weights import load_state_dict, sha256_file
 from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
 from reaudio_model.miniature.stages import stages, trained_in
 from reaudio_model.miniature.world import WORLD_VERSION
@@ -73,7 +73,9 @@ def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for path in sorted(source.iterdir()):
         if path.suffix == ".safetensors":
-            kept = {name: _half(value) for name, value in load_file(path).items() if not name.startswith(unused or ("\0",))}
+            kept = {
+                name: _half(value) for name, value in load_state_dict(path).items() if not name.startswith(unused or ("\0",))
+            }
             atomic_write(target / path.name, save(kept, {"format": "pt"}))
         elif path.suffix == ".json":
             settings = json.loads(path.read_text(encoding="utf-8"))

@@ -57,13 +57,15 @@ def test_the_work_of_a_killed_process_is_repeated(tmp_path: Path) -> None:
 
 
 def test_a_second_loss_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ReaudioError, match=r"^A process that doubles was killed twice .*free some memory and repeat") as raised:
+    with pytest.raises(
+        ReaudioError, match=r"^A process that doubles was killed twice .*free some memory and repeat"
+    ) as raised:
         list(map_processes(partial(die_first, tmp_path, 9), range(4), 1, what="doubles"))
     assert "\n" not in str(raised.value)
 
 
 def test_an_error_of_the_work_is_passed_on() -> None:
-    with pytest.raises(ReaudioError, match="^task 2$"):
+    with pytest.raises(ReaudioError, match=r"^task 2$"):
         list(map_processes(fail_at_2, range(50), 2, what="fails"))
 
 
