@@ -6,10 +6,13 @@ import errno
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ import platformdirs
 from reaudio_model.common.errors import ReaudioError
 
 StrPath = str | os.PathLike[str]
+# .tmp-<machine>-<process>-<random>-<final name>
+_TEMPORARY = re.compile(r"\.tmp-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{12}-.+", re.DOTALL)
+_swept: set[Path] = set()  # by this process
 
 
 def as_path(path: StrPath) -> Path:
@@ -48,6 +54,77 @@ def explain_write_error(error: OSError, path: Path) -> ReaudioError:
     return ReaudioError(f"Cannot write {path}: {advice}.")
 
 
+def temporary_path(path: Path) -> Path:
+    """A hidden path beside ``path``, with the same suffix, that names this process: :func:`sweep_temporary` finds it.
+
+    What earlier processes left in the folder is swept when this process asks for the first path there.
+    """
+    folder = path.parent.absolute()
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep_temporary(folder)
+    return path.with_name(f".tmp-{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}-{path.name}")
+
+
+def sweep_temporary(folder: Path) -> list[Path]:
+    """Delete the temporary files and folders that ended processes of this machine left in ``folder`` itself.
+
+    Returns:
+        What was there. What cannot be deleted stays, without an error.
+    """
+    try:
+        found = [(path, match) for path in folder.iterdir() if (match := _TEMPORARY.fullmatch(path.name))]
+    except OSError:
+        return []
+    left = [path for path, match in found if match["machine"] == _machine() and not _is_running(int(match["process"]))]
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+    return left
+
+
+@cache
+def _machine() -> str:
+    """Eight hex digits naming this machine (or container), whose process numbers say nothing of another's."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block for an existing folder; a killed process leaves no lock and no file.
+
+    Where the file system has no locks, nothing waits.
+
+    Raises:
+        ReaudioError: ``folder`` cannot be opened.
+    """
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise explain_write_error(error, folder) from error
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` (same suffix, hidden) that replaces it if the block succeeds.
@@ -55,7 +132,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         ReaudioError: the folder is not writable or the disk is full; ``path`` is then unchanged.
     """
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -75,7 +152,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         ReaudioError: not writable, the disk is full, or ``path`` exists and ``replace`` is False.
     """
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    temporary = temporary_path(path)
     try:
         temporary.mkdir(parents=True)
         yield temporary

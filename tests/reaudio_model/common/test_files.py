@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,8 +19,11 @@ from reaudio_model.common.files import (
     atomic_write,
     canonical_sha256,
     explain_write_error,
+    folder_lock,
     folder_name,
     json_bytes,
+    sweep_temporary,
+    temporary_path,
 )
 
 
@@ -123,3 +130,57 @@ def test_folder_names_stay_below_their_parent(name: str, expected: str) -> None:
 def test_a_users_path_may_be_a_string_and_start_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert as_path("~/a") == as_path(Path("~/a")) == tmp_path / "a"
+
+
+LEAVE = """
+import sys
+from pathlib import Path
+from reaudio_model.common.files import temporary_path
+for name in ("clip.wav", "run"):
+    path = temporary_path(Path(sys.argv[1]) / name)
+    path.mkdir() if name == "run" else path.write_bytes(b"half")
+    print(path, flush=True)
+if sys.argv[2] == "wait":
+    sys.stdin.read()
+"""
+
+
+def test_what_ended_processes_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVE, str(tmp_path), "end"], capture_output=True, text=True, check=True)
+    litter = {Path(line) for line in done.stdout.split("\n") if line}
+    (tmp_path / ".tmp-mine").write_bytes(b"the user's")
+    other = tmp_path / f".tmp-{'0' * 8}-1-{'0' * 12}-x"  # of another machine
+    other.write_bytes(b"")
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVE, str(tmp_path), "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as living:
+        assert living.stdout is not None
+        kept = {Path(living.stdout.readline().strip()) for _ in range(2)}
+        # The living process has swept the folder when it asked for its first path there.
+        assert set(tmp_path.iterdir()) == {*kept, other, tmp_path / ".tmp-mine"}
+        assert len(litter) == len(kept) == 2
+        own = temporary_path(tmp_path / "x")
+        own.write_bytes(b"")
+        assert sweep_temporary(tmp_path) == []
+    assert set(sweep_temporary(tmp_path)) == kept
+    assert set(tmp_path.iterdir()) == {own, other, tmp_path / ".tmp-mine"}
+    assert own.name.split("-")[2] == str(os.getpid())
+
+
+def test_one_at_a_time_holds_a_folder_and_leaves_no_file(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with folder_lock(tmp_path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with folder_lock(tmp_path):
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ReaudioError, match="Cannot write"):
+        folder_lock(tmp_path / "none").__enter__()
