@@ -62,6 +62,40 @@ def resolve(
     return path
 
 
+def published_name(spec: EmbedderSpec, sha256: str) -> str | None:
+    """Name of the published file with this SHA-256 (hex), whatever the file at hand is called; None if it is none of them."""
+    return next((file.filename for file in spec.checkpoints if file.sha256 and sha256.startswith(file.sha256)), None)
+
+
+def checkpoint_notes(spec: EmbedderSpec, path: Path, sha256: str, protocol: str, preferred: str | None) -> tuple[str, ...]:
+    """What a reader of the scores must know about a checkpoint, a sentence each.
+
+    Args:
+        spec: of its embedder.
+        path: the file or folder.
+        sha256: its SHA-256 (hex).
+        protocol: name of the protocol.
+        preferred: the published file that the protocol uses, or None.
+    """
+    known = published_name(spec, sha256)
+    notes = []
+    claimed = next((file for file in spec.checkpoints if file.filename == path.name and file.sha256), None)
+    if claimed is not None and known is None:
+        notes.append(
+            f"{path.name} differs from the published file of that name: it is damaged or retrained "
+            f"(SHA-256 {sha256[:16]}..., published {claimed.sha256[:16]}...)."
+        )
+    elif claimed is not None and known != claimed.filename:
+        notes.append(f"{path.name} is the published {known}, not the file that its name says.")
+    used = known or path.name
+    if preferred not in (None, used):
+        notes.append(
+            f"The protocol {protocol} uses {preferred} for {spec.title}, this run uses {used}: "
+            "its scores compare only with those of the same checkpoint."
+        )
+    return tuple(notes)
+
+
 def _download_tokenizer(spec: EmbedderSpec) -> None:
     """Best effort: a tokenizer in the checkpoint's folder serves as well, and loading reports when there is none."""
     if spec.tokenizer:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from reaudio_eval import plugins
 from reaudio_eval.features.audit import ClipAudit, audit_clip, missing_clip
 from reaudio_eval.features.cache import FeatureCache, JsonCache, rule_key
-from reaudio_eval.features.checkpoints import resolve
+from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
 from reaudio_eval.features.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
 from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.features.protocols import Protocol, WaveformRule
@@ -35,7 +35,13 @@ TEXT_BATCH = 64
 
 @dataclass(frozen=True)
 class ActiveEmbedder:
-    """An embedder with its checkpoint and waveform rule; the network is loaded only when something must be computed."""
+    """An embedder with its checkpoint and waveform rule; the network is loaded only when something must be computed.
+
+    Attributes:
+        checkpoint: file or folder; ``sha256`` of its weights.
+        published: name of the published file that it is, or None.
+        checkpoint_notes: sentences for the reader of the scores: not the published file, or not the protocol's.
+    """
 
     name: str
     spec: EmbedderSpec
@@ -45,6 +51,8 @@ class ActiveEmbedder:
     rule: WaveformRule
     cache_dir: Path
     device: str
+    published: str | None = None
+    checkpoint_notes: tuple[str, ...] = ()
 
     @cached_property
     def cache(self) -> FeatureCache:
@@ -91,7 +99,7 @@ def activate(
     Raises:
         CheckpointError: a path that does not exist, or a download that failed.
     """
-    sample_rate = protocol.sample_rates.get(name, spec.sample_rates[0])
+    sample_rate, preferred = protocol.sample_rates.get(name, spec.sample_rates[0]), protocol.checkpoint(name)
     found = resolve(
         name,
         spec,
@@ -99,11 +107,23 @@ def activate(
         sample_rate=sample_rate,
         cache_dir=cache_dir,
         allow_download=allow_download,
-        preferred_filename=protocol.clap_checkpoint if spec.has_text else None,
+        preferred_filename=preferred,
     )
     if isinstance(found, Undefined):
         return found
-    return ActiveEmbedder(name, spec, found, checkpoint_sha256(found), sample_rate, protocol.rule(name), cache_dir, device)
+    sha256 = checkpoint_sha256(found)
+    return ActiveEmbedder(
+        name,
+        spec,
+        found,
+        sha256,
+        sample_rate,
+        protocol.rule(name),
+        cache_dir,
+        device,
+        published_name(spec, sha256),
+        checkpoint_notes(spec, found, sha256, protocol.name, preferred),
+    )
 
 
 @dataclass

@@ -74,6 +74,10 @@ class Protocol:
     def rule(self, embedder: str) -> WaveformRule:
         return self.per_embedder.get(embedder, self.waveform)
 
+    def checkpoint(self, embedder: str) -> str | None:
+        """File name of the published checkpoint that it uses for an embedder; None where any will do."""
+        return self.clap_checkpoint if embedder == "clap" else None
+
 
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
 

@@ -177,7 +177,13 @@ def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
         },
         "protocol": {"name": protocol.name, "source": protocol.source},
         "embedders": {
-            name: {"checkpoint": e.checkpoint.name, "sha256": e.sha256, "sample_rate": e.sample_rate}
+            name: {
+                "checkpoint": e.checkpoint.name,
+                "sha256": e.sha256,
+                "sample_rate": e.sample_rate,
+                "published": e.published,
+                "notes": list(e.checkpoint_notes),
+            }
             for name, e in plan.tools.embedders.items()
         },
         "strata_scheme": plan.strata_scheme,

@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from reaudio_eval.features import download as _download
-from reaudio_eval.features.checkpoints import resolve
+from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
 from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, vggish
+from reaudio_eval.features.extract import ActiveEmbedder, activate
 from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.features.protocols import PROTOCOLS, get_protocol
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 
 CONTENT = b"weights" * 1000
@@ -219,3 +221,64 @@ def test_nothing_imports_torch_before_a_network_is_loaded() -> None:
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- notes on a given file ---
+
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+def notes(spec: EmbedderSpec, name: str, sha256: str = SHA, preferred: str | None = None) -> tuple[str, ...]:
+    return checkpoint_notes(spec, Path("somewhere") / name, sha256, "some-protocol", preferred)
+
+
+def test_the_published_file_needs_no_note_and_is_recognised_under_any_name(spec: EmbedderSpec) -> None:
+    assert notes(spec, "net.pth") == ()
+    assert notes(spec, "mine.pth") == ()
+    assert published_name(spec, SHA) == "net.pth"
+    assert published_name(spec, "0" * 64) is None
+    short = replace(spec, checkpoints=(replace(spec.checkpoints[0], sha256=SHA[:8]),))
+    assert published_name(short, SHA) == "net.pth"
+
+
+def test_a_published_name_with_other_bytes_is_noted(spec: EmbedderSpec) -> None:
+    (note,) = notes(spec, "net.pth", "0" * 64)
+    assert "net.pth differs from the published file of that name: it is damaged or retrained" in note
+    assert notes(spec, "mine.pth", "0" * 64) == ()
+
+
+def test_one_published_file_under_the_name_of_another_is_noted(spec: EmbedderSpec) -> None:
+    first, second = spec.checkpoints
+    both = replace(spec, checkpoints=(first, replace(second, sha256="1" * 64)))
+    assert notes(both, "other.pth") == ("other.pth is the published net.pth, not the file that its name says.",)
+
+
+def test_a_checkpoint_that_is_not_the_protocols_is_noted(spec: EmbedderSpec) -> None:
+    assert notes(spec, "renamed.pth", preferred="net.pth") == ()
+    (note,) = notes(spec, "renamed.pth", preferred="third.pth")
+    assert "some-protocol uses third.pth for Net, this run uses net.pth" in note
+    (note,) = notes(spec, "mine.pth", "0" * 64, preferred="net.pth")
+    assert "this run uses mine.pth" in note
+
+
+def test_the_musical_clap_is_noted_under_all_protocols_but_audiocraft() -> None:
+    file = next(f for f in clap.PLUGIN.spec.checkpoints if f.filename == "music_audioset_epoch_15_esc_90.14.pt")
+    used = {name: protocol.checkpoint("clap") for name, protocol in PROTOCOLS.items()}
+    silent = [n for n, it in used.items() if not notes(clap.PLUGIN.spec, file.filename, file.sha256, it)]
+    assert silent == ["audiocraft"]
+    assert {protocol.checkpoint("panns") for protocol in PROTOCOLS.values()} == {None}
+
+
+def test_flipped_bits_of_a_published_file_are_noted(tmp_path: Path, spec: EmbedderSpec) -> None:
+    for position in range(0, len(CONTENT), 500):
+        damaged = bytearray(CONTENT)
+        damaged[position] ^= 1
+        path = tmp_path / str(position) / "net.pth"
+        path.parent.mkdir()
+        path.write_bytes(damaged)
+        found = activate(
+            "net", spec, get_protocol("miniature"), checkpoint=path, cache_dir=tmp_path, device="cpu", allow_download=False
+        )
+        assert isinstance(found, ActiveEmbedder)
+        assert found.published is None
+        assert "damaged or retrained" in found.checkpoint_notes[0]
