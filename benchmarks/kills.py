@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -36,9 +37,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ORPHAN_SECONDS = 2.0
 TIMEOUT = 900.0
 # Facts of a run that differ between equal runs: when, how long, which command line, where.
-VOLATILE = re.compile(
-    rb'"(created|seconds|seconds_per_clip|command|n_cpus|started|finished|path|sha256|generated|date)": *("[^"]*"|\[[^\]]*\]|[0-9.e+-]+|null)'
-)
+VOLATILE_KEYS = "created|seconds|seconds_per_clip|command|n_cpus|started|finished|path|sha256|generated|date"
+VOLATILE = re.compile(rf'"({VOLATILE_KEYS})": *("[^"]*"|\[[^\]]*\]|[0-9.e+-]+|null)'.encode())
 
 
 @dataclass
@@ -48,8 +48,7 @@ class Command:
     name: str
     arguments: Sequence[str]
     results: Sequence[str]
-    package: str = "reaudio_eval"
-    cold_cache: bool = True
+    package: str
     seconds: float = field(default=0.0)
 
 
@@ -57,15 +56,39 @@ def prepare(folder: Path) -> list[Command]:
     """Inputs of all commands below ``folder``."""
     data = write_dataset(folder / "data", takes=2)
     write_random_tagger(data / "random_mn04.safetensors")
-    efficientat = ["--embedder", "efficientat", "--checkpoint", f"efficientat={data / 'random_mn04.safetensors'}"]
-    systems = [
-        "--clips",
-        f"good={data / 'good'}",
-        "--clips",
-        f"poor={data / 'poor'}",
-        "--references",
-        str(data / "reference"),
-    ]
+    prepare_model_inputs(folder)
+    tagger = f"--embedder efficientat --checkpoint efficientat={data}/random_mn04.safetensors"
+    systems = f"--clips good={data}/good --clips poor={data}/poor --references {data}/reference"
+    miniature = "--model re-audioldm-s --steps 2 --media none --output out"
+    training = (
+        "loop.steps=40 loop.batch_size=2 loop.log_every=1 loop.checkpoint_every=5 loop.workers=1 loop.precision=float32 "
+        f"model.preset=tiny data.pairs=[{folder}/pairs.csv]"
+    )
+    sets = " ".join(f"--set {each}" for each in training.split())
+    runs = ("out/**/*.parquet", "out/**/metrics.json", "out/**/audit.json", "out/**/*.csv", "out/**/*.wav")
+    weights = ("out/*.csv", "out/**/model.safetensors", "out/**/diffusion_pytorch_model.safetensors")
+    evaluate, model = "reaudio_eval", "reaudio_model"
+    lines = [
+        ("score", evaluate, f"score {data}/good {data}/reference {tagger} --json", ("stdout.json",)),
+        ("longtail", evaluate, f"longtail --dataset folder --data-root {data} {systems} {tagger} --media none --output out", runs),
+        ("longtail, generated", evaluate, f"longtail {miniature} --limit 24", runs),
+        ("zeroshot", evaluate, f"zeroshot {miniature} --sample 12", runs),
+        ("sweep", evaluate, f"sweep {miniature} --over k=0,1 --sample 12", runs),
+        ("train", model, f"train vae --config vae {sets} --device cpu --output out", weights),
+        (
+            "index build", model, f"index build {folder}/pairs.csv --clap {folder}/clap --batch-size 1 --output out",
+            ("out/*.safetensors", "out/*.parquet"),
+        ),
+        (
+            "generate", model, f"generate --model re-audioldm-s --prompts {folder}/prompts.csv --steps 2 --batch-size 2 --output out",
+            ("out/*.wav",),
+        ),
+    ]  # fmt: skip
+    return [Command(name, shlex.split(line), results, package) for name, package, line, results in lines]
+
+
+def prepare_model_inputs(folder: Path) -> None:
+    """Six clips with a table, a CLAP of random weights, and prompts."""
     pairs = tiny_pairs(folder / "audio")
     rows = [f"{p.clip_id},{p.caption},audio/{p.audio.name},{p.source_id},train" for p in pairs if p.audio]
     (folder / "pairs.csv").write_text("\n".join(["clip_id,caption,audio,source_id,split", *rows]) + "\n")
@@ -73,29 +96,12 @@ def prepare(folder: Path) -> list[Command]:
     tiny_clap_network().save_pretrained(folder / "clap")
     tiny_tokenizer("roberta").save_pretrained(folder / "clap")
     (folder / "prompts.csv").write_text("clip_id,caption\n" + "".join(f"p{i},a dog barks {i} times\n" for i in range(12)))
-    miniature = ["--model", "re-audioldm-s", "--steps", "2", "--media", "none"]
-    runs = ("out/**/*.parquet", "out/**/metrics.json", "out/**/audit.json", "out/**/*.csv", "out/**/*.wav")
-    train = ["loop.steps=40", "loop.batch_size=2", "loop.log_every=1", "loop.checkpoint_every=5", "loop.workers=1",
-             "loop.precision=float32", "model.preset=tiny", f"data.pairs=[{folder / 'pairs.csv'}]"]  # fmt: skip
-    return [
-        Command("score", ["score", str(data / "good"), str(data / "reference"), *efficientat, "--json"], ("stdout.json",)),
-        Command("longtail", ["longtail", "--dataset", "folder", "--data-root", str(data), *systems, *efficientat, "--media", "none", "--output", "out"], runs),
-        Command("longtail, generated", ["longtail", *miniature, "--limit", "24", "--output", "out"], runs),
-        Command("zeroshot", ["zeroshot", *miniature, "--sample", "12", "--output", "out"], runs),
-        Command("sweep", ["sweep", *miniature, "--over", "k=0,1", "--sample", "12", "--output", "out"], runs),
-        Command("train", ["train", "vae", "--config", "vae", *(x for s in train for x in ("--set", s)), "--device", "cpu", "--output", "out"],
-                ("out/*.csv", "out/**/model.safetensors", "out/**/diffusion_pytorch_model.safetensors"), "reaudio_model"),
-        Command("index build", ["index", "build", str(folder / "pairs.csv"), "--clap", str(folder / "clap"), "--batch-size", "1", "--output", "out"],
-                ("out/*.safetensors", "out/*.parquet"), "reaudio_model"),
-        Command("generate", ["generate", "--model", "re-audioldm-s", "--prompts", str(folder / "prompts.csv"), "--steps", "2", "--batch-size", "2", "--output", "out"],
-                ("out/*.wav",), "reaudio_model"),
-    ]  # fmt: skip
 
 
-def start(command: Command, folder: Path, shared_cache: Path | None) -> subprocess.Popen[bytes]:
+def start(command: Command, folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
-        "REAUDIO_CACHE": str(shared_cache or folder / "cache"),
+        "REAUDIO_CACHE": str(folder / "cache"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
@@ -138,13 +144,11 @@ def litter(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.name.startswith(".tmp-")]
 
 
-def kill_once(
-    command: Command, folder: Path, rng: random.Random, expected: dict[str, str], cache: Path | None
-) -> dict[str, object]:
+def kill_once(command: Command, folder: Path, rng: random.Random, expected: dict[str, str]) -> dict[str, object]:
     """One kill and the repetition; what was found."""
     number = rng.choice(SIGNALS)
     moment = rng.uniform(0.05, 1.0) * command.seconds
-    process = start(command, folder, cache)
+    process = start(command, folder)
     deadline = time.monotonic() + moment
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
@@ -160,7 +164,7 @@ def kill_once(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         orphans.append(process.pid)
-    repeated = start(command, folder, cache)
+    repeated = start(command, folder)
     code = repeated.wait(TIMEOUT)
     found = results(command, folder)
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -187,7 +191,7 @@ def main() -> None:
     for command in commands:
         folder = base / command.name.replace(" ", "-").replace(",", "") / "whole"
         begun = time.monotonic()
-        code = start(command, folder, None).wait(TIMEOUT)
+        code = start(command, folder).wait(TIMEOUT)
         command.seconds = time.monotonic() - begun
         expected[command.name] = results(command, folder)
         print(
@@ -202,7 +206,7 @@ def main() -> None:
     for n in range(options.kills):
         command = commands[n % len(commands)]
         folder = base / command.name.replace(" ", "-").replace(",", "") / f"kill-{n}"
-        row = kill_once(command, folder, rng, expected[command.name], None)
+        row = kill_once(command, folder, rng, expected[command.name])
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         if not options.folder or (row["exit"] == 0 and not row["differing"] and not row["litter"] and not row["orphans"]):
