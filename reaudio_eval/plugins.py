@@ -8,17 +8,17 @@ package's own folder (``HOMES``), the folders named in ``REAUDIO_PLUGINS`` (sepa
 A file of datasets, models or embedders has ``PLUGIN``, an instance of the base class of its kind; a file of metrics has ``METRICS``.
 A model file may serve several names: ``VARIANTS``, a dict from the end of the name ("" for the file's own) to a line of description,
 makes ``re_audioldm.py`` with ``{"s": ..., "l": ...}`` the models ``re-audioldm-s`` and ``re-audioldm-l``. Listing imports nothing: it
-reads the first line of each docstring, and ``VARIANTS``, which is therefore a literal.
+reads the first line of each docstring, and ``VARIANTS``, which is therefore a literal. A broken plug-in is listed with its fault and
+refused when it is used; nothing else is disturbed.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
-import importlib.util
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -26,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, overload
 
+from reaudio_eval.plugin_files import explained, import_file, read_contents
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Entry:
     Attributes:
         path: the file; of an evaluation the ``__init__.py`` of its folder; None for an entry point.
         variant: which of the file's ``VARIANTS`` the name means.
+        fault: why it cannot be used, as far as that is known without running it; or "".
     """
 
     name: str
@@ -64,6 +66,7 @@ class Entry:
     path: Path | None = None
     entry_point: EntryPoint | None = None
     variant: str = ""
+    fault: str = ""
 
 
 def plugin_folders() -> list[Path]:
@@ -72,29 +75,18 @@ def plugin_folders() -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _descriptions(path: Path) -> dict[str, str]:
-    """Variant -> description; ``{"": first line of the docstring}`` of a file without variants; literals as in Markdown."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        return {"": f"(cannot be read: {error})"}
-    for node in tree.body:
-        names = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if value and any(isinstance(name, ast.Name) and name.id == "VARIANTS" for name in names):
-            return {str(key): str(text) for key, text in ast.literal_eval(value).items()}
-    return {"": (ast.get_docstring(tree) or "").partition("\n")[0].replace("``", "`")}
-
-
 def _in_folder(kind: str, folder: Path, origin: str) -> list[Entry]:
     paths = sorted(folder.glob("*/__init__.py" if kind == "evaluations" else "*.py"))
     named = ((path.parent.name if kind == "evaluations" else path.stem, path) for path in paths)
-    return [
-        Entry(f"{name}_{variant}".strip("_").replace("-", "_"), text, origin, path=path, variant=variant)
-        for name, path in named
-        if _NAME.fullmatch(name)
-        for variant, text in _descriptions(path).items()
-    ]
+    found = []
+    for name, path in named:
+        if _NAME.fullmatch(name):
+            contents = read_contents(path, _needs(kind))
+            for variant, text in contents.descriptions.items():
+                full = f"{name}_{variant}".strip("_").replace("-", "_")
+                shown = f"(broken: {contents.fault})" if contents.fault else text
+                found.append(Entry(full, shown, origin, path=path, variant=variant, fault=contents.fault))
+    return found
 
 
 def entries(kind: str) -> dict[str, Entry]:
@@ -104,6 +96,22 @@ def entries(kind: str) -> dict[str, Entry]:
         UnknownNameError: no such kind.
         ReaudioError: two places register the same name (neither is preferred silently).
     """
+    table: dict[str, Entry] = {}
+    for entry in all_entries(kind):
+        if entry.name in table:
+            raise ReaudioError(
+                f"Two {kind} are called {entry.name!r} ({table[entry.name].origin} and {entry.origin}): rename one."
+            )
+        table[entry.name] = entry
+    return dict(sorted(table.items()))
+
+
+def all_entries(kind: str) -> list[Entry]:
+    """Every entry of a kind, those that come with reaudio-eval first; names may occur twice.
+
+    Raises:
+        UnknownNameError: no such kind.
+    """
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
     found = _in_folder(kind, Path(__file__).parent.joinpath(*HOMES[kind].split(".")), OWN)
@@ -112,14 +120,7 @@ def entries(kind: str) -> dict[str, Entry]:
     for point in entry_points(group=f"reaudio_eval.{kind}"):
         dist = point.dist.name if point.dist else point.value
         found.append(Entry(point.name, f"from the package {dist}", dist, entry_point=point))
-    table: dict[str, Entry] = {}
-    for entry in found:
-        if entry.name in table:
-            raise ReaudioError(
-                f"Two {kind} are called {entry.name!r} ({table[entry.name].origin} and {entry.origin}): rename one."
-            )
-        table[entry.name] = entry
-    return dict(sorted(table.items()))
+    return found
 
 
 def public_name(kind: str, name: str) -> str:
@@ -169,14 +170,49 @@ def load(kind: str, name: str) -> object:
     if kind == "metrics":
         metrics = vars(module).get("METRICS")
         if not isinstance(metrics, tuple) or not all(isinstance(each, bases["Metric"]) for each in metrics):
-            raise ReaudioError(
-                f"{where} needs METRICS, a tuple of definitions of {home} (ClipMetric, LabelMetric or SetMetric)."
-            )
+            raise ReaudioError(f"{where} needs {_needs(kind)}.")
         return metrics
     plugin = vars(module).get("PLUGIN")
     if not isinstance(plugin, bases[_BASES[kind]]):
-        raise ReaudioError(f"{where} needs PLUGIN, an instance of a subclass of {home}.{_BASES[kind]}.")
+        raise ReaudioError(f"{where} needs {_needs(kind)}.")
+    if kind == "embedders":
+        with explained(f"The plug-in {where} has no readable spec", Path(where)):
+            is_spec = isinstance(plugin.spec, bases["EmbedderSpec"])
+        if not is_spec:
+            raise ReaudioError(f"{where} needs PLUGIN.spec, an instance of {home}.EmbedderSpec.")
     return plugin
+
+
+def usable(kind: Literal["metrics"]) -> dict[str, tuple[Metric, ...]]:
+    """Name -> content of every registered file of a kind. A broken plug-in is left out, with a line on stderr.
+
+    Raises:
+        ReaudioError: two of one name, or a file that comes with reaudio-eval is broken.
+    """
+    found = {}
+    for name, entry in entries(kind).items():
+        try:
+            found[name] = load(kind, name)
+        except ReaudioError as error:
+            if entry.origin == OWN:
+                raise
+            _say_once(f"The {kind.removesuffix('s')} {name!r} is left out: {error}")
+    return found
+
+
+@cache
+def _say_once(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def modules(kind: str, names: Iterable[str]) -> tuple[ModuleType, ...]:
+    """The modules registered as ``names``: with ``reaudio_model.common.code.code_sha256`` the identity of their code.
+
+    Raises:
+        UnknownNameError: no such name.
+        ReaudioError: one cannot be imported.
+    """
+    return tuple(load_module(kind, name) for name in names)
 
 
 def load_module(kind: str, name: str) -> ModuleType:
@@ -195,12 +231,19 @@ def import_entry(kind: str, entry: Entry) -> ModuleType:
     Raises:
         ReaudioError: it cannot be imported.
     """
-    try:
+    if entry.fault:
+        raise ReaudioError(f"The plug-in {entry.path} cannot be used: {entry.fault}.")
+    with explained(f"The plug-in {entry.path or entry.entry_point} cannot be imported", entry.path):
         return _import(kind, entry)
-    except ReaudioError:
-        raise
-    except Exception as error:  # whatever a plug-in raises while it is imported
-        raise ReaudioError(f"The plug-in {entry.path or entry.entry_point} cannot be imported: {error}.") from error
+
+
+def _needs(kind: str) -> str:
+    home = f"reaudio_eval.{HOMES[kind]}"
+    if kind == "metrics":
+        return f"METRICS, a tuple of definitions of {home} (ClipMetric, LabelMetric or SetMetric)"
+    if kind == "evaluations":
+        return f"EVALUATIONS, a tuple of instances of {home}.base.Evaluation"
+    return f"PLUGIN, an instance of a subclass of {home}.{_BASES[kind]}"
 
 
 def _import(kind: str, entry: Entry) -> ModuleType:
@@ -213,27 +256,4 @@ def _import(kind: str, entry: Entry) -> ModuleType:
     name = entry.path.parent.name if kind == "evaluations" else entry.path.stem
     if entry.origin == OWN:
         return importlib.import_module(f"reaudio_eval.{HOMES[kind]}.{name}")
-    return _import_path(f"reaudio_eval_plugins.{kind}.{name}", entry.path)
-
-
-@cache
-def _import_path(name: str, path: Path) -> ModuleType:
-    """A file, or with an ``__init__.py`` the package around it, as the module ``name``."""
-    package = ""
-    for part in name.split(".")[:-1]:  # packages that exist in memory only, so that plug-ins can import their own modules
-        package = f"{package}.{part}".strip(".")
-        sys.modules.setdefault(package, ModuleType(package)).__path__ = []
-    folders = [str(path.parent)] if path.name == "__init__.py" else None
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=folders)
-    assert spec is not None
-    assert spec.loader is not None
-    for stale in [each for each in sys.modules if each.startswith(f"{name}.")]:
-        del sys.modules[stale]  # of a package that had this name in another folder
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return import_file(f"reaudio_eval_plugins.{kind}.{name}", entry.path)

@@ -228,14 +228,16 @@ def find_evaluations() -> list[Evaluation]:
     A plug-in that cannot be used, or that has the name of another evaluation, is left out, with a line on stderr.
     """
     found: dict[str, Evaluation] = {}
-    entries = plugins.entries("evaluations").values()
-    for entry in sorted(entries, key=lambda entry: entry.origin != plugins.OWN):
+    folders: set[str] = set()
+    for entry in plugins.all_entries("evaluations"):
         try:
             own = _evaluations_of(plugins.import_entry("evaluations", entry))
             taken = [e.name for e in own if e.name in found or e.__name__ in {f.__name__ for f in found.values()}]
+            taken += [entry.name] if entry.name in folders else []
             if taken:
                 raise ReaudioError(f"there is another evaluation of the name {taken[0]!r}")
             found |= {e.name: e for e in own}
+            folders.add(entry.name)
         except (Exception, SystemExit) as error:
             if entry.origin == plugins.OWN:
                 raise

@@ -25,8 +25,8 @@ def bind_metrics(
         ReaudioError: two metrics with the same name.
     """
     bound: dict[str, NamedMetric] = {}
-    for family in plugins.entries("metrics"):
-        for definition in plugins.load("metrics", family):
+    for family, definitions in plugins.usable("metrics").items():
+        for definition in definitions:
             for name, spec in specs.items():
                 if _fits(definition, spec):
                     metric = _bind(definition, name, spec, embedders[name])
@@ -69,14 +69,22 @@ def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tupl
     """
     if wanted is None:
         return tuple(metrics)
-    definitions = {f: plugins.load("metrics", f) for f in plugins.entries("metrics")}
+    definitions = plugins.usable("metrics")
     families = {d.name.removesuffix("_{embedder}"): {d.name} for found in definitions.values() for d in found}
     families |= {f: {d.name for d in found} for f, found in definitions.items()}
     known = {m.info.name for m in metrics} | set(families)
     for name in wanted:
+        if name not in known and name in plugins.entries("metrics"):
+            plugins.load("metrics", name)  # it was left out: says why
         if name not in known:
             raise UnknownNameError("metric", name, known)
     return tuple(m for m in metrics if any(n == m.info.name or m.definition.name in families.get(n, ()) for n in wanted))
+
+
+def metric_families(metrics: Sequence[NamedMetric]) -> tuple[str, ...]:
+    """Names of the files that define metrics, sorted: with ``plugins.modules`` the code that computes them."""
+    used = {id(m.definition) for m in metrics}
+    return tuple(f for f, found in plugins.usable("metrics").items() if any(id(d) in used for d in found))
 
 
 def check_required(metrics: Sequence[NamedMetric], required: Sequence[str]) -> None:
@@ -99,7 +107,7 @@ def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...
     """The metrics of a manifest. Where an older version did not store role and range, they are those of the registered metric of that
     name, or "other" without bounds."""
     old = any("role" not in value for value in values)
-    definitions = [d for f in plugins.entries("metrics") for d in plugins.load("metrics", f)] if old else []
+    definitions = [d for found in plugins.usable("metrics").values() for d in found] if old else []
     return tuple(_stored(value, definitions) for value in values)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from reaudio_eval import plugins
+from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.base import find_evaluations
+from reaudio_eval.scores.binding import choose
+from reaudio_model.common.code import code_sha256
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 
@@ -58,7 +64,7 @@ def test_a_broken_plugin_is_listed_with_its_fault(tmp_path: Path, monkeypatch: p
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "broken.py").write_text("def f(:\n", encoding="utf-8")
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
-    assert "cannot be read" in plugins.entries("models")["broken"].description
+    assert plugins.entries("models")["broken"].description.startswith("(broken: it is not Python: ")
 
 
 @pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "protocols"])
@@ -111,7 +117,11 @@ def write(folder: Path, place: str, text: str, monkeypatch: pytest.MonkeyPatch) 
         ("embedders", "", r"needs PLUGIN, .* of reaudio_eval\.features\.embedders\.EmbedderPlugin\.$"),
         ("metrics", "METRICS = (1,)", r"needs METRICS, a tuple of definitions of reaudio_eval\.scores\.metrics"),
         ("metrics", "", r"needs METRICS"),
-        ("metrics", "import not_there", r"bad\.py cannot be imported: No module named 'not_there'\.$"),
+        (
+            "metrics",
+            "import not_there\nMETRICS = ()",
+            r"bad\.py cannot be imported: No module named .not_there. \(line 1\)\.$",
+        ),
         (
             "models",
             "from reaudio_eval.clips.models import ModelPlugin\nclass M(ModelPlugin): ...\nPLUGIN = M()",
@@ -135,7 +145,7 @@ def test_every_bundled_plugin_is_complete() -> None:
 
 
 def test_an_evaluation_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = '"""A toy evaluation."""\nfrom . import page\nfrom reaudio_eval_plugins.evaluations.toy.page import TITLE\n'
+    text = '"""A toy evaluation."""\nfrom . import page\nfrom reaudio_eval_plugins.evaluations.toy.page import TITLE\nEVALUATIONS = ()\n'
     write(tmp_path, "evaluations/toy/__init__.py", text, monkeypatch)
     write(tmp_path, "evaluations/toy/page.py", 'TITLE = "Toy"\n', monkeypatch)
     write(tmp_path, "evaluations/_private/__init__.py", "", monkeypatch)
@@ -153,7 +163,7 @@ def test_an_evaluation_of_the_same_name_in_another_folder_has_its_own_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "two"):
-        write(tmp_path / name, "evaluations/same/__init__.py", "from .page import TITLE\n", monkeypatch)
+        write(tmp_path / name, "evaluations/same/__init__.py", "from .page import TITLE\nEVALUATIONS = ()\n", monkeypatch)
         write(tmp_path / name, "evaluations/same/page.py", f"TITLE = {name!r}\n", monkeypatch)
         assert name == plugins.load("evaluations", "same").TITLE
 
@@ -167,3 +177,107 @@ def test_an_entry_point_names_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plugins.load("models", "theirs").kind == "real"
     with pytest.raises(ReaudioError, match="must name a module"):
         plugins.load("metrics", "theirs")
+
+
+# What a plug-in file may hold -> what is said of it.
+BROKEN = {
+    "syntax": (b"def f(:\n", "it is not Python: invalid syntax"),
+    "not UTF-8": (b'"""caf\xe9"""\nPLUGIN = METRICS = EVALUATIONS = ()\n', "it is not Python: .*utf-8"),
+    "null bytes": (b"PLUGIN = METRICS = EVALUATIONS = ()\0", "it is not Python: .*null bytes"),
+    "empty": (b"", "it needs (PLUGIN|METRICS|EVALUATIONS), an? "),
+    "computed VARIANTS": (
+        b"VARIANTS = dict(a='b')\nPLUGIN = METRICS = EVALUATIONS = ()\n",
+        "its VARIANTS is not a literal dict of texts",
+    ),
+    "numbers as VARIANTS": (
+        b"VARIANTS = {1: 2}\nPLUGIN = METRICS = EVALUATIONS = ()\n",
+        "its VARIANTS is not a literal dict of texts",
+    ),
+}
+# Faults that show only when the file is imported.
+FAILING = {
+    "exit": (b"PLUGIN = METRICS = EVALUATIONS = ()\nraise SystemExit(3)\n", "ends the program with the code 3"),
+    "error": (b"PLUGIN = METRICS = EVALUATIONS = 1 / 0\n", r"ZeroDivisionError division by zero \(line 1\)"),
+    "return": (b"PLUGIN = METRICS = EVALUATIONS = ()\nreturn\n", "'return' outside function"),
+}
+
+
+def broken_file(kind: str, folder: Path, source: bytes) -> Path:
+    path = folder / kind / ("odd/__init__.py" if kind == "evaluations" else "odd.py")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(source)
+    return path
+
+
+@pytest.mark.parametrize("case", [*BROKEN, *FAILING])
+@pytest.mark.parametrize("kind", plugins.KINDS)
+def test_a_broken_file_disturbs_nothing_and_is_refused_in_one_sentence(
+    kind: str, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, fault = {**BROKEN, **FAILING}[case]
+    path = broken_file(kind, tmp_path, source)
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
+    listed = CliRunner().invoke(app, ["list", kind])
+    assert listed.exit_code == 0
+    (line,) = [line for line in listed.stdout.splitlines() if line.startswith("odd ")]
+    assert (case in FAILING) or re.search(rf"\(broken: {fault}", line)
+    with pytest.raises(
+        ReaudioError, match=rf"^The plug-in {re.escape(str(path))} cannot be (used|imported): .*{fault}.*\.$"
+    ):
+        plugins.load_module(kind, "odd")
+    assert "longtail" in {e.name for e in find_evaluations()}
+    assert plugins.load("models", "real")
+    assert "kl" in plugins.usable("metrics")
+    assert "odd" not in plugins.usable("metrics")
+
+
+def test_a_broken_metric_is_left_out_with_a_line_and_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_file("metrics", tmp_path, b"def f(:\n")
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path))
+    assert choose((), None) == ()
+    plugins.usable("metrics")
+    assert "The metric 'odd' is left out: The plug-in" in capsys.readouterr().err
+    with pytest.raises(ReaudioError, match=r"odd\.py cannot be used: it is not Python"):
+        choose((), ["odd"])
+
+
+def test_an_evaluation_with_the_folder_name_of_another_leaves_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "evaluations/longtail/__init__.py", "EVALUATIONS = ()\n", monkeypatch)
+    assert "longtail" in {e.name for e in find_evaluations()}
+    assert "is left out: there is another evaluation of the name 'longtail'" in capsys.readouterr().err
+
+
+def test_an_embedder_without_a_spec_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = "from reaudio_eval.features.embedders import EmbedderPlugin\nclass P(EmbedderPlugin):\n    def load(self, *a, **k): ...\n"
+    write(tmp_path, "embedders/odd.py", f"{start}    spec = 3\nPLUGIN = P()\n", monkeypatch)
+    with pytest.raises(ReaudioError, match=r"odd\.py needs PLUGIN\.spec, an instance of .*EmbedderSpec\.$"):
+        plugins.load("embedders", "odd")
+    write(
+        tmp_path,
+        "embedders/odd.py",
+        f"{start}    @property\n    def spec(self): return {{}}['a']\nPLUGIN = P()\n",
+        monkeypatch,
+    )
+    with pytest.raises(ReaudioError, match=r"odd\.py has no readable spec: KeyError 'a' \(line 5\)\.$"):
+        plugins.load("embedders", "odd")
+
+
+def test_an_edited_file_is_imported_anew_even_within_a_second_and_at_the_same_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in (1, 2, 3):
+        write(tmp_path, "metrics/mine.py", f"METRICS = ()\nVALUE = {value}\n", monkeypatch)
+        assert value == plugins.load_module("metrics", "mine").VALUE
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_the_code_of_plugins_in_use_has_an_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for value in (1, 2):
+        write(tmp_path, "metrics/mine.py", f"METRICS = ()\nVALUE = {value}\n", monkeypatch)
+        found.add(code_sha256(*plugins.modules("metrics", ["kl", "mine"])))
+    assert len(found) == 2
