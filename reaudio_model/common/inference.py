@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.weights import check_keys
 
 Network = TypeVar("Network", bound=nn.Module)
+TOKENIZERS = Lock()  # a fast tokenizer keeps its length of truncation: threads that share one take turns
 
 
 def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:
@@ -28,10 +30,33 @@ def equal_length_batches(lengths: Sequence[int], max_total: int) -> Iterator[lis
             yield rows[start : start + size]
 
 
+class _ExactConvolutions:
+    """cuDNN's settings are those of the process: the first thread that enters sets them, the last one that leaves restores them."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._settings = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+                self._settings.enter_context(exact)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._settings.close()
+
+
+_EXACT = _ExactConvolutions()
+
+
 @contextmanager
 def exact_inference() -> Iterator[None]:
-    """No gradients, deterministic convolutions, and full fp32 instead of cuDNN's default TF32."""
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    """No gradients, deterministic convolutions, and full fp32 instead of cuDNN's default TF32; for several threads at once."""
+    with torch.inference_mode(), _EXACT:
         yield
 
 

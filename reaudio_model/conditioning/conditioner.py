@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
-from reaudio_model.common.inference import exact_inference, network_sha256
+from reaudio_model.common.inference import TOKENIZERS, exact_inference, network_sha256
 from reaudio_model.conditioning.slots import PairTokens, concatenate_tokens, in_slots
 from reaudio_model.config import ConditionConfig, Retrieval
 from reaudio_model.encoders.audio_mae import audio_mae_input, audio_mae_tokens, prepare_clip
@@ -143,20 +143,37 @@ class Conditioner:
         slots = [[row[pair.clip_id] for pair in ranked] + [-1] * (k - len(ranked)) for ranked in pairs]
         return in_slots(text, tokens, torch.tensor(slots, device=self.device))
 
-    def null(self, batch: int, *, k: int = 0) -> Conditioning:
+    def null(self, batch: int, *, k: int = 0, negative: Sequence[str] | None = None) -> Conditioning:
         """The null conditioning, for guidance: E^t = CLAP(""), E^ra zeros, E^rt = T5("") in each of the k slots.
 
         Both masks are all True, as in the authors' framework (``conditional_models.py``): the model attends to the zeros. The
         T5 tokens are those of the padded empty text, padding included.
 
         Args:
-            batch: number of rows, all equal.
+            batch: number of rows, equal without ``negative``.
             k: slots, as in :meth:`condition`.
+            negative: a text for each row, encoded as a prompt is, in place of the empty text: by CLAP (E^t), or by T5 with
+                retrieval "prompt". What stands for retrieved pairs does not change. An empty one leaves the row as it is.
 
         Returns:
             float32, on the encoders' device.
+
+        Raises:
+            ValueError: another number of texts than ``batch``.
         """
-        slots = max(k, 1)
+        null = self._null(batch, max(k, 1))
+        if negative is None:
+            return null
+        if len(negative) != batch:
+            raise ValueError(f"{batch} rows, but {len(negative)} negative texts")
+        kept = torch.tensor([not text.strip() for text in negative], device=self.device)
+        if self.retrieval == "prompt":
+            encoded = Conditioning(null.text, None, None, *self.encode_captions(negative))
+        else:
+            encoded = replace(null, text=self.clap.embed_text(negative))
+        return _choose(kept, null, encoded)
+
+    def _null(self, batch: int, slots: int) -> Conditioning:
         text = self._no_text(batch)
         if self.retrieval == "none":
             return Conditioning(text)
@@ -210,9 +227,10 @@ class Conditioner:
         """T5's last hidden states and their mask: float32 (n, t5_length, t5_dim) and bool (n, t5_length)."""
         if self.t5 is None:
             raise ValueError("this conditioner has no T5")
-        inputs = self.t5_tokenizer(
-            list(captions), padding="max_length", truncation=True, max_length=self.config.t5_length, return_tensors="pt"
-        )
+        with TOKENIZERS:
+            inputs = self.t5_tokenizer(
+                list(captions), padding="max_length", truncation=True, max_length=self.config.t5_length, return_tensors="pt"
+            )
         ids, mask = inputs["input_ids"].to(self.device), inputs["attention_mask"].to(self.device)
         with exact_inference():
             states: Tensor = self.t5(input_ids=ids, attention_mask=mask).last_hidden_state
@@ -267,10 +285,14 @@ def drop(
             slot = torch.arange(k, device=k_kept.device).repeat_interleave(fields[name].shape[1] // k)
             kept = (slot < k_kept[:, None]) & ~dropped[:, None]
             fields[name] = fields[name] & kept
-    nulls = null.fields()
+    return _choose(drop_all, null, replace(conditioning, **fields))
+
+
+def _choose(first: Tensor, one: Conditioning, other: Conditioning) -> Conditioning:
+    """Rows of ``one`` where the flag is True, else of ``other``."""
+    ones = one.fields()
     return replace(
-        conditioning,
-        **{name: torch.where(_column(drop_all, value), nulls[name], value) for name, value in fields.items()},
+        other, **{name: torch.where(_column(first, value), ones[name], value) for name, value in other.fields().items()}
     )
 
 

@@ -5,8 +5,11 @@ arXiv 2309.08051, section 2.1; guidance of Ho and Salimans 2022 (arXiv 2207.1259
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_args
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 Scheduler = Any  # the library's schedulers share no typed base
 SCHEDULERS: tuple[SchedulerName, ...] = get_args(SchedulerName)
 TRAIN_TIMESTEPS = 1000
+NOISE_TOLERANCE = 0.01  # of alpha_bar; betas rescaled to a final signal of zero differ by less
 
 
 class Denoiser(Protocol):
@@ -129,18 +133,24 @@ def sample_latents(
 
     Args:
         denoise: the network; if it has ``cached`` (RetrievalUNet), keys and values of the tokens are computed once.
-        scheduler: of :func:`make_scheduler`.
+        scheduler: of :func:`make_scheduler`, or any of diffusers' over the same noise; a copy is used, so it is not changed and several
+            threads may share it.
         noise: float32 (B, channels, time, frequency), unit variance.
         branches: of :func:`guidance_branches`, each of B rows.
-        steps: calls of the network, 1 to 999.
+        steps: of the scheduler, 1 to 999.
         eta: of DDIM: 0 deterministic, 1 as in the paper.
-        generator: of DDIM's noise, one for each clip, so that a clip does not depend on its batch.
+        generator: of the noise that the scheduler adds, one for each clip, so that a clip does not depend on its batch.
         dtype: of the network.
         cache: False if the network is compiled; progress: wraps the timesteps.
 
     Returns:
         float32, the shape of ``noise``.
+
+    Raises:
+        ReaudioError: a number out of range, a scheduler for other models or whose noise takes no generator, or latents that are not
+            finite.
     """
+    scheduler = deepcopy(scheduler)
     options = _step_options(scheduler, eta, generator)
     _set_timesteps(scheduler, steps, noise.device)
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
@@ -151,13 +161,32 @@ def sample_latents(
             inputs = scheduler.scale_model_input(latents, timestep).to(dtype).repeat(len(branches), 1, 1, 1)
             predicted = denoise(inputs, timestep, conditioning).float().reshape(len(branches), *latents.shape)
             latents = scheduler.step((weights * predicted).sum(0), timestep, latents, **options).prev_sample
-    return latents
+    return check_sound(latents, "the denoiser gives latents")
+
+
+def check_sound(values: Tensor, what: str) -> Tensor:
+    """``values``, after checking that they are finite.
+
+    Args:
+        values: output of a stage, float (clips, ...).
+        what: the stage and what it gives, e.g. "the vocoder gives samples".
+
+    Raises:
+        ReaudioError: they are not; the message names the stage.
+    """
+    if not torch.isfinite(values).all():
+        raise ReaudioError(
+            f"Nothing was generated: {what} that are NaN or infinite; use a lower guidance_scale, dtype float32, or other weights."
+        )
+    return values
 
 
 def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
     if not 1 <= steps < TRAIN_TIMESTEPS:
         raise ReaudioError(f"num_inference_steps must be between 1 and {TRAIN_TIMESTEPS - 1}, not {steps}.")
     scheduler.set_timesteps(steps, device=device)
+    if scheduler.timesteps[0] < scheduler.timesteps[-1]:
+        raise ReaudioError(f"{type(scheduler).__name__} adds noise instead of removing it: set_scheduler('dpm-solver++').")
     if hasattr(scheduler, "set_begin_index"):
         # if the first two of many steps share a timestep, the library would begin at the second
         scheduler.set_begin_index(0)
@@ -166,16 +195,44 @@ def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> No
 def _step_options(
     scheduler: Scheduler, eta: float, generator: list[torch.Generator] | torch.Generator | None
 ) -> dict[str, Any]:
-    """The arguments of ``scheduler.step`` that only DDIM has."""
-    from diffusers import DDIMScheduler
+    """The arguments of ``scheduler.step`` besides prediction, timestep and latents."""
+    from diffusers import DDIMParallelScheduler, DDIMScheduler
 
-    if isinstance(scheduler, DDIMScheduler):
+    name = type(scheduler).__name__
+    parameters = _step_parameters(scheduler)
+    if not math.isfinite(eta):
+        raise ReaudioError(f"eta must be between 0 and 1, not {eta}.")
+    options: dict[str, Any] = {"generator": generator} if "generator" in parameters else {}
+    if isinstance(scheduler, DDIMScheduler | DDIMParallelScheduler):
         if not 0.0 <= eta <= 1.0:
             raise ReaudioError(f"eta must be between 0 and 1, not {eta}.")
-        return {"eta": eta, "generator": generator}
+        return options | {"eta": eta}
     if eta != 0.0:
-        raise ReaudioError(f"eta is an option of DDIM, not of {type(scheduler).__name__}: set_scheduler('ddim').")
-    return {}
+        raise ReaudioError(f"eta is an option of DDIM, not of {name}: set_scheduler('ddim').")
+    return options
+
+
+def _step_parameters(scheduler: Scheduler) -> set[str]:
+    """Names of the parameters of ``scheduler.step``.
+
+    Raises:
+        ReaudioError: the scheduler is for other models or another noise, or draws noise that no generator controls.
+    """
+    name, known = type(scheduler).__name__, " or ".join(map(repr, SCHEDULERS))
+    parameters = dict(inspect.signature(getattr(scheduler, "step", print)).parameters)
+    needed = {each for each, parameter in parameters.items() if parameter.default is parameter.empty}
+    is_of_kind = hasattr(scheduler, "alphas_cumprod") and "prediction_type" in scheduler.config
+    if not is_of_kind or not needed <= {"model_output", "timestep", "sample", "args", "kwargs"}:
+        raise ReaudioError(f"{name} is not a sampler of models that predict noise: set_scheduler({known}).")
+    if hasattr(scheduler, "noise_sampler"):  # a Brownian tree over the whole batch
+        raise ReaudioError(f"{name} draws noise that depends on the batch and takes no generator: set_scheduler({known}).")
+    trained, given = make_scheduler("ddim").alphas_cumprod, scheduler.alphas_cumprod.cpu()
+    if given.shape != trained.shape or (given - trained).abs().max() > NOISE_TOLERANCE:
+        raise ReaudioError(
+            f"The {name} has another noise than the model was trained with: make it with "
+            f"{name}.from_config(pipeline.scheduler.config)."
+        )
+    return set(parameters)
 
 
 def clip_generators(seeds: Sequence[int]) -> list[torch.Generator]:

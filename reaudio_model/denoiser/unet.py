@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any, NamedTuple, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -30,6 +32,10 @@ class Tokens(NamedTuple):
 
     values: Tensor
     mask: Tensor
+
+
+# Threads with one network wait for each other in ``cached``; a lock in the network itself could be neither copied nor saved.
+_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
 
 
 class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -161,23 +167,25 @@ class RetrievalUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def cached(self, conditioning: Conditioning) -> Iterator[None]:
         """In the block, calls with this object reuse the keys and values of its tokens.
 
-        For sampling: the tokens and their projections get no gradient. Calls with other conditioning are not affected.
+        For sampling: the tokens and their projections get no gradient. Calls with other conditioning are not affected. Another
+        thread waits until the block ends.
         Memory: two numbers per token, channel and cross-attention (S, k=10, float16: 23 MB a prompt).
 
         Args:
             conditioning: as for :meth:`forward`, including the unconditional rows of guidance.
         """
-        before = self._cached
-        contexts, constants = self._constants(conditioning)
-        self._cached = conditioning, contexts
-        for attention, key, value in constants:
-            attention.to_k, attention.to_v = key, value
-        try:
-            yield
-        finally:
-            self._cached = before
+        with _LOCKS.setdefault(self, RLock()):
+            before = self._cached
+            contexts, constants = self._constants(conditioning)
+            self._cached = conditioning, contexts
             for attention, key, value in constants:
-                attention.to_k, attention.to_v = key.linear, value.linear
+                attention.to_k, attention.to_v = key, value
+            try:
+                yield
+            finally:
+                self._cached = before
+                for attention, key, value in constants:
+                    attention.to_k, attention.to_v = key.linear, value.linear
 
     @apply_forward_hook  # type: ignore[untyped-decorator]  # an offloaded model is moved to its device first
     @torch.no_grad()

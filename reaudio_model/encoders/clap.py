@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, ClapConfig, ClapModel
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import canonical_sha256
-from reaudio_model.common.inference import build, equal_length_batches, exact_inference, network_sha256
+from reaudio_model.common.inference import TOKENIZERS, build, equal_length_batches, exact_inference, network_sha256
 from reaudio_model.common.resample import Samples
 from reaudio_model.common.weights import load_state_dict, weights_file
 from reaudio_model.encoders import clap_keys
@@ -81,7 +81,8 @@ class Clap:
         77 with a mask, as LAION does, gives the same to 1e-6).
         """
         embeddings = torch.zeros(len(captions), self.dim, device=self.network.device)
-        tokens = [self._tokens(caption) for caption in captions]
+        with TOKENIZERS:
+            tokens = [self._tokens(caption) for caption in captions]
         for rows in equal_length_batches([len(t) for t in tokens], MAX_BATCH_TOKENS):
             batch = torch.tensor([tokens[row] for row in rows], device=self.network.device)
             with exact_inference():

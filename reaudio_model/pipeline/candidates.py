@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.resample import resample
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.denoiser.sampling import clip_generators
 from reaudio_model.encoders.clap import Clap
 
 
-def candidate_generators(seeds: Sequence[int], prompts: int, n: int) -> list[torch.Generator]:
+def candidate_generators(seeds: Sequence[int], n: int) -> list[torch.Generator]:
     """The first candidate of a prompt uses its seed, the others derived seeds: the first does not depend on their number."""
-    if len(seeds) != prompts:
-        raise ReaudioError(f"There are {prompts} prompts, but {len(seeds)} seeds: give one for each.")
     return clip_generators([clip_seed(seed, f"candidate {i}") if i else seed for seed in seeds for i in range(n)])
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers import AutoencoderKL
@@ -14,13 +13,14 @@ from torch import Tensor
 from transformers import ClapModel, PreTrainedTokenizerBase, SpeechT5HifiGan, T5EncoderModel, ViTModel
 
 from reaudio_model.codec.codec import Codec
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.conditioning.conditioner import Conditioner, withhold_captions
 from reaudio_model.config import ModelConfig, Retrieval, given_choices, reads_text, retrieves
 from reaudio_model.denoiser.sampling import (
     Branch,
     Scheduler,
+    check_sound,
     guidance_branches,
     make_scheduler,
     needs_null,
@@ -28,13 +28,23 @@ from reaudio_model.denoiser.sampling import (
 )
 from reaudio_model.denoiser.unet import RetrievalUNet
 from reaudio_model.encoders.clap import Clap
-from reaudio_model.pipeline.candidates import best_candidates, candidate_generators
+from reaudio_model.pipeline.arguments import (
+    Generators,
+    OutputType,
+    check_options,
+    check_sources,
+    clip_noise,
+    finite,
+    negative_texts,
+    texts,
+    whole,
+)
+from reaudio_model.pipeline.candidates import best_candidates
 from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.feature_store import FeatureStore
 
-OutputType = Literal["np", "pt", "latent"]
 # Modules that the model_index.json of earlier versions names.
 MOVED = {"reaudio_model.unet": "reaudio_model.denoiser.unet"}
 
@@ -48,7 +58,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
     Args:
         vae, vocoder: see :mod:`reaudio_model.codec.codec`.
         unet: the denoiser.
-        scheduler: from :func:`reaudio_model.denoiser.sampling.make_scheduler`; :meth:`set_scheduler` replaces it.
+        scheduler: from :func:`reaudio_model.denoiser.sampling.make_scheduler`; :meth:`set_scheduler` replaces it. Any scheduler of
+            diffusers for models that predict noise may be assigned: ``Class.from_config(pipeline.scheduler.config)``.
         clap, clap_tokenizer: text encoder of the prompts.
         audio_mae: encoder of retrieved audio; needed by a model with retrieval "audio" or "audio+text".
         t5, t5_tokenizer: encoder of retrieved captions, or of the prompt; needed by retrieval "audio+text" and "prompt".
@@ -66,22 +77,28 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         num_inference_steps: denoising steps.
         guidance_scale: g of classifier-free guidance; 1 disables it. See ``guidance_branches``.
         retrieval_guidance_scale: a separate scale for the retrieved pairs.
-        negative_prompt: replaces the empty text in guidance.
+        negative_prompt: what to avoid, one text or one for each prompt: takes the place of the empty text in guidance, read by the
+            encoder that reads the prompt (CLAP; T5 in a model with retrieval "prompt").
         num_waveforms_per_prompt: candidates of each prompt.
         eta: of DDIM, in [0, 1].
         generator: one for each clip (prompt by prompt, its candidates together), or one for all, which makes a clip depend on
-            its batch.
-        seeds: one for each prompt, instead of ``generator``: a clip then depends on neither batch, order nor device.
+            its batch. The noise that a scheduler adds comes from it too.
+        seeds: one for each prompt, instead of ``generator``: a clip then depends on neither batch, order nor device, with any
+            scheduler, but for the rounding of matrix products over batches of another size (1e-5 of the largest value).
         latents: the initial noise, float (clips, channels, time, frequency).
         features: stored tokens of the retrieval set.
-        conditioning: replaces ``prompt``, ``retrieved``, ``k``, ``retrieval`` and ``features``; guidance still needs the encoders.
+        conditioning: instead of ``prompt``, ``retrieved``, ``k``, ``retrieval`` and ``features``; guidance still needs the encoders. A
+            reranker compares with ``prompt``.
         reranker: a CLAP that selects the best candidate of each prompt. It must not be the CLAP that scores the result, which
             would inflate the score. The paper's framework ranks by HTSAT-base.
         output_type: "np", "pt", or "latent" for the scaled latents.
         return_dict: False returns a tuple.
 
     A call returns ``audios``: float32 (clips, samples), in [-1, 1], at ``model_config.codec.mel.sample_rate`` (16 kHz). It raises
-    ReaudioError for an empty prompt, a length out of range, or options that contradict each other.
+    ReaudioError for an empty prompt, a number out of range, options that contradict each other or would have no effect, a scheduler that
+    cannot sample the model, and values that are not finite (the message names the stage).
+
+    Threads may share a pipeline: each call samples with a copy of the scheduler, and the denoiser works for one at a time.
     """
 
     model_cpu_offload_seq = "clap->t5->audio_mae->unet->vae->vocoder"
@@ -183,11 +200,11 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         num_inference_steps: int = 25,
         guidance_scale: float = 3.5,
         retrieval_guidance_scale: float | None = None,
-        negative_prompt: str | None = None,
+        negative_prompt: str | Sequence[str] | None = None,
         num_waveforms_per_prompt: int = 1,
         eta: float = 0.0,
-        generator: torch.Generator | list[torch.Generator] | None = None,
-        seeds: Sequence[int] | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        seeds: int | Sequence[int] | None = None,
         latents: Tensor | None = None,
         features: FeatureStore | None = None,
         conditioning: Conditioning | None = None,
@@ -196,17 +213,18 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         return_dict: bool = True,
     ) -> AudioPipelineOutput | tuple[Any]:
         """Generate audio; see the class for the arguments, the result and the errors."""
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt or [])
+        prompts = texts("prompt", prompt)
         seconds = self.model_config.codec.seconds if audio_length_in_s is None else audio_length_in_s
-        frames = self.codec.latent_frames(seconds, 2 ** (len(self.unet.config.channels) - 1))
-        _check_options(num_waveforms_per_prompt, reranker, prompts, output_type)
+        frames = self.codec.latent_frames(finite("audio_length_in_s", seconds), 2 ** (len(self.unet.config.channels) - 1))
+        check_options(num_waveforms_per_prompt, reranker, prompts, output_type)
+        check_sources(prompts, retrieved, k, retrieval, features, conditioning)
         if conditioning is None:
             conditioning = self._condition(prompts, retrieved, k, retrieval, features)
-        branches = self._branches(conditioning, guidance_scale, retrieval_guidance_scale, negative_prompt)
-        if seeds is not None:
-            generator = candidate_generators(seeds, len(conditioning), num_waveforms_per_prompt)
-        noise = self._noise(latents, len(conditioning) * num_waveforms_per_prompt, frames, generator)
-        audios = self._sample(noise, branches, num_inference_steps, eta, generator)
+        negative = negative_texts(negative_prompt, len(conditioning))
+        branches = self._branches(conditioning, guidance_scale, retrieval_guidance_scale, negative)
+        generators = clip_noise(generator, seeds, len(conditioning), num_waveforms_per_prompt)
+        noise = self._noise(latents, len(conditioning) * num_waveforms_per_prompt, frames, generators)
+        audios = self._sample(noise, branches, num_inference_steps, eta, generators)
         if output_type != "latent":
             audios = self._waveforms(audios, seconds, prompts, reranker)
         self.maybe_free_model_hooks()
@@ -226,8 +244,10 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ReaudioError("This model retrieves nothing: leave out retrieved, k and retrieval.")
         if choices and retrieval is not None and retrieval not in choices:
             raise ReaudioError(f"This model can be given {', '.join(choices)} of the retrieved pairs, not {retrieval!r}.")
-        if k is not None and k < 0:
-            raise ReaudioError(f"k must be 0 or more, not {k}.")
+        if k is not None:
+            whole("k", k, least=0)
+        if k and retrieved is None:
+            raise ReaudioError(f"k is {k}, but nothing was retrieved: give retrieved, or leave k out.")
         if retrieved is not None and len(retrieved) != len(prompts):
             raise ReaudioError(f"There are {len(prompts)} prompts, but neighbours of {len(retrieved)}: one list for each.")
         used = (self.model_config.k if k is None else k) if retrieved is not None and retrieval != "none" else 0
@@ -235,24 +255,25 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         return withhold_captions(conditioning) if retrieval == "audio" else conditioning
 
     def _branches(
-        self, conditioning: Conditioning, scale: float, retrieval_scale: float | None, negative_prompt: str | None
+        self, conditioning: Conditioning, scale: float, retrieval_scale: float | None, negative: list[str] | None
     ) -> list[Branch]:
+        for field, value in conditioning.fields().items():
+            check_sound(value, f"the encoders give {field} embeddings")
+        scale = finite("guidance_scale", scale)
+        if retrieval_scale is not None:
+            retrieval_scale = finite("retrieval_guidance_scale", retrieval_scale)
         null = None
         if needs_null(scale, retrieval_scale):
-            null = self._null(conditioning, negative_prompt)
-        elif negative_prompt is not None:
+            null = self._null(conditioning, negative)
+        elif negative is not None:
             raise ReaudioError("negative_prompt has no effect without guidance: choose a guidance_scale above 1.")
         return guidance_branches(conditioning, null, scale, retrieval_scale)
 
-    def _null(self, conditioning: Conditioning, negative_prompt: str | None) -> Conditioning:
+    def _null(self, conditioning: Conditioning, negative: list[str] | None) -> Conditioning:
         """The null conditioning of each row, with as many slots as ``conditioning``."""
         conditioner, audio = self.conditioner, conditioning.audio
         slots = 1 if audio is None else audio.shape[1] // self.model_config.condition.mae_tokens
-        null = conditioner.null(len(conditioning), k=slots).to(conditioning.text.device)
-        if negative_prompt is None:
-            return null
-        negative = conditioner.clap.embed_text([negative_prompt]).to(null.text.device)
-        return replace(null, text=negative.expand_as(null.text))
+        return conditioner.null(len(conditioning), k=slots, negative=negative).to(conditioning.text.device)
 
     def _sample(
         self,
@@ -260,7 +281,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         branches: list[Branch],
         steps: int,
         eta: float,
-        generator: torch.Generator | list[torch.Generator] | None,
+        generator: Generators | None,
     ) -> Tensor:
         """Scaled latents; the candidates of a prompt share its conditioning."""
         prompts = len(branches[0].conditioning)
@@ -270,8 +291,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
             self.scheduler,
             noise,
             [Branch(weight, conditioning.rows(rows)) for weight, conditioning in branches],
-            steps=steps,
-            eta=eta,
+            steps=whole("num_inference_steps", steps),
+            eta=finite("eta", eta),
             generator=generator,
             dtype=self.unet.dtype,
             cache=not self._compiled,
@@ -281,28 +302,18 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
     def _waveforms(self, latents: Tensor, seconds: float, prompts: list[str], reranker: Clap | None) -> Tensor:
         """Latents decoded, and the best candidate of each prompt."""
         codec = self.codec
-        audios = codec.to_waveform(latents, round(seconds * codec.mel.sample_rate))
+        mel = check_sound(codec.decode(latents), "the VAE gives a spectrogram with values")
+        audios = check_sound(codec.vocode(mel, round(seconds * codec.mel.sample_rate)), "the vocoder gives samples")
         return audios if reranker is None else best_candidates(audios, codec.mel.sample_rate, prompts, reranker)
 
-    def _noise(
-        self, latents: Tensor | None, clips: int, frames: int, generator: torch.Generator | list[torch.Generator] | None
-    ) -> Tensor:
+    def _noise(self, latents: Tensor | None, clips: int, frames: int, generator: Generators | None) -> Tensor:
         channels, _, frequency = self.model_config.codec.latent_shape
         shape = (clips, channels, frames, frequency)
-        if isinstance(generator, list) and len(generator) != clips:
-            raise ReaudioError(f"There are {clips} clips, but {len(generator)} generators: give one for each.")
         device = torch.device(self._execution_device)
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         if latents.shape != shape:
             raise ReaudioError(f"latents must have the shape {shape}, not {tuple(latents.shape)}.")
+        if not torch.isfinite(latents).all():
+            raise ReaudioError("latents must be finite: they contain NaN or infinity.")
         return latents.to(device, torch.float32)
-
-
-def _check_options(n: int, reranker: Clap | None, prompts: list[str], output_type: str) -> None:
-    if n < 1:
-        raise ReaudioError(f"num_waveforms_per_prompt must be 1 or more, not {n}.")
-    if output_type not in get_args(OutputType):
-        raise UnknownNameError("output_type", output_type, get_args(OutputType))
-    if reranker is not None and (not prompts or output_type == "latent"):
-        raise ReaudioError("A reranker compares audio with prompts: give prompts, and another output_type than 'latent'.")
