@@ -49,8 +49,12 @@ def explain_write_error(error: OSError, path: Path) -> ReaudioError:
         advice = "the folder is not writable; choose another one with --output (or --cache-dir for the cache)"
     elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
         advice = "there is a file where a folder is needed, or the reverse; choose another --output"
+    elif error.errno == errno.ENAMETOOLONG:
+        advice = "the name is too long for this file system; choose shorter names or another --output"
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        advice = "too many files are open; raise the limit (`ulimit -n`) or lower --jobs"
     else:
-        advice = error.strerror or str(error)
+        advice = f"{error.strerror or error}; choose another place with --output (or --cache-dir for the cache)"
     return ReaudioError(f"Cannot write {path}: {advice}.")
 
 
