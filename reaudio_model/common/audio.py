@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from reaudio_model.common.containers import truncation
+from reaudio_model.common.containers import truncation, with_length
 from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.resample import Samples
 
@@ -107,14 +107,14 @@ def decode(path: Path, *, max_seconds: float = MAX_SECONDS, head_seconds: float 
     data = _read(path, max_seconds)
     limit = max_seconds if head_seconds is None else head_seconds
     try:
-        samples, sample_rate = _decode(data, path, limit, refuse_longer=head_seconds is None)
+        samples, sample_rate, container = _decode(data, path, limit, refuse_longer=head_seconds is None)
     except AudioError:
         raise
     except Exception as error:  # whatever a decoder raises costs this clip, not the run
         advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
         raise AudioError(f"{shown(path)} cannot be decoded: {advice}.") from error
     _check_samples(samples, path)
-    truncated = None if head_seconds is not None else truncation(data, len(samples), sample_rate)
+    truncated = None if head_seconds is not None else truncation(data, container, samples, sample_rate)
     return DecodedAudio(samples, sample_rate, hashlib.sha256(data).hexdigest(), truncated)
 
 
@@ -143,10 +143,19 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # untyped
         return False
 
 
-def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> tuple[npt.NDArray[np.float32], int]:
-    """Samples of the first ``seconds``, in blocks: nothing is allocated from a declared length."""
-    with _Sequential(io.BytesIO(data)) as file:
-        rate, channels, declared = file.samplerate, file.channels, file.frames
+def _open(data: bytes) -> _Sequential:
+    file = _Sequential(io.BytesIO(data))
+    counted = with_length(data, file.format)
+    if counted is data:
+        return file
+    file.close()
+    return _Sequential(io.BytesIO(counted))
+
+
+def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> tuple[npt.NDArray[np.float32], int, str]:
+    """Samples of the first ``seconds``, their rate and the container's name; nothing is allocated from a declared length."""
+    with _open(data) as file:
+        rate, channels, declared, container = file.samplerate, file.channels, file.frames, file.format
         _check_format(path, rate, channels)
         most = max(1, min(round(seconds * rate), round(seconds * SAMPLES_PER_SECOND) // channels))
         wanted = most + 1 if refuse_longer else most
@@ -164,7 +173,7 @@ def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> 
             f"{shown(path)} is longer than {most / rate:,.0f} s ({channels} channels at {rate} Hz): cut it, "
             "or give a larger --max-seconds."
         )
-    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros((0, channels), np.float32), *blocks]), rate
+    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros((0, channels), np.float32), *blocks]), rate, container
 
 
 def _check_format(path: Path, rate: int, channels: int) -> None:

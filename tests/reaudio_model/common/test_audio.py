@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reaudio_model.common import audio
 from reaudio_model.common.audio import content_sha256, decode, decode_many, find_clips, wav_bytes
@@ -113,6 +117,123 @@ def test_decode_refuses_what_is_no_audio(tmp_path: Path) -> None:
         decode(tmp_path / "a.m4a")
     with pytest.raises(AudioError, match="has no samples"):
         decode(write(tmp_path / "zero.wav", np.zeros((0, 1), np.float32)))
+
+
+def test_the_hash_is_of_the_bytes_that_were_decoded(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", stereo())
+    decoded = decode(path)
+    assert decoded.sha256 == content_sha256(path)
+    assert decoded.truncated is None
+    cut = path.read_bytes()[:-400]
+    path.write_bytes(cut)
+    assert decode(path).sha256 == hashlib.sha256(cut).hexdigest()
+    assert "bytes of samples, but" in str(decode(path).truncated)
+
+
+def test_a_flac_of_unknown_length_is_decoded(tmp_path: Path) -> None:
+    """libsndfile reports 2^63 frames, for which memory was allocated."""
+    x = stereo(5_000)
+    data = bytearray(write(tmp_path / "a.flac", x).read_bytes())
+    whole = decode(tmp_path / "a.flac").samples
+    data[21], data[22:26] = data[21] & 0xF0, bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    np.testing.assert_array_equal(decode(tmp_path / "a.flac").samples, whole)
+
+
+def test_long_files_are_refused_before_they_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = write(tmp_path / "long.flac", np.zeros((601 * 1_000, 1), np.float32), 1_000)
+    with pytest.raises(AudioError, match=r"long\.flac is longer than 600 s .* give a larger --max-seconds"):
+        decode(silence)
+    assert len(decode(silence, max_seconds=601).samples) == 601 * 1_000
+    (result,) = decode_many([silence], jobs=1, max_seconds=5)
+    assert isinstance(result, AudioError)
+    many = write(tmp_path / "many.flac", np.zeros((90_000, 8), np.float32), 96_000)
+    with pytest.raises(AudioError, match=r"8 channels at 96000 Hz"):
+        decode(many, max_seconds=0.9375)  # 46,875 frames of 8 channels are as many samples as 0.9375 s may have
+    monkeypatch.setattr(audio, "TAG_BYTES", 100)
+    with pytest.raises(AudioError, match="is larger than 0 MB: cut it"):
+        decode(silence, max_seconds=1e-6)
+
+
+def test_the_head_of_a_long_file(tmp_path: Path) -> None:
+    x = stereo(48_000)
+    head = decode(write(tmp_path / "a.wav", x, subtype="FLOAT"), max_seconds=1, head_seconds=0.5)
+    np.testing.assert_array_equal(head.samples, x[:8_000])
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [(24, 2_000_000, "declares a sampling rate of 2000000 Hz"), (22, 65, "declares 65 channels")],
+)
+def test_absurd_headers_are_refused(tmp_path: Path, at: int, value: int, said: str) -> None:
+    data = bytearray(write(tmp_path / "a.wav", stereo()).read_bytes())
+    data[at : at + (4 if at == 24 else 2)] = value.to_bytes(4 if at == 24 else 2, "little")
+    (tmp_path / "a.wav").write_bytes(data)
+    with pytest.raises(AudioError, match=said):
+        decode(tmp_path / "a.wav")
+
+
+def test_huge_levels_are_refused(tmp_path: Path) -> None:
+    x = stereo()
+    x[5, 0] = -32_768  # integers without a scale
+    assert decode(write(tmp_path / "a.wav", x, subtype="FLOAT")).samples.min() == -32_768
+    x[5, 0] = 1e30
+    with pytest.raises(AudioError, match=r"a\.wav has samples up to 1e\+30 \(full scale is 1\): scale it"):
+        decode(write(tmp_path / "a.wav", x, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("array is too big"), MemoryError(), TypeError("x"), AssertionError(), OverflowError()]
+)
+def test_any_error_of_a_decoder_costs_only_the_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(self: soundfile.SoundFile, *args: object, **options: object) -> None:
+        raise error
+
+    path = write(tmp_path / "a.wav", stereo())
+    monkeypatch.setattr(soundfile.SoundFile, "read", fail)
+    (result,) = decode_many([path], jobs=1)
+    assert str(result) == f"{path} cannot be decoded: it is damaged or not audio."
+
+
+@functools.cache
+def sample_file(suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    kinds = {"opus": ("OGG", "OPUS"), "wav": ("WAV", "FLOAT"), "mp3": ("MP3", None), "ogg": ("OGG", "VORBIS")}
+    container, subtype = kinds.get(suffix, (suffix.upper(), None))
+    soundfile.write(buffer, stereo(4_000), 16_000, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "caf", "w64", "rf64"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    st.floats(0, 1),
+    st.binary(max_size=40),
+)
+def test_damaged_files_are_decoded_to_numbers_or_refused(
+    suffix: str, flips: list[tuple[float, int]], cut: float, tail: bytes
+) -> None:
+    data = bytearray(sample_file(suffix))
+    for place, value in flips:
+        data[min(int(place * len(data)), len(data) - 1)] ^= value
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a.{suffix}"
+        path.write_bytes(bytes(data[: round(cut * len(data))]) + tail)
+        (result,) = decode_many([path], jobs=1)
+    assert isinstance(result, AudioError) or (np.isfinite(result.samples).all() and len(result.samples))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(audio.AUDIO_SUFFIXES)), st.binary(max_size=400))
+def test_random_bytes_are_decoded_or_refused(suffix: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{suffix}"
+        path.write_bytes(data)
+        (result,) = decode_many([path], jobs=1)
+    assert isinstance(result, AudioError) or len(result.samples)
 
 
 def test_decode_many_keeps_order_and_returns_errors(tmp_path: Path) -> None:
