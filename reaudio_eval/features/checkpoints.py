@@ -107,14 +107,15 @@ def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -
     if path.is_file() or (path.is_dir() and spec.folder):
         return path
     if path.is_dir():
-        raise CheckpointError(f"--checkpoint {name}={path} is a folder; {spec.title} needs a file such as {_example(spec)}.")
+        raise CheckpointError(f"--checkpoint {name}={path} is a folder; {spec.title} needs a file{_example(spec)}.")
     if spec.folder and not path.suffix and _HUB_ID.fullmatch(str(path)):
         return hub_snapshot(str(path), _HUB_FILES, allow_download=allow_download)
-    raise CheckpointError(f"--checkpoint {name}={path}: there is no such file; {spec.title} needs {_example(spec)}.")
+    raise CheckpointError(f"--checkpoint {name}={path}: there is no such file; {spec.title} needs one{_example(spec)}.")
 
 
 def _example(spec: EmbedderSpec) -> str:
-    return " or ".join(file.filename for file in spec.checkpoints[:2])
+    names = " or ".join(file.filename for file in spec.checkpoints[:2])
+    return f" such as {names}" if names else ""
 
 
 def _published(

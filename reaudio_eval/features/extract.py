@@ -9,121 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval import plugins
+from reaudio_eval.features.active import ActiveEmbedder
 from reaudio_eval.features.audit import ClipAudit, audit_clip, missing_clip
-from reaudio_eval.features.cache import FeatureCache, JsonCache, rule_key
-from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
-from reaudio_eval.features.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
-from reaudio_eval.features.feature_set import FeatureSet, Undefined
-from reaudio_eval.features.protocols import Protocol, WaveformRule
+from reaudio_eval.features.cache import JsonCache, is_features
+from reaudio_eval.features.cache_origin import audit_origin
+from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.feature_set import FeatureSet
 from reaudio_eval.features.waveform import apply_rule
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
-from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.errors import AudioError
 from reaudio_model.common.progress import Advance, Reporter
-from reaudio_model.common.weights import checkpoint_sha256
 
 TEXT_BATCH = 64
-
-
-@dataclass(frozen=True)
-class ActiveEmbedder:
-    """An embedder with its checkpoint and waveform rule; the network is loaded only when something must be computed.
-
-    Attributes:
-        checkpoint: file or folder; ``sha256`` of its weights.
-        published: name of the published file that it is, or None.
-        checkpoint_notes: sentences for the reader of the scores: not the published file, or not the protocol's.
-    """
-
-    name: str
-    spec: EmbedderSpec
-    checkpoint: Path
-    sha256: str
-    sample_rate: int
-    rule: WaveformRule
-    cache_dir: Path
-    device: str
-    published: str | None = None
-    checkpoint_notes: tuple[str, ...] = ()
-
-    @cached_property
-    def cache(self) -> FeatureCache:
-        return FeatureCache(self.cache_dir, self.name, self.sha256, rule_key(self.rule, self.sample_rate))
-
-    @cached_property
-    def network(self) -> Embedder:
-        from reaudio_model.common.inference import open_device
-
-        loaded = plugins.load("embedders", self.name).load(
-            self.checkpoint, sample_rate=self.sample_rate, device=str(open_device(self.device)), cache_dir=self.cache_dir
-        )
-        if self.spec.has_text and not isinstance(loaded, TextEmbedder):
-            raise ReaudioError(f"The embedder {self.name} has_text, so its network needs embed_text and encoder_sha256.")
-        return loaded
-
-    @cached_property
-    def encoder_sha256(self) -> str:
-        """Identity of the network as a retrieval index names it, whatever its file; "" where it has none. Cached, because it needs the
-        loaded network."""
-        if not self.spec.has_text:
-            return ""
-        cache, key = JsonCache(self.cache_dir, "encoders"), canonical_sha256([self.name, self.sha256])
-        cached = cache.get(key)
-        if cached is None:
-            assert isinstance(self.network, TextEmbedder)
-            cached = {"encoder_sha256": self.network.encoder_sha256}
-            cache.put(key, cached)
-        return str(cached["encoder_sha256"])
-
-
-def activate(
-    name: str,
-    spec: EmbedderSpec,
-    protocol: Protocol,
-    *,
-    checkpoint: Path | None,
-    cache_dir: Path,
-    device: str,
-    allow_download: bool,
-) -> ActiveEmbedder | Undefined:
-    """Find an embedder's checkpoint; Undefined with the remedy when there is none.
-
-    Raises:
-        CheckpointError: a path that does not exist, or a download that failed.
-    """
-    sample_rate, preferred = protocol.sample_rates.get(name, spec.sample_rates[0]), protocol.checkpoint(name)
-    found = resolve(
-        name,
-        spec,
-        explicit=checkpoint,
-        sample_rate=sample_rate,
-        cache_dir=cache_dir,
-        allow_download=allow_download,
-        preferred_filename=preferred,
-    )
-    if isinstance(found, Undefined):
-        return found
-    sha256 = checkpoint_sha256(found)
-    return ActiveEmbedder(
-        name,
-        spec,
-        found,
-        sha256,
-        sample_rate,
-        protocol.rule(name),
-        cache_dir,
-        device,
-        published_name(spec, sha256),
-        checkpoint_notes(spec, found, sha256, protocol.name, preferred),
-    )
 
 
 @dataclass
@@ -165,7 +68,8 @@ def embed_clips(
     """
     result = EmbeddedClips(features={e.name: {} for e in embedders})
     unique = _hash_files(files, result, jobs, reporter)
-    work = _Work(embedders, JsonCache(cache_dir, "audits"), result.features)
+    rules = {e.name: (e.rule, e.sample_rate) for e in embedders}
+    work = _Work(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features)
     shas = list(unique)
     chunks = [shas[i : i + batch_size] for i in range(0, len(shas), batch_size)]
     todo = [chunk for chunk in chunks if not work.is_done(chunk)]
@@ -174,26 +78,28 @@ def embed_clips(
         _run(todo, unique, work, jobs, advance)
     for system, clips in files.items():
         for clip_id, path in clips.items():
-            facts = work.facts.get(result.content[system].get(clip_id, ""))
-            if facts is not None:
-                result.audits[system, clip_id] = replace(facts, clip_id=clip_id, path=path)
+            sha = result.content[system].get(clip_id)
+            if sha is not None and path in work.errors:
+                result.audits[system, clip_id] = audit_clip(clip_id, path, sha, work.errors[path])
+            elif sha is not None:
+                result.audits[system, clip_id] = replace(work.facts[sha], clip_id=clip_id, path=path)
     return result
 
 
 def _hash_files(
     files: Mapping[str, Mapping[str, Path]], result: EmbeddedClips, jobs: int, reporter: Reporter
-) -> dict[str, Path]:
-    """sha256 -> one file with that content, in the order systems and clips were given."""
+) -> dict[str, list[Path]]:
+    """sha256 -> the files with that content, in the order systems and clips were given."""
     places = [(system, clip_id, path) for system, clips in files.items() for clip_id, path in clips.items()]
     result.content = {system: {} for system in files}
-    unique: dict[str, Path] = {}
+    unique: dict[str, list[Path]] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool, reporter.stage("Reading", len(places)) as advance:
         for (system, clip_id, path), sha in zip(places, pool.map(_try_hash, (p for _, _, p in places)), strict=True):
             if isinstance(sha, AudioError):
                 result.audits[system, clip_id] = audit_clip(clip_id, path, None, sha)
             else:
                 result.content[system][clip_id] = sha
-                unique.setdefault(sha, path)
+                unique.setdefault(sha, []).append(path)
             advance(1)
     return unique
 
@@ -206,7 +112,12 @@ def _try_hash(path: Path) -> str | AudioError:
 
 
 class _Work:
-    """Features and facts by content, and computing those that are missing."""
+    """Features and facts by content, and computing those that are missing.
+
+    Attributes:
+        facts: sha256 -> audit of a readable clip.
+        errors: file -> why it has no features.
+    """
 
     def __init__(
         self, embedders: Sequence[ActiveEmbedder], audits: JsonCache, features: dict[str, dict[str, ClipFeatures]]
@@ -215,6 +126,7 @@ class _Work:
         self.audits = audits
         self.features = features
         self.facts: dict[str, ClipAudit] = {}
+        self.errors: dict[Path, AudioError] = {}
 
     def is_done(self, chunk: Sequence[str]) -> bool:
         """Whether the cache holds a whole batch; loads what it holds."""
@@ -228,28 +140,50 @@ class _Work:
                     self.features[embedder.name][sha] = cached
         return all(sha in self.facts and all(sha in self.features[e.name] for e in self.embedders) for sha in chunk)
 
-    def compute(self, chunk: Sequence[str], paths: Sequence[Path], decoded: Sequence[DecodedAudio | AudioError]) -> None:
+    def compute(self, clips: Mapping[str, Sequence[Path]], decoded: Sequence[DecodedAudio | AudioError]) -> None:
+        """Facts and features of a batch. ``decoded``: of the first file of each clip."""
         readable: dict[str, DecodedAudio] = {}
-        for sha, path, audio in zip(chunk, paths, decoded, strict=True):
-            facts = audit_clip(path.stem, path, sha, audio)
-            self.facts[sha] = facts
-            if not isinstance(audio, AudioError):
+        for (sha, paths), first in zip(clips.items(), decoded, strict=True):
+            audio = self._with_content(sha, paths, first)
+            if audio is not None:
                 readable[sha] = audio
+                self.facts[sha] = facts = audit_clip(paths[0].stem, paths[0], sha, audio)
                 self.audits.put(sha, facts.to_json())
         for embedder in self.embedders:
             known = self.features[embedder.name]
             if any(sha not in known for sha in readable):
                 waves = [apply_rule(audio, embedder.rule, embedder.sample_rate) for audio in readable.values()]
-                for sha, features in zip(readable, embedder.network.embed(waves), strict=True):
-                    if sha not in known:
+                for sha, features in zip(readable, embedder.embed(waves), strict=True):
+                    if not is_features(features):
+                        self._leave_out(clips[sha], f"has features of {embedder.name} that are infinite or undefined")
+                    elif sha not in known:
                         embedder.cache.put(sha, features)
                         known[sha] = features
 
+    def _with_content(self, sha: str, paths: Sequence[Path], first: DecodedAudio | AudioError) -> DecodedAudio | None:
+        """The samples of the bytes that were hashed, from the first of the files that still has them."""
+        audio: DecodedAudio | AudioError | None = first
+        for number, path in enumerate(paths):
+            if number:
+                (audio,) = decode_many([path], 1)
+            if isinstance(audio, AudioError):
+                self.errors[path] = audio
+            elif audio is not None and audio.sha256 != sha:
+                self._leave_out([path], "changed while it was scored: repeat the command")
+            else:
+                return audio
+        return None
 
-def _run(todo: Sequence[Sequence[str]], paths: Mapping[str, Path], work: _Work, jobs: int, advance: Advance) -> None:
-    stream: Iterator[DecodedAudio | AudioError] = decode_many((paths[sha] for chunk in todo for sha in chunk), jobs)
+    def _leave_out(self, paths: Sequence[Path], reason: str) -> None:
+        self.errors |= {path: AudioError(f"{path} {reason}.") for path in paths}
+
+
+def _run(
+    todo: Sequence[Sequence[str]], paths: Mapping[str, Sequence[Path]], work: _Work, jobs: int, advance: Advance
+) -> None:
+    stream: Iterator[DecodedAudio | AudioError] = decode_many((paths[sha][0] for chunk in todo for sha in chunk), jobs)
     for chunk in todo:
-        work.compute(chunk, [paths[sha] for sha in chunk], [next(stream) for _ in chunk])
+        work.compute({sha: paths[sha] for sha in chunk}, [next(stream) for _ in chunk])
         advance(len(chunk))
 
 
@@ -262,9 +196,7 @@ def embed_captions(embedder: ActiveEmbedder, captions: Sequence[str], reporter: 
             batch = unique[start : start + TEXT_BATCH]
             cached = {c: embedder.cache.get_text(c) for c in batch}
             if any(v is None for v in cached.values()):
-                network = embedder.network
-                assert isinstance(network, TextEmbedder)
-                for caption, vector in zip(batch, network.embed_text(batch), strict=True):
+                for caption, vector in zip(batch, embedder.embed_text(batch), strict=True):
                     if cached[caption] is None:
                         embedder.cache.put_text(caption, vector)
                         cached[caption] = vector

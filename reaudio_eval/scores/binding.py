@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reaudio_eval import plugins
+from reaudio_eval.features.active import ActiveEmbedder
 from reaudio_eval.features.embedders import EmbedderSpec
-from reaudio_eval.features.extract import ActiveEmbedder
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.scores.metrics import Metric
 from reaudio_eval.scores.score import NamedMetric

@@ -14,8 +14,10 @@ import numpy.typing as npt
 from reaudio_eval import plugins
 from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.audit import ClipAudit, summarise
-from reaudio_eval.features.extract import ActiveEmbedder, EmbeddedClips, activate, embed_captions, embed_clips, feature_set
+from reaudio_eval.features.cache import cache_log, check_cache_dir
+from reaudio_eval.features.extract import EmbeddedClips, embed_captions, embed_clips, feature_set
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
@@ -76,7 +78,7 @@ class Options:
         if self.seed < 0:
             raise ReaudioError(f"--seed must be 0 or more, not {self.seed}.")
         object.__setattr__(self, "checkpoints", {name: as_path(path) for name, path in self.checkpoints.items()})
-        object.__setattr__(self, "cache_dir", as_path(self.cache_dir))
+        object.__setattr__(self, "cache_dir", check_cache_dir(as_path(self.cache_dir)))
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def evaluate(
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     prompts = _common(dataset.prompts, audits, options.strict)
     inputs = _Inputs(clips, near, prompts, _captions(tools, prompts, reporter), dataset, options)
+    cache_log(options.cache_dir).report(reporter)
     partition = Partition(partition_by_rarest(prompts, dataset.n_train, strata))
     return Evaluation(
         _score(systems, tools, inputs, partition, reuse, reporter),

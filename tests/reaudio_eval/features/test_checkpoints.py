@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from reaudio_eval.features import download as _download
+from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
 from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, vggish
-from reaudio_eval.features.extract import ActiveEmbedder, activate
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.features.protocols import PROTOCOLS, get_protocol
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -91,7 +91,9 @@ def test_the_named_file_wins_over_the_cache_and_is_taken_as_it_is(spec: Embedder
 
 
 def test_a_named_file_that_does_not_exist_is_an_error(spec: EmbedderSpec, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"--checkpoint net=.*gone\.pth: there is no such file; Net needs net\.pth"):
+    with pytest.raises(
+        CheckpointError, match=r"--checkpoint net=.*gone\.pth: there is no such file; Net needs one such as net\.pth"
+    ):
         find(spec, tmp_path, explicit=tmp_path / "gone.pth")
 
 
@@ -277,7 +279,7 @@ def test_flipped_bits_of_a_published_file_are_noted(tmp_path: Path, spec: Embedd
         path.parent.mkdir()
         path.write_bytes(damaged)
         found = activate(
-            "net", spec, get_protocol("miniature"), checkpoint=path, cache_dir=tmp_path, device="cpu", allow_download=False
+            "panns", spec, get_protocol("miniature"), checkpoint=path, cache_dir=tmp_path, device="cpu", allow_download=False
         )
         assert isinstance(found, ActiveEmbedder)
         assert found.published is None
