@@ -56,7 +56,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
     neighbours = compared(systems, plan.control)
     tools = applicable(scoring.tools, bool(neighbours), options, plan.default_metrics)
     scoring = dataclasses.replace(scoring, tools=tools)
-    store = RunStore(scoring, neighbours)
+    store = RunStore(scoring, neighbours, reporter)
     evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours)
     known, left_out = _known_baselines(plan, tools, evaluation, control_of(systems, plan.control))
     return Scored(

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.reports.views import Cell, Row, TableView
-from reaudio_eval.runs.directory import SCHEMA_VERSION
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.files import atomic_write
 
 FRAMES = (
     "labels", "strata_sizes", "overall", "by_stratum", "per_class", "curve", "bins", "trend", "paired", "clip_scores",
 )  # fmt: skip
+SCHEMA_VERSION = 1  # of the JSON of an evaluation
 LONG_TABLE = 40  # rows; more than a page
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

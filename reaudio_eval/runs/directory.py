@@ -2,47 +2,55 @@
 
 Reports and comparisons are made from it without audio or networks.
 ``runs/<dataset>/<system>/<config hash>/`` holds ``prompts.parquet``, ``labels.parquet``, ``clips.parquet``, ``scores.parquet``,
-``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json``: a directory without a manifest is not
-finished. Of a system that retrieves it also holds ``retrieved.parquet`` and ``leakage.json``, and where clips were compared with what was
-retrieved ``copying.parquet``. The config hash covers everything the numbers depend on.
+``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json`` with the SHA-256 of every other file: a
+directory without a manifest is not finished, and one with other files is refused. Of a system that retrieves it also holds
+``retrieved.parquet`` and ``leakage.json``, where clips were compared with what was retrieved ``copying.parquet``, and ``request.yaml``
+where options were given. The config hash covers everything the numbers depend on.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-import pandas as pd
-
-from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, read_run_retrieval, retrieval_json, write_retrieval
-from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, RUN_SCORES, SCORES, SET_VALUES
-from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
-from reaudio_eval.scores.binding import stored_metrics
+from reaudio_eval.clips.retrieval import LEAKAGE, RETRIEVED, write_retrieval
+from reaudio_eval.frames.schema import FrameError
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.runs.manifest import (
+    MANIFEST,
+    REMEDY,
+    UNVERIFIED,
+    DamagedRunError,
+    Json,
+    check_files,
+    damaged,
+    is_finished,
+    read_manifest,
+    sealed,
+)
+from reaudio_eval.runs.stored import stored_dataset, stored_scores, stored_strata
+from reaudio_eval.runs.written import described, tables
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import (
+    StrPath,
     as_path,
     atomic_path,
     atomic_write,
     canonical_sha256,
     explain_write_error,
+    folder_lock,
     folder_name,
     json_bytes,
 )
+from reaudio_model.common.json_files import read_json_object
 
-SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
-COPYING = "copying.parquet"
-Json = dict[str, Any]
+COPYING, METRICS, AUDIT, REQUEST = "copying.parquet", "metrics.json", "audit.json", "request.yaml"
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,15 @@ class Run:
     metrics: Json
     audit: Json
 
+    @property
+    def verified(self) -> bool:
+        """Whether its files are known to be those that were written; False for runs without digests."""
+        return UNVERIFIED not in self.manifest
+
 
 def run_path(output: Path, dataset: str, system: str, config: Json) -> Path:
     """The directory of the run with this configuration."""
     return output / "runs" / dataset / folder_name(system) / canonical_sha256(config)[:12]
-
-
-def is_finished(path: Path) -> bool:
-    return (path / MANIFEST).is_file()
 
 
 def number(value: float) -> float | None:
@@ -80,110 +89,42 @@ def write_run(
     metrics: Json,
     audit: Json,
     manifest: Json,
+    *,
+    request: bytes | None = None,
 ) -> None:
     """Write every file of a run, the manifest last. Two processes writing the same run wait for each other.
+
+    Args:
+        path: of the directory.
+        scores, dataset, strata, metrics, audit: its content.
+        manifest: further entries.
+        request: content of ``request.yaml``; None without one.
 
     Raises:
         ReaudioError: not writable, or the disk is full; a run that was not finished then stays unfinished.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        with folder_lock(path):
+            for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING, REQUEST):  # all but the first are not written by every run
+                (path / name).unlink(missing_ok=True)
+            found = tables(scores, dataset, strata, int(manifest["seed"]), COPYING)
+            names = [*found, METRICS, AUDIT]
+            for name, frame in found.items():
+                with atomic_path(path / name) as temporary:
+                    frame.to_parquet(temporary, index=False)
+            if scores.system.retrieval is not None:
+                write_retrieval(path, scores.system.retrieval, dataset.prompts)
+                names += [RETRIEVED, LEAKAGE]
+            if request is not None:
+                atomic_write(path / REQUEST, request)
+                names.append(REQUEST)
+            atomic_write(path / METRICS, json_bytes(metrics))
+            atomic_write(path / AUDIT, json_bytes(audit))
+            content = manifest | described(scores, dataset, strata)
+            atomic_write(path / MANIFEST, json_bytes(sealed(path, content, names)))
     except OSError as error:
         raise explain_write_error(error, path) from error
-    with filelock.FileLock(path.parent / f".{path.name}.lock"):
-        for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING):  # the last three are not written by every run
-            (path / name).unlink(missing_ok=True)
-        _write_frame(path / "prompts.parquet", RUN_PROMPTS.select(_prompt_frame(dataset.prompts)))
-        _write_frame(path / "labels.parquet", RUN_LABELS.select(label_frame(dataset)))
-        _write_frame(path / "clips.parquet", RUN_CLIPS.select(_clip_frame(scores.system)))
-        frame = _score_frame(scores, dataset, strata, int(manifest["seed"]))
-        _write_frame(path / "scores.parquet", RUN_SCORES.select(frame))
-        _write_frame(path / "set_values.parquet", scores.set_values)
-        if scores.system.retrieval is not None:
-            write_retrieval(path, scores.system.retrieval, dataset.prompts)
-        if not scores.copies.empty:
-            _write_frame(path / COPYING, scores.copies)
-        atomic_write(path / "metrics.json", json_bytes(metrics))
-        atomic_write(path / "audit.json", json_bytes(audit))
-        atomic_write(path / MANIFEST, json_bytes(manifest | _described(scores, dataset, strata)))
-
-
-def _described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...]) -> Json:
-    retrieval = scores.system.retrieval
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "retrieval": None if retrieval is None else retrieval_json(retrieval),
-        "neighbours_of": scores.neighbours_of,
-        "system": {
-            "name": scores.system.name,
-            "kind": scores.system.kind,
-            "description": scores.system.description,
-            "candidates": scores.system.candidates,
-        },
-        "metrics": [dataclasses.asdict(m) for m in scores.metrics],
-        "undefined": dict(scores.undefined),
-        "strata": [dataclasses.asdict(s) for s in strata],
-        "dataset": {
-            "name": dataset.name,
-            "split": dataset.split,
-            "n_prompts": len(dataset.prompts),
-            "list_sha256": dataset.list_sha256,
-            "propagated": dataset.propagated,
-            "notes": list(dataset.notes),
-            "banner": dataset.banner,
-            "references": {k: str(v) for k, v in sorted(dataset.references.items())},
-        },
-    }
-
-
-def _write_frame(path: Path, frame: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False)
-
-
-def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "clip_id": [p.clip_id for p in prompts],
-            "caption": [p.caption for p in prompts],
-            "labels": [list(p.labels) for p in prompts],
-            "labels_known": [p.labels_known for p in prompts],
-            "source_id": [p.source_id for p in prompts],
-        }
-    )
-
-
-def label_frame(dataset: Dataset) -> pd.DataFrame:
-    """``frames.scores.RUN_LABELS``; ``n_pool`` only where the pool is known."""
-    counted = {**dataset.train_counts, **(dataset.pool_counts or {})}
-    labels = sorted(set(counted) | {label for p in dataset.prompts for label in p.labels})
-    names = [dataset.label_names.get(label, label) for label in labels]
-    frame = pd.DataFrame({"label": labels, "name": names, "n_train": [dataset.n_train(label) for label in labels]})
-    return (
-        frame
-        if dataset.pool_counts is None
-        else frame.assign(n_pool=[dataset.pool_counts.get(label, 0) for label in labels])
-    )
-
-
-def _clip_frame(system: SystemInfo) -> pd.DataFrame:
-    rows = sorted(system.clips.items())
-    return pd.DataFrame({"clip_id": [c for c, _ in rows], "path": [str(p.resolve()) for _, p in rows]}, dtype=object)
-
-
-def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> pd.DataFrame:
-    """``scores.parquet``; a clip-level row has the count and stratum of its rarest label."""
-    frame = scores.scores.copy()
-    rarest = {p.clip_id: rarest_label(p.labels, dataset.n_train) for p in dataset.prompts if p.labels_known and p.labels}
-    key = frame["label"].where(frame["label"].notna(), frame["clip_id"].map(rarest))
-    counts = [None if pd.isna(label) else dataset.n_train(label) for label in key]
-    frame["n_train"] = pd.array(counts, dtype="Int64")
-    frame["stratum"] = [None if n is None else stratum_of(n, strata).name for n in counts]
-    frame["schema_version"] = SCHEMA_VERSION
-    frame["system"] = scores.system.name
-    frame["embedder"] = frame["metric"].map({m.name: m.embedder for m in scores.metrics})
-    frame["seed"] = seed
-    return frame[RUN_SCORES.names].astype({"embedder": object, "label": object, "stratum": object})
 
 
 def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
@@ -215,92 +156,52 @@ def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
     return table
 
 
-def read_run(path: Path | str) -> Run:
-    """Read a finished run; ``~`` is expanded.
+def read_run(path: StrPath) -> Run:
+    """Read a finished run and verify its files; ``~`` is expanded.
 
     Raises:
-        ReaudioError: not a run directory, not finished, damaged, or of another schema version.
+        ReaudioError: not a run directory, not finished, or of another schema version.
+        DamagedRunError: its files are not those that were written.
     """
     path = as_path(path)
-    if not is_finished(path):
-        raise ReaudioError(
-            f"{path} is not a finished run: it has no {MANIFEST}. Name a folder below .../runs/DATASET/SYSTEM/."
-        )
+    manifest = read_manifest(path)
+    check_files(path, manifest)
     try:
-        manifest: Json = json.loads((path / MANIFEST).read_bytes())
-        _check_schema(path, manifest)
-        return _read(path, manifest)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReaudioError(f"The run {path} is damaged ({type(error).__name__}: {error}): score it again.") from error
-
-
-def _check_schema(path: Path, manifest: Mapping[str, Any]) -> None:
-    version = manifest.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ReaudioError(
-            f"The run {path} has schema version {version}; this version reads {SCHEMA_VERSION}: score it again."
+        dataset = stored_dataset(path, manifest["dataset"])
+        return Run(
+            path,
+            manifest,
+            stored_scores(path, manifest, dataset, COPYING),
+            dataset,
+            stored_strata(manifest),
+            _read_object(path / METRICS, "the metrics of a run"),
+            _read_audit(path),
         )
+    except DamagedRunError:
+        raise
+    except (ReaudioError, FrameError, OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise damaged(path, error) from error
 
 
-def _read(path: Path, manifest: Json) -> Run:
-    return Run(
-        path,
-        manifest,
-        _read_scores(path, manifest),
-        _read_dataset(path, manifest["dataset"]),
-        tuple(Stratum(**s) for s in manifest["strata"]),
-        json.loads((path / "metrics.json").read_bytes()),
-        json.loads((path / "audit.json").read_bytes()),
-    )
+def _read_object(path: Path, what: str) -> Json:
+    if not path.is_file():
+        raise damaged(path.parent, f"{path.name} is missing")
+    return read_json_object(path, what, remedy=REMEDY, error=DamagedRunError)
 
 
-def _read_dataset(path: Path, about: Json) -> Dataset:
-    prompts = RUN_PROMPTS.select(pd.read_parquet(path / "prompts.parquet"))
-    labels = RUN_LABELS.select(pd.read_parquet(path / "labels.parquet"))
-    return Dataset(
-        name=about["name"],
-        split=about["split"],
-        prompts=tuple(
-            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"]), r.get("source_id", ""))
-            for r in prompts.to_dict("records")
-        ),
-        train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},
-        label_names=dict(zip(labels["label"], labels["name"], strict=True)),
-        references={k: Path(v) for k, v in about["references"].items()},
-        propagated=about["propagated"],
-        notes=tuple(about["notes"]),
-        banner=about.get("banner", ""),
-        pool_counts=_pool_counts(labels),
-    )
+def _read_audit(path: Path) -> Json:
+    audit = _read_object(path / AUDIT, "the audit of a run")
+    if not all(isinstance(entry, Mapping) for entry in audit.values()):
+        raise damaged(path, f"{AUDIT} holds something else than one object for each system")
+    return audit
 
 
-def _read_system(path: Path, manifest: Json) -> SystemInfo:
-    clips = RUN_CLIPS.select(pd.read_parquet(path / "clips.parquet"))
-    files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
-    about = manifest["system"]
-    retrieval = read_run_retrieval(path, manifest.get("retrieval"))
-    candidates = int(about.get("candidates", 1))
-    return SystemInfo(about["name"], about["kind"], len(files), files, path, about["description"], retrieval, candidates)
-
-
-def _read_scores(path: Path, manifest: Json) -> SystemScores:
-    set_values = SET_VALUES.select(pd.read_parquet(path / "set_values.parquet"))
-    set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
-    copies = path / COPYING
-    return SystemScores(
-        _read_system(path, manifest),
-        stored_metrics(manifest["metrics"]),
-        SCORES.select(pd.read_parquet(path / "scores.parquet")),
-        set_values,
-        manifest["undefined"],
-        COPIES.select(pd.read_parquet(copies)) if copies.is_file() else COPIES.empty(),
-        manifest.get("neighbours_of", ""),
-        int(manifest["seed"]),
-    )
-
-
-def _pool_counts(labels: pd.DataFrame) -> dict[str, int] | None:
-    """None for a run over an unknown pool, and for runs written before pools were kept."""
-    if "n_pool" not in labels.columns:
-        return None
-    return {k: int(n) for k, n in zip(labels["label"], labels["n_pool"], strict=True) if n > 0}
+def verify_run(path: StrPath) -> list[str]:
+    """What is wrong with a run directory, in sentences; [] for a run whose files are those that were written."""
+    try:
+        run = read_run(path)
+    except ReaudioError as error:
+        return [str(error)]
+    if run.verified:
+        return []
+    return [f"The run {run.path} cannot be verified: it was {run.manifest[UNVERIFIED]}."]

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.runs.directory import MANIFEST, Run, read_run
+from reaudio_eval.runs.directory import Run, read_run
+from reaudio_eval.runs.manifest import MANIFEST, is_finished
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import as_path
+from reaudio_model.common.json_files import read_json
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,21 @@ class RunSet:
 
 
 def _finished(path: Path) -> list[Path]:
-    folders = [path] if (path / MANIFEST).is_file() else sorted(p.parent for p in path.glob(f"**/{MANIFEST}"))
+    folders = [path] if is_finished(path) else sorted(p.parent for p in path.glob(f"**/{MANIFEST}") if not _of_another_tool(p))
     if not folders:
         raise ReaudioError(f"There is no finished run in {path}: name a run directory, or the --output of an evaluation.")
     return folders
+
+
+def _of_another_tool(manifest: Path) -> bool:
+    """Whether a manifest that was found is certainly none of a run: that of an index or of a training, for instance."""
+    if manifest.with_name("scores.parquet").exists():
+        return False
+    try:
+        found = read_json(manifest, "a manifest", remedy="")
+    except ReaudioError:
+        return False  # a damaged run, as far as one can tell
+    return isinstance(found, dict) and not found.keys() & {"metrics", "clip_ids_sha256"}
 
 
 def _newest(runs: Iterable[Run]) -> dict[str, Run]:

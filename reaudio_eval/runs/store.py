@@ -16,15 +16,15 @@ from reaudio_eval.features.protocols import get_protocol
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs import provenance
-from reaudio_eval.runs.directory import SCHEMA_VERSION, Json, is_finished, overall_json, read_run, run_path, write_run
+from reaudio_eval.runs.directory import overall_json, read_run, run_path, write_run
+from reaudio_eval.runs.manifest import SCHEMA_VERSION, DamagedRunError, Json, is_finished
 from reaudio_eval.scores.evaluate import REFERENCE, Evaluation, Options, Tools
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, canonical_sha256
-
-REQUEST = "request.yaml"  # in every run directory: `--config` reads it
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,15 @@ class RunStore:
     Args:
         plan: what is scored.
         neighbours: system -> the retrieved clips that its clips are compared with.
+        reporter: says which finished runs are made anew because they are damaged.
     """
 
-    def __init__(self, plan: ScoringPlan, neighbours: Mapping[str, Compared] | None = None) -> None:
+    def __init__(
+        self, plan: ScoringPlan, neighbours: Mapping[str, Compared] | None = None, reporter: Reporter | None = None
+    ) -> None:
         self.plan = plan
         self.neighbours = neighbours or {}
+        self.reporter = reporter or Reporter(quiet=True)
         self.started = datetime.datetime.now(datetime.UTC)
 
     def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
@@ -108,13 +112,17 @@ class RunStore:
     def reuse(
         self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]
     ) -> SystemScores | None:
-        """Scores of a finished run with the same configuration."""
+        """Scores of a finished run with the same configuration; None if there is none, or a damaged one, which is made anew."""
         path = self.path(system, clip_ids, content)
         if self.plan.overwrite == "always" or not is_finished(path):
             return None
         if self.plan.overwrite == "never":
             raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
-        return dataclasses.replace(read_run(path).scores, system=system)
+        try:
+            return dataclasses.replace(read_run(path).scores, system=system)
+        except DamagedRunError as error:
+            self.reporter.note(f"{system.name} is scored again. {error}")
+            return None
 
     def write(
         self,
@@ -134,7 +142,7 @@ class RunStore:
     ) -> Path:
         name = scores.system.name
         path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
-        if is_finished(path) and self.plan.overwrite == "only-missing":
+        if self.plan.overwrite == "only-missing" and _is_whole(path):
             return path
         manifest = {
             "created": self.started.isoformat(timespec="seconds"),
@@ -150,10 +158,17 @@ class RunStore:
         audit = {each: evaluation.audit[each] for each in audited if each in evaluation.audit}
         dataset = scored_only(self.plan.dataset, evaluation)
         metrics = overall_json(analysis, name)
-        if self.plan.request:
-            atomic_write(path / REQUEST, _yaml(self.plan.request))
-        write_run(path, scores, dataset, self.plan.strata, metrics, audit, manifest)
+        request = _yaml(self.plan.request) if self.plan.request else None
+        write_run(path, scores, dataset, self.plan.strata, metrics, audit, manifest, request=request)
         return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether there is a finished run, with the files that were written."""
+    try:
+        return is_finished(path) and bool(read_run(path))
+    except DamagedRunError:
+        return False
 
 
 def _yaml(options: Mapping[str, Any]) -> bytes:

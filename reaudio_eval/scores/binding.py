@@ -12,8 +12,9 @@ from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.scores.metrics import Metric
 from reaudio_eval.scores.score import NamedMetric
-from reaudio_eval.scores.system_scores import MetricInfo, Range
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.settings import from_mapping
 
 
 def bind_metrics(
@@ -105,15 +106,21 @@ def check_required(metrics: Sequence[NamedMetric], required: Sequence[str]) -> N
 
 def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:
     """The metrics of a manifest. Where an older version did not store role and range, they are those of the registered metric of that
-    name, or "other" without bounds."""
+    name, or "other" without bounds.
+
+    Raises:
+        ReaudioError: an entry that is no metric.
+    """
+    if not all(isinstance(value, Mapping) for value in values):
+        raise ReaudioError("An entry of the metrics is no object.")
     old = any("role" not in value for value in values)
     definitions = [d for found in plugins.usable("metrics").values() for d in found] if old else []
     return tuple(_stored(value, definitions) for value in values)
 
 
 def _stored(value: Mapping[str, Any], definitions: Sequence[Metric]) -> MetricInfo:
+    metric = from_mapping(MetricInfo, value, "metrics")
     if "role" in value:
-        return MetricInfo(**{**value, "range": Range(*value["range"])})
-    known = next((d for d in definitions if d.full_name(value["embedder"]) == value["name"]), None)
-    metric = MetricInfo(**value)
+        return metric
+    known = next((d for d in definitions if d.full_name(metric.embedder) == metric.name), None)
     return metric if known is None else dataclasses.replace(metric, role=known.role, range=known.range)

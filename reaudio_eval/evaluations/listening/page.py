@@ -12,13 +12,12 @@ from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
 from reaudio_eval.evaluations.listening.report import ListeningReport, strata_of
 from reaudio_eval.evaluations.listening.verdict import provenance
-from reaudio_eval.reports.files import record_json, write_tables
+from reaudio_eval.reports.files import SCHEMA_VERSION, record_json, write_tables
 from reaudio_eval.reports.page import PageHead
 from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.report import write_report
 from reaudio_eval.reports.section import find_sections
 from reaudio_eval.reports.views import TableView
-from reaudio_eval.runs.directory import SCHEMA_VERSION
 
 FRAMES = ("means", "paired", "strength", "agreement", "metrics", "clips", "participants")
 

@@ -12,7 +12,7 @@ from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import describe, show
 from reaudio_eval.evaluations.sweep.factor_section import factor_section
 from reaudio_eval.evaluations.sweep.report import SweepReport
-from reaudio_eval.reports.files import plain, write_tables
+from reaudio_eval.reports.files import SCHEMA_VERSION, plain, write_tables
 from reaudio_eval.reports.listen import select
 from reaudio_eval.reports.media import MediaMode
 from reaudio_eval.reports.page import analysis_head
@@ -20,7 +20,6 @@ from reaudio_eval.reports.rendered import Progress, RenderedReport
 from reaudio_eval.reports.report import Players, write_report
 from reaudio_eval.reports.section import Section, find_sections
 from reaudio_eval.reports.views import TableView
-from reaudio_eval.runs.directory import SCHEMA_VERSION
 
 PLAYERS = 80
 FRAMES = ("numbers", "curves", "spread")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, ch
 from reaudio_eval.evaluations.sweep.request import SweepRequest
 from reaudio_eval.evaluations.sweep.result import SweepResult
 from reaudio_eval.prompts.dataset import Dataset
-from reaudio_eval.runs.directory import MANIFEST, is_finished
+from reaudio_eval.runs.manifest import read_manifest
 from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
 from reaudio_eval.scores.evaluate import Evaluation, evaluate
 from reaudio_eval.scores.system_scores import SystemScores
@@ -246,7 +245,7 @@ def _evaluate(
         own = [systems[cell.name] for cell in plan.cells if cell.settings.captions == number]
         scoring = dataclasses.replace(plan.scoring, dataset=datasets[number])
         neighbours = compared(own)
-        reuse = RunStore(scoring, neighbours).reuse
+        reuse = RunStore(scoring, neighbours, reporter).reuse
         return evaluate(own, datasets[number], scoring.strata, scoring.tools, scoring.options, reporter, reuse, neighbours)
 
     found = {number: evaluate_caption(number) for number in datasets}
@@ -311,7 +310,5 @@ def _per_clip(spent: Spent) -> float | None:
 
 
 def _recorded_cost(run: Path) -> float | None:
-    if not is_finished(run):
-        return None
-    found: float | None = json.loads((run / MANIFEST).read_bytes()).get("seconds_per_clip")
+    found: float | None = read_manifest(run).get("seconds_per_clip")
     return found
