@@ -16,6 +16,7 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs.directory import Run, read_run, write_run
+from reaudio_eval.runs.manifest import DamagedRunError
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError
@@ -154,7 +155,7 @@ def read_baseline(
     Raises:
         ReaudioError: they are of other weights, another miniature or other embedders than this package's.
     """
-    run = read_run(folder / name)
+    run = _read_bundled(folder / name)
     _check_identity(run, name, metrics)
     if run.manifest[KEY]["protocol"] != protocol:
         return f"{name} is left out: its bundled scores are of the protocol {run.manifest[KEY]['protocol']}; {REMEDY}."
@@ -163,6 +164,13 @@ def read_baseline(
         return f"{name} is left out: its bundled scores are of all {len(known)} test clips; {REMEDY}."
     scores = _against(_restricted(run, metrics, strata, folder / name / "clips"), run, control)
     return _selected(scores, wanted) if selection else scores
+
+
+def _read_bundled(path: Path) -> Run:
+    try:
+        return read_run(path)
+    except DamagedRunError as error:
+        raise ReaudioError(f"The bundled scores in {path} are damaged: install the package again, or {REMEDY}.") from error
 
 
 def _against(scores: SystemScores, run: Run, control: Compared | None) -> SystemScores:
@@ -200,12 +208,11 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
     sets = scores.set_values[scores.set_values["metric"].isin(wanted)]
     if tuple(strata) != run.strata:
         sets = sets[sets["stratum"] == "all"]
-    seed = run.manifest[KEY]["seed"]
     system = dataclasses.replace(
         scores.system,
         n_clips=len(run.dataset.prompts),
         clips={path.stem: path for path in sorted(clips.glob("*.mp3"))},
-        description=f"scores that come with the package (seed {seed}); --baselines fresh generates the clips anew",
+        description=f"scores that come with the package ({_origin(run)}); --baselines fresh generates the clips anew",
     )
     return dataclasses.replace(
         scores,
@@ -218,6 +225,13 @@ def _restricted(run: Run, metrics: Sequence[MetricInfo], strata: Sequence[Stratu
             for name in sorted(wanted - {m.name for m in scores.metrics} | wanted & scores.undefined.keys())
         },
     )
+
+
+def _origin(run: Run) -> str:
+    """Seed, day and code of bundled scores, for readers."""
+    code = run.manifest.get("code_sha256")
+    by = "by an earlier version of the scoring code" if code is None else f"by the scoring code {code[:10]}"
+    return f"seed {run.manifest[KEY]['seed']}, scored on {run.manifest['created'][:10]} {by}"
 
 
 def _selected(scores: SystemScores, clip_ids: set[str]) -> SystemScores:
@@ -250,7 +264,7 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
         decoded = decode(path.read_bytes())
         atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(decoded.audio, decoded.rate))
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
-    keys = ("created", "seed", "clip_ids_sha256", "protocol", "packages", NEIGHBOURS)
+    keys = ("created", "seed", "clip_ids_sha256", "protocol", "packages", "reaudio_eval", "code_sha256", NEIGHBOURS)
     kept = {key: run.manifest[key] for key in keys if key in run.manifest}
     manifest = kept | {KEY: dependencies(name, protocol, seed)}
     write_run(target, scores, dataclasses.replace(run.dataset, references={}), run.strata, run.metrics, {}, manifest)

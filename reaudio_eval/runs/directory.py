@@ -28,7 +28,6 @@ from reaudio_eval.runs.manifest import (
     Json,
     check_files,
     damaged,
-    is_finished,
     read_manifest,
     sealed,
 )

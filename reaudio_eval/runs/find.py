@@ -10,7 +10,6 @@ from typing import Any
 from reaudio_eval.runs.directory import Run, read_run
 from reaudio_eval.runs.manifest import MANIFEST, is_finished
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import as_path
 from reaudio_model.common.json_files import read_json
 
 
@@ -99,7 +98,9 @@ class RunSet:
 
 
 def _finished(path: Path) -> list[Path]:
-    folders = [path] if is_finished(path) else sorted(p.parent for p in path.glob(f"**/{MANIFEST}") if not _of_another_tool(p))
+    folders = (
+        [path] if is_finished(path) else sorted(p.parent for p in path.glob(f"**/{MANIFEST}") if not _of_another_tool(p))
+    )
     if not folders:
         raise ReaudioError(f"There is no finished run in {path}: name a run directory, or the --output of an evaluation.")
     return folders

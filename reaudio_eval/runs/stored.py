@@ -128,11 +128,11 @@ def _read(path: Path, schema: Schema, empty: Iterable[str] = ()) -> pd.DataFrame
     try:
         rows = pyarrow.parquet.read_metadata(path).num_rows
         if not 0 <= rows <= MAX_ROWS:
-            raise FrameError(f"{path.name} has {rows} rows")
+            raise FrameError(f"it has {rows} rows")
         frame = schema.select(pd.read_parquet(path))
     except (OSError, ValueError, LookupError, AttributeError, TypeError, NotImplementedError, MemoryError) as error:
         if isinstance(error, FrameError):
-            raise
+            raise FrameError(f"{path.name}: {error}") from error
         raise FrameError(f"{path.name} is not a readable table") from error  # ArrowInvalid is a ValueError
     for column in schema.columns:
         if column.kind == "text" and column.name in frame.columns:

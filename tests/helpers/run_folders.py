@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.directory import write_run
+from reaudio_eval.runs.manifest import FILES, MANIFEST, SEAL, sealed
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
-from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.files import canonical_sha256, json_bytes
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "tests", role="text_similarity")
 KL = MetricInfo("kl_panns", "KL divergence (PANNs)", "clip", False, "nats", "panns", "b" * 64, "tests")
@@ -112,3 +114,17 @@ def write_audio(folder: Path, dataset: Dataset, pitch: float) -> dict[str, Path]
     """A short tone for every clip."""
     write_clips(folder, {p.clip_id: tone(pitch + i, 0.1, seed=i) for i, p in enumerate(dataset.prompts)})
     return {p.clip_id: folder / f"{p.clip_id}.wav" for p in dataset.prompts}
+
+
+def reseal(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest of a run with the digests of the files as they are now."""
+    content = {k: v for k, v in manifest.items() if k not in (FILES, SEAL)}
+    names = [p.name for p in path.iterdir() if p.is_file() and p.name != MANIFEST]
+    (path / MANIFEST).write_bytes(json_bytes(sealed(path, content, names)))
+
+
+def as_version_1(path: Path) -> None:
+    """Make a run one of schema version 1, which has no digests."""
+    manifest = json.loads((path / MANIFEST).read_bytes())
+    content = {k: v for k, v in manifest.items() if k not in (FILES, SEAL)} | {"schema_version": 1}
+    (path / MANIFEST).write_bytes(json_bytes(content))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from run_folders import as_version_1
 
 from reaudio_eval.clips.retrieval import (
     Compared,
@@ -24,7 +25,7 @@ from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import read_run, write_run
-from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.retrieval.index_files import save_neighbours
 from reaudio_model.retrieval.records import Neighbour, Pair
@@ -101,8 +102,10 @@ def run(folder: Path, retrieval: Retrieval | None) -> SystemScores:
     copies = pd.DataFrame(
         {"clip_id": ["p1"], "embedder": ["net"], "neighbour_id": [HOSTILE], "similarity": [0.9], "real_similarity": [0.8]}
     )
-    scores = SystemScores(info, (), rows, pd.DataFrame(columns=SET_VALUES.names), {}, copies, "another")
-    write_run(folder, scores, Dataset("d", "test", PROMPTS, {}, {}), strata_scheme("log10", {}), {}, {}, {"seed": 0})
+    metric = MetricInfo("copying_net", "Copying", "clip", False, "cosine", "net")
+    scores = SystemScores(info, (metric,), rows, pd.DataFrame(columns=SET_VALUES.names), {}, copies, "another")
+    about = {"seed": 0, "created": "2026-01-01T00:00:00+00:00", "clip_ids_sha256": "0"}
+    write_run(folder, scores, Dataset("d", "test", PROMPTS, {}, {}), strata_scheme("log10", {}), {}, {}, about)
     return read_run(folder).scores
 
 
@@ -133,6 +136,7 @@ def test_older_runs_are_still_read(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     del manifest["retrieval"], manifest["neighbours_of"]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    as_version_1(tmp_path)
     prompts = pd.read_parquet(tmp_path / "prompts.parquet").drop(columns="source_id")
     prompts.to_parquet(tmp_path / "prompts.parquet", index=False)
     found = read_run(tmp_path)
@@ -144,7 +148,7 @@ def test_older_runs_are_still_read(tmp_path: Path) -> None:
 def test_a_promised_table_that_is_gone_is_named(tmp_path: Path) -> None:
     run(tmp_path, Retrieval({"p1": (neighbour("a"),)}))
     (tmp_path / "retrieved.parquet").unlink()
-    with pytest.raises(ReaudioError, match=r"retrieved\.parquet does not exist"):
+    with pytest.raises(ReaudioError, match=r"retrieved\.parquet was altered or lost"):
         read_run(tmp_path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from run_folders import as_version_1, reseal
 
 from reaudio_eval.clips.retrieval import Compared, neighbours_sha256
 from reaudio_eval.clips.sampling import Sampling
@@ -89,11 +90,11 @@ def test_scores_of_other_weights_judges_or_worlds_are_refused(shipped: Path, mon
     path = shipped / NAME / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["bundled"]["world_version"] = 0
-    path.write_text(json.dumps(manifest))
+    reseal(path.parent, manifest)
     with pytest.raises(ReaudioError, match=r"\(world_version differ\)"):
         read(shipped)
     manifest["bundled"]["world_version"] = world.WORLD_VERSION
-    path.write_text(json.dumps(manifest))
+    reseal(path.parent, manifest)
     with monkeypatch.context() as other:
         other.setattr(bundled.bundled, "STEPS", bundled.bundled.STEPS + 1)
         with pytest.raises(ReaudioError, match=r"\(sampling differ\)"):
@@ -112,7 +113,7 @@ def test_copying_counts_only_against_the_same_neighbours(shipped: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
     manifest["metrics"][0] |= {"name": "copying_net", "role": "copying"}
     manifest["neighbours_sha256"] = neighbours_sha256(Compared("the pool", found), IDS)
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    reseal(path, manifest)
     same = read(shipped, metrics=[metric], control=Compared("re-audioldm-l", found))
     assert isinstance(same, SystemScores)
     assert (len(same.scores), same.neighbours_of) == (4, "re-audioldm-l")
@@ -157,6 +158,7 @@ def test_a_selection_of_the_clips_gets_their_scores(shipped: Path) -> None:
 def test_runs_written_before_pools_were_kept_are_read(shipped: Path) -> None:
     path = shipped / NAME / "labels.parquet"
     pd.read_parquet(path).drop(columns="n_pool", errors="ignore").to_parquet(path)
+    as_version_1(shipped / NAME)
     run = bundled.read_run(shipped / NAME)
     assert run.dataset.pool_counts is None
     assert run.dataset.n_pool("owl") is None
