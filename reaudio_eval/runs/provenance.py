@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -10,16 +9,19 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from reaudio_eval import __version__, plugins
+from reaudio_eval.runs.manifest import UNVERIFIED
+from reaudio_model.common.code import code_packages, code_sha256
+
+if TYPE_CHECKING:
+    from reaudio_eval.scores.evaluate import Tools
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
-# Modules that a score depends on; a change to one of them makes finished runs out of date.
-SCORING_FILES = (
-    "features/waveform.py", "features/extract.py", "features/protocols.py", "scores/score.py", "scores/evaluate.py", "scores/binding.py",
-    "statistics/intervals.py", "prompts/strata.py", "../reaudio_model/common/audio.py", "../reaudio_model/common/resample.py",
-)  # fmt: skip
+# What computes the numbers of a run, beside the plug-ins in use: scores, metrics.json, and counts and strata of its tables.
+SCORING = ("reaudio_eval.scores.evaluate", "reaudio_eval.statistics.longtail", "reaudio_eval.runs.directory")
 
 
 def package_versions() -> dict[str, str | None]:
@@ -52,35 +54,53 @@ def git_state() -> dict[str, Any]:
 
 
 def hardware(device: str) -> dict[str, Any]:
-    """Machine, processor count and device."""
-    return {"machine": platform.machine(), "system": platform.system(), "n_cpus": os.cpu_count(), "device": device}
+    """Machine, processor count, and the device that ``device`` means on it.
+
+    Raises:
+        ReaudioError: no such device.
+    """
+    from reaudio_model.common.inference import open_device
+
+    used = str(open_device(device))
+    return {"machine": platform.machine(), "system": platform.system(), "n_cpus": os.cpu_count(), "device": used}
+
+
+def scoring_code(tools: Tools) -> dict[str, Any]:
+    """Identity of the code that computes the numbers of a run: sha256 of the import closure, the plug-ins in use included, and the
+    versions of the packages that it imports.
+
+    Raises:
+        ReaudioError: a source file cannot be read.
+    """
+    from reaudio_eval.scores.binding import metric_families
+
+    sha256, packages = _identity(
+        (
+            *SCORING,
+            *plugins.modules("metrics", metric_families(tools.metrics)),
+            *plugins.modules("embedders", sorted(tools.embedders)),
+        )
+    )
+    return {"sha256": sha256, "packages": packages}
 
 
 @cache
-def code_sha256() -> str:
-    """Hash of the scoring code, plug-ins included: part of a run's identity."""
-    here = Path(__file__).parents[1]
-    paths = (
-        [here / name for name in SCORING_FILES]
-        + sorted((here / "features" / "embedders").glob("*.py"))
-        + sorted(here.glob("scores/metrics/*.py"))
-    )
-    for kind in ("embedders", "metrics"):
-        paths += [e.path for e in plugins.entries(kind).values() if e.path is not None and e.origin != "reaudio-eval"]
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+def _identity(modules: tuple[ModuleType | str, ...]) -> tuple[str, dict[str, str]]:
+    return code_sha256(*modules), code_packages(*modules)
 
 
-def describe(device: str) -> dict[str, Any]:
-    """Everything above, for a manifest."""
+def describe(device: str, tools: Tools) -> dict[str, Any]:
+    """Everything above, for a manifest.
+
+    Raises:
+        ReaudioError: no such device, or a source file that cannot be read.
+    """
     return {
         "reaudio_eval": __version__,
         "python": platform.python_version(),
         "packages": package_versions(),
         "git": git_state(),
-        "code_sha256": code_sha256(),
+        "code_sha256": scoring_code(tools)["sha256"],
         "hardware": hardware(device),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
@@ -89,5 +109,5 @@ def describe(device: str) -> dict[str, Any]:
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
 SHARED_KEYS = (
     "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
-    "strata_scheme", "sampling",
+    "strata_scheme", "sampling", UNVERIFIED,
 )  # fmt: skip

@@ -79,7 +79,7 @@ class RunStore:
         files = {name: {c: content[name][c] for c in clip_ids} for name in (system.name, REFERENCE) if name in content}
         return {
             "schema_version": SCHEMA_VERSION,
-            "code": provenance.code_sha256(),
+            "code": provenance.scoring_code(tools),
             "prompts": sorted(
                 [p.clip_id, p.caption, sorted(p.labels), p.labels_known] for p in dataset.prompts if p.clip_id in wanted
             ),
@@ -181,7 +181,7 @@ def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
     """Where the numbers come from, for the report and the manifests."""
     protocol, dataset = get_protocol(plan.options.protocol), plan.dataset
     return {
-        **provenance.describe(plan.options.device),
+        **provenance.describe(plan.options.device, plan.tools),
         "dataset_detail": {
             "name": dataset.name,
             "split": dataset.split,
