@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
-from reaudio_eval.runs.directory import read_run
+from reaudio_eval.runs.directory import read_run, verify_run
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
@@ -174,6 +174,22 @@ def test_damaged_run_is_named(world: Path, sounds: Path) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}), encoding="utf-8")
     with pytest.raises(ReaudioError, match="schema version 99"):
         read_run(path)
+
+
+def test_damaged_runs_are_scored_again_by_the_same_command(world: Path, sounds: Path) -> None:
+    first = run(world, sounds)
+    good, poor, real, _ = map(Path, first["runs"])
+    stamp = (real / "manifest.json").stat().st_mtime_ns
+    (good / "scores.parquet").write_bytes(b"PAR1")
+    (poor / "manifest.json").write_text("null", encoding="utf-8")
+    result = runner.invoke(app, arguments(world, sounds, "--json", "--media", "none"))
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "good is scored again. The run " in said
+    assert "poor is scored again. " in said
+    assert json.loads(result.stdout)["systems"] == first["systems"]
+    assert [verify_run(path) for path in (good, poor, real)] == [[], [], []]
+    assert (real / "manifest.json").stat().st_mtime_ns == stamp
 
 
 def test_second_run_is_byte_identical_and_keeps_finished_runs(world: Path, sounds: Path) -> None:
