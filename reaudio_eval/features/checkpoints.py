@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reaudio_eval.features.download import about, download, hub_snapshot, verify
 from reaudio_eval.features.embedders import EmbedderSpec
-from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.features.feature_set import NO_CHECKPOINT, Undefined
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import as_path
 from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file
@@ -133,4 +133,4 @@ def _published(
     if allow_download and files[0].sha256:
         return download(files[0], folder)
     how = f", or give --allow-download ({about(files[0])})" if files[0].sha256 else f" (from {files[0].url})"
-    return Undefined(f"no checkpoint: give --checkpoint {name}=PATH, put {files[0].filename} into {folder}{how}")
+    return Undefined(f"{NO_CHECKPOINT}: give --checkpoint {name}=PATH, put {files[0].filename} into {folder}{how}")

@@ -12,6 +12,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 
+NO_CHECKPOINT = "no checkpoint"  # begins the reason of a metric whose network is not there
+
 
 @dataclass(frozen=True)
 class FeatureSet:

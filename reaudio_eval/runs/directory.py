@@ -132,7 +132,7 @@ def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
     rows: dict[str, Any] = {row["metric"]: row for row in overall.to_dict("records")}
     n_classes = int((analysis.labels["n_test"] > 0).sum())
     table: Json = {}
-    for metric in analysis.metrics:
+    for metric in (*analysis.metrics, *(each.metric for each in analysis.not_computed)):
         if metric.name not in rows:
             continue
         row = rows[metric.name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.feature_set import NO_CHECKPOINT
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -21,6 +22,25 @@ class Alert:
 
     level: Literal["warning", "note"]
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotComputed:
+    """A metric without any value in a report. reason: why, with the option that would change it."""
+
+    metric: MetricInfo
+    reason: str
+
+
+def not_computed_line(left_out: Sequence[NotComputed]) -> str:
+    """One line on the metrics that have no value and the shortest remedy of each; "" for none."""
+    groups: dict[str, list[str]] = {}
+    for each in left_out:
+        missing = each.reason.startswith(NO_CHECKPOINT)
+        why = f"give --checkpoint {each.metric.embedder}=PATH" if missing else each.reason
+        groups.setdefault(why, []).append(each.metric.name)
+    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in groups.items())
+    return f"Not computed: {listed}." if listed else ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,9 @@ class LongtailAnalysis:
 
     Attributes:
         dataset_name, split, list_sha256, prompts, references, banner: of the dataset.
-        systems, metrics, strata: in the order given.
+        systems, metrics, strata: in the order given; metrics are those with at least one value.
+        not_computed: the other metrics.
+        no_strata: why no metric has a value by stratum, or "".
         primary: name of the metric shown first, None without metrics.
         labels, strata_sizes, overall, by_stratum, per_class, curve, bins, trend, paired, clip_scores: DataFrames, columns as in
             ``frames.statistics.LONGTAIL_FRAMES``.
@@ -82,6 +104,8 @@ class LongtailAnalysis:
     audit: Mapping[str, Any] = field(default_factory=dict)
     banner: str = ""
     copying: CopyingAnalysis = field(default_factory=CopyingAnalysis)
+    not_computed: tuple[NotComputed, ...] = ()
+    no_strata: str = ""
 
     def metric(self, name: str) -> MetricInfo:
-        return next(m for m in self.metrics if m.name == name)
+        return next(m for m in (*self.metrics, *(each.metric for each in self.not_computed)) if m.name == name)

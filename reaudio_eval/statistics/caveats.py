@@ -20,6 +20,12 @@ from reaudio_eval.statistics.thresholds import MIN_CLASSES, MIN_CLIPS
 COARSE = 0.05  # a smallest detectable difference that hides most published gains in CLAP score
 
 
+def without_strata(reason: str) -> Iterator[Alert]:
+    """A report in which no metric has a value by stratum, with the reason, or "" for another one."""
+    if reason:
+        yield Alert("warning", f"This report has no strata: {reason}.")
+
+
 def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
     """Strata with too few classes or clips."""
     for row in strata_sizes.to_dict("records"):

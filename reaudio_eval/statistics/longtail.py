@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import caveats
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
+from reaudio_eval.statistics.computed import split_metrics, why_no_strata
 from reaudio_eval.statistics.copying import copying_analysis
 from reaudio_eval.statistics.estimates import Context
 from reaudio_eval.statistics.intervals import Draws, gini, imbalance_ratio
@@ -64,11 +66,15 @@ def analyse(
     """
     _check(systems, strata)
     scored = _Scored.of(systems, dataset, strata, seed, n_draws, min_classes)
-    frames = _system_frames(scored) | _class_frames(scored)
+    frames = _system_frames(scored)
+    metrics, left_out = split_metrics(systems, scored.metrics, frames)
+    scored = scored._replace(metrics=metrics)
+    frames |= _class_frames(scored)
     rows = [row for m in scored.metrics for row in paired_rows(m, systems, scored.values, scored.context, against)]
     frames["paired"] = LONGTAIL_FRAMES["paired"].frame(rows)
-    chosen = choose_primary(scored.metrics, frames["overall"], primary)
-    return _analysis(scored, frames, chosen, provenance or {}, audit or {}, alerts)
+    chosen = choose_primary(metrics, frames["overall"], primary, [each.metric for each in left_out])
+    analysis = _analysis(scored, frames, chosen, provenance or {}, audit or {}, alerts)
+    return replace(analysis, not_computed=left_out)
 
 
 class _Scored(NamedTuple):
@@ -107,6 +113,7 @@ def _analysis(
     dataset, table = scored.dataset, scored.context.table
     copying = copying_analysis(scored.systems, dataset, scored.metrics, scored.values, scored.context)
     systems = {s.system.name: s.system for s in scored.systems}
+    no_strata = why_no_strata(dataset, scored.metrics, frames["by_stratum"])
     return LongtailAnalysis(
         dataset_name=dataset.name,
         split=dataset.split,
@@ -118,6 +125,7 @@ def _analysis(
         prompts=dataset.prompts,
         tail_shape=_tail_shape(dataset, table),
         alerts=(
+            *caveats.without_strata(no_strata),
             *alerts,
             *caveats.leaks(copying.leaks, systems),
             *caveats.shared_networks(systems, scored.metrics),
@@ -130,6 +138,7 @@ def _analysis(
         audit=audit,
         banner=dataset.banner,
         copying=copying,
+        no_strata=no_strata,
         **frames,
     )
 

@@ -12,22 +12,30 @@ from reaudio_model.common.errors import UnknownNameError
 
 
 def default_primary(dataset: str, scores: Sequence[SystemScores]) -> str | None:
-    """The primary metric of the dataset, if these runs have it."""
+    """The primary metric of the dataset, if one of these runs has values of it."""
     try:
         wanted = plugins.load("datasets", dataset).defaults.primary
     except UnknownNameError:  # a plug-in that is not here
         return None
-    return wanted if wanted in {m.name for each in scores for m in each.metrics} else None
+    return wanted if wanted in {m.name for each in scores for m in each.metrics if m.name not in each.undefined} else None
 
 
-def choose_primary(metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted: str | None) -> MetricInfo | None:
+def choose_primary(
+    metrics: Sequence[MetricInfo], overall: pd.DataFrame, wanted: str | None, not_computed: Sequence[MetricInfo] = ()
+) -> MetricInfo | None:
     """The primary metric: ``wanted``, else the default among those with a value (CLAP score, label recall, the first per clip, the first).
+
+    Args:
+        metrics: to choose from.
+        overall: the frame of that name.
+        wanted: name, or None.
+        not_computed: metrics without a value, taken only where one of them is ``wanted``.
 
     Raises:
         UnknownNameError: no metric is called ``wanted``.
     """
-    by_name = {m.name: m for m in metrics}
     if wanted is not None:
+        by_name = {m.name: m for m in (*metrics, *not_computed)}
         if wanted not in by_name:
             raise UnknownNameError("metric", wanted, by_name)
         return by_name[wanted]

@@ -1,0 +1,53 @@
+"""Metrics with values in a report, and those without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.analysis import NotComputed
+
+WITH_VALUES = ("overall", "by_stratum", "per_class")  # frames in which a metric can have a value
+WITHOUT_VALUE = "no clip has a value"
+
+
+def split_metrics(
+    systems: Sequence[SystemScores], metrics: Sequence[MetricInfo], frames: Mapping[str, pd.DataFrame]
+) -> tuple[tuple[MetricInfo, ...], tuple[NotComputed, ...]]:
+    """The metrics with a value of any system, and the others with the reason.
+
+    Args:
+        systems: their reasons; that of a generated system comes first.
+        metrics: of these systems.
+        frames: at least those of ``WITH_VALUES``, columns as in ``frames.statistics.LONGTAIL_FRAMES``.
+    """
+    known: set[str] = set()
+    for name in WITH_VALUES:
+        frame = frames[name]
+        known |= set(frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64)), "metric"])
+    overall = frames["overall"]
+    ordered = sorted(systems, key=lambda s: s.system.kind != "generated")
+    left_out = []
+    for metric in (m for m in metrics if m.name not in known):
+        reasons = [s.undefined[metric.name] for s in ordered if metric.name in s.undefined]
+        reasons += [r for r in overall.loc[overall["metric"] == metric.name, "reason"] if isinstance(r, str) and r]
+        left_out.append(NotComputed(metric, reasons[0] if reasons else WITHOUT_VALUE))
+    return tuple(m for m in metrics if m.name in known), tuple(left_out)
+
+
+def why_no_strata(dataset: Dataset, metrics: Sequence[MetricInfo], by_stratum: pd.DataFrame) -> str:
+    """Why no metric has a value by stratum; "" where one has."""
+    if np.isfinite(by_stratum["value"].to_numpy(dtype=np.float64)).any():
+        return ""
+    if not metrics:
+        return "no metric has a value"
+    labelled = sum(bool(p.labels_known and p.labels) for p in dataset.prompts)
+    if not labelled:
+        return f"the labels of none of the {len(dataset.prompts)} prompts are known"
+    if all(m.level == "set" for m in metrics):
+        return "every metric here needs more clips of a stratum than there are, or is of all clips only"
+    return f"no clip of the {labelled} prompts with labels has a value"
