@@ -23,6 +23,7 @@ from reaudio_model.common.resample import Samples
 # Includes formats that libsndfile cannot read, so that such a clip is reported as unreadable, not as missing.
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 UNREADABLE_SUFFIXES = (".m4a", ".aac", ".wma", ".webm", ".mp4")
+WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 AUDIO_SUFFIXES = frozenset(READABLE_SUFFIXES + UNREADABLE_SUFFIXES)
 LOOK_AHEAD = 2  # decoded clips waiting per worker
 
@@ -224,7 +225,25 @@ def shown(path: Path) -> str:
 
 
 def wav_bytes(samples: Samples, sample_rate: int) -> bytes:
-    """A 16-bit WAV file as bytes; samples float32 (n,) or (n, channels), values beyond [-1, 1] are clipped."""
+    """A 16-bit WAV file as bytes; samples float32 (n,) or (n, channels), values beyond [-1, 1] are clipped.
+
+    Raises:
+        AudioError: see :func:`audio_bytes`.
+    """
+    return audio_bytes(samples, sample_rate, ".wav")
+
+
+def audio_bytes(samples: Samples, sample_rate: int, suffix: str) -> bytes:
+    """A 16-bit WAV or FLAC file as bytes, by its suffix; samples as for :func:`wav_bytes`.
+
+    Raises:
+        AudioError: another suffix, or samples that are NaN or infinite.
+    """
+    container = WRITTEN.get(suffix.lower())
+    if container is None:
+        raise AudioError(f"Files {suffix} are not written: use {' or '.join(WRITTEN)}.")
+    if not np.isfinite(samples).all():
+        raise AudioError("The samples of a clip are NaN or infinite: nothing was written.")
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, samples, sample_rate, format=container, subtype="PCM_16")
     return buffer.getvalue()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from reaudio_model.common.errors import CheckpointError, one_of
 from reaudio_model.common.files import default_cache_dir
 from reaudio_model.common.weights import sha256_file
-from reaudio_model.config import ModelConfig, Retrieval, get_preset
+from reaudio_model.config import DType, ModelConfig, Retrieval, get_preset
 from reaudio_model.miniature.world import WORLD_VERSION
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def identity(name: str) -> dict[str, str]:
     return {path: sha for path, sha in manifest()["files"].items() if path.partition("/")[0] in parts}
 
 
-def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
-    """A bundled system as a pipeline, float32, on ``device``.
+def load_bundled(name: str, device: str = "cpu", dtype: DType = "float32") -> ReAudioLDMPipeline:
+    """A bundled system as a pipeline on ``device``; ``dtype`` is that of its denoiser, the rest is float32.
 
     Raises:
         UnknownNameError: no such system.
@@ -163,6 +163,7 @@ def load_bundled(name: str, device: str = "cpu") -> ReAudioLDMPipeline:
     pipeline = assemble_pipeline(parts, config, unet=unet)
     pipeline.scheduler = make_scheduler("dpm-solver++", "v_prediction")
     pipeline.to(torch.device(device))
+    pipeline.unet.to(getattr(torch, dtype))
     return pipeline
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reaudio_model.common.audio import wav_bytes
+import numpy as np
+
+from reaudio_model.common.audio import audio_bytes
 from reaudio_model.common.files import as_path, atomic_write
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
-from reaudio_model.pipeline.generation_record import generation_record, kept_files, start_record
+from reaudio_model.config import retrieves
+from reaudio_model.pipeline.generation_record import (
+    MACHINES,
+    NAMED,
+    add_files,
+    generation_record,
+    kept_files,
+    start_record,
+)
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_search import SearchResult, search_prompts
@@ -21,6 +35,8 @@ if TYPE_CHECKING:
     from reaudio_model.conditioning.feature_store import FeatureStore
     from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
+
+AUDIBLE = 1 / 2**16  # rounds to a sample of 16 bits other than 0
 
 
 class Generated(NamedTuple):
@@ -32,6 +48,8 @@ class Generated(NamedTuple):
         record: JSON file with the settings.
         computed: clips computed by this call: those it generated, and the others of their batches.
         seconds: time of computing them, without retrieval and writing.
+        settings: with which they are made, none left to the model (``generation_record.resolved_settings``), and the device by
+            name ("cpu", "cuda:0").
     """
 
     files: list[Path]
@@ -39,6 +57,7 @@ class Generated(NamedTuple):
     record: Path
     computed: int = 0
     seconds: float = 0.0
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 def generate_to_files(
@@ -48,34 +67,38 @@ def generate_to_files(
     reranker: Clap | None = None,
     reporter: Reporter | None = None,
 ) -> Generated:
-    """Write a 16-bit WAV file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them.
+    """Write a 16-bit file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them.
 
     With retrieval into a folder, ``retrieved.parquet`` and ``leak_report.json`` are written too (``index_search.SearchResult.save``).
     Repeated after an interruption, the same request keeps the existing files and generates the others, byte-identical to those of
-    an uninterrupted run on the same machine: batches are formed by position, not by what is missing.
+    an uninterrupted run on the same machine: batches are formed by position, not by what is missing. It may go on with another
+    ``batch_size``, which changes a clip by less than a step of 16 bits. A file that was changed since is generated again.
 
     Args:
         request: prompts and settings.
-        pipeline: see :func:`reaudio_model.pipeline.assemble.load_pipeline`.
+        pipeline: see :func:`reaudio_model.pipeline.assemble.load_pipeline`; not changed.
         reranker: selects among candidates; not the CLAP that scores the result.
         reporter: of progress; None shows nothing.
 
     Raises:
         ReaudioError: invalid settings (see the pipeline and ``RetrievalIndex.search``), a folder with files of other settings, an
-            index or features of other encoders, or a full disk.
+            index or features of other encoders, values that are not finite, or a full disk.
     """
-    request.check(reranker)
+    reporter = reporter or Reporter(quiet=True)
+    kind = pipeline.unet.config.retrieval
+    request.check(reranker, kind, pipeline.model_config.k)
     files = request.files()
+    pipeline = copy(pipeline)  # shares the networks; the scheduler of the caller's stays
     pipeline.set_scheduler(request.scheduler)
-    k = request.neighbours_used(pipeline.model_config.k)
+    k = request.neighbours_used(pipeline.model_config.k) if retrieves(kind) else 0
     result = _retrieve(request, pipeline, k)
     retrieved = request.given_neighbours(k) if result is None else list(result.retrieved)
     record = generation_record(request, pipeline, reranker, files, retrieved)
-    kept = set() if request.overwrite else kept_files(request.record, record, files)
+    kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
     batches = _Batches(request, pipeline, retrieved, _features(request, pipeline), reranker)
     if result is not None and not request.is_file:
         result.save(request.output_path)
-    return batches.write(files, kept, record, reporter or Reporter(quiet=True))
+    return batches.write(files, kept, record, reporter)
 
 
 def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int) -> SearchResult | None:
@@ -107,9 +130,10 @@ class _Batches(NamedTuple):
 
     def write(self, files: list[Path], kept: set[Path], record: dict[str, Any], reporter: Reporter) -> Generated:
         """Generate and write the files that are not kept, and the record before the first of them."""
-        size, rate = self.request.batch_size, self.pipeline.model_config.codec.mel.sample_rate
+        size = self.request.batch_size
         made = computed = 0
         seconds = 0.0
+        silent: list[str] = []
         with reporter.stage("generating", len(files)) as advance:
             for start in range(0, len(files), size):
                 rows = range(start, min(start + size, len(files)))
@@ -121,11 +145,24 @@ class _Batches(NamedTuple):
                     computed += len(rows)
                     if not made:
                         start_record(self.request.record, record, [file for file in files if file not in kept])
-                    for row in missing:
-                        atomic_write(files[row], wav_bytes(audios[row - start], rate))
+                    written = {files[row]: audios[row - start] for row in missing}
+                    self.save(written, record)
+                    silent += [file.name for file, audio in written.items() if not np.abs(audio).max() >= AUDIBLE]
                     made += len(missing)
                 advance(len(rows))
-        return Generated(files, made, self.request.record, computed, seconds)
+        if silent:
+            reporter.note(f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(silent[:NAMED])}.")
+        settings = record["settings"] | {"device": record[MACHINES][-1]["device"]}
+        return Generated(files, made, self.request.record, computed, seconds, settings)
+
+    def save(self, written: dict[Path, Any], record: dict[str, Any]) -> None:
+        """Write clips, then their hashes into the record: a file without its hash is made again."""
+        rate, hashes = self.pipeline.model_config.codec.mel.sample_rate, {}
+        for file, audio in written.items():
+            content = audio_bytes(audio, rate, file.suffix)
+            atomic_write(file, content)
+            hashes[file.name] = hashlib.sha256(content).hexdigest()
+        add_files(self.request.record, record, hashes)
 
     def generate(self, rows: range) -> Any:
         """float32 (len(rows), samples)."""

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from reaudio_model.common.audio import content_sha256
+from reaudio_model.common.code import code_sha256
+from reaudio_model.common.digests import file_sha256
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import as_path, atomic_write, json_bytes
+from reaudio_model.common.files import as_path, atomic_write, canonical_sha256, json_bytes
+from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
+from reaudio_model.config import retrieves
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.records import Neighbour
@@ -19,15 +29,63 @@ if TYPE_CHECKING:
     from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
-FORMAT = 1
-# Recorded elsewhere, or of no effect on the sound (stored features are those that the model's own encoders would make).
-NOT_SETTINGS = ("prompts", "output", "search", "overwrite", "given", "features", "index")
+FORMAT = 2
 PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "numpy")
+MACHINES = "made_on"  # the one entry that may differ when a generation goes on
+NAMED = 3  # clips named in a message
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions of the packages that the samples of a clip depend on."""
-    return {name: version(name) for name in PACKAGES}
+    """Versions of the packages that the samples of a clip depend on, and the hash of this package's code."""
+    code = code_sha256("reaudio_model.pipeline.generation", "reaudio_model.pipeline.pipeline")
+    return {**{name: version(name) for name in PACKAGES}, "code": code}
+
+
+def resolved_settings(
+    request: GenerateRequest, pipeline: ReAudioLDMPipeline, retrieved: Sequence[Sequence[Neighbour]] | None
+) -> dict[str, Any]:
+    """The settings that the clips are made with, where the request leaves some to the model.
+
+    Returns:
+        JSON-able: scheduler, steps, eta, guidance_scale, retrieval_guidance_scale (null without retrieval), negative_prompt, candidates,
+        seed, seconds, k, retrieval ("none", "audio" or "audio+text": the part of the pairs that is used), tokens (of retrieved
+        pairs: "stored float16", "float32" or null), dtype of the denoiser and device ("cpu" or "cuda").
+    """
+    kind, k = pipeline.unet.config.retrieval, request.neighbours_used(pipeline.model_config.k)
+    given = (request.retrieval or kind) if retrieves(kind) and retrieved is not None and k else "none"
+    return {
+        "scheduler": request.scheduler,
+        "steps": request.steps,
+        "eta": request.eta,
+        "guidance_scale": request.guidance_scale,
+        "retrieval_guidance_scale": request.retrieval_guidance_scale if retrieves(kind) else None,
+        "negative_prompt": request.negative_prompt,
+        "candidates": request.candidates,
+        "seed": request.seed,
+        "seconds": pipeline.model_config.codec.seconds if request.seconds is None else request.seconds,
+        "k": 0 if given == "none" else k,
+        "retrieval": given,
+        "tokens": None if given == "none" else "float32" if request.features is None else "stored float16",
+        "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
+        "device": torch.device(pipeline.device).type,
+    }
+
+
+def machine(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> dict[str, Any]:
+    """What may change the last digits of a clip, and nothing else: device, TF32 and batch size.
+
+    tf32: whether matrix products and convolutions of the denoiser may use it; null on a CPU, which has none. Encoders never do.
+    """
+    device = torch.device(pipeline.device)
+    on_gpu = device.type == "cuda"
+    used = {"matmul": torch.backends.cuda.matmul.allow_tf32, "convolutions": torch.backends.cudnn.allow_tf32}
+    index = (device.index if device.index is not None else torch.cuda.current_device()) if on_gpu else None
+    return {
+        "device": f"cuda:{index}" if on_gpu else device.type,
+        "tf32": used if on_gpu else None,
+        "batch_size": request.batch_size,
+    }
 
 
 def generation_record(
@@ -37,22 +95,24 @@ def generation_record(
     files: list[Path],
     retrieved: list[list[Neighbour]] | None,
 ) -> dict[str, Any]:
-    """The settings of a generation as JSON, down to the seed and the neighbours of each clip."""
+    """How clips are made, as JSON: versions, weights, resolved settings, and the seed and neighbours of each clip.
+
+    The SHA-256 of each file is added when it is written.
+    """
     from reaudio_model.common.inference import network_sha256
 
-    settings = {name: value for name, value in asdict(request).items() if name not in NOT_SETTINGS}
-    if request.index is not None:  # by content: the folder may be moved or replaced
-        settings["index"] = read_manifest(as_path(request.index))["files"]
-    search = None if request.index is None or retrieved is None else asdict(request.search)
     record = {
         "format": FORMAT,
         "versions": versions(),
         "model": {name: network_sha256(getattr(pipeline, name)) for name in ("unet", "vae", "vocoder")},
+        "encoders": _encoders(pipeline),
         "sizes": asdict(pipeline.model_config),
-        "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
         "reranker": None if reranker is None else reranker.sha256,
-        "settings": settings,
-        "question": search,
+        "settings": resolved_settings(request, pipeline, retrieved),
+        # by content: the folder may be moved or replaced
+        "index": None if request.index is None or retrieved is None else read_manifest(as_path(request.index))["files"],
+        "question": None if request.index is None or retrieved is None else asdict(request.search),
+        "pairs": _pairs_sha256(retrieved or []),
         "clips": [
             {
                 "clip_id": prompt.clip_id,
@@ -60,12 +120,29 @@ def generation_record(
                 "file": file.name,
                 "seed": clip_seed(request.seed, prompt.clip_id),
                 "retrieved": [] if retrieved is None else [n.pair.clip_id for n in retrieved[row]],
+                "sha256": None,
             }
             for row, (prompt, file) in enumerate(zip(request.prompts, files, strict=True))
         ],
+        MACHINES: [machine(request, pipeline)],
     }
     plain: dict[str, Any] = json.loads(json.dumps(record, default=str))  # paths and tuples as they are read back
     return plain
+
+
+def _encoders(pipeline: ReAudioLDMPipeline) -> dict[str, str]:
+    conditioner = pipeline.conditioner
+    return {"clap": conditioner.clap.sha256, **conditioner.identity()}
+
+
+def _pairs_sha256(retrieved: Sequence[Sequence[Neighbour]]) -> str | None:
+    """Hash of captions and audio of the retrieved pairs; None without any."""
+    pairs = {neighbour.pair.clip_id: neighbour.pair for found in retrieved for neighbour in found}
+    content = [
+        [name, pair.caption, content_sha256(pair.audio) if pair.audio is not None and pair.audio.is_file() else None]
+        for name, pair in sorted(pairs.items())
+    ]
+    return canonical_sha256(content) if content else None
 
 
 def start_record(path: Path, record: dict[str, Any], files: list[Path]) -> None:
@@ -75,8 +152,18 @@ def start_record(path: Path, record: dict[str, Any], files: list[Path]) -> None:
     atomic_write(path, json_bytes(record))
 
 
-def kept_files(path: Path, record: dict[str, Any], files: list[Path]) -> set[Path]:
-    """The files that exist already, generated by the same request.
+def add_files(path: Path, record: dict[str, Any], made: dict[str, str]) -> None:
+    """Write the SHA-256 of files (name -> hash) into the record."""
+    for clip in record["clips"]:
+        clip["sha256"] = made.get(clip["file"], clip["sha256"])
+    atomic_write(path, json_bytes(record))
+
+
+def kept_files(path: Path, record: dict[str, Any], files: list[Path], reporter: Reporter) -> set[Path]:
+    """The files that exist already, generated by the same request; their hashes and machines are added to ``record``.
+
+    A file that is not the one that was generated is left out, which is noted. Device number, TF32 and batch size may differ: they change
+    a clip by less than a step of 16 bits.
 
     Raises:
         ReaudioError: files of other settings, without a record, or with a damaged one.
@@ -86,13 +173,25 @@ def kept_files(path: Path, record: dict[str, Any], files: list[Path]) -> set[Pat
         if there:
             raise ReaudioError(f"{min(there)} has no record of how it was made: choose another --output, or --overwrite.")
         return set()
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReaudioError(f"{path} is damaged: choose another --output, or --overwrite.") from error
-    differing = [name for name in record if found.get(name) != record[name]]
+    remedy = "choose another --output, or --overwrite"
+    found = read_json_object(path, "the record of the generated clips", remedy=remedy)
+    clips = found.get("clips")
+    stored = [clip for clip in clips if isinstance(clip, dict)] if isinstance(clips, list) else []
+    comparable = {**found, "clips": [{**clip, "sha256": None} for clip in stored]}
+    differing = [name for name in record if name != MACHINES and comparable.get(name) != record[name]]
     if differing:
-        raise ReaudioError(
-            f"{path} is of clips made otherwise ({', '.join(differing)} differ): choose another --output, or --overwrite."
+        raise ReaudioError(f"{path} is of clips made otherwise ({', '.join(differing)} differ): {remedy}.")
+    made_on = found.get(MACHINES)
+    earlier = made_on if isinstance(made_on, list) else []
+    record[MACHINES] = [*earlier, *(each for each in record[MACHINES] if each not in earlier)]
+    hashes = {str(clip.get("file")): clip.get("sha256") for clip in stored}
+    same = {file for file in there if hashes[file.name] is not None and file_sha256(file) == hashes[file.name]}
+    for clip in record["clips"]:
+        clip["sha256"] = hashes[clip["file"]] if path.with_name(clip["file"]) in same else None
+    changed = sorted(file.name for file in there - same if hashes[file.name] is not None)
+    if changed:
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        reporter.note(
+            f"Made again, because they are no longer the files that were generated: {', '.join(changed[:NAMED])}{more}."
         )
-    return there
+    return same

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reaudio_model.common.audio import AUDIO_SUFFIXES, WRITTEN
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path
-from reaudio_model.config import Retrieval
+from reaudio_model.config import Retrieval, retrieves
+from reaudio_model.pipeline.arguments import finite, whole
 from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Neighbour, Pair
 
@@ -25,7 +27,7 @@ class GenerateRequest:
 
     Attributes:
         prompts: clip_id (the file's name), caption, and source_id if known, of each.
-        output: folder for ``<clip_id>.wav``, or one file ``*.wav`` for one prompt.
+        output: folder for ``<clip_id>.wav``, or one file ``*.wav`` or ``*.flac`` for one prompt.
         index: folder of a RetrievalIndex made with the model's CLAP; None retrieves nothing.
         features: folder of stored tokens of its pairs (``features.build_features``); None encodes neighbours when needed.
         k: number of retrieved pairs used; None uses the model's own, 0 retrieves nothing.
@@ -68,7 +70,7 @@ class GenerateRequest:
     @property
     def is_file(self) -> bool:
         """Whether ``output`` is one file."""
-        return self.output_path.suffix.lower() == ".wav"
+        return not self.output_path.is_dir() and self.output_path.suffix.lower() in AUDIO_SUFFIXES
 
     @property
     def record(self) -> Path:
@@ -79,10 +81,13 @@ class GenerateRequest:
         """The file of each prompt.
 
         Raises:
-            ReaudioError: several prompts for one file, or clip ids that are repeated or no file names.
+            ReaudioError: several prompts for one file, a kind of file that is not written, or clip ids that are repeated or no file
+                names.
         """
         ids = [prompt.clip_id for prompt in self.prompts]
         if self.is_file:
+            if self.output_path.suffix.lower() not in WRITTEN:
+                raise ReaudioError(f"{self.output}: files are written as {' or '.join(WRITTEN)}, or as WAV into a folder.")
             if len(ids) > 1:
                 raise ReaudioError(f"{self.output} is one file, but there are {len(ids)} prompts: name a folder.")
             return [self.output_path]
@@ -105,23 +110,59 @@ class GenerateRequest:
             return None
         return [[Neighbour(pair, rank, 1.0) for rank, pair in enumerate(pairs[:k])] for pairs in self.given]
 
-    def check(self, reranker: Clap | None) -> None:
-        """Refuse settings that contradict each other.
+    def check(self, reranker: Clap | None, kind: Retrieval, model_k: int) -> None:
+        """Refuse settings that contradict each other or would have no effect.
+
+        Args:
+            reranker: a CLAP, or None.
+            kind: what the denoiser reads of retrieved pairs.
+            model_k: the model's own number of pairs.
 
         Raises:
             ReaudioError: see the messages.
         """
         if not self.prompts:
             raise ReaudioError("There is no prompt: give at least one description of a sound.")
-        if self.batch_size < 1:
-            raise ReaudioError(f"batch_size must be 1 or more, not {self.batch_size}.")
+        self._check_numbers()
         if self.candidates != 1 and reranker is None:
             raise ReaudioError(
-                "More than one candidate needs a CLAP to choose among them: give a reranker, or candidates 1."
+                "More than one candidate needs a CLAP to choose among them: give a reranker (--reranker), or candidates 1."
+            )
+        if self.candidates == 1 and reranker is not None:
+            raise ReaudioError(
+                "A reranker chooses among candidates: give 2 or more of them (--candidates), or leave it out."
             )
         if self.given is not None and (self.index is not None or len(self.given) != len(self.prompts)):
             raise ReaudioError(
                 "Neighbours are given for each prompt, or found in an index: not both, and not for some prompts only."
             )
+        self._check_retrieval(kind, model_k)
+
+    def _check_numbers(self) -> None:
+        whole("batch_size", self.batch_size, least=1)
+        whole("candidates", self.candidates, least=1)
+        for name, value in (("guidance_scale", self.guidance_scale), ("eta", self.eta)):
+            finite(name, value)
+        for name, number in (("seconds", self.seconds), ("retrieval_guidance_scale", self.retrieval_guidance_scale)):
+            if number is not None:
+                finite(name, number)
+        whole("steps", self.steps)
+        whole("seed", self.seed)
+        if self.k is not None:
+            whole("k", self.k, least=0)
+
+    def _check_retrieval(self, kind: Retrieval, model_k: int) -> None:
+        given = {"index": self.index, "neighbours": self.given, "features": self.features}
+        named = " and ".join(name for name, value in given.items() if value is not None)
         if self.k and self.index is None and self.given is None:
-            raise ReaudioError(f"k is {self.k}, but there is no index to retrieve from: give one, or k 0.")
+            raise ReaudioError(f"k is {self.k}, but there is no index to retrieve from: give one (--index), or k 0.")
+        if not retrieves(kind) and (named or self.k):
+            raise ReaudioError(f"This model retrieves nothing: leave out {named or 'k'}.")
+        if self.features is not None and self.index is None and self.given is None:
+            raise ReaudioError("features are those of an index's pairs: give the index too (--index), or leave them out.")
+        pairs = retrieves(kind) and self.neighbours_used(model_k) > 0
+        if pairs and self.index is None and self.given is None:
+            raise ReaudioError(
+                "This model uses retrieved pairs: give an index (--index FOLDER, of `reaudio-model index build`), or k 0 (--k 0) to "
+                "retrieve nothing."
+            )

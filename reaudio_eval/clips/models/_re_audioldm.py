@@ -120,7 +120,7 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
             index=source.index,
             features=source.features,
             given=source.given,
-            k=sampling.k if source.index is not None or source.given is not None else None,
+            k=sampling.k if source.index is not None or source.given is not None else 0,
             retrieval=sampling.retrieval,
             search=SearchSettings() if is_users else SearchSettings(key=bundled.KEY),
             steps=steps,

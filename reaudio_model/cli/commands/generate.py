@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -66,7 +66,9 @@ class GenerateOptions(OptionGroup):
             everyday=True,
         ),
     ]
-    output: Annotated[Path, Option("A .wav file for one prompt, or a folder.", "--output -o", panel=OUTPUT, everyday=True)]
+    output: Annotated[
+        Path, Option("A .wav or .flac file for one prompt, or a folder.", "--output -o", panel=OUTPUT, everyday=True)
+    ]
     prompts: Prompts = field(default_factory=Prompts)
     index: Annotated[Path | None, Option("Index to retrieve from, made with the model's CLAP.", everyday=True)] = None
     features: Annotated[Path | None, Option("Stored tokens of the index's pairs. Default: computed when needed.")] = None
@@ -128,7 +130,7 @@ def _load(options: GenerateOptions) -> tuple[ReAudioLDMPipeline, bool]:
 
     device = open_device(options.machine.device)
     if options.model in bundled.DENOISERS and not Path(options.model).exists():
-        return bundled.load_bundled(options.model, str(device)), True
+        return bundled.load_bundled(options.model, str(device), options.dtype), True
     return load_pipeline(options.model, device=device, dtype=options.dtype, allow_download=options.allow_download), False
 
 
@@ -140,11 +142,16 @@ def _request(
     from reaudio_model.miniature.neighbours import store_neighbours
     from reaudio_model.pipeline.request import GenerateRequest
 
-    index, features, search = options.index, options.features, options.search
-    if bundled is not None and index is None:
+    index, features = options.index, options.features
+    if features is not None and index is None:
+        raise ReaudioError("--features are those of an index's pairs: give --index too, or leave them out.")
+    from_pool = bundled is not None and index is None
+    search = options.search.settings(progress, KEY if from_pool else "audio")
+    if bundled is not None and from_pool:
         cache_dir = options.machine.cache_dir
-        index, features = store_neighbours(bundled, prompts, options.k, cache_dir=cache_dir, progress=progress)
-        search = replace(search, key=KEY)  # only neighbours by this key were stored
+        index, features = store_neighbours(
+            bundled, prompts, options.k, search=search, cache_dir=cache_dir, progress=progress
+        )
     sampling = options.sampling
     scheduler, steps, eta = sampling.sampler()
     return GenerateRequest(
@@ -153,7 +160,7 @@ def _request(
         index=index,
         features=features,
         k=options.k,
-        search=search.settings(progress),
+        search=search,
         seconds=sampling.seconds,
         steps=steps,
         eta=eta,

@@ -65,7 +65,9 @@ class Search(OptionGroup):
 
     panel: ClassVar[str] = RETRIEVAL
 
-    key: Annotated[Key, Option("Embeddings that prompts are compared with.")] = "audio"
+    key: Annotated[
+        Key | None, Option("Embeddings that prompts are compared with. Default: audio; mean for a bundled system.")
+    ] = None
     pool: Annotated[Pool | None, Option("Splits to search. Default: train.", everyday=True)] = None
     exclude: Annotated[
         tuple[Excluded, ...], Option("Pairs a prompt may not retrieve; repeatable. Default: self and source.", everyday=True)
@@ -79,14 +81,15 @@ class Search(OptionGroup):
         if "nothing" in self.exclude and len(set(self.exclude)) > 1:
             raise ReaudioError("--exclude nothing excludes every other --exclude: give one or the other.")
 
-    def settings(self, reporter: Reporter) -> SearchSettings:
+    def settings(self, reporter: Reporter, default_key: Key = "audio") -> SearchSettings:
         """Settings of the search; the paper's protocol is noted on stderr."""
         from reaudio_model.retrieval.exclusion import NOTHING_EXCLUDED, Exclusion
         from reaudio_model.retrieval.index_search import SearchSettings
 
+        key = self.key or default_key
         if self.paper_protocol:
             reporter.note("Paper protocol: all splits are searched, test clips included, and nothing is excluded.")
-            return SearchSettings(key=self.key, pool="all", exclude=NOTHING_EXCLUDED)
+            return SearchSettings(key=key, pool="all", exclude=NOTHING_EXCLUDED)
         excluded = self.exclude or ("self", "source")
         exclusion = Exclusion(
             self_="self" in excluded,
@@ -94,7 +97,7 @@ class Search(OptionGroup):
             identical_caption="caption" in excluded,
             min_similarity_text=self.exclude_text_from,
         )
-        return SearchSettings(key=self.key, pool=self.pool or "train", exclude=exclusion)
+        return SearchSettings(key=key, pool=self.pool or "train", exclude=exclusion)
 
 
 @dataclass(frozen=True)

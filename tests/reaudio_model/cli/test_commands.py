@@ -285,7 +285,7 @@ def test_generate_refuses(model: Path, tmp_path: Path) -> None:
     assert "no index to retrieve from" in refusal(*words, "--k", 2)
     message = refusal("generate", "rain")
     assert message.startswith("reaudio-model: Missing: --model (")
-    assert "; --output (A .wav file for one prompt, or a folder)." in message
+    assert "; --output (A .wav or .flac file for one prompt, or a folder)." in message
     assert "Unknown value of --exclude 'sefl'. Did you mean 'self'" in refusal(*words, "--exclude", "sefl")
     assert "needs a CLAP to choose among them" in refusal(*words, "--candidates", 3)
 
