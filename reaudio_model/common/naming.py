@@ -1,10 +1,13 @@
-"""Matching audio files to clips by their names.
+"""Names as they are compared, and audio files matched by them.
 
-One naming scheme is used for a whole folder; single names are never guessed.
+One naming scheme is used for a whole folder; single names are never guessed. Whatever looks a name up, or checks that names are unique,
+compares them by one of the functions here.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +16,22 @@ from typing import NamedTuple
 from reaudio_model.common.errors import ReaudioError
 
 EXAMPLES = 3
+_NOT_WORDS = re.compile(r"[\W_]+")
+
+
+def name_key(name: str) -> str:
+    """A name of a clip, file or column as it is compared: without spaces around it, in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def label_key(label: str) -> str:
+    """A label or label name as it is compared: as :func:`name_key`, in any case."""
+    return name_key(name_key(label).casefold())
+
+
+def caption_key(caption: str) -> str:
+    """A caption as it is compared: as :func:`label_key`, without punctuation, single spaces."""
+    return _NOT_WORDS.sub(" ", label_key(caption)).strip()
 
 
 class NameMatch(NamedTuple):
