@@ -43,6 +43,10 @@ Sample = Annotated[
     int | None,
     Option("Only N prompts, chosen evenly over all classes; 0 takes all.", metavar="N", panel=DATA, least=0, everyday=True),
 ]
+SkipBadRows = Annotated[
+    bool,
+    Option("Leave faulty rows of tables out, and say so, instead of refusing the table.", "--skip-bad-rows", panel=DATA),
+]
 RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
     dict[str, Path],
@@ -102,6 +106,7 @@ class Data(OptionGroup):
     clip_manifest: ClipManifest = None
     limit: Limit = None
     sample: Sample = None
+    skip_bad_rows: SkipBadRows = False
 
     def check(self) -> None:
         read_captions(self.captions, self.per_class)
@@ -125,7 +130,16 @@ class Data(OptionGroup):
         from reaudio_eval.prompts.datasets import DatasetOptions
 
         number = self.caption if caption is None else caption
-        return DatasetOptions(self.data_root, self.references, self.clip_manifest, self.split, number, cache_dir, reporter)
+        return DatasetOptions(
+            self.data_root,
+            self.references,
+            self.clip_manifest,
+            self.split,
+            number,
+            cache_dir,
+            reporter,
+            self.skip_bad_rows,
+        )
 
     def defaults(self) -> DatasetDefaults:
         """How the dataset is evaluated unless the user says otherwise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from reaudio_eval.evaluations.options import (
     Systems,
     scoring_options,
 )
+from reaudio_eval.prompts.caption_choice import choose_captions
 from reaudio_eval.prompts.class_prompts import class_prompts
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.samples import covering_sample
@@ -30,6 +31,7 @@ from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.bundled import COPY, baseline_names
 from reaudio_eval.runs.store import ScoringPlan
 from reaudio_eval.scores.evaluate import prepare
+from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
@@ -115,8 +117,10 @@ def scoring_json(plan: ScoringPlan) -> Json:
     }
 
 
-def plan_scoring(request: ScoringRequest, reporter: Reporter, data: Data | None = None) -> ScoringPlan:
-    """Load the dataset, choose strata, embedders and metrics; ``data`` in place of the request's.
+def plan_scoring(
+    request: ScoringRequest, reporter: Reporter, data: Data | None = None, clips: Mapping[str, Path] | None = None
+) -> ScoringPlan:
+    """Load the dataset, choose strata, embedders and metrics; ``data`` in place of the request's, ``clips`` as :func:`load_dataset`.
 
     Raises:
         ReaudioError: anything that would make the run fail later and can be known now.
@@ -125,7 +129,7 @@ def plan_scoring(request: ScoringRequest, reporter: Reporter, data: Data | None 
     defaults = data.defaults()
     options = scoring_options(request.measures, request.machine, request.seed, defaults)
     scheme = request.strata or defaults.strata or DEFAULT_STRATA
-    dataset = load_dataset(data, options.cache_dir, reporter)
+    dataset = load_dataset(data, options.cache_dir, reporter, clips=clips)
     strata = strata_scheme(scheme, dataset.train_counts)
     return ScoringPlan(
         dataset,
@@ -141,12 +145,26 @@ def plan_scoring(request: ScoringRequest, reporter: Reporter, data: Data | None 
     )
 
 
-def load_dataset(data: Data, cache_dir: Path, reporter: Reporter, caption: int | None = None) -> Dataset:
-    """The dataset with the prompts asked for; ``caption`` in place of the one asked for.
+def load_dataset(
+    data: Data,
+    cache_dir: Path,
+    reporter: Reporter,
+    caption: int | None = None,
+    clips: Mapping[str, Path] | None = None,
+) -> Dataset:
+    """The dataset with the prompts asked for.
+
+    Args:
+        data: as the user gave it.
+        cache_dir: where a dataset that makes its audio keeps it.
+        reporter: of progress.
+        caption: in place of the one asked for.
+        clips: system -> folder, of the clips that will be scored; their names may say which captions they were made from
+            (:func:`reaudio_eval.prompts.caption_choice.choose_captions`).
 
     Raises:
-        ReaudioError: see the dataset's ``load`` and :func:`reaudio_eval.prompts.class_prompts.class_prompts`; options that do not
-            go together.
+        ReaudioError: see the dataset's ``load``, :func:`reaudio_eval.prompts.class_prompts.class_prompts` and ``choose_captions``; options
+            that do not go together.
     """
     if data.class_prompts:
         for option, value in (("--references", data.references), ("--clip-manifest", data.clip_manifest)):
@@ -155,6 +173,9 @@ def load_dataset(data: Data, cache_dir: Path, reporter: Reporter, caption: int |
     dataset = plugins.load("datasets", data.dataset).load(data.files(cache_dir, reporter, caption))
     if data.class_prompts:
         dataset = class_prompts(dataset, data.class_prompts)
+    elif dataset.captions and clips:
+        stems = {system: find_clips(folder) for system, folder in clips.items()}
+        dataset = choose_captions(dataset, stems, data.caption if caption is None else caption)
     if data.limit is not None:
         dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: data.limit])
     return covering_sample(dataset, data.sample) if data.sample else dataset
@@ -170,7 +191,7 @@ def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None 
     if not systems.clips and not systems.models:
         raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
     _check_weights(request.data.dataset, systems)
-    scoring = plan_scoring(request, reporter, data)
+    scoring = plan_scoring(request, reporter, data, systems.clips)
     defaults = request.data.defaults()
     # The default primary metric may not be among the metrics that were named.
     primary = request.primary or (None if request.measures.metrics else defaults.primary)

@@ -144,7 +144,8 @@ def _upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
 
 def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
     """What a reader must know of the clips that were scored."""
-    found = [Alert("note", note) for note in dataset.notes]
+    found = [Alert("warning", dataset.why_no_stratum)] if dataset.why_no_stratum else []
+    found += [Alert("note", note) for note in dataset.notes]
     measured = {m.info.name for m in tools.metrics if m.unavailable is None}
     left_out = len(dataset.prompts) - len(evaluation.clip_ids)
     if left_out:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Prompt:
     labels: tuple[str, ...] = ()
     labels_known: bool = True
     source_id: str = ""
+
+
+class NumberedPrompt(NamedTuple):
+    """A prompt made of one of several captions of a clip; number: which, from 1."""
+
+    number: int
+    prompt: Prompt
 
 
 def prompt_list_sha256(prompts: Iterable[Prompt]) -> str:
@@ -53,6 +61,8 @@ class Dataset:
             empty when a file is always called after its clip id.
         notes: sentences the report prints (what was resolved, what was left out).
         banner: a sentence at the top of the report, or "".
+        captions: naming scheme -> file stem, as it is compared -> the prompt it names, for names that say which of several captions a
+            clip was made from (``caption_choice``); empty where there is one.
         pool_counts: label id -> number of clips with it that the default retrieval pool holds; a label not listed has 0. None
             where it is unknown.
     """
@@ -70,10 +80,21 @@ class Dataset:
     notes: tuple[str, ...] = ()
     banner: str = ""
     pool_counts: Mapping[str, int] | None = None
+    captions: Mapping[str, Mapping[str, NumberedPrompt]] = field(default_factory=dict)
 
     @cached_property
     def list_sha256(self) -> str:
         return prompt_list_sha256(self.prompts)
+
+    @property
+    def why_no_stratum(self) -> str:
+        """Why no prompt belongs to a stratum, a sentence; "" where some do."""
+        if any(p.labels_known and p.labels for p in self.prompts):
+            return ""
+        return (
+            f"None of the {len(self.prompts)} prompts has known labels, so there is no stratum: its table must give labels, or names of "
+            "recordings of the dataset."
+        )
 
     def n_train(self, label: str) -> int:
         return int(self.train_counts.get(label, 0))

@@ -34,6 +34,7 @@ class LabelStatistics:
         splits: split, n_clips, n_captions, n_classes, labels_per_clip; a row per split whose clips are known.
         bins: stratum, low, high (exclusive; NA: no end), n_classes (by training clips), and in the evaluation split
             n_classes_eval, n_pairs_eval ((clip, label) pairs) and n_clips_eval (clips by their rarest label).
+        notes: rows of tables that were left out.
     """
 
     dataset: str
@@ -42,11 +43,13 @@ class LabelStatistics:
     labels: pd.DataFrame
     splits: pd.DataFrame
     bins: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able: the attributes, frames as lists of rows."""
         frames = {"splits": _rows(self.splits), "bins": _rows(self.bins), "labels": _rows(self.labels)}
-        return {"dataset": self.dataset, "split": self.split, "n_classes": self.n_classes, **frames}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {"dataset": self.dataset, "split": self.split, "n_classes": self.n_classes, **frames, **notes}
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -71,6 +74,7 @@ def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
         labels=_label_frame(found.names, counts),
         splits=SPLITS.frame(_split_row(split, clips, found.n_captions[split]) for split, clips in found.clips.items()),
         bins=BINS.frame(_bin_rows(found.names, train, _clips(found, options.split))),
+        notes=found.notes,
     )
 
 
@@ -82,7 +86,7 @@ def _read(plugin: DatasetPlugin, options: DatasetOptions) -> tuple[SplitLabels, 
     clips = [p.labels for p in data.prompts if p.labels_known]
     labels = dict.fromkeys(chain(data.vocabulary, data.label_names, data.train_counts, *clips))
     names = {label: data.label_names.get(label, label) for label in labels}
-    return SplitLabels(names, {data.split: clips}, {data.split: len(clips)}), data.train_counts
+    return SplitLabels(names, {data.split: clips}, {data.split: len(clips)}, data.notes), data.train_counts
 
 
 def _clips(found: SplitLabels, split: str) -> Sequence[tuple[str, ...]]:

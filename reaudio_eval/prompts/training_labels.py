@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.datasets._tables import AUDIOSET, LabelSet
+from reaudio_model.common.csv_files import read_text
 from reaudio_model.common.errors import ReaudioError
 
 DATASET, ALL = "dataset", "all"
@@ -109,10 +110,7 @@ def from_option(name: str, value: str, dataset: Dataset) -> Training:
 
 
 def _read(path: Path, dataset: Dataset) -> frozenset[str]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise ReaudioError(f"{path} is not UTF-8: save it as UTF-8, a label or label name per line.") from error
+    lines = [line.strip() for line in read_text(path, "a label or label name per line").splitlines()]
     wanted = [(i, line) for i, line in enumerate(lines, start=1) if line and not line.startswith("#")]
     if not wanted:
         raise ReaudioError(

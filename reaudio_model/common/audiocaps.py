@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 
 import pandas as pd
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.naming import unambiguous
+from reaudio_model.common.naming import Schemes, caption_names, unambiguous
+from reaudio_model.common.tables import Table, shown
 
 SPLITS = ("train", "val", "test")
 CAPTION_COLUMNS = ["audiocap_id", "youtube_id", "start_time", "caption"]
 CLIP_SECONDS = 10
+MAX_START = 10**7  # seconds; no video is that long
 
 
-def with_clip(captions: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The table with start_time in whole seconds and a column ``clip``: youtube_id and start, the same in every release."""
-    captions["start_time"] = whole_seconds(captions["start_time"], path)
-    return captions.assign(clip=captions["youtube_id"] + "_" + captions["start_time"])
+def check_captions(table: Table, *, within: tuple[str, ...] = ()) -> None:
+    """Check a table of AudioCaps' captions, and add the column ``clip`` (see :func:`with_clip`).
+
+    Args:
+        table: with ``CAPTION_COLUMNS``.
+        within: columns that an audiocap_id is unique in, e.g. the split.
+    """
+    for column in ("audiocap_id", "youtube_id", "caption"):
+        table.require_values(column)
+    table.require_unique(["audiocap_id", *within])
+    with_clip(table)
 
 
-def whole_seconds(column: pd.Series[str], path: Path) -> pd.Series[str]:
-    """The text of a whole number of seconds for "30", "30.0" and "30.000"; other text is a ReaudioError."""
-    seconds = pd.to_numeric(column, errors="coerce")
-    bad = column.index[seconds.isna()]
-    if len(bad):
-        raise ReaudioError(f"{path} row {bad[0] + 1}: start_time {column[bad[0]]!r} is not a number of seconds.")
-    return seconds.astype(int).astype(str)
+def with_clip(table: Table) -> None:
+    """Bring start_time to whole seconds and add the column ``clip``: youtube_id and start, the same in every release; both are "" where
+    there is no start."""
+    starts = table.parsed("start_time", whole_seconds)
+    rows = table.rows.assign(start_time=[starts.get(row, "") for row in table.rows.index])
+    table.rows = rows.assign(clip=(rows["youtube_id"] + "_" + rows["start_time"]).where(rows["start_time"] != "", ""))
+
+
+def whole_seconds(text: str) -> str:
+    """The text of a whole number of seconds for "30", "30.0" and "30.000".
+
+    Raises:
+        ReaudioError: other text.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_START:
+        raise ReaudioError(f"start_time {shown(text)} is not a number of seconds")
+    return str(int(seconds))
 
 
 def clip_ids(clips: pd.DataFrame) -> pd.Series[str]:
@@ -35,18 +58,19 @@ def clip_ids(clips: pd.DataFrame) -> pd.Series[str]:
     return clips["youtube_id"].where(~shared, clips["clip"])
 
 
-def file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Naming schemes of published folders of AudioCaps audio: scheme -> file stem -> clip_id.
+def file_names(clips: pd.DataFrame, owner: str = "clip_id") -> Schemes:
+    """Naming schemes of published folders of AudioCaps audio: scheme -> file stem -> ``owner``.
 
     Args:
-        clips: a row per clip: clip_id, youtube_id, audiocap_id, start_time and clip, "" where unknown.
+        clips: a row per clip: clip_id, caption, youtube_id, audiocap_id, start_time and clip, "" where unknown.
+        owner: the column that names are resolved to.
     """
-    clip_id, video, caption = clips["clip_id"], clips["youtube_id"], clips["audiocap_id"]
+    owners, video, caption = clips[owner], clips["youtube_id"], clips["audiocap_id"]
     clip = clips["clip"][clips["clip"] != ""]
-    start = clips["start_time"][clip.index].astype(float).astype(int)
+    start = clips["start_time"][clip.index].astype(int)
     first, last = start.astype(str), (start + CLIP_SECONDS).astype(str)
     stems = {
-        "clip_id": clip_id,
+        "clip_id": clips["clip_id"],
         "youtube_id": video[video != ""],
         "Y + youtube_id": "Y" + video[video != ""],
         "audiocap_id": caption[caption != ""],
@@ -54,4 +78,5 @@ def file_names(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
         "youtube_id_start_end": clip + "_" + last,
         "youtube_id_start_end in milliseconds": video[clip.index] + "_" + first + "000_" + last + "000",
     }
-    return {scheme: unambiguous(zip(names, clip_id[names.index], strict=True)) for scheme, names in stems.items()}
+    found = {scheme: unambiguous(zip(names, owners[names.index], strict=True)) for scheme, names in stems.items()}
+    return found | caption_names(zip(owners, clips["caption"], strict=True))

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from reaudio_model.common.errors import ReaudioError
 
@@ -50,7 +50,15 @@ def read_bytes(path: Path, what: str) -> bytes:
     try:
         with _OPENERS.get(suffix, _open_plain)(path) as file:
             data = file.read(MAX_BYTES + 1)
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        gzip.BadGzipFile,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise _not_compressed(path, suffix) from error
     except MemoryError as error:
         raise _too_large(path) from error
@@ -96,6 +104,10 @@ def _open_plain(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def _open_gzip(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(path, "rb"))
+
+
 def _open_zip(path: Path) -> IO[bytes]:
     with zipfile.ZipFile(path) as archive:
         members = [name for name in archive.namelist() if not name.endswith("/")]
@@ -105,9 +117,9 @@ def _open_zip(path: Path) -> IO[bytes]:
 
 
 _OPENERS: Mapping[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.open(path, "rb"),
-    ".bz2": lambda path: bz2.open(path, "rb"),
-    ".xz": lambda path: lzma.open(path, "rb"),
+    ".gz": _open_gzip,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
     ".zip": _open_zip,
 }
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from reaudio_model.common.errors import ReaudioError
 
 EXAMPLES = 3
+CAPTION = "caption"  # the scheme whose files are named after captions
+Schemes = dict[str, dict[str, str]]  # naming scheme -> file stem, as it is compared -> clip id
 _NOT_WORDS = re.compile(r"[\W_]+")
 
 
@@ -48,9 +50,24 @@ def unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: clip for name, clip in distinct if uses[name] == 1}
 
 
-def clip_id_names(clip_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+def clip_id_names(clip_ids: Iterable[str]) -> Schemes:
     """The plain scheme: each file is named after its clip id."""
-    return {"clip_id": {clip_id: clip_id for clip_id in clip_ids}}
+    return {"clip_id": {name_key(clip_id): clip_id for clip_id in clip_ids}}
+
+
+def caption_names(clips: Iterable[tuple[str, str]]) -> Schemes:
+    """Files named after captions, of (clip id, caption); a caption of several clips names none."""
+    keys = ((caption_key(caption), clip_id) for clip_id, caption in clips)
+    return {CAPTION: unambiguous((key, clip_id) for key, clip_id in keys if key)}
+
+
+def compared(scheme: str, stems: Iterable[str]) -> dict[str, str]:
+    """File stem as a scheme compares it -> the stem itself; where several are the same, the first."""
+    key = caption_key if scheme == CAPTION else name_key
+    found: dict[str, str] = {}
+    for stem in stems:
+        found.setdefault(key(stem), stem)
+    return found
 
 
 def match_names(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Path]) -> NameMatch:
@@ -58,11 +75,12 @@ def match_names(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, Pa
 
     If a scheme has several stems for a clip, the first existing one is used. ``files`` is empty if no scheme matches.
     """
-    best = max(schemes, key=lambda name: len(schemes[name].keys() & clips.keys()))
+    stems = {scheme: compared(scheme, clips) for scheme in schemes}
+    best = max(schemes, key=lambda name: len(schemes[name].keys() & stems[name].keys()))
     files: dict[str, Path] = {}
-    for stem, clip_id in schemes[best].items():
-        if stem in clips:
-            files.setdefault(clip_id, clips[stem])
+    for name, clip_id in schemes[best].items():
+        if name in stems[best]:
+            files.setdefault(clip_id, clips[stems[best][name]])
     return NameMatch(best, files)
 
 

@@ -67,9 +67,9 @@ class Table:
     def require(self, column: str, valid: Callable[[str], bool], fault: str) -> None:
         """Mark the rows whose value is not valid; "{}" in ``fault`` stands for the value."""
         values = self.sound[column]
-        accepted = {value: valid(value) for value in values.unique()}
-        for row, value in values[~values.map(accepted).astype(bool)].items():
-            self.fault(int(str(row)), fault.format(shown(value)))
+        for row, value in zip(values.index, values, strict=True):
+            if not valid(value):
+                self.fault(row, fault.format(shown(value)))
 
     def require_values(self, column: str) -> None:
         """Mark the rows whose ``column`` is empty."""
@@ -99,7 +99,8 @@ class Table:
         """Row -> what ``parse`` makes of its value, of the sound rows; those where it raises a ReaudioError are marked with its message."""
         found: dict[int, T] = {}
         seen: dict[str, T | ReaudioError] = {}
-        for row, value in self.sound[column].items():
+        values = self.sound[column]
+        for row, value in zip(values.index.tolist(), values, strict=True):
             if value not in seen:
                 try:
                     seen[value] = parse(value)
@@ -107,9 +108,9 @@ class Table:
                     seen[value] = error
             result = seen[value]
             if isinstance(result, ReaudioError):
-                self.fault(int(str(row)), str(result).rstrip("."))
+                self.fault(row, str(result).rstrip("."))
             else:
-                found[int(str(row))] = result
+                found[row] = result
         return found
 
     def finish(self) -> pd.DataFrame:
@@ -146,12 +147,22 @@ class Table:
         """``row 6``, with its line where that is not the usual one."""
         return f"row {row}" + (f" (line {self._lines[row]})" if row in self._lines else "")
 
-    def fill(self, header: list[str], records: Iterable[Record]) -> None:
-        """Take the rows from records under a header; a short record is filled with "", a longer one is a fault."""
+    def fill(
+        self, header: list[str], records: Iterable[Record], wanted: Callable[[list[str]], bool] = lambda cells: True
+    ) -> None:
+        """Take the rows from records under a header; a short record is filled with "", a longer one is a fault.
+
+        Args:
+            header: names of the columns; those without a name are not kept.
+            records: the rows.
+            wanted: whether a row is kept, by its values; others are counted.
+        """
         columns: list[list[str]] = [[] for _ in header]
         numbers: list[int] = []
         for row, (line, cells, fault) in enumerate(records, start=1):
             self.n_rows = row
+            if not fault and not wanted(cells):
+                continue
             if line != row + 1:
                 self._lines[row] = line
             if not fault and any(cell.strip() for cell in cells[len(header) :]):
@@ -166,7 +177,7 @@ class Table:
         self.rows = pd.DataFrame(
             {name: list(map(name_key, values)) if name in KEY_COLUMNS else values for name, values in named.items()},
             index=pd.Index(numbers, dtype=int),
-            dtype=str,
+            dtype=object,
         )
 
 
@@ -189,7 +200,7 @@ def read_table(path: Path, columns: Iterable[str], what: str, *, skip: bool = Fa
     if head.fault:
         raise ReaudioError(f"{path} is not a readable CSV table, line {head.line}: {head.fault}.")
     header = list(map(name_key, head.cells))
-    _check_header(path, header, columns)
+    check_columns(path, header, columns)
     table = Table(path, skip, option)
     table.fill(header, records)
     if not table.n_rows:
@@ -197,7 +208,8 @@ def read_table(path: Path, columns: Iterable[str], what: str, *, skip: bool = Fa
     return table
 
 
-def _check_header(path: Path, header: list[str], columns: Iterable[str]) -> None:
+def check_columns(path: Path, header: Sequence[str], columns: Iterable[str]) -> None:
+    """Raise ReaudioError where the header of a table lacks one of ``columns``, has one twice, or too many."""
     named = [name for name in header if name]
     if len(header) > MAX_COLUMNS:
         raise ReaudioError(f"{path} has {len(header):,} columns, more than the {MAX_COLUMNS:,} of a table.")

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import caption_key
 from reaudio_model.retrieval.nearest import Allowed, Rows, Vectors, check_vectors, cosines
-from reaudio_model.retrieval.pairs import caption_key
 from reaudio_model.retrieval.records import Pair
 
 

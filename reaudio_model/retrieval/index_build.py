@@ -8,10 +8,11 @@ from typing import Any
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path
+from reaudio_model.common.naming import caption_key
 from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.embedding import Embedders
 from reaudio_model.retrieval.index import POOLS, RetrievalIndex
-from reaudio_model.retrieval.pairs import PairTable, caption_key
+from reaudio_model.retrieval.pairs import PairTable
 
 PARTS = ".parts"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from reaudio_model.retrieval.pairs import caption_key
+from reaudio_model.common.naming import caption_key
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 

@@ -29,7 +29,7 @@ from reaudio_model.encoders.clap import MAX_TOKENS, load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
 from reaudio_model.encoders.tagger_files import new_tagger, save_tagger
 from reaudio_model.pipeline.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
-from reaudio_model.retrieval.pairs import PairTable, read_pair_tables
+from reaudio_model.retrieval.pairs import PairTable, TableOptions, read_pair_tables
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
@@ -47,6 +47,7 @@ from reaudio_model.training.vocoder import SEGMENT, VocoderTask
 
 N_SENTINELS = 100  # of T5's vocabulary
 SCALE_BATCHES = 16  # for measuring the latents' scale
+OPTIONS = TableOptions(skip_option="", root_option="data.audio_root")
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,12 @@ def _tables(config: TrainConfig) -> tuple[PairTable, list[Pair]]:
     data = config.data
     if not data.pairs:
         raise ReaudioError("There is nothing to train on: name the tables of the clips with data.pairs.")
-    training = read_pair_tables(data.pairs, audio_root=data.audio_root, split=data.split)
+    training = read_pair_tables(data.pairs, audio_root=data.audio_root, split=data.split, options=OPTIONS)
     if not data.validation:
         return training, []
-    return training, read_pair_tables(data.validation, audio_root=data.audio_root, split=data.validation_split).pairs
+    return training, read_pair_tables(
+        data.validation, audio_root=data.audio_root, split=data.validation_split, options=OPTIONS
+    ).pairs
 
 
 def _audio(
@@ -261,8 +264,10 @@ def _labels(tables: Sequence[Path]) -> dict[str, set[str]]:
     """Labels of each clip: a column "labels", separated by ";"."""
     labels: dict[str, set[str]] = {}
     for path in tables:
-        table = read_table(path, ["clip_id", "labels"], "the labels of the clips")
-        for clip_id, value in zip(table["clip_id"], table["labels"], strict=True):
+        table = read_table(path, ["clip_id", "labels"], "the labels of the clips", option=OPTIONS.skip_option)
+        table.require_unique(["clip_id"])
+        rows = table.finish()
+        for clip_id, value in zip(rows["clip_id"], rows["labels"], strict=True):
             labels[clip_id] = {label.strip() for label in value.split(";") if label.strip()}
     return labels
 

@@ -20,6 +20,7 @@ from reaudio_eval.evaluations.options import (
     Limit,
     PerClass,
     Sample,
+    SkipBadRows,
     Split,
 )
 from reaudio_model.common.cli import print_json, reporter
@@ -36,6 +37,7 @@ class StatsRequest(OptionGroup):
 
     dataset: DatasetName = DEFAULT_DATASET
     data_root: DataRoot = None
+    skip_bad_rows: SkipBadRows = False
     top: Annotated[int, Option("Labels listed in the text.", panel=OUTPUT, least=0, everyday=True)] = 10
     output: Annotated[
         Path | None, Option("Folder for the table (CSV) and the figure (SVG, PDF, PNG).", panel=OUTPUT, everyday=True)
@@ -54,6 +56,7 @@ class PromptsRequest(OptionGroup):
     clip_manifest: ClipManifest = None
     limit: Limit = None
     sample: Sample = None
+    skip_bad_rows: SkipBadRows = False
     output: Annotated[Path | None, Option("CSV to write. Default: printed.", "--output -o", panel=OUTPUT, everyday=True)] = (
         None
     )
@@ -86,7 +89,11 @@ def _stats(request: StatsRequest, how: Invocation) -> None:
     from reaudio_eval.prompts.datasets import DatasetOptions
     from reaudio_eval.prompts.label_counts import label_statistics
 
-    statistics = label_statistics(request.dataset, DatasetOptions(data_root=request.data_root))
+    statistics = label_statistics(
+        request.dataset, DatasetOptions(data_root=request.data_root, skip_bad_rows=request.skip_bad_rows)
+    )
+    for note in statistics.notes:
+        reporter(how.quiet).note(note)
     if request.output is not None and not how.dry_run:
         _write(statistics, request.output)
     if how.as_json:

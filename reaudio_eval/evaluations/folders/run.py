@@ -103,7 +103,7 @@ def _examples(clips: Mapping[str, Path]) -> str:
 def _captions(path: Path | None, names: Sequence[str], both: Sequence[str]) -> dict[str, str]:
     if path is None:
         return dict.fromkeys(names, "")
-    table = {p.clip_id: p.caption for p in read_captions(path)}
+    table = {p.clip_id: p.caption for p in read_captions(path).prompts}
     missing = [n for n in both if n not in table]
     if missing:
         shown = ", ".join(map(repr, missing[:EXAMPLES]))

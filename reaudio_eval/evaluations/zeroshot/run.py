@@ -25,7 +25,7 @@ from reaudio_eval.runs.bundled import BASELINES, COPY, baseline_names
 from reaudio_eval.scores.evaluate import Tools
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
-from reaudio_model.common.tables import read_table, require_unique, require_values
+from reaudio_model.common.tables import read_table
 
 SELECTION = "prompts with a zero-shot or few-shot class"
 ORACLES = {"re-audioldm-s": "oracle-s", "re-audioldm-l": "oracle-l", "re-audioldm-s-audio": "oracle-s-audio"}
@@ -130,16 +130,14 @@ def _pool_counts(request: ZeroshotRequest, dataset: Dataset) -> Mapping[str, int
     path = request.pool_labels
     if path is None:
         return None if request.systems.index is not None else dataset.pool_counts
-    table = read_table(path, ["label", "n_pool"], "the labels of the retrieval pool")
-    require_values(table, "label", path)
-    require_unique(table, ["label"], path)
+    table = read_table(path, ["label", "n_pool"], "the labels of the retrieval pool", skip=request.data.skip_bad_rows)
+    table.require_values("label")
+    table.require_counts("n_pool")
     known = known_labels(dataset)
-    counts: dict[str, int] = {}
-    for row, (label, n) in enumerate(zip(table["label"], table["n_pool"], strict=True), start=1):
-        if not n.strip().isdecimal():
-            raise ReaudioError(f"{path} row {row}: n_pool {n!r} is not a whole number of at least 0.")
-        counts |= dict.fromkeys(known.parse(label, f"{path} row {row}"), int(n))
-    return counts
+    table.parsed("label", known.parse)
+    table.require_unique(["label"], known.parse)  # an id and its name are one label
+    rows = table.finish()
+    return {label: int(n) for cell, n in zip(rows["label"], rows["n_pool"], strict=True) for label in known.parse(cell)}
 
 
 def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training]:

@@ -29,6 +29,7 @@ class DatasetOptions:
         captions: which caption of several (1-based).
         cache_dir: where a dataset that makes its audio keeps it; None is the user's cache.
         reporter: of progress; None shows nothing.
+        skip_bad_rows: leave faulty rows of tables out; the dataset's notes name them.
     """
 
     data_root: Path | None = None
@@ -38,6 +39,7 @@ class DatasetOptions:
     captions: int = 1
     cache_dir: Path | None = None
     reporter: Reporter | None = field(default=None, compare=False)
+    skip_bad_rows: bool = False
 
     def __post_init__(self) -> None:
         paths = {
@@ -74,11 +76,13 @@ class SplitLabels(NamedTuple):
     names: label id -> display name, of every label, in the vocabulary's order.
     clips: split ("train" among them) -> the labels of each distinct clip.
     n_captions: split -> captions.
+    notes: rows of tables that were left out.
     """
 
     names: Mapping[str, str]
     clips: Mapping[str, Sequence[tuple[str, ...]]]
     n_captions: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
 
 class DatasetPlugin(ABC):

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from reaudio_eval.prompts.datasets._tables import LabelSet, read_class_list
-from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, with_clip
+from reaudio_model.common.audiocaps import CAPTION_COLUMNS, SPLITS, check_captions, with_clip
+from reaudio_model.common.csv_files import read_records
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.tables import read_table
+from reaudio_model.common.tables import Table, read_table
 
 JOINED = ("audiocaps_labelled.csv", "audioset_classes.csv")
 OFFICIAL_CLASSES = "class_labels_indices.csv"
 SEGMENTS = ("unbalanced_train_segments.csv", "balanced_train_segments.csv", "eval_segments.csv")
 SEGMENT_COLUMNS = ["youtube_id", "start_time", "end_time", "labels"]
-CHUNK_ROWS = 250_000
+NO_SEGMENT = "not a segment of AudioSet (YTID, start_seconds, end_seconds, positive_labels)"
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,23 @@ class AudioCapsTables:
         captions: a row per caption in file order, all strings: split, audiocap_id, youtube_id, start_time (whole seconds),
             caption, labels (";"-separated, "" if unknown), clip (youtube_id and start_time).
         classes: AudioSet's 527.
-        source: the file or folder to name in messages.
+        notes: rows that were left out.
     """
 
     captions: pd.DataFrame
     classes: LabelSet
-    source: Path
+    notes: tuple[str, ...] = ()
 
 
-def read_tables(root: Path | None) -> AudioCapsTables:
+def read_tables(root: Path | None, *, skip: bool = False) -> AudioCapsTables:
     """Tables of a folder with either of
 
     - ``audiocaps_labelled.csv`` (split, audiocap_id, youtube_id, start_time, caption, labels) and ``audioset_classes.csv``;
     - AudioCaps' ``train.csv``, ``val.csv``, ``test.csv`` and AudioSet's ``class_labels_indices.csv``, ``*_segments.csv``.
+
+    Args:
+        root: the folder.
+        skip: leave faulty rows out.
 
     Raises:
         ReaudioError: no folder, or neither set of files in it; damaged tables (see ``tables.read_table``).
@@ -49,70 +55,78 @@ def read_tables(root: Path | None) -> AudioCapsTables:
     if not root.is_dir():
         raise ReaudioError(f"--data-root {root} is not a folder.")
     if (root / JOINED[0]).is_file():
-        return _read_joined(root)
+        return _read_joined(root, skip)
     if any((root / f"{split}.csv").is_file() for split in SPLITS):
-        return _read_official(root)
+        return _read_official(root, skip)
     raise ReaudioError(
         f"--data-root {root} has no AudioCaps tables: looked for {' and '.join(JOINED)}, or for train.csv, val.csv and "
         f"test.csv with {OFFICIAL_CLASSES} and {SEGMENTS[0]}."
     )
 
 
-def _read_joined(root: Path) -> AudioCapsTables:
-    path = root / JOINED[0]
-    captions = read_table(path, ["split", *CAPTION_COLUMNS, "labels"], "the captions of AudioCaps with their labels")
-    return AudioCapsTables(with_clip(captions, path), read_class_list(root / JOINED[1]), path)
+def _read_joined(root: Path, skip: bool) -> AudioCapsTables:
+    what = "the captions of AudioCaps with their labels"
+    table = read_table(root / JOINED[0], ["split", *CAPTION_COLUMNS, "labels"], what, skip=skip)
+    classes = read_class_list(root / JOINED[1])
+    check_captions(table, within=("split",))
+    _check_labels(table, classes, {})
+    return AudioCapsTables(table.finish(), classes, table.notes)
 
 
-def _read_official(root: Path) -> AudioCapsTables:
-    paths = {split: root / f"{split}.csv" for split in SPLITS}
+def _read_official(root: Path, skip: bool) -> AudioCapsTables:
     tables = [
-        read_table(path, CAPTION_COLUMNS, f"the {split} captions of AudioCaps")[CAPTION_COLUMNS].assign(split=split)
-        for split, path in paths.items()
+        read_table(root / f"{split}.csv", CAPTION_COLUMNS, f"the {split} captions of AudioCaps", skip=skip)
+        for split in SPLITS
     ]
-    captions = with_clip(pd.concat(tables, ignore_index=True), root)
-    labels = _segment_labels(root, set(captions["youtube_id"]))
+    for table in tables:
+        check_captions(table)
+    parts = [t.finish()[[*CAPTION_COLUMNS, "clip"]].assign(split=split) for t, split in zip(tables, SPLITS, strict=True)]
+    captions = pd.concat(parts, ignore_index=True)
+    classes = read_class_list(root / OFFICIAL_CLASSES)
+    labels, notes = _segment_labels(root, set(captions["youtube_id"]), classes, skip)
     captions["labels"] = captions["clip"].map(labels).fillna("")
-    return AudioCapsTables(captions, read_class_list(root / OFFICIAL_CLASSES), root)
+    return AudioCapsTables(captions, classes, (*(note for t in tables for note in t.notes), *notes))
 
 
-def _segment_labels(root: Path, youtube_ids: set[str]) -> pd.Series[str]:
-    """clip (youtube_id and start) -> labels, from the segment lists that are there."""
+def _check_labels(table: Table, classes: LabelSet, known: dict[str, str]) -> None:
+    """Mark rows with unknown labels, and with other labels than an earlier row of the same clip; ``known``: clip -> labels, grows."""
+    table.parsed("labels", classes.parse)
+    rows = table.sound
+    for row, clip, labels in zip(rows.index, rows["clip"], rows["labels"], strict=True):
+        if known.setdefault(clip, labels) != labels:
+            table.fault(row, f"the clip {clip!r} has other labels than before")
+
+
+def _segment_labels(
+    root: Path, youtube_ids: Collection[str], classes: LabelSet, skip: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """clip (youtube_id and start) -> labels, from the segment lists that are there; and what was left out."""
     paths = [root / name for name in SEGMENTS if (root / name).is_file()]
     if not paths:
         raise ReaudioError(
             f"{root} has captions without labels: add AudioSet's {', '.join(SEGMENTS)} (the first is enough)."
         )
-    parts = [part for path in paths for part in _read_segments(path, youtube_ids)]
-    table = with_clip(pd.concat(parts, ignore_index=True), root).drop_duplicates("clip")
-    return table.set_index("clip")["labels"].str.replace(",", ";", regex=False)
+    labels: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    for path in paths:
+        table = _read_segments(path, youtube_ids, skip)
+        table.rows["labels"] = table.rows["labels"].str.replace(",", ";", regex=False)
+        _check_labels(table, classes, labels)
+        table.finish()
+        notes += table.notes
+    return labels, notes
 
 
-def _read_segments(path: Path, youtube_ids: set[str]) -> list[pd.DataFrame]:
-    """Rows of the wanted videos; the file has millions of others, and lines starting with "#" above them."""
-    parts = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            n_comments = next((i for i, line in enumerate(file) if not line.startswith("#")), 0)
-        for chunk in pd.read_csv(
-            path,
-            skiprows=n_comments,
-            header=None,
-            names=SEGMENT_COLUMNS,
-            dtype=str,
-            skipinitialspace=True,
-            chunksize=CHUNK_ROWS,
-        ):
-            # Unquoted labels shift the columns; pandas then takes the first for an index.
-            if not isinstance(chunk.index, pd.RangeIndex) or not chunk["labels"].str.startswith("/", na=False).all():
-                raise _not_segments(path)
-            parts.append(chunk[chunk["youtube_id"].isin(youtube_ids)])
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise _not_segments(path) from error
-    return parts
+def _read_segments(path: Path, youtube_ids: Collection[str], skip: bool) -> Table:
+    """Rows of the wanted videos, and those that are no segments; the file has millions of others, and lines that start with "#"."""
 
+    def is_wanted(cells: list[str]) -> bool:
+        return len(cells) != len(SEGMENT_COLUMNS) or not cells[3].startswith("/") or cells[0] in youtube_ids
 
-def _not_segments(path: Path) -> ReaudioError:
-    return ReaudioError(
-        f"{path} is not a segment list of AudioSet (YTID, start_seconds, end_seconds, positive_labels in UTF-8)."
-    )
+    table = Table(path, skip)
+    table.fill(SEGMENT_COLUMNS, read_records(path, "a segment list", comment="#", skip_spaces=True), is_wanted)
+    if not table.n_rows:
+        raise ReaudioError(f"{path} has no segments: download AudioSet's {path.name} again, or remove it.")
+    table.require("labels", lambda labels: labels.startswith("/"), NO_SEGMENT)
+    with_clip(table)
+    return table

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import NamedTuple
 
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.common.tables import quoted, read_table, require_ids, require_unique, require_values
+from reaudio_model.common.naming import label_key, name_key
+from reaudio_model.common.tables import Table, quoted, read_table, shown
 
 AUDIOSET = "audioset-527"  # the order of AudioSet's class list, which taggers' outputs follow
 
@@ -26,45 +26,64 @@ class LabelSet:
     _seen: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
-    def _lookup(self) -> dict[str, str]:
-        by_name = {name.casefold(): label for label, name in self.names.items()}
-        return by_name | {label.casefold(): label for label in self.ids}
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.ids)
 
-    def parse(self, cell: str, where: str) -> tuple[str, ...]:
+    @cached_property
+    def _lookup(self) -> dict[str, tuple[str, ...]]:
+        """Key of an id or display name -> the ids it may stand for."""
+        found: dict[str, dict[str, None]] = {}
+        for text, label in (*((name, label) for label, name in self.names.items()), *zip(self.ids, self.ids, strict=True)):
+            found.setdefault(label_key(text), {})[label] = None
+        return {key: tuple(labels) for key, labels in found.items()}
+
+    def parse(self, cell: str, where: str = "") -> tuple[str, ...]:
         """Label ids of a ``;``-separated cell of ids or display names, each once, in its order.
 
         Raises:
-            ReaudioError: an unknown label, with the nearest names.
+            ReaudioError: an unknown label, with the nearest names; a name that several labels have. ``where`` is before the message.
         """
         if cell not in self._seen:
-            parts = [part.strip() for part in cell.split(";")]
+            parts = [name_key(part) for part in cell.split(";")]
             self._seen[cell] = tuple(dict.fromkeys(self._resolve(part, where) for part in parts if part))
         return self._seen[cell]
 
     def _resolve(self, label: str, where: str) -> str:
-        known = self._lookup.get(label.casefold())
-        if known is not None:
-            return known
-        near = difflib.get_close_matches(label.casefold(), self._lookup, n=3, cutoff=0.6)
-        shown = " or ".join(repr(self.names.get(self._lookup[key], key)) for key in near)
-        hint = f"Did you mean {shown}?" if near else "Labels are ids or display names, separated by semicolons."
-        raise ReaudioError(f"{where}: unknown label {label!r}. {hint}")
+        known = (label,) if label in self._known else self._lookup.get(label_key(label), ())
+        if len(known) == 1:
+            return known[0]
+        start = f"{where}: " if where else ""
+        if known:
+            raise ReaudioError(f"{start}the label {shown(label)} may be any of {quoted(known)}: give the id.")
+        near = difflib.get_close_matches(label_key(label), self._lookup, n=3, cutoff=0.6)
+        names = " or ".join(repr(self.names.get(self._lookup[key][0], key)) for key in near)
+        hint = f"Did you mean {names}?" if near else "Labels are ids or display names, separated by semicolons."
+        raise ReaudioError(f"{start}unknown label {shown(label)}. {hint}")
 
 
 def read_class_list(path: Path) -> LabelSet:
     """AudioSet's classes in the order of the taggers' outputs: index, mid, display_name.
 
     Raises:
-        ReaudioError: see ``tables.read_table``; or the indices are not 0, 1, 2, ...
+        ReaudioError: see ``tables.read_table``; a mid given twice; or the indices are not 0, 1, 2, ...
     """
-    table = read_table(path, ["index", "mid", "display_name"], "the class list")
-    if table["index"].tolist() != [str(i) for i in range(len(table))]:
+    table = read_table(path, ["index", "mid", "display_name"], "the class list", option="")  # no row can be left out
+    table.require_values("mid")
+    table.require_unique(["mid"], label_key)
+    rows = table.finish()
+    if [index.strip() for index in rows["index"]] != [str(i) for i in range(len(rows))]:
         raise ReaudioError(f"{path}: the column 'index' must count 0, 1, 2, ...")
-    require_unique(table, ["mid"], path)
-    return LabelSet(tuple(table["mid"]), dict(zip(table["mid"], table["display_name"], strict=True)))
+    return LabelSet(tuple(rows["mid"]), dict(zip(rows["mid"], rows["display_name"], strict=True)))
 
 
-def read_captions(path: Path, labels: LabelSet | None = None, split: str | None = None) -> tuple[Prompt, ...]:
+class Captions(NamedTuple):
+    """prompts: in file order; notes: sentences on rows that were left out."""
+
+    prompts: tuple[Prompt, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_captions(path: Path, labels: LabelSet | None = None, split: str | None = None, *, skip: bool = False) -> Captions:
     """Captions of a folder of clips, in file order.
 
     Args:
@@ -72,41 +91,42 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
             optionally labels (``;``-separated), split, and source_id or youtube_id (the recording a clip was cut from).
         labels: the labels that are known; None keeps whatever stands there.
         split: rows to keep where there is a column split; None keeps all.
+        skip: leave faulty rows out.
 
     Raises:
         ReaudioError: see ``tables.read_table``; an empty caption, an empty, repeated or unusable id, an unknown label or split.
     """
-    table = read_table(path, ["caption"], "the captions")
-    if split is not None and "split" in table.columns:
-        table = table[table["split"] == one_of("split", split, table["split"].unique().tolist())]
-    table = table.assign(clip_id=_clip_ids(table, path))
-    require_ids(table, path)
-    require_values(table, "caption", path)
-    require_unique(table, ["clip_id"], path)
-    cells = table["labels"].tolist() if "labels" in table.columns else [""] * len(table)
-    source = next((c for c in ("source_id", "youtube_id") if c in table.columns), None)
-    sources = table[source].str.strip().tolist() if source else [""] * len(table)
-    rows = zip(table.index + 1, table["clip_id"], table["caption"], cells, sources, strict=True)
-    return tuple(
-        _prompt(clip_id, caption, _labels(cell, labels, f"{path} row {row}"), source_id)
-        for row, clip_id, caption, cell, source_id in rows
-    )
+    table = read_table(path, ["caption"], "the captions", skip=skip)
+    if split is not None and "split" in table.rows.columns:
+        table.rows = table.rows[table.rows["split"] == one_of("split", split, table.rows["split"].unique().tolist())]
+    table.rows = table.rows.assign(clip_id=_clip_ids(table))
+    table.require_ids()
+    table.require_values("caption")
+    table.require_unique(["clip_id"])
+    parse = _as_written if labels is None else labels.parse
+    found = table.parsed("labels", parse) if "labels" in table.rows.columns else {}
+    rows = table.finish()
+    source = next((c for c in ("source_id", "youtube_id") if c in rows.columns), None)
+    sources = rows[source].tolist() if source else [""] * len(rows)
+    columns = zip(rows.index, rows["clip_id"], rows["caption"], sources, strict=True)
+    prompts = (_prompt(clip_id, caption, found.get(row, ()), source_id) for row, clip_id, caption, source_id in columns)
+    return Captions(tuple(prompts), table.notes)
 
 
 def _prompt(clip_id: str, caption: str, labels: tuple[str, ...], source_id: str) -> Prompt:
     return Prompt(clip_id, caption, labels, labels_known=bool(labels), source_id=source_id)
 
 
-def _labels(cell: str, labels: LabelSet | None, where: str) -> tuple[str, ...]:
-    if labels is not None:
-        return labels.parse(cell, where)
+def _as_written(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))
 
 
-def _clip_ids(table: pd.DataFrame, path: Path) -> list[str]:
-    if "clip_id" in table.columns:
-        return table["clip_id"].str.strip().tolist()
+def _clip_ids(table: Table) -> list[str]:
+    if "clip_id" in table.rows.columns:
+        return table.rows["clip_id"].tolist()
     for column in ("file", "filename"):
-        if column in table.columns:
-            return [Path(name.strip()).stem for name in table[column]]
-    raise ReaudioError(f"{path} lacks the column 'clip_id' (or 'file' or 'filename'); it has {quoted(table.columns)}.")
+        if column in table.rows.columns:
+            return [name_key(Path(name.strip()).stem) for name in table.rows[column]]
+    raise ReaudioError(
+        f"{table.path} lacks the column 'clip_id' (or 'file' or 'filename'); it has {quoted(table.rows.columns)}."
+    )

@@ -12,18 +12,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset, NumberedPrompt, Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
+from reaudio_eval.prompts.datasets._audiocaps_manifest import read_manifest
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables, read_tables
 from reaudio_eval.prompts.datasets._tables import AUDIOSET
 from reaudio_model.common.audio import find_clips
-from reaudio_model.common.audiocaps import clip_ids, file_names, whole_seconds
+from reaudio_model.common.audiocaps import clip_ids, file_names
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.common.naming import require_match, unambiguous
-from reaudio_model.common.tables import read_table, require_ids, require_unique, require_values
-
-# Optional columns of a manifest, with the same value on every row of a clip.
-MANIFEST_FACTS = ("caption", "audiocap_id", "youtube_id", "start_time", "labels", "match")
+from reaudio_model.common.naming import (
+    CAPTION,
+    caption_key,
+    caption_names,
+    clip_id_names,
+    match_names,
+    require_match,
+    unambiguous,
+)
 
 
 class AudioCaps(DatasetPlugin):
@@ -33,22 +38,18 @@ class AudioCaps(DatasetPlugin):
         """AudioCaps prompts with labels, training counts and, where a folder is given, references.
 
         ``options.captions`` picks the n-th caption of each clip in file order. ``options.clip_manifest`` replaces the clips of
-        the split by those of a CSV: clip_id, caption and optionally audiocap_id, youtube_id, start_time, labels, match
-        ("ambiguous" labels are not trusted) and system, with a row per clip or one per clip and system.
+        the split by those of a CSV (see ``_audiocaps_manifest.read_manifest``), with a row per clip or one per clip and system.
 
         Raises:
             ReaudioError: tables missing, damaged or contradictory; unknown split, label, or caption number; no reference fits.
         """
-        tables = read_tables(options.data_root)
-        clips = _clips(tables, options)
-        schemes = file_names(clips)
-        notes = _label_notes(clips)
+        tables = read_tables(options.data_root, skip=options.skip_bad_rows)
+        clips, found = _clips(tables, options)
+        notes = _label_notes(clips) + found
         references: Mapping[str, Path] = {}
         if options.references is not None:
-            names = schemes | {"the audiocap_id of any caption": _reference_names(tables, clips)}
-            match = require_match(names, find_clips(options.references), str(options.references))
-            references = match.files
-            notes.append(f"{len(references)} of {len(clips)} references found, their files named by {match.scheme}.")
+            references, scheme = _references(tables, clips, options.references)
+            notes.append(f"{len(references)} of {len(clips)} references found, their files named by {scheme}.")
         train_counts = _train_counts(tables)
         return Dataset(
             name="audiocaps",
@@ -59,19 +60,21 @@ class AudioCaps(DatasetPlugin):
             references=references,
             vocabulary=tables.classes.ids,
             vocabulary_name=AUDIOSET,
-            file_names=schemes,
-            notes=tuple(notes),
+            file_names=file_names(clips),
+            notes=(*notes, *tables.notes),
             pool_counts=train_counts,  # the default pool is the training split
+            captions=_captions_by_name(tables, clips) if options.clip_manifest is None else {},
         )
 
     def split_labels(self, options: DatasetOptions) -> SplitLabels:
         """The labels of every clip of every split, a clip once however many captions it has."""
-        tables = read_tables(options.data_root)
+        tables = read_tables(options.data_root, skip=options.skip_bad_rows)
         splits = tables.captions["split"]
         return SplitLabels(
             names={label: tables.classes.names[label] for label in tables.classes.ids},
             clips={str(split): _clip_labels(tables, split) for split in splits.unique()},
             n_captions={str(split): int(n) for split, n in splits.value_counts().items()},
+            notes=tables.notes,
         )
 
 
@@ -84,17 +87,13 @@ def _train_counts(tables: AudioCapsTables) -> dict[str, int]:
 
 
 def _clip_labels(tables: AudioCapsTables, split: str) -> list[tuple[str, ...]]:
-    return _parse(tables, tables.captions[tables.captions["split"] == split].drop_duplicates("clip"))
+    rows = tables.captions[tables.captions["split"] == split].drop_duplicates("clip")
+    return [tables.classes.parse(cell) for cell in rows["labels"]]
 
 
-def _parse(tables: AudioCapsTables, rows: pd.DataFrame) -> list[tuple[str, ...]]:
-    cells = zip(rows["clip"], rows["labels"], strict=True)
-    return [tables.classes.parse(cell, f"{tables.source}, clip {clip}") for clip, cell in cells]
-
-
-def _clips(tables: AudioCapsTables, options: DatasetOptions) -> pd.DataFrame:
+def _clips(tables: AudioCapsTables, options: DatasetOptions) -> tuple[pd.DataFrame, list[str]]:
     """A row per clip: clip_id, caption, labels (tuple), known, ambiguous, and where known, else "", audiocap_id, youtube_id,
-    start_time and clip (video and start)."""
+    start_time and clip (video and start); and notes."""
     split = one_of("split", options.split, tables.captions["split"].unique().tolist())
     if options.clip_manifest is None:
         return _split_clips(tables, split, options.captions)
@@ -102,68 +101,49 @@ def _clips(tables: AudioCapsTables, options: DatasetOptions) -> pd.DataFrame:
         raise ReaudioError(
             "--captions chooses among AudioCaps' own; a --clip-manifest brings its captions: drop one of them."
         )
-    return _manifest_clips(tables, options.clip_manifest)
+    manifest = read_manifest(tables, options.clip_manifest, split, skip=options.skip_bad_rows)
+    return manifest.clips, list(manifest.notes)
 
 
-def _split_clips(tables: AudioCapsTables, split: str, number: int) -> pd.DataFrame:
+def _split_clips(tables: AudioCapsTables, split: str, number: int) -> tuple[pd.DataFrame, list[str]]:
     """A row per clip of the split, with its ``number``-th caption; the same order of clips for every number."""
     rows = tables.captions[tables.captions["split"] == split]
-    require_unique(rows, ["audiocap_id"], tables.source)
     by_clip = rows.groupby("clip", sort=False)
-    fewest = by_clip.size().min()
+    sizes = by_clip.size()
+    # Where rows were left out, single clips have fewer captions than the others.
+    fewest = int(sizes.max() if tables.notes else sizes.min())
     if not 1 <= number <= fewest:
         raise ReaudioError(f"--captions {number}: every clip of {split} has {fewest}, so give a number from 1 to {fewest}.")
     chosen = rows[by_clip.cumcount() == number - 1].set_index("clip", drop=False)
-    clips = chosen.loc[rows["clip"].unique()].reset_index(drop=True)
-    return clips.assign(
-        clip_id=clip_ids(clips),
-        labels=pd.Series(_parse(tables, clips), clips.index),
+    there = sizes.index[sizes >= number]
+    clips = chosen.loc[there].reset_index(drop=True)
+    lost = len(sizes) - len(there)
+    note = f"{lost} of {len(sizes)} clips have no caption {number} after rows were left out, and are left out too."
+    clips = clips.assign(
+        clip_id=clip_ids(rows.drop_duplicates("clip"))[(sizes >= number).to_numpy()].to_numpy(),
+        labels=pd.Series([tables.classes.parse(cell) for cell in clips["labels"]], clips.index, dtype=object),
         known=clips["labels"] != "",
         ambiguous=False,
     )
+    return clips, [note] * bool(lost)
 
 
-def _manifest_clips(tables: AudioCapsTables, path: Path) -> pd.DataFrame:
-    """A row per clip of a manifest."""
-    table = read_table(path, ["clip_id", "caption"], "the manifest of clips")
-    require_ids(table, path)
-    require_values(table, "caption", path)
-    require_unique(table, [c for c in ("clip_id", "system") if c in table.columns], path)
-    clips = _one_row_per_clip(table, path).reindex(columns=["clip_id", *MANIFEST_FACTS], fill_value="")
-    timed = clips[(clips["youtube_id"] != "") & (clips["start_time"] != "")]
-    clips["clip"] = (timed["youtube_id"] + "_" + whole_seconds(timed["start_time"], path)).reindex(
-        clips.index, fill_value=""
-    )
-    cells = clips["labels"].where(clips["labels"].str.strip() != "", _look_up(tables.captions, clips))
-    ambiguous = clips["match"] == "ambiguous"
-    labels = [tables.classes.parse(cell, f"{path} row {row}") for row, cell in zip(cells.index + 1, cells, strict=True)]
-    return clips.assign(labels=pd.Series(labels, clips.index), known=(cells != "") & ~ambiguous, ambiguous=ambiguous)
-
-
-def _one_row_per_clip(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    clips = table.drop_duplicates("clip_id")
-    for column in [c for c in MANIFEST_FACTS if c in table.columns]:
-        first = table["clip_id"].map(clips.set_index("clip_id")[column])
-        other = table.index[table[column] != first]
-        if len(other):
-            row = other[0]
-            raise ReaudioError(
-                f"{path} row {row + 1}: the clip {table.at[row, 'clip_id']!r} has the {column} {table.at[row, column]!r} "
-                f"here and {first[row]!r} before; make them agree."
-            )
-    return clips
-
-
-def _look_up(captions: pd.DataFrame, clips: pd.DataFrame) -> pd.Series[str]:
-    """Labels by video and start (the same in every release), by video where no start is given, else by audiocap_id; "" where
-    none is known."""
-    keys = (captions[column] for column in ("clip", "youtube_id", "audiocap_id"))
-    by_clip, by_video, by_caption = (unambiguous(zip(key, captions["labels"], strict=True)) for key in keys)
-    rows = zip(clips["clip"], clips["youtube_id"], clips["audiocap_id"], strict=True)
-    found = [
-        (by_clip.get(clip) if clip else by_video.get(video)) or by_caption.get(caption, "") for clip, video, caption in rows
-    ]
-    return pd.Series(found, clips.index)
+def _captions_by_name(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str, dict[str, NumberedPrompt]]:
+    """Naming scheme -> file stem -> the prompt it names, of every caption of the clips."""
+    facts = {row[0]: row[1:] for row in zip(*(clips[c] for c in ("clip", "clip_id", "labels", "known")), strict=True)}
+    rows = tables.captions[tables.captions["clip"].isin(facts)]
+    by_id: dict[str, NumberedPrompt] = {}
+    seen: Counter[str] = Counter()
+    for name, clip, video, caption in zip(*(rows[c] for c in ("audiocap_id", "clip", "youtube_id", CAPTION)), strict=True):
+        clip_id, labels, known = facts[clip]
+        seen[clip] += 1
+        by_id[name] = NumberedPrompt(seen[clip], Prompt(clip_id, caption, labels, bool(known), video))
+    unique = caption_names((p.clip_id, p.caption) for _, p in by_id.values())[CAPTION]
+    by_caption: dict[str, NumberedPrompt] = {}
+    for each in by_id.values():
+        if caption_key(each.prompt.caption) in unique:
+            by_caption.setdefault(caption_key(each.prompt.caption), each)
+    return {"audiocap_id": by_id, CAPTION: by_caption}
 
 
 def _prompts(clips: pd.DataFrame) -> tuple[Prompt, ...]:
@@ -182,11 +162,20 @@ def _label_notes(clips: pd.DataFrame) -> list[str]:
     ]
 
 
-def _reference_names(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str, str]:
-    """A real clip may be called after the id of any of its captions; a generated one may not."""
-    timed = clips["clip"] != ""
-    by_clip = unambiguous(zip(clips["clip"][timed], clips["clip_id"][timed], strict=True))
-    by_video = unambiguous(zip(clips["youtube_id"][~timed], clips["clip_id"][~timed], strict=True))
+def _references(tables: AudioCapsTables, clips: pd.DataFrame, folder: Path) -> tuple[dict[str, Path], str]:
+    """clip_id -> real clip, and how the files are named. Several clips may be of one recording; a real clip may be called after the id
+    of any of its captions."""
+    owned = clips.assign(owner=clips["clip"].where(clips["clip"] != "", clips["clip_id"]))
+    by_clip = dict(zip(owned["clip"], owned["owner"], strict=True))
+    untimed = owned[owned["clip"] == ""]
+    by_video = unambiguous(zip(untimed["youtube_id"], untimed["owner"], strict=True))
     rows = zip(*(tables.captions[c] for c in ("audiocap_id", "clip", "youtube_id")), strict=True)
-    owners = ((caption, by_clip.get(clip) or by_video.get(video)) for caption, clip, video in rows)
-    return unambiguous((caption, clip_id) for caption, clip_id in owners if clip_id is not None)
+    owners = ((name, by_clip.get(clip) or by_video.get(video)) for name, clip, video in rows)
+    any_caption = unambiguous((name, owner) for name, owner in owners if owner)
+    schemes = file_names(owned, "owner") | {"the audiocap_id of any caption": any_caption}
+    files = find_clips(folder)
+    match = require_match(schemes, files, str(folder))
+    if match.scheme == "clip_id":  # each clip has a file of its own
+        return match_names(clip_id_names(clips["clip_id"]), files).files, match.scheme
+    rows = zip(owned["clip_id"], owned["owner"], strict=True)
+    return {clip_id: match.files[owner] for clip_id, owner in rows if owner in match.files}, match.scheme

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import NamedTuple
 
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin
 from reaudio_eval.prompts.datasets._tables import AUDIOSET, LabelSet, read_captions, read_class_list
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.naming import clip_id_names, require_match
-from reaudio_model.common.tables import read_table, require_unique, require_values
+from reaudio_model.common.naming import Schemes, caption_names, clip_id_names, label_key, require_match
+from reaudio_model.common.tables import read_table
 
 CAPTIONS, COUNTS, CLASSES = "captions.csv", "counts.csv", "class_labels_indices.csv"
 
@@ -41,69 +40,74 @@ class Folder(DatasetPlugin):
             raise ReaudioError(f"The dataset folder needs --data-root, a folder with {COUNTS} and {CAPTIONS}; got {root}.")
         if options.captions != 1:
             raise ReaudioError(f"--captions {options.captions}: the dataset folder has one caption per clip.")
-        labels, counts = read_counts(root / COUNTS)
+        counts = read_counts(root / COUNTS, skip=options.skip_bad_rows)
         path = options.clip_manifest or root / CAPTIONS
-        prompts = read_captions(path, labels, options.split)
+        prompts, left_out = read_captions(path, counts.labels, options.split, skip=options.skip_bad_rows)
+        names = _file_names(prompts)
         references: Mapping[str, Path] = {}
         if options.references is not None:
-            references = _references(prompts, options.references)
+            references = require_match(names, find_clips(options.references), str(options.references)).files
         vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
-        n_unknown = sum(not p.labels_known for p in prompts)
-        note = (
-            f"{n_unknown} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
-        )
         return Dataset(
             name="folder",
             split=options.split,
             prompts=prompts,
-            train_counts=counts,
-            label_names=labels.names,
+            train_counts=counts.train,
+            label_names=counts.labels.names,
             references=references,
             vocabulary=vocabulary,
             vocabulary_name=AUDIOSET if vocabulary else None,
-            notes=(note,) if n_unknown else (),
-            pool_counts=read_pool_counts(root / COUNTS),
+            file_names=names,
+            notes=(*_label_notes(prompts), *counts.notes, *left_out),
+            pool_counts=counts.pool,
         )
 
 
 PLUGIN = Folder()
 
 
-def _references(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:
-    return require_match(clip_id_names(p.clip_id for p in prompts), find_clips(folder), str(folder)).files
+def _file_names(prompts: Iterable[Prompt]) -> Schemes:
+    """Files are named after the clip id or the caption."""
+    pairs = [(p.clip_id, p.caption) for p in prompts]
+    return clip_id_names(clip_id for clip_id, _ in pairs) | caption_names(pairs)
 
 
-def read_counts(path: Path) -> tuple[LabelSet, dict[str, int]]:
-    """Labels and their training counts from a CSV (label, n_train[, name]).
+def _label_notes(prompts: tuple[Prompt, ...]) -> list[str]:
+    n = sum(not p.labels_known for p in prompts)
+    return [
+        f"{n} of {len(prompts)} clips have no known labels: they count in the overall numbers and in no stratum."
+    ] * bool(n)
+
+
+class LabelCounts(NamedTuple):
+    """labels: in file order; train, pool: label -> clips, pool None where unknown; notes: rows left out."""
+
+    labels: LabelSet
+    train: dict[str, int]
+    pool: dict[str, int] | None
+    notes: tuple[str, ...] = ()
+
+
+def read_counts(path: Path, *, skip: bool = False) -> LabelCounts:
+    """Labels and their counts from a CSV (label, n_train[, name, n_pool]).
+
+    Args:
+        path: the table.
+        skip: leave faulty rows out.
 
     Raises:
-        ReaudioError: see ``tables.read_table``; a label given twice, or a count that is not a whole number of at least 0.
+        ReaudioError: see ``tables.read_table``; a label given twice (in any case), or a count that is not a whole number of at least 0.
     """
-    table = read_table(path, ["label", "n_train"], "the training counts")
-    require_values(table, "label", path)
-    require_unique(table, ["label"], path)
-    _require_counts(table, "n_train", path)
-    labels = tuple(table["label"].str.strip())
-    names = table["name"] if "name" in table.columns else labels
-    counts = (int(n) for n in table["n_train"])
-    return LabelSet(labels, dict(zip(labels, names, strict=True))), dict(zip(labels, counts, strict=True))
-
-
-def read_pool_counts(path: Path) -> dict[str, int] | None:
-    """Label -> clips of the retrieval pool, from the column n_pool of a CSV of counts; None where it has none.
-
-    Raises:
-        ReaudioError: see ``tables.read_table``; a count that is not a whole number of at least 0.
-    """
-    table = read_table(path, ["label"], "the counts of the labels")
-    if "n_pool" not in table.columns:
-        return None
-    _require_counts(table, "n_pool", path)
-    return {label.strip(): int(n) for label, n in zip(table["label"], table["n_pool"], strict=True)}
-
-
-def _require_counts(table: pd.DataFrame, column: str, path: Path) -> None:
-    bad = table.index[~table[column].str.strip().str.fullmatch(r"\d+")]
-    if len(bad):
-        row = bad[0]
-        raise ReaudioError(f"{path} row {row + 1}: {column} {table.at[row, column]!r} is not a whole number of at least 0.")
+    table = read_table(path, ["label", "n_train"], "the training counts", skip=skip)
+    table.require_values("label")
+    table.require_unique(["label"], label_key)
+    columns = [column for column in ("n_train", "n_pool") if column in table.rows.columns]
+    for column in columns:
+        table.require_counts(column)
+    rows = table.finish()
+    labels = tuple(rows["label"])
+    names = rows["name"] if "name" in rows.columns else labels
+    counts = {column: dict(zip(labels, map(int, rows[column]), strict=True)) for column in columns}
+    return LabelCounts(
+        LabelSet(labels, dict(zip(labels, names, strict=True))), counts["n_train"], counts.get("n_pool"), table.notes
+    )

@@ -104,7 +104,7 @@ def _generate(options: GenerateOptions, how: Invocation) -> None:
     from reaudio_model.pipeline.generation import generate_to_files
 
     progress = reporter(how.quiet)
-    prompts = options.prompts.read()
+    prompts = options.prompts.read(progress)
     hush_libraries()
     pipeline, is_bundled = _load(options)
     request = _request(options, prompts, pipeline if is_bundled else None, progress)

@@ -53,6 +53,7 @@ class BuildOptions(OptionGroup):
     split: Annotated[str | None, Option("Only this split of the tables.")] = None
     captions: Annotated[int, Option("Which caption of clips with several, from 1.", least=1)] = 1
     overwrite: Annotated[bool, Option("Replace an existing index.", panel=OUTPUT)] = False
+    skip_bad_rows: Annotated[bool, Option("Leave faulty rows of a table out instead of refusing it.")] = False
     strict: Annotated[bool, Option("Stop at missing or unreadable clips instead of leaving them out.")] = False
     batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1)] = 32
     jobs: Jobs = DEFAULT_JOBS
@@ -135,19 +136,25 @@ def _build(options: BuildOptions, how: Invocation) -> None:
     from reaudio_model.retrieval.embedding import clap_embedders
     from reaudio_model.retrieval.index_build import build_index
     from reaudio_model.retrieval.index_files import MANIFEST
-    from reaudio_model.retrieval.pairs import read_pair_tables
+    from reaudio_model.retrieval.pairs import TableOptions, read_pair_tables
 
     output = options.output
     if (output / MANIFEST).exists() and not options.overwrite:
         raise ReaudioError(f"{output} contains an index already: give --overwrite or another --output.")
     table = read_pair_tables(
-        options.tables, audio_root=options.audio_root, split=options.split, caption_number=options.captions
+        options.tables,
+        audio_root=options.audio_root,
+        split=options.split,
+        caption_number=options.captions,
+        options=TableOptions(options.skip_bad_rows),
     )
+    progress = reporter(how.quiet)
+    for note in table.notes:
+        progress.note(note)
     if how.dry_run:
-        print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing})
+        print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing, "notes": list(table.notes)})
         return
     embedders = clap_embedders(options.machine.load_clap(options.clap), options.jobs)
-    progress = reporter(how.quiet)
     index = build_index(table, embedders, output, batch_size=options.batch_size, strict=options.strict, progress=progress)
     _print_stats(index, how.as_json)
 
@@ -171,7 +178,7 @@ def _result(options: SearchOptions, how: Invocation) -> SearchResult:
         index, vectors = RetrievalIndex.load(options.index, audio_root=options.audio_root), None
         prompts = split_prompts(index, options.split)
     else:
-        prompts = options.prompts.read()
+        prompts = options.prompts.read(reporter(how.quiet))
         clap = options.machine.load_clap(options.clap)
         index = RetrievalIndex.load(options.index, clap.sha256, audio_root=options.audio_root)
         vectors = clap.embed_text([prompt.caption for prompt in prompts]).cpu().numpy()

@@ -23,6 +23,7 @@ Excluded = Literal["self", "source", "caption", "nothing"]
 
 IndexFolder = Annotated[Path, Option("Folder of an index.", "ARGUMENT", "INDEX")]
 AudioRoot = Annotated[Path | None, Option("Folder of the audio. Default: from the table or the index.", panel=RETRIEVAL)]
+SkipBadRows = Annotated[bool, Option("Leave faulty rows of a table out instead of refusing it.", panel=PROMPTS)]
 ClapPath = Annotated[Path | None, Option("CLAP: LAION's .pt file or a folder of transformers' ClapModel.", panel=MODEL)]
 RetrievalKind = Annotated[Retrieval | None, Option("Which parts of retrieved pairs condition the denoiser.", panel=MODEL)]
 BaseChannels = Annotated[int | None, Option("Width of the UNet: a multiple of 32.", panel=MODEL)]
@@ -45,18 +46,25 @@ class Prompts(OptionGroup):
         Option("CSV of prompts: clip_id, caption and optionally source_id (or youtube_id).", "--prompts", everyday=True),
     ] = None
 
-    def read(self) -> list[Pair]:
-        """The prompts.
+    skip_bad_rows: SkipBadRows = False
+
+    def read(self, reporter: Reporter) -> list[Pair]:
+        """The prompts; rows of the table that were left out are noted.
 
         Raises:
             ReaudioError: neither or both; an empty prompt; a bad table.
         """
         from reaudio_model.retrieval.index_search import free_prompts
-        from reaudio_model.retrieval.pairs import read_prompts
+        from reaudio_model.retrieval.pairs import TableOptions, read_prompts
 
         if bool(self.prompts) == (self.prompt_table is not None):
             raise ReaudioError("Give prompts as words, or --prompts with a table of them, and not both.")
-        return free_prompts(self.prompts) if self.prompt_table is None else read_prompts(self.prompt_table)
+        if self.prompt_table is None:
+            return free_prompts(self.prompts)
+        table = read_prompts(self.prompt_table, TableOptions(self.skip_bad_rows))
+        for note in table.notes:
+            reporter.note(note)
+        return table.pairs
 
 
 @dataclass(frozen=True)

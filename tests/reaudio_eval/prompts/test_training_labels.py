@@ -56,7 +56,8 @@ def test_a_file_of_labels_or_names(tmp_path: Path) -> None:
     [
         (b"m1\nOwl, bran\n", r"labels.txt line 2: unknown label 'Owl, bran'\. Did you mean 'Owl, barn'"),
         (b"# none\n", "names no label"),
-        (b"\xff\xfe", "is not UTF-8"),
+        (b"\xe9", "is not UTF-8 in line 1"),
+        (b"\xff\xfe", "is UTF-16 text: save it as UTF-8"),
     ],
 )
 def test_bad_files(tmp_path: Path, content: bytes, message: str) -> None:

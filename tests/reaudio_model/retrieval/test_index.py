@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.naming import caption_key
 from reaudio_model.retrieval.index import (
     NOTHING_EXCLUDED,
     Exclusion,
@@ -23,7 +24,6 @@ from reaudio_model.retrieval.index import (
     save_neighbours,
 )
 from reaudio_model.retrieval.nearest import Vectors, cosines
-from reaudio_model.retrieval.pairs import caption_key
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 DIM = 8

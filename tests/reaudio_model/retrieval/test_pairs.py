@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.retrieval.pairs import caption_key, read_pair_tables, read_pairs, read_prompts
+from reaudio_model.common.naming import caption_key
+from reaudio_model.retrieval.pairs import read_pair_tables, read_pairs, read_prompts
 from reaudio_model.retrieval.records import Pair
 
 
@@ -49,7 +50,9 @@ def test_sources_splits_and_an_audio_root(tmp_path: Path, source: str) -> None:
 
 def test_missing_files_are_listed_and_none_at_all_is_an_error(tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "clip_id,caption,audio\na,x,a.wav\nb,y,b.wav\n")
-    with pytest.raises(ReaudioError, match=r"None of the 2 audio files of .*t\.csv exists, .*a\.wav: see --audio-root"):
+    with pytest.raises(
+        ReaudioError, match=r"None of the 2 audio files of .*t\.csv exists, .*a\.wav: name their folder with --audio-root"
+    ):
         read_pairs(table)
     touch(tmp_path, "b.wav")
     found = read_pairs(table)
@@ -110,12 +113,12 @@ def test_several_tables_are_one_set(tmp_path: Path) -> None:
             "clip_id,caption\na,x\n",
             r"needs the columns clip_id, caption, audio, or AudioCaps' audiocap_id, .*it has clip_id",
         ),
-        ("clip_id,caption,audio\na,x,a.wav\na,y,a.wav\n", "row 2 repeats clip_id 'a'"),
+        ("clip_id,caption,audio\na,x,a.wav\na,y,a.wav\n", "row 2: repeats clip_id 'a'"),
         ("clip_id,caption,audio\na, ,a.wav\n", "row 1: 'caption' is empty"),
         ("clip_id,caption,audio\na,x,\n", "row 1: 'audio' is empty"),
         ("clip_id,caption,audio\na/b,x,a.wav\n", "row 1: the clip_id 'a/b' cannot be a file name"),
         (AUDIOCAPS + "train,1,v,soon,x\n", "row 1: start_time 'soon' is not a number"),
-        (AUDIOCAPS + "train,1,v,1,x\ntrain,1,w,1,x\n", "row 2 repeats audiocap_id '1'"),
+        (AUDIOCAPS + "train,1,v,1,x\ntrain,1,w,1,x\n", "row 2: repeats audiocap_id '1'"),
         (AUDIOCAPS + "train,1,,1,x\n", "row 1: 'youtube_id' is empty"),
         (AUDIOCAPS + "train,1,w,1,x\n", "No file in .* belongs to a clip: its names are 'a'"),
     ],
@@ -129,7 +132,7 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
 def test_other_errors(tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match=r"none\.csv does not exist; the \(text, audio\) pairs should be there"):
         read_pairs(tmp_path / "none.csv")
-    with pytest.raises(ReaudioError, match="not UTF-8 in line 2"):
+    with pytest.raises(ReaudioError, match="row 1: not UTF-8"):
         read_pairs(write(tmp_path / "l.csv", "clip_id,caption,audio\na,café,a.wav\n", "latin-1"))
     table = write(tmp_path / "c.csv", AUDIOCAPS + "train,1,v1,30,x\n")
     with pytest.raises(
@@ -142,8 +145,8 @@ def test_other_errors(tmp_path: Path) -> None:
 
 def test_prompts(tmp_path: Path) -> None:
     table = write(tmp_path / "p.csv", "clip_id,caption,youtube_id\na, A dog ,v1\nb,rain,\n")
-    assert read_prompts(table) == [Pair("a", "A dog", None, "v1"), Pair("b", "rain")]
-    for text, message in [("caption\nx\n", "lacks the column 'clip_id'"), ("clip_id,caption\na,x\na,y\n", "row 2 repeats")]:
+    assert read_prompts(table).pairs == [Pair("a", "A dog", None, "v1"), Pair("b", "rain")]
+    for text, message in [("caption\nx\n", "lacks the column 'clip_id'"), ("clip_id,caption\na,x\na,y\n", "row 2: repeats")]:
         with pytest.raises(ReaudioError, match=message):
             read_prompts(write(table, text))
 

@@ -185,7 +185,7 @@ def test_manifest(joined: Path, tmp_path: Path) -> None:
     data = PLUGIN.load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
     assert data.prompts == (
         Prompt("one", "a man", ("/m/3", "/m/1"), source_id="vidA"),
-        Prompt("two", "a dog", ("/m/4", "/m/3")),
+        Prompt("two", "a dog", ("/m/4", "/m/3"), source_id="vidB"),
         Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False, source_id="vidB"),
         Prompt("four", "who knows", (), labels_known=False),
         Prompt("five", "a man again", ("/m/2",), source_id="vidC"),
@@ -208,14 +208,15 @@ def test_manifest_of_ids_and_captions_alone(joined: Path, tmp_path: Path) -> Non
 def test_manifest_names_references_by_video_too(joined: Path, tmp_path: Path) -> None:
     folder = write_audio(tmp_path / "r", "vidB", "vidC")
     data = PLUGIN.load(DatasetOptions(joined, folder, write_manifest(tmp_path / "m.csv", MANIFEST)))
-    assert data.references == {"three": folder / "vidB.wav", "five": folder / "vidC.wav"}
+    vid_b = folder / "vidB.wav"  # the recording of two clips, one of which names it by its audiocap_id
+    assert data.references == {"two": vid_b, "three": vid_b, "five": folder / "vidC.wav"}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("clip_id,system,caption\na,S,x\na,S,x\n", "row 2 repeats clip_id 'a', system 'S'"),
-        ("clip_id,caption\na,x\na,x\n", "row 2 repeats clip_id 'a'"),
+        ("clip_id,system,caption\na,S,x\na,S,x\n", "row 2: repeats clip_id 'a', system 'S' of row 1"),
+        ("clip_id,caption\na,x\na,x\n", "row 2: repeats clip_id 'a' of row 1"),
         ("clip_id,system,caption\na,S,x\na,T,y\n", "row 2: the clip 'a' has the caption 'y' here and 'x' before"),
         (
             "clip_id,system,caption,labels\na,S,x,Dog\na,T,x,\n",
@@ -261,9 +262,17 @@ def test_parts_of_the_tables_missing(joined: Path, official: Path) -> None:
     with pytest.raises(ReaudioError, match=r"val\.csv does not exist; the val captions of AudioCaps"):
         PLUGIN.load(DatasetOptions(official))
     (official / "val.txt").rename(official / "val.csv")
-    for data in (b"a, 0, 10\n", b"a, 0, 10, /m/1, /m/2\n", b"a, 0, 10, /m/1\n" * 2 + b"a, 0, 10, /m/1, 5\n", b"\xff\n"):
+    bad = r"eval_segments\.csv row 1 \(line 1\): "
+    for data, message in (
+        (b"a, 0, 10\n", bad + "not a segment of AudioSet"),
+        (b"a, 0, 10, /m/1, /m/2\n", bad + "5 values for 4 columns"),
+        (b"a, 0, 10, /m/1\n" * 2 + b"a, 0, 10, /m/1, 5\n", r"row 3 \(line 3\): 5 values"),
+        (b"\xff\n", bad + "not UTF-8"),
+        (b"", "has no segments: download AudioSet's eval_segments.csv again"),
+        (b"# YTID\n", "has no segments"),
+    ):
         (official / "eval_segments.csv").write_bytes(data)
-        with pytest.raises(ReaudioError, match=r"eval_segments\.csv is not a segment list of AudioSet"):
+        with pytest.raises(ReaudioError, match=message):
             PLUGIN.load(DatasetOptions(official))
     (official / "eval_segments.csv").unlink()
     (official / "unbalanced_train_segments.csv").unlink()
@@ -280,7 +289,11 @@ def test_unknown_split(joined: Path) -> None:
     ("old", "new", "message"),
     [
         ("audiocap_id", "id", "lacks the column 'audiocap_id'"),
-        ("/m/4;/m/3", "/m/9", r"audiocaps_labelled\.csv, clip vidB_0: unknown label '/m/9'. Did you mean"),
+        (
+            "/m/4;/m/3",
+            "/m/9",
+            r"audiocaps_labelled\.csv has 2 faulty rows: row 6: unknown label '/m/9'. Did you mean .*; row 8: unknown",
+        ),
         ("test,13,", "test,11,", "repeats audiocap_id '11'"),
         ("vidB,0,", "vidB,soon,", "start_time 'soon' is not a number of seconds"),
     ],

@@ -68,7 +68,7 @@ def test_bad_options(root: Path) -> None:
     [
         ("label,n_train\ndog,12\nsir,few\n", r"counts\.csv row 2: n_train 'few' is not a whole number"),
         ("label,n_train\ndog,-1\n", "row 1: n_train '-1' is not a whole number"),
-        ("label,n_train\ndog,1\ndog,2\n", "row 2 repeats label 'dog'"),
+        ("label,n_train\ndog,1\ndog,2\n", "row 2: repeats label 'dog' of row 1"),
         ("label,n_train\n,1\n", "row 1: 'label' is empty"),
         ("label,count\ndog,1\n", "lacks the column 'n_train'; it has 'label', 'count'"),
         ("label,n_train\ndog,1\n", r"captions\.csv row 1: unknown label 'Siren'"),

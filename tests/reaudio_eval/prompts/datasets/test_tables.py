@@ -35,20 +35,20 @@ def test_class_list(tmp_path: Path) -> None:
     assert read_class_list(path) == LabelSet(("/m/1", "/m/0"), {"/m/1": "A, b", "/m/0": "C"})
     with pytest.raises(ReaudioError, match="'index' must count 0, 1, 2"):
         read_class_list(write(path, "index,mid,display_name\n1,/m/1,A\n"))
-    with pytest.raises(ReaudioError, match="row 2 repeats mid '/m/1'"):
+    with pytest.raises(ReaudioError, match="row 2: repeats mid '/m/1' of row 1"):
         read_class_list(write(path, "index,mid,display_name\n0,/m/1,A\n1,/m/1,B\n"))
 
 
 def test_captions_by_file_name(tmp_path: Path) -> None:
     for column in ("file", "filename"):
         path = write(tmp_path / "c.csv", f'{column},caption\nx/a.b.wav,"one, two"\nb.flac,NA\n')
-        assert read_captions(path) == (Prompt("a.b", "one, two", (), False), Prompt("b", "NA", (), False))
+        assert read_captions(path).prompts == (Prompt("a.b", "one, two", (), False), Prompt("b", "NA", (), False))
 
 
 def test_captions_with_labels_and_splits(tmp_path: Path) -> None:
     path = write(tmp_path / "c.csv", "clip_id,caption,labels,split\na,x,Dog,test\nb,y,,test\na,z,Dog,val\n")
-    assert read_captions(path, LABELS, "test") == (Prompt("a", "x", ("/m/2",)), Prompt("b", "y", (), False))
-    assert read_captions(path, None, "val") == (Prompt("a", "z", ("Dog",)),)
+    assert read_captions(path, LABELS, "test").prompts == (Prompt("a", "x", ("/m/2",)), Prompt("b", "y", (), False))
+    assert read_captions(path, None, "val").prompts == (Prompt("a", "z", ("Dog",)),)
     with pytest.raises(UnknownNameError, match=r"Unknown split 'tets'\. Did you mean 'test'"):
         read_captions(path, LABELS, "tets")
 
@@ -58,7 +58,7 @@ def test_captions_with_labels_and_splits(tmp_path: Path) -> None:
     [
         ("name,caption\na,x\n", r"lacks the column 'clip_id' \(or 'file' or 'filename'\); it has 'name', 'caption'"),
         ("clip_id,text\na,x\n", "lacks the column 'caption'"),
-        ("clip_id,caption\na,x\nb,y\na,z\n", "row 3 repeats clip_id 'a'"),
+        ("clip_id,caption\na,x\nb,y\na,z\n", "row 3: repeats clip_id 'a' of row 1"),
         ("clip_id,caption\na,x\n,y\n", "row 2: 'clip_id' is empty"),
         ("clip_id,caption\na,x\nb, \n", "row 2: 'caption' is empty"),
         ("clip_id,caption\na/b,x\n", "row 1: the clip_id 'a/b' cannot be a file name"),
@@ -72,11 +72,11 @@ def test_bad_captions(tmp_path: Path, text: str, message: str) -> None:
 
 def test_rows_keep_their_numbers_after_a_split_is_chosen(tmp_path: Path) -> None:
     path = write(tmp_path / "c.csv", "clip_id,caption,split\na,x,val\nb,y,test\nb,z,test\n")
-    with pytest.raises(ReaudioError, match="row 3 repeats"):
+    with pytest.raises(ReaudioError, match="row 3: repeats clip_id 'b' of row 2"):
         read_captions(path, None, "test")
 
 
 @pytest.mark.parametrize("column", ["source_id", "youtube_id"])
 def test_captions_may_say_what_a_clip_was_cut_from(tmp_path: Path, column: str) -> None:
     path = write(tmp_path / "c.csv", f"clip_id,caption,{column}\na,x, v1 \nb,y,\n")
-    assert [p.source_id for p in read_captions(path)] == ["v1", ""]
+    assert [p.source_id for p in read_captions(path).prompts] == ["v1", ""]
