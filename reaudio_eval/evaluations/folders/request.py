@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from reaudio_eval.evaluations.base import Request
-from reaudio_eval.evaluations.options import DATA, Machine, Measures, Seed
+from reaudio_eval.evaluations.options import DATA, Machine, Measures, Seed, SkipBadRows
 from reaudio_model.common.options import Option
 
 
@@ -21,6 +21,7 @@ class ScoreRequest(Request):
         Path | None, Option("CSV with clip_id (or file) and caption, for CLAP score.", panel=DATA, everyday=True)
     ] = None
     limit: Annotated[int | None, Option("Only the first N clips.", panel=DATA, least=1, everyday=True)] = None
+    skip_bad_rows: SkipBadRows = False
     measures: Measures = field(default_factory=Measures)
     seed: Seed = 0
     machine: Machine = field(default_factory=Machine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.reports.terminal import table_text
 from reaudio_eval.reports.text import DASH, interval, number
-from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_model.common.progress import Reporter
 
 
@@ -26,6 +26,7 @@ class FolderScores(Result):
         metrics: metric name -> value, interval, method, counts, direction, source, or null with a reason.
         audit: "generated" and "reference" -> what was odd about the files.
         analysis: all numbers, as DataFrames.
+        notes: what was left out of the tables.
     """
 
     protocol: str
@@ -33,6 +34,11 @@ class FolderScores(Result):
     metrics: Mapping[str, Json]
     audit: Mapping[str, Any]
     analysis: LongtailAnalysis
+    notes: tuple[str, ...] = ()
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        return [Alert("warning", note) for note in self.notes]
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:

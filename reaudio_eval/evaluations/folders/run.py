@@ -53,9 +53,7 @@ def plan(request: ScoreRequest, reporter: Reporter) -> ScorePlan:
         ReaudioError: a folder is missing or empty, no name is in both, or a caption is missing.
     """
     options = scoring_options(request.measures, request.machine, request.seed)
-    return ScorePlan(
-        request, options, *_prepare(request.generated, request.reference, request.captions, options, request.limit)
-    )
+    return ScorePlan(request, options, *_prepare(request, options))
 
 
 def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
@@ -68,13 +66,17 @@ def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
     evaluation = evaluate([plan.system], plan.dataset, strata, plan.tools, plan.options, reporter)
     analysis = analyse(evaluation.scores, plan.dataset, strata, seed=plan.options.seed)
     return FolderScores(
-        plan.options.protocol, len(evaluation.clip_ids), overall_json(analysis, GENERATED), evaluation.audit, analysis
+        plan.options.protocol,
+        len(evaluation.clip_ids),
+        overall_json(analysis, GENERATED),
+        evaluation.audit,
+        analysis,
+        plan.dataset.notes,
     )
 
 
-def _prepare(
-    generated: Path, reference: Path, captions: Path | None, options: Options, limit: int | None
-) -> tuple[Dataset, SystemInfo, Tools]:
+def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemInfo, Tools]:
+    generated, reference, limit = request.generated, request.reference, request.limit
     ours, real = find_clips(generated), find_clips(reference)
     both = sorted(ours.keys() & real.keys())
     if not both:
@@ -83,9 +85,11 @@ def _prepare(
             "Files pair by name without suffix."
         )
     names = sorted(ours.keys() | real.keys()) if limit is None else both[:limit]
-    prompts = tuple(Prompt(n, c, labels_known=False) for n, c in _captions(captions, names, both).items())
-    chosen = set(names)
-    dataset = Dataset("folder", "all", prompts, {}, {}, {n: p for n, p in real.items() if n in chosen})
+    captions, notes = _captions(request, names, both)
+    prompts = tuple(Prompt(n, c, labels_known=False) for n, c in captions.items())
+    chosen = set(captions)
+    references = {n: p for n, p in real.items() if n in chosen}
+    dataset = Dataset("folder", "all", prompts, {}, {}, references, notes=notes)
     system = SystemInfo(GENERATED, "generated", len(ours), {n: p for n, p in ours.items() if n in chosen})
     tools = prepare(options)
     # There are neither labels nor retrieved clips: metrics that need them would only be undefined.
@@ -100,12 +104,17 @@ def _examples(clips: Mapping[str, Path]) -> str:
     return ", ".join(repr(path.name) for path in list(clips.values())[:EXAMPLES])
 
 
-def _captions(path: Path | None, names: Sequence[str], both: Sequence[str]) -> dict[str, str]:
+def _captions(request: ScoreRequest, names: Sequence[str], both: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The caption of each clip, and notes; clips whose row was left out of the table are left out, too."""
+    path = request.captions
     if path is None:
-        return dict.fromkeys(names, "")
-    table = {p.clip_id: p.caption for p in read_captions(path).prompts}
+        return dict.fromkeys(names, ""), ()
+    found = read_captions(path, skip=request.skip_bad_rows)
+    table = {p.clip_id: p.caption for p in found.prompts}
     missing = [n for n in both if n not in table]
-    if missing:
+    if missing and not found.notes:
         shown = ", ".join(map(repr, missing[:EXAMPLES]))
         raise ReaudioError(f"{path} has no caption for {len(missing)} of {len(both)} clips, such as {shown}.")
-    return {n: table.get(n, "") for n in names}
+    without = set(missing)
+    left_out = (f"{len(missing)} of {len(both)} clips have no caption after rows were left out, and are left out too.",)
+    return {n: table.get(n, "") for n in names if n not in without}, found.notes + left_out * bool(missing)

@@ -134,7 +134,7 @@ def test_build(built: Path, world: Path, clap_folder: Path) -> None:
 
 def test_build_of_a_split_and_dry_run(world: Path, clap_folder: Path, tmp_path: Path) -> None:
     arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "-o", tmp_path / "index")
-    assert answer(*arguments, "--dry-run") == {"output": str(tmp_path / "index"), "n": 7, "missing": ["gone"]}
+    assert answer(*arguments, "--dry-run") == {"output": str(tmp_path / "index"), "n": 7, "missing": ["gone"], "notes": []}
     assert not (tmp_path / "index").exists()
     assert answer(*arguments, "--split", "val", "--strict", "--clap", clap_folder, "--quiet")["n"] == 2
 

@@ -268,7 +268,7 @@ def test_nothing_readable_at_all(world: Path) -> None:
     [
         (b"id,text\nc00,x\n", "lacks the column"),
         (b"clip_id,caption\nc00,x\nc00,y\n", "repeats"),
-        (b"clip_id,caption\nc00,caf\xe9\n", "not UTF-8 in line 2"),
+        (b"clip_id,caption\nc00,caf\xe9\n", "row 1: not UTF-8"),
         (b"clip_id,caption\nc00,x\n", "has no caption for 11 of 12 clips, such as 'c01'"),
     ],
 )
