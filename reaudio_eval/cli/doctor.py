@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from reaudio_eval import plugins
 from reaudio_eval.features.embedders import CheckpointFile
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.runs.provenance import package_versions
+from reaudio_model.common.audio import encode
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.miniature import bundled
@@ -74,7 +74,7 @@ def _disk(cache_dir: Path) -> Check:
 
 def _mp3() -> Check:
     try:
-        soundfile.write(io.BytesIO(), np.zeros(1600, dtype=np.float32), 16_000, format="MP3")
+        encode(np.zeros(1600, dtype=np.float32), 16_000, "MP3", "MPEG_LAYER_III")
     except (soundfile.SoundFileError, ValueError):
         return Check("mp3", "fail", "libsndfile cannot write MP3: reports would have no players", "pip install -U soundfile")
     return Check("mp3", "ok", f"libsndfile {soundfile.__libsndfile_version__}")

@@ -13,15 +13,16 @@ from typing import Literal, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-import soundfile
 from PIL import Image
 
 from reaudio_eval.clips.encoding import Decoded, Floats, decode, mp3
+from reaudio_model.common.audio import shown
+from reaudio_model.common.errors import AudioError
 from reaudio_model.common.files import atomic_write
 
 MediaMode = Literal["inline", "folder", "none"]
 
-ENCODING = "1"  # part of the file names: raise when anything below changes
+ENCODING = "2"  # part of the file names: raise when anything below changes
 INLINE_PLAYERS = 200
 WIDTH, HEIGHT = 320, 96  # pixels of a spectrogram
 N_FFT = 1024
@@ -60,11 +61,11 @@ def media_for(
     def one(numbered: tuple[int, Path]) -> tuple[Media, list[Path]]:
         place, path = numbered
         try:
-            source = path.read_bytes()
-            decoded = decode(source)
-        except (OSError, soundfile.SoundFileError, ValueError) as error:
-            return Media(None, None, f"This clip cannot be played: {_first_line(error)}"), []
-        return (_inline(decoded), []) if place < n_inline else _in_folder(source, decoded, folder)
+            decoded = decode(path)
+        except AudioError as error:
+            # a page does not tell the folders of the machine it was made on
+            return Media(None, None, f"This clip cannot be played: {str(error).replace(shown(path), path.name)}"), []
+        return (_inline(decoded), []) if place < n_inline else _in_folder(decoded, folder)
 
     players: dict[Path, Media] = {}
     files: dict[Path, None] = {}
@@ -74,14 +75,6 @@ def media_for(
             files.update(dict.fromkeys(written))
             progress(len(players))
     return players, list(files)
-
-
-def _first_line(error: Exception) -> str:
-    """The reason without the machine's paths or the address of a buffer."""
-    if isinstance(error, soundfile.LibsndfileError):
-        return str(error.error_string)
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.partition("\n")[0]
 
 
 def _inline(decoded: Decoded) -> Media:
@@ -94,8 +87,8 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _in_folder(source: bytes, decoded: Decoded, folder: Path) -> tuple[Media, list[Path]]:
-    stem = hashlib.sha256(ENCODING.encode() + source).hexdigest()[:24]
+def _in_folder(decoded: Decoded, folder: Path) -> tuple[Media, list[Path]]:
+    stem = hashlib.sha256((ENCODING + decoded.sha256).encode()).hexdigest()[:24]
     audio, image = folder / f"{stem}.mp3", folder / f"{stem}.webp"
     if not (audio.is_file() and image.is_file()):
         atomic_write(audio, mp3(decoded.audio, decoded.rate))

@@ -261,7 +261,7 @@ def export_baseline(run_path: Path, protocol: str, target: Path) -> Path:
     run = read_run(run_path)
     name, seed = run.scores.system.name, int(run.manifest["seed"])
     for clip_id, path in run.scores.system.clips.items():
-        decoded = decode(path.read_bytes())
+        decoded = decode(path)
         atomic_write(target / "clips" / f"{clip_id}.mp3", mp3(decoded.audio, decoded.rate))
     scores = dataclasses.replace(run.scores, system=dataclasses.replace(run.scores.system, clips={}))
     keys = ("created", "seed", "clip_ids_sha256", "protocol", "packages", "reaudio_eval", "code_sha256", NEIGHBOURS)

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,16 +108,34 @@ def decode(path: Path, *, max_seconds: float = MAX_SECONDS, head_seconds: float 
     """
     data = _read(path, max_seconds)
     limit = max_seconds if head_seconds is None else head_seconds
-    try:
+    with _one_error(path):
         samples, sample_rate, container = _decode(data, path, limit, refuse_longer=head_seconds is None)
-    except AudioError:
-        raise
-    except Exception as error:  # whatever a decoder raises costs this clip, not the run
-        advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
-        raise AudioError(f"{shown(path)} cannot be decoded: {advice}.") from error
     _check_samples(samples, path)
     truncated = None if head_seconds is not None else truncation(data, container, samples, sample_rate)
     return DecodedAudio(samples, sample_rate, hashlib.sha256(data).hexdigest(), truncated)
+
+
+@contextmanager
+def _one_error(path: Path) -> Iterator[None]:
+    """Whatever a decoder raises costs this clip, not the run: it becomes an AudioError."""
+    try:
+        yield
+    except AudioError:
+        raise
+    except Exception as error:
+        advice = "convert it to wav or flac" if path.suffix.lower() in UNREADABLE_SUFFIXES else "it is damaged or not audio"
+        raise AudioError(f"{shown(path)} cannot be decoded: {advice}.") from error
+
+
+def declared_seconds(path: Path) -> float | None:
+    """Length by the file's header alone; None where it declares none or cannot be read."""
+    try:
+        data = _read(path, MAX_SECONDS)
+        with _one_error(path), _open(data) as file:
+            seconds: float = file.frames / file.samplerate
+    except AudioError:
+        return None
+    return seconds if seconds <= MAX_SECONDS else None
 
 
 def _read(path: Path, max_seconds: float) -> bytes:
@@ -224,26 +243,52 @@ def shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def wav_bytes(samples: Samples, sample_rate: int) -> bytes:
+def wav_bytes(samples: Samples, sample_rate: int, name: str = "The clip") -> bytes:
     """A 16-bit WAV file as bytes; samples float32 (n,) or (n, channels), values beyond [-1, 1] are clipped.
 
     Raises:
-        AudioError: see :func:`audio_bytes`.
+        AudioError: NaN or infinite samples; ``name`` is in the message.
     """
-    return audio_bytes(samples, sample_rate, ".wav")
+    return encode(samples, sample_rate, "WAV", "PCM_16", name=name)
 
 
-def audio_bytes(samples: Samples, sample_rate: int, suffix: str) -> bytes:
+def audio_bytes(samples: Samples, sample_rate: int, suffix: str, name: str = "The clip") -> bytes:
     """A 16-bit WAV or FLAC file as bytes, by its suffix; samples as for :func:`wav_bytes`.
 
     Raises:
-        AudioError: another suffix, or samples that are NaN or infinite.
+        AudioError: another suffix, or samples that are NaN or infinite; ``name`` is in the message.
     """
     container = WRITTEN.get(suffix.lower())
     if container is None:
         raise AudioError(f"Files {suffix} are not written: use {' or '.join(WRITTEN)}.")
+    return encode(samples, sample_rate, container, "PCM_16", name=name)
+
+
+def encode(
+    samples: Samples,
+    sample_rate: int,
+    container: str,
+    subtype: str,
+    *,
+    constant_rate: float | None = None,
+    name: str = "The clip",
+) -> bytes:
+    """A file in any format of libsndfile as bytes.
+
+    Args:
+        samples: float32 (n,) or (n, channels).
+        sample_rate: Hz.
+        container: libsndfile's name of the format.
+        subtype: libsndfile's name of the encoding.
+        constant_rate: libsndfile's compression level, from 0 (best) to 1, for a constant bit rate.
+        name: of the clip in the message.
+
+    Raises:
+        AudioError: NaN or infinite samples.
+    """
     if not np.isfinite(samples).all():
-        raise AudioError("The samples of a clip are NaN or infinite: nothing was written.")
+        raise AudioError(f"{name} has NaN or infinite samples and was not written: what made it does not work.")
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format=container, subtype="PCM_16")
+    rate = {} if constant_rate is None else {"compression_level": constant_rate, "bitrate_mode": "CONSTANT"}
+    soundfile.write(buffer, samples, sample_rate, format=container, subtype=subtype, **rate)
     return buffer.getvalue()

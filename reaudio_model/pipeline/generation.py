@@ -159,7 +159,7 @@ class _Batches(NamedTuple):
         """Write clips, then their hashes into the record: a file without its hash is made again."""
         rate, hashes = self.pipeline.model_config.codec.mel.sample_rate, {}
         for file, audio in written.items():
-            content = audio_bytes(audio, rate, file.suffix)
+            content = audio_bytes(audio, rate, file.suffix, str(file))
             atomic_write(file, content)
             hashes[file.name] = hashlib.sha256(content).hexdigest()
         add_files(self.request.record, record, hashes)

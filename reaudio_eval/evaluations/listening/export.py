@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.listening import stimuli
 from reaudio_eval.evaluations.listening.assignment import Layout, make_forms, uneven
@@ -30,7 +28,7 @@ from reaudio_eval.evaluations.listening.request import ListeningRequest
 from reaudio_eval.evaluations.listening.result import ListeningTest
 from reaudio_eval.evaluations.listening.stimuli import NOISE_SECONDS, Stimulus
 from reaudio_eval.reports.text import count
-from reaudio_model.common.audio import content_sha256
+from reaudio_model.common.audio import content_sha256, declared_seconds
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
@@ -193,14 +191,9 @@ def _notes(
 
 
 def _seconds(form: Form, clips: Mapping[tuple[str, str], Path]) -> float:
-    """Seconds of audio in a form; a file that cannot be opened is taken as five seconds (decoding names it)."""
-    total = 0.0
-    for clip in (c for item in form.items for c in item.clips):
-        try:
-            total += NOISE_SECONDS if clip.system is None else soundfile.info(str(clips[clip.system, clip.clip_id])).duration
-        except soundfile.SoundFileError:
-            total += NOISE_SECONDS
-    return total
+    """Seconds of audio in a form; a file that tells no length is taken as five seconds (decoding names it)."""
+    of_systems = (declared_seconds(clips[c.system, c.clip_id]) if c.system else None for i in form.items for c in i.clips)
+    return sum(NOISE_SECONDS if seconds is None else seconds for seconds in of_systems)
 
 
 def _refuse_other_test(output: Path, test_id: str) -> None:

@@ -7,8 +7,6 @@ Sample rates that MP3 supports are kept.
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
 from reaudio_eval.clips.encoding import mp3
 from reaudio_eval.evaluations.listening.request import AudioFormat
 from reaudio_eval.reports.media import data_uri
+from reaudio_model.common import audio as audio_files
 from reaudio_model.common.audio import decode
 
 Floats = npt.NDArray[np.float32]
@@ -76,7 +74,7 @@ def prepare(
     def one(path: Path) -> Stimulus:
         decoded = decode(path)
         samples = decoded.samples.mean(axis=1)
-        return encode(samples, decoded.sample_rate, audio, normalise, hashlib.sha256(path.read_bytes()).hexdigest())
+        return encode(samples, decoded.sample_rate, audio, normalise, decoded.sha256)
 
     stimuli = {}
     with ThreadPoolExecutor(max(1, jobs)) as pool:
@@ -100,9 +98,7 @@ def encode(samples: Floats, rate: int, audio: AudioFormat, normalise: bool, sha2
 def _uri(samples: Floats, rate: int, audio: AudioFormat) -> str:
     samples = np.clip(samples, -1, 1).astype(np.float32)
     if audio == "flac":
-        buffer = io.BytesIO()
-        soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
-        return data_uri("audio/flac", buffer.getvalue())
+        return data_uri("audio/flac", audio_files.encode(samples, rate, "FLAC", "PCM_16"))
     if rate not in MP3_LEVELS:
         target = min((r for r in MP3_LEVELS if r >= rate), default=max(MP3_LEVELS))
         samples, rate = soxr.resample(samples, rate, target), target

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaudio_model.common import audio
-from reaudio_model.common.audio import content_sha256, decode, decode_many, find_clips, wav_bytes
+from reaudio_model.common.audio import content_sha256, decode, decode_many, encode, find_clips, wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
 
 HALF_STEP = 0.5 / 32768  # of 16 bits
@@ -267,3 +267,17 @@ def test_wav_bytes_round_trip() -> None:
     samples, rate = soundfile.read(io.BytesIO(wav_bytes(x, 8_000)), dtype="float32")
     assert rate == 8_000
     np.testing.assert_allclose(samples, x, rtol=0, atol=1.1 * 2 * HALF_STEP)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")])
+def test_samples_that_are_no_numbers_are_not_written(value: float, container: str, subtype: str) -> None:
+    """A 16-bit file would hold -32768 for them."""
+    x = stereo()
+    x[7, 0] = value
+    with pytest.raises(
+        AudioError, match=r"^a\.wav has NaN or infinite samples and was not written: what made it does not work\.$"
+    ):
+        encode(x, 16_000, container, subtype, name="a.wav")
+    with pytest.raises(AudioError, match="The clip has NaN"):
+        wav_bytes(x, 16_000)
