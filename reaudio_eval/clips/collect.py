@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from reaudio_eval.clips.models import ClipRequest, Spent
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, folder_name
 from reaudio_model.common.progress import Reporter
@@ -155,7 +156,16 @@ def collect_one(
         description=model.upper_reference,
         retrieval=model.retrieved(clip_request, clips),
         candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
+        unused=_unused(request.source, clips),
     )
+
+
+def _unused(source: Path | None, clips: Mapping[str, Path]) -> tuple[str, ...]:
+    """Names of the audio files in the user's folder that are not among the clips."""
+    if source is None:
+        return ()
+    used = set(clips.values())
+    return tuple(sorted(path.name for path in find_clips(source).values() if path not in used))
 
 
 def _clip_request(

@@ -21,6 +21,7 @@ class SystemInfo:
         clips: clip_id -> audio file (for the players); may be empty.
         retrieval: what it retrieved; None for a system that retrieves nothing, or whose retrieval is unknown.
         candidates: number of candidates that each clip was chosen from, by the model's CLAP.
+        unused: names of the files in the user's folder that belong to no prompt, sorted.
     """
 
     name: str
@@ -31,6 +32,7 @@ class SystemInfo:
     description: str = ""
     retrieval: Retrieval | None = None
     candidates: int = 1
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import shlex
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,14 +22,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from reaudio_eval import plugins
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.options import OptionGroup, option_fields
+from reaudio_model.common.options import OptionGroup, command_line, option_fields
 from reaudio_model.common.progress import Reporter
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from reaudio_eval.reports.rendered import RenderedReport
-    from reaudio_eval.statistics.analysis import Alert
+    from reaudio_eval.statistics.analysis import Alert, NotComputed
 
 Json = dict[str, Any]
 
@@ -69,6 +70,11 @@ class Result(ABC):
         return ()
 
     @property
+    def not_computed(self) -> Sequence[NotComputed]:
+        """Metrics that were asked for, or are usual, and have no value."""
+        return ()
+
+    @property
     def verdict(self) -> Sequence[str]:
         """What the numbers allow one to say, in sentences."""
         return ()
@@ -95,12 +101,16 @@ class Result(ABC):
 
         files = {} if self.report is None else self.report.to_json()
         alerts = [{"level": a.level, "message": a.message} for a in self.alerts]
-        record: Json = plain({**self.summary(), "verdict": list(self.verdict), "alerts": alerts, **files})
+        not_computed = {each.metric.name: each.reason for each in self.not_computed}
+        added = {"verdict": list(self.verdict), "alerts": alerts, "not_computed": not_computed}
+        record: Json = plain({**self.summary(), **added, **files})
         return record
 
     def to_text(self) -> str:
-        """Verdict, table, warnings and the way to the report, for a terminal."""
-        parts = ["\n".join(self.verdict), self.table_text()]
+        """Verdict, table, metrics without a value, warnings and the way to the report, for a terminal."""
+        from reaudio_eval.statistics.analysis import not_computed_line
+
+        parts = ["\n".join(self.verdict), self.table_text(), not_computed_line(self.not_computed)]
         lines = [f"Warning: {a.message}" for a in self.alerts if a.level == "warning"]
         if self.report is not None:
             lines.append(f"Report: {self.report.html}")
@@ -183,8 +193,20 @@ class Evaluation:
         )  # fmt: skip
 
     def plan(self, request: Request, reporter: Reporter) -> Plan:
-        """See :meth:`Steps.plan`."""
-        return self._steps.plan(request, reporter)
+        """See :meth:`Steps.plan`. A :class:`~reaudio_eval.scores.binding.NothingToComputeError` names the command that works."""
+        from reaudio_eval.scores.binding import NothingToComputeError
+
+        try:
+            return self._steps.plan(request, reporter)
+        except NothingToComputeError as error:
+            if not error.remedy:
+                raise
+            remedied = self.request.of({**request.options(), **error.remedy})
+            raise NothingToComputeError(f"{error} {self.command(remedied)}") from error
+
+    def command(self, request: Request) -> str:
+        """The command line of a request, without options that keep their default."""
+        return " ".join(["reaudio-eval", *self.name.split(), *map(shlex.quote, command_line(request))])
 
     def run(self, plan: Plan, reporter: Reporter) -> Result:
         """See :meth:`Steps.run`."""

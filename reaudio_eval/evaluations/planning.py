@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.collect import SystemRequest, shown_name
+from reaudio_eval.clips.collect import SystemRequest, check_names, shown_name
 from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.base import Json
@@ -31,8 +31,9 @@ from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.bundled import COPY, baseline_names
 from reaudio_eval.runs.store import ScoringPlan
 from reaudio_eval.scores.evaluate import prepare
+from reaudio_eval.scores.score import NamedMetric
 from reaudio_model.common.audio import find_clips
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
 
 
@@ -112,9 +113,19 @@ def scoring_json(plan: ScoringPlan) -> Json:
         "notes": list(dataset.notes),
         "strata": {s.name: s.range_text for s in plan.strata},
         "embedders": {name: str(e.checkpoint) for name, e in plan.tools.embedders.items()},
-        "metrics": {m.info.name: m.unavailable or "will be computed" for m in plan.tools.metrics},
+        "metrics": planned_metrics(plan.tools.metrics),
         "output": str(plan.output),
     }
+
+
+def planned_metrics(metrics: Sequence[NamedMetric]) -> Json:
+    """Metric -> "will be computed", when, or why not, as every ``--dry-run`` says it."""
+
+    def words(metric: NamedMetric) -> str:
+        retrieved = "neighbours" in metric.definition.needs
+        return metric.unavailable or ("will be computed if a system retrieves" if retrieved else "will be computed")
+
+    return {m.info.name: words(m) for m in metrics}
 
 
 def plan_scoring(
@@ -135,7 +146,7 @@ def plan_scoring(
         dataset,
         strata,
         scheme,
-        prepare(options),
+        prepare(options, dataset),
         options,
         request.sampling,
         request.output,
@@ -177,8 +188,17 @@ def load_dataset(
         stems = {system: find_clips(folder) for system, folder in clips.items()}
         dataset = choose_captions(dataset, stems, data.caption if caption is None else caption)
     if data.limit is not None:
-        dataset = dataclasses.replace(dataset, prompts=dataset.prompts[: data.limit])
+        dataset = first_prompts(dataset, data.limit)
     return covering_sample(dataset, data.sample) if data.sample else dataset
+
+
+def first_prompts(dataset: Dataset, n: int) -> Dataset:
+    """The dataset with its first ``n`` prompts; where that leaves some out, a note says so."""
+    n_all = len(dataset.prompts)
+    if n >= n_all:
+        return dataset
+    note = f"Only the first {n} of {n_all} prompts (--limit): strata and classes are of these prompts alone."
+    return dataclasses.replace(dataset, prompts=dataset.prompts[:n], notes=(*dataset.notes, note))
 
 
 def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None = None) -> SystemsPlan:
@@ -190,19 +210,34 @@ def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None 
     systems = request.systems
     if not systems.clips and not systems.models:
         raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
+    check_names([SystemRequest(name, "clips", folder) for name, folder in systems.clips.items()])
     _check_weights(request.data.dataset, systems)
     scoring = plan_scoring(request, reporter, data, systems.clips)
     defaults = request.data.defaults()
-    # The default primary metric may not be among the metrics that were named.
-    primary = request.primary or (None if request.measures.metrics else defaults.primary)
     return SystemsPlan(
         scoring,
         tuple(_requests(systems, scoring.dataset)),
         systems.models,
         systems.baselines,
-        primary,
+        choose_primary(request.primary, defaults.primary, scoring.tools.metrics),
         defaults.metrics,
     )
+
+
+def choose_primary(wanted: str | None, default: str | None, metrics: Sequence[NamedMetric]) -> str | None:
+    """The metric shown first: the one asked for, else the dataset's where it can be computed, else None.
+
+    Raises:
+        UnknownNameError: no metric is called ``wanted``.
+        ReaudioError: it cannot be computed.
+    """
+    unavailable = {m.info.name: m.unavailable for m in metrics}
+    if wanted is None:
+        return default if default in unavailable and unavailable[default] is None else None
+    reason = unavailable[one_of("metric", wanted, unavailable)]
+    if reason is not None:
+        raise ReaudioError(f"--primary {wanted} cannot be computed: {reason}.")
+    return wanted
 
 
 def _requests(systems: Systems, dataset: Dataset) -> Sequence[SystemRequest]:
@@ -216,6 +251,7 @@ def _requests(systems: Systems, dataset: Dataset) -> Sequence[SystemRequest]:
             requests.append(SystemRequest(name, name))
     for each in requests:
         plugins.load("models", each.model)
+    check_names(requests)
     return requests
 
 

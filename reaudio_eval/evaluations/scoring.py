@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reaudio_eval.clips.collect import Generation, collect, competes
+from reaudio_eval.clips.collect import Generation, collect
 from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.alerts import evaluation_alerts, upper_references
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.planning import SystemsPlan
 from reaudio_eval.prompts.dataset import Dataset
@@ -64,7 +65,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
         scored_only(dataset, evaluation),
         evaluation,
         run_provenance(scoring, evaluation),
-        (*evaluation_alerts(dataset, evaluation, tools), *_upper_references(systems), *left_out),
+        (*evaluation_alerts(dataset, systems, evaluation, tools), *upper_references(systems), *left_out),
         store,
     )
 
@@ -132,37 +133,3 @@ def _known_baselines(
         selection=plan.scoring.selection is not None,
         control=control,
     )
-
-
-def _upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
-    return [
-        Alert("warning", f"{s.name} is an upper reference and is not compared. {s.description}")
-        for s in systems
-        if not competes(s.name)
-    ]
-
-
-def evaluation_alerts(dataset: Dataset, evaluation: Evaluation, tools: Tools) -> list[Alert]:
-    """What a reader must know of the clips that were scored."""
-    found = [Alert("warning", dataset.why_no_stratum)] if dataset.why_no_stratum else []
-    found += [Alert("note", note) for note in dataset.notes]
-    measured = {m.info.name for m in tools.metrics if m.unavailable is None}
-    left_out = len(dataset.prompts) - len(evaluation.clip_ids)
-    if left_out:
-        found.append(
-            Alert(
-                "warning",
-                f"{left_out} of {len(dataset.prompts)} prompts are left out of every system alike, because a clip of at least one "
-                "system (or the real clip) is missing or unreadable; the audit lists them.",
-            )
-        )
-    for name, width in evaluation.widths.items():
-        if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
-            found.append(
-                Alert(
-                    "note",
-                    f"fd_{name} rests on {len(evaluation.clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
-                    "sample: compare it only within this report and beside its floor. KAD does not have this bias.",
-                )
-            )
-    return found

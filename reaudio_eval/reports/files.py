@@ -82,7 +82,7 @@ def write_tables(
     folder: Path,
     more: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
-    """Write tables into ``folder``.
+    """Write tables into ``folder``; those without a row are left out.
 
     Args:
         frames: file stem -> frame, written as CSV (shortest decimals that read back as the same float).
@@ -93,8 +93,8 @@ def write_tables(
     Returns:
         The paths written.
     """
-    files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items()}
-    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views if view is not None}
+    files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items() if len(frame)}
+    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views if view is not None and view.n_rows}
     files |= more or {}
     for name, data in files.items():
         atomic_write(folder / name, data)

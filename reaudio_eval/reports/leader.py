@@ -17,6 +17,11 @@ from reaudio_eval.statistics.thresholds import ALPHA
 NOTHING = Markup("No generated system has a value for any metric, so there is nothing to compare.")
 
 
+def without_strata(analysis: LongtailAnalysis) -> list[Markup]:
+    """Why a report has no strata, as its first sentence; none for other reports."""
+    return [Markup("{}").format(analysis.no_strata)] if analysis.no_strata else []
+
+
 def leader_sentence(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup:
     """The generated system with the best value of a metric over all clips, and the results of its paired tests."""
     tests = overall_separation(analysis, metric)

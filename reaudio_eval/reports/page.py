@@ -20,7 +20,7 @@ from reaudio_eval.reports.section import Section
 from reaudio_eval.reports.text import count, strata_words
 from reaudio_eval.reports.views import primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics.analysis import LongtailAnalysis
+from reaudio_eval.statistics.analysis import LongtailAnalysis, not_computed_line
 
 R = TypeVar("R")
 MACROS = '{% from "macros.html.j2" import each_metric, legend, listening_groups, prompt_players, swatch, table, tree %}'
@@ -38,6 +38,7 @@ class PageHead:
         systems: in the order of colours and markers; position i is ``data-s="i"`` in figures, tables and players.
         metrics: the reader chooses one of them for all sections.
         banner: a warning above everything, or "".
+        not_computed: a line on the metrics without a value, or "".
     """
 
     name: str
@@ -47,6 +48,7 @@ class PageHead:
     systems: Sequence[SystemInfo]
     metrics: Sequence[MetricInfo] = ()
     banner: str = ""
+    not_computed: str = ""
 
 
 def analysis_head(
@@ -60,7 +62,14 @@ def analysis_head(
     if strata:
         every.append(f"training clips of a class: {strata_words(analysis.strata)}")
     return PageHead(
-        name, f"{heading}: {dataset}", heading, every, analysis.systems, primary_first(analysis), analysis.banner
+        name,
+        f"{heading}: {dataset}",
+        heading,
+        every,
+        analysis.systems,
+        primary_first(analysis),
+        analysis.banner,
+        not_computed_line(analysis.not_computed),
     )
 
 

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from reaudio_eval.reports.text import DASH, number
+from reaudio_eval.reports.views import arrow
 from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 DECIMALS = 3
 
@@ -41,6 +43,14 @@ def _cell(value: object, decimals: int) -> str:
     if isinstance(value, float):
         return number(value, decimals)
     return DASH if value is None or value is pd.NA else str(value)
+
+
+def overall_by_system(analysis: LongtailAnalysis) -> str:
+    """Every metric over all clips, metrics against systems."""
+    table = analysis.overall.pivot(index="metric", columns="system", values="value")
+    table = table.reindex([m.name for m in analysis.metrics])[[s.name for s in analysis.systems]]
+    table.index = pd.Index([f"{m.title} {arrow(m)}" for m in analysis.metrics], name="metric")
+    return table_text(table.astype("float64"))
 
 
 def systems_by(frame: pd.DataFrame, column: str, metric: MetricInfo, by: str, order: Sequence[str] = ()) -> str:

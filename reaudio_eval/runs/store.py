@@ -150,6 +150,7 @@ class RunStore:
             "seed": self.plan.options.seed,
             "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
             "selection": self.plan.selection,
+            "content": _content(evaluation, name),
             **about,
         }
         if name in self.neighbours:
@@ -169,6 +170,13 @@ def _is_whole(path: Path) -> bool:
         return is_finished(path) and bool(read_run(path))
     except DamagedRunError:
         return False
+
+
+def _content(evaluation: Evaluation, system: str) -> dict[str, str]:
+    """SHA-256 over the files of the scored clips of a system and of the real audio, by "clips" and "reference"."""
+    names = {"clips": system, "reference": REFERENCE}
+    files = {key: evaluation.content[name] for key, name in names.items() if name in evaluation.content}
+    return {key: canonical_sha256([[c, found.get(c)] for c in evaluation.clip_ids]) for key, found in files.items()}
 
 
 def _yaml(options: Mapping[str, Any]) -> bytes:

@@ -9,9 +9,10 @@ from typing import Any
 from reaudio_eval import plugins
 from reaudio_eval.features.active import ActiveEmbedder
 from reaudio_eval.features.embedders import EmbedderSpec
-from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.features.feature_set import NO_CHECKPOINT, Undefined
+from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.metrics import Metric
-from reaudio_eval.scores.score import NamedMetric
+from reaudio_eval.scores.score import NamedMetric, lacking
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.settings import from_mapping
@@ -102,6 +103,50 @@ def check_required(metrics: Sequence[NamedMetric], required: Sequence[str]) -> N
         reason = table[name].unavailable
         if reason is not None:
             raise ReaudioError(f"--require {name}: {reason}.")
+
+
+def for_dataset(metrics: Sequence[NamedMetric], dataset: Dataset) -> tuple[NamedMetric, ...]:
+    """The metrics; those that need what the dataset does not have are unavailable, with the reason."""
+    captions = any(p.caption.strip() for p in dataset.prompts)
+    labels = any(p.labels and p.labels_known for p in dataset.prompts)
+
+    def checked(metric: NamedMetric) -> NamedMetric:
+        order = plugins.load("embedders", metric.info.embedder).spec.vocabulary_name
+        known = bool(dataset.vocabulary) and order is not None and order == dataset.vocabulary_name
+        needs = metric.definition.needs
+        reason = metric.unavailable or lacking(needs, bool(dataset.references), captions, labels, vocabulary=known)
+        return dataclasses.replace(metric, unavailable=reason)
+
+    return tuple(map(checked, metrics))
+
+
+class NothingToComputeError(ReaudioError):
+    """No metric can be computed. remedy: an option and its value, by name, that changes it; {} for none."""
+
+    def __init__(self, message: str, remedy: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.remedy = dict(remedy or {})
+
+
+def require_any(metrics: Sequence[NamedMetric]) -> None:
+    """Refuse an evaluation without any metric that can be computed.
+
+    Raises:
+        NothingToComputeError: with the reasons.
+    """
+    if any(m.unavailable is None for m in metrics):
+        return
+    absent = {m.info.embedder: m.unavailable for m in metrics if m.unavailable and m.unavailable.startswith(NO_CHECKPOINT)}
+    others = dict.fromkeys(m.unavailable for m in metrics if m.unavailable and m.info.embedder not in absent)
+    reasons = [f"there is no checkpoint of {' or '.join(absent)}"] if absent else []
+    reasons += [f"{', '.join(m.info.name for m in metrics if m.unavailable == why)} {why}" for why in others]
+    what = f"No metric can be computed: {'; '.join(reasons) or 'no embedder gives what a metric needs'}."
+    if not absent:
+        raise NothingToComputeError(what)
+    named = f"--checkpoint {next(iter(absent))}=PATH"
+    if any("--allow-download" in reason for reason in absent.values()):
+        raise NothingToComputeError(f"{what} Give {named} for a file that you have, or download:", {"allow_download": True})
+    raise NothingToComputeError(f"{what} Give {named}.")
 
 
 def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:

@@ -21,7 +21,7 @@ from reaudio_eval.features.extract import EmbeddedClips, embed_captions, embed_c
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
-from reaudio_eval.scores.binding import bind_metrics, check_required, choose
+from reaudio_eval.scores.binding import bind_metrics, check_required, choose, for_dataset, require_any
 from reaudio_eval.scores.metrics import MetricInput
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS, NeighbourFeatures
 from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_system
@@ -108,13 +108,14 @@ class Evaluation:
     widths: Mapping[str, int]
 
 
-def prepare(options: Options) -> Tools:
-    """Find the embedders and bind the metrics to them.
+def prepare(options: Options, dataset: Dataset | None = None) -> Tools:
+    """Find the embedders and bind the metrics to them; with a dataset, also check what the metrics need of it.
 
     Raises:
         UnknownNameError: protocol, embedder or metric.
         CheckpointError: a checkpoint that was named does not exist, or a download failed.
-        ReaudioError: a required metric has no checkpoint.
+        ReaudioError: a required metric has no checkpoint, or needs what the dataset does not have.
+        NothingToComputeError: no metric can be computed.
     """
     protocol = get_protocol(options.protocol)
     unused = sorted(set(options.checkpoints) - set(options.embedders))
@@ -133,8 +134,10 @@ def prepare(options: Options) -> Tools:
         for name in names
     }
     metrics = choose(bind_metrics(specs, found), options.metrics)
+    metrics = metrics if dataset is None else for_dataset(metrics, dataset)
     check_required(metrics, options.require)
-    needed = {m.info.embedder for m in metrics}
+    require_any(metrics)
+    needed = {m.info.embedder for m in metrics if m.unavailable is None}
     active = {n: e for n, e in found.items() if isinstance(e, ActiveEmbedder) and n in needed}
     return Tools(active, metrics)
 
@@ -213,9 +216,19 @@ def _files(systems: Sequence[SystemInfo], dataset: Dataset, near: NeighbourFeatu
 
 
 def _captions(tools: Tools, prompts: Sequence[Prompt], reporter: Reporter) -> dict[str, Vectors]:
-    """Name of an embedder with text -> float32 (n, d) of the captions."""
+    """Name of an embedder with text -> float32 (n, d) of the captions; zeros for an unknown caption, which have no direction, so that
+    a similarity with them is undefined. Empty where no caption is known."""
     captions = [p.caption for p in prompts]
-    return {n: embed_captions(e, captions, reporter) for n, e in tools.embedders.items() if e.spec.has_text}
+    known = [bool(caption.strip()) for caption in captions]
+    if not any(known):
+        return {}
+    found = {}
+    for name, embedder in tools.embedders.items():
+        if embedder.spec.has_text:
+            vectors = embed_captions(embedder, [c for c, k in zip(captions, known, strict=True) if k], reporter)
+            found[name] = np.zeros((len(captions), vectors.shape[1]), dtype=np.float32)
+            found[name][known] = vectors
+    return found
 
 
 @dataclass(frozen=True)

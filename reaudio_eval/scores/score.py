@@ -8,7 +8,7 @@ n, with a floor: the same metric between two disjoint halves of the real clips.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
 from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.scores.jackknife import jackknife_interval
-from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, SetMetric, Subset
+from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Need, SetMetric, Subset
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 
 JACKKNIFE_GROUPS = 20
@@ -206,13 +206,27 @@ def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None)
         return "no system of this report retrieves, or its retrieval is unknown"
     if "reference" in needs and system.kind == "real" and "neighbours" not in needs:
         return "the real clips are the reference: compared with themselves the value has no meaning (see the floor)"
-    if "reference" in needs and inputs.reference is None:
-        return "needs reference audio"
-    if "text" in needs and inputs.generated.text is None:
-        return "needs captions"
-    if "labels" in needs and not any(p.labels and p.labels_known for p in inputs.prompts):
+    labels = any(p.labels and p.labels_known for p in inputs.prompts)
+    return lacking(
+        needs, inputs.reference is not None, inputs.generated.text is not None, labels, vocabulary=bool(inputs.vocabulary)
+    )
+
+
+def lacking(needs: Collection[Need], reference: bool, text: bool, labels: bool, *, vocabulary: bool) -> str | None:
+    """What the data lack of a metric's needs, with the option that gives it; None where they have all.
+
+    Args:
+        needs: of the metric.
+        reference, text, labels: whether there are real clips, captions and labels.
+        vocabulary: whether the order of the embedder's classes is that of the dataset's.
+    """
+    if "reference" in needs and not reference:
+        return "needs reference audio: --references FOLDER"
+    if "text" in needs and not text:
+        return "needs captions: score needs --captions TABLE"
+    if "labels" in needs and not labels:
         return "needs labels"
-    if "labels" in needs and not inputs.vocabulary:
+    if "labels" in needs and not vocabulary:
         return "the order of this tagger's classes is not known for this dataset"
     return None
 

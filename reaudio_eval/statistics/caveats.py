@@ -23,7 +23,7 @@ COARSE = 0.05  # a smallest detectable difference that hides most published gain
 def without_strata(reason: str) -> Iterator[Alert]:
     """A report in which no metric has a value by stratum, with the reason, or "" for another one."""
     if reason:
-        yield Alert("warning", f"This report has no strata: {reason}.")
+        yield Alert("warning", reason)
 
 
 def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:

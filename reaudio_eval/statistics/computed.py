@@ -33,21 +33,21 @@ def split_metrics(
     ordered = sorted(systems, key=lambda s: s.system.kind != "generated")
     left_out = []
     for metric in (m for m in metrics if m.name not in known):
-        reasons = [s.undefined[metric.name] for s in ordered if metric.name in s.undefined]
-        reasons += [r for r in overall.loc[overall["metric"] == metric.name, "reason"] if isinstance(r, str) and r]
-        left_out.append(NotComputed(metric, reasons[0] if reasons else WITHOUT_VALUE))
+        rows = overall[overall["metric"] == metric.name]
+        stated = dict(zip(rows["system"], rows["reason"], strict=True))
+        reasons = (s.undefined.get(metric.name) or stated.get(s.system.name) for s in ordered)
+        left_out.append(NotComputed(metric, next((r for r in reasons if isinstance(r, str) and r), WITHOUT_VALUE)))
     return tuple(m for m in metrics if m.name in known), tuple(left_out)
 
 
 def why_no_strata(dataset: Dataset, metrics: Sequence[MetricInfo], by_stratum: pd.DataFrame) -> str:
-    """Why no metric has a value by stratum; "" where one has."""
+    """Why no metric has a value by stratum, a sentence; "" where one has."""
     if np.isfinite(by_stratum["value"].to_numpy(dtype=np.float64)).any():
         return ""
+    if dataset.why_no_stratum:
+        return dataset.why_no_stratum
     if not metrics:
-        return "no metric has a value"
-    labelled = sum(bool(p.labels_known and p.labels) for p in dataset.prompts)
-    if not labelled:
-        return f"the labels of none of the {len(dataset.prompts)} prompts are known"
+        return "No metric has a value, so there is no stratum."
     if all(m.level == "set" for m in metrics):
-        return "every metric here needs more clips of a stratum than there are, or is of all clips only"
-    return f"no clip of the {labelled} prompts with labels has a value"
+        return "Every metric here is of all clips, or needs more clips than a stratum has, so there is no stratum."
+    return "No clip with known labels has a value, so there is no stratum."

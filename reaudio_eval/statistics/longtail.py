@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from reaudio_eval.prompts.strata import Stratum, check_strata, partition_by_rare
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import caveats
-from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.statistics.computed import split_metrics, why_no_strata
 from reaudio_eval.statistics.copying import copying_analysis
@@ -73,8 +72,7 @@ def analyse(
     rows = [row for m in scored.metrics for row in paired_rows(m, systems, scored.values, scored.context, against)]
     frames["paired"] = LONGTAIL_FRAMES["paired"].frame(rows)
     chosen = choose_primary(metrics, frames["overall"], primary, [each.metric for each in left_out])
-    analysis = _analysis(scored, frames, chosen, provenance or {}, audit or {}, alerts)
-    return replace(analysis, not_computed=left_out)
+    return _analysis(scored, frames, chosen, left_out, provenance or {}, audit or {}, alerts)
 
 
 class _Scored(NamedTuple):
@@ -106,6 +104,7 @@ def _analysis(
     scored: _Scored,
     frames: Mapping[str, pd.DataFrame],
     primary: MetricInfo | None,
+    left_out: tuple[NotComputed, ...],
     provenance: Mapping[str, Any],
     audit: Mapping[str, Any],
     alerts: Sequence[Alert],
@@ -139,6 +138,7 @@ def _analysis(
         banner=dataset.banner,
         copying=copying,
         no_strata=no_strata,
+        not_computed=left_out,
         **frames,
     )
 

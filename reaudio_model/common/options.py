@@ -61,7 +61,7 @@ class OptionField(NamedTuple):
         """As a user writes it, for messages: "--limit"."""
         if self.option.flag == "ARGUMENT":
             return self.name.upper()
-        return self.option.flag.split()[0] if self.option.flag else "--" + self.name.replace("_", "-")
+        return self.option.flag.split()[0].partition("/")[0] if self.option.flag else "--" + self.name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,30 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def command_line(request: OptionGroup) -> list[str]:
+    """The words that give a request on the command line, without options that keep their default."""
+    given, words = request.plain(), list[str]()
+    for field in (f for f in option_fields(type(request)) if f.name in given):
+        value = given[field.name]
+        if field.option.flag == "ARGUMENT":
+            words += map(str, value if isinstance(value, list) else [value])
+        elif isinstance(value, bool):
+            words.append(field.flag if value else _negative(field))
+        else:
+            texts = [f"{k}={_text(v)}" for k, v in value.items()] if isinstance(value, Mapping) else value
+            words += [word for text in (texts if isinstance(texts, list) else [texts]) for word in (field.flag, str(text))]
+    return words
+
+
+def _negative(field: OptionField) -> str:
+    """The form of a switch that turns it off."""
+    return field.option.flag.split()[0].partition("/")[2]
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def named_values(values: Any, flag: str) -> dict[str, str]:

@@ -16,10 +16,9 @@ from reaudio_eval.evaluations.compare.verdict import verdict_sentences
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
-from reaudio_eval.reports.terminal import table_text
-from reaudio_eval.reports.views import arrow
+from reaudio_eval.reports.terminal import overall_by_system
 from reaudio_eval.runs.directory import number, overall_json
-from reaudio_eval.statistics.analysis import Alert
+from reaudio_eval.statistics.analysis import Alert, NotComputed
 from reaudio_model.common.progress import Reporter
 
 PLAYERS = 120
@@ -50,6 +49,10 @@ class CompareResult(Result):
         return self.comparison.analysis.alerts
 
     @property
+    def not_computed(self) -> Sequence[NotComputed]:
+        return self.comparison.analysis.not_computed
+
+    @property
     def verdict(self) -> Sequence[str]:
         return [str(sentence.striptags()) for sentence in verdict_sentences(self.comparison)]
 
@@ -69,13 +72,10 @@ class CompareResult(Result):
     def table_text(self) -> str:
         """Every metric over all clips."""
         analysis = self.comparison.analysis
-        table = analysis.overall.pivot(index="metric", columns="system", values="value")
-        table = table.reindex([m.name for m in analysis.metrics])[[s.name for s in analysis.systems]]
-        table.index = pd.Index([f"{m.title} {arrow(m)}" for m in analysis.metrics], name="metric")
         heading = (
             f"{len(analysis.prompts)} clips of {analysis.dataset_name}/{analysis.split}, baseline {self.comparison.baseline}"
         )
-        return f"{heading}\n\n{table_text(table.astype('float64'))}"
+        return f"{heading}\n\n{overall_by_system(analysis)}"
 
     def render(self, output: Path, reporter: Reporter) -> RenderedReport:
         most = PLAYERS if self.page.players is None else self.page.players

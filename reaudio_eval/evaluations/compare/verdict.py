@@ -11,7 +11,7 @@ from markupsafe import Markup
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.tables import gain
 from reaudio_eval.frames.rows import records
-from reaudio_eval.reports.leader import NOTHING, leader_sentence
+from reaudio_eval.reports.leader import NOTHING, leader_sentence, without_strata
 from reaudio_eval.reports.text import bold_listing, listing, stratum_words
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.thresholds import ALPHA
@@ -21,9 +21,9 @@ def verdict_sentences(comparison: Comparison) -> list[Markup]:
     """The leader on the primary metric, and the significant differences from the baseline over all clips and in each stratum."""
     analysis = comparison.analysis
     if analysis.primary is None:
-        return [NOTHING]
+        return [*without_strata(analysis), NOTHING]
     metric = analysis.metric(analysis.primary)
-    verdict = [leader_sentence(analysis, metric)]
+    verdict = [*without_strata(analysis), leader_sentence(analysis, metric)]
     rows = comparison.strata[comparison.strata["metric"] == metric.name]
     rows = rows[rows["system"].isin(comparison.compared) & rows["difference"].notna()]
     overall = list(records(rows[rows["quantity"] == "all"]))

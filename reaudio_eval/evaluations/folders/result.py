@@ -11,8 +11,8 @@ import pandas as pd
 
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.reports.terminal import table_text
-from reaudio_eval.reports.text import DASH, interval, number
-from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.reports.text import interval, number
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
 from reaudio_model.common.progress import Reporter
 
 
@@ -26,7 +26,7 @@ class FolderScores(Result):
         metrics: metric name -> value, interval, method, counts, direction, source, or null with a reason.
         audit: "generated" and "reference" -> what was odd about the files.
         analysis: all numbers, as DataFrames.
-        notes: what was left out of the tables.
+        alerts: what a reader must know before believing a number.
     """
 
     protocol: str
@@ -34,11 +34,11 @@ class FolderScores(Result):
     metrics: Mapping[str, Json]
     audit: Mapping[str, Any]
     analysis: LongtailAnalysis
-    notes: tuple[str, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
     @property
-    def alerts(self) -> Sequence[Alert]:
-        return [Alert("warning", note) for note in self.notes]
+    def not_computed(self) -> Sequence[NotComputed]:
+        return self.analysis.not_computed
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -53,9 +53,12 @@ class FolderScores(Result):
         }
 
     def table_text(self) -> str:
-        """Every metric, and what was odd about the files."""
-        rows = {name: _row(metric) for name, metric in self.metrics.items()}
+        """Every metric with a value, and what was odd about the files; the number of clips of each metric where it is not that of all."""
+        shown = {name: metric for name, metric in self.metrics.items() if metric["value"] is not None}
+        rows = {name: _row(metric) for name, metric in shown.items()}
         table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "95% interval", "direction"])
+        if any(metric["n_clips"] != self.n_clips for metric in shown.values()):
+            table["clips"] = [metric["n_clips"] for metric in shown.values()]
         odd = [
             f"{side}: {a['n_missing']} missing, {a['n_unreadable']} unreadable, flags {a['flags']}"
             for side, a in self.audit.items()
@@ -68,7 +71,5 @@ class FolderScores(Result):
 
 
 def _row(metric: Json) -> tuple[str, str, str]:
-    if metric["value"] is None:
-        return DASH, "", str(metric["reason"])
     ends = "" if metric["ci_low"] is None else interval(metric["ci_low"], metric["ci_high"], 4)
     return number(metric["value"], 4), ends, f"{'higher' if metric['higher_is_better'] else 'lower'} is better"

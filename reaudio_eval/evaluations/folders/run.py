@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.folders.request import ScoreRequest
 from reaudio_eval.evaluations.folders.result import FolderScores
 from reaudio_eval.evaluations.options import scoring_options
+from reaudio_eval.evaluations.planning import planned_metrics
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets._tables import read_captions
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import overall_json
-from reaudio_eval.scores.evaluate import EXAMPLES, Options, Tools, evaluate, prepare
+from reaudio_eval.scores.binding import require_any
+from reaudio_eval.scores.evaluate import EXAMPLES, Evaluation, Options, Tools, evaluate, prepare
+from reaudio_eval.statistics.analysis import Alert
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
@@ -41,7 +46,7 @@ class ScorePlan:
             "n_reference": len(self.dataset.references),
             "n_names_in_both": len(self.system.clips.keys() & self.dataset.references.keys()),
             "embedders": {name: str(e.checkpoint) for name, e in self.tools.embedders.items()},
-            "metrics": {m.info.name: m.unavailable or "will be computed" for m in self.tools.metrics},
+            "metrics": planned_metrics(self.tools.metrics),
             "cache_dir": str(self.options.cache_dir),
         }
 
@@ -71,8 +76,13 @@ def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
         overall_json(analysis, GENERATED),
         evaluation.audit,
         analysis,
-        plan.dataset.notes,
+        (*(Alert("warning", note) for note in plan.dataset.notes), *_alerts(plan, evaluation)),
     )
+
+
+def _alerts(plan: ScorePlan, evaluation: Evaluation) -> list[Alert]:
+    dataset = dataclasses.replace(plan.dataset, notes=())
+    return evaluation_alerts(dataset, [plan.system], evaluation, plan.tools)
 
 
 def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemInfo, Tools]:
@@ -91,13 +101,11 @@ def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemIn
     references = {n: p for n, p in real.items() if n in chosen}
     dataset = Dataset("folder", "all", prompts, {}, {}, references, notes=notes)
     system = SystemInfo(GENERATED, "generated", len(ours), {n: p for n, p in ours.items() if n in chosen})
-    tools = prepare(options)
+    tools = prepare(options, dataset)
     # There are neither labels nor retrieved clips: metrics that need them would only be undefined.
-    return (
-        dataset,
-        system,
-        Tools(tools.embedders, tuple(m for m in tools.metrics if not {"labels", "neighbours"} & m.definition.needs)),
-    )
+    metrics = tuple(m for m in tools.metrics if not {"labels", "neighbours"} & m.definition.needs)
+    require_any(metrics)
+    return dataset, system, Tools(tools.embedders, metrics)
 
 
 def _examples(clips: Mapping[str, Path]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.evaluations.alerts import identical_runs, mapping
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
@@ -101,7 +102,7 @@ def analyse_runs(
         primary=primary or default_primary(first.dataset.name, scores),
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
-        alerts=[*(Alert("note", note) for note in first.dataset.notes), *left_out],
+        alerts=[*identical_runs(runs), *(Alert("note", note) for note in first.dataset.notes), *left_out],
     )
 
 
@@ -124,7 +125,7 @@ def _bundled_scores(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[lis
 
 def _sampling(run: Run) -> Sampling:
     """The sampling options of the run; runs of older versions do not store them."""
-    stored = run.manifest.get("sampling") or {}
+    stored = mapping(run.manifest.get("sampling"))
     return Sampling(steps=stored.get("steps"), guidance=stored.get("guidance"), candidates=stored.get("candidates"))
 
 

@@ -16,9 +16,9 @@ from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport, percent
-from reaudio_eval.reports.terminal import systems_by
+from reaudio_eval.reports.terminal import overall_by_system, systems_by
 from reaudio_eval.runs.directory import number, overall_json
-from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
+from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
 from reaudio_model.common.progress import Reporter
 
 
@@ -50,6 +50,10 @@ class LongtailResult(Result):
         return self.analysis.alerts
 
     @property
+    def not_computed(self) -> Sequence[NotComputed]:
+        return self.analysis.not_computed
+
+    @property
     def verdict(self) -> Sequence[str]:
         return [str(sentence.striptags()) for sentence in sentences(self.analysis)]
 
@@ -64,9 +68,11 @@ class LongtailResult(Result):
         }
 
     def table_text(self) -> str:
-        """The primary metric by stratum."""
+        """The primary metric by stratum; without strata every metric over all clips."""
         if self.analysis.primary is None:
             return ""
+        if self.analysis.no_strata:
+            return overall_by_system(self.analysis)
         return systems_by(self.analysis.by_stratum, "stratum", self.analysis.metric(self.analysis.primary), "training count")
 
     def render(self, output: Path, reporter: Reporter) -> RenderedReport:

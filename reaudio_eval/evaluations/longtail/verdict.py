@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.strata import Stratum
-from reaudio_eval.reports.leader import NOTHING, leader_sentence
+from reaudio_eval.reports.leader import NOTHING, leader_sentence, without_strata
 from reaudio_eval.reports.text import count, interval, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -61,8 +61,10 @@ def losses(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Loss]:
 def sentences(analysis: LongtailAnalysis) -> list[Markup]:
     """The leader on the primary metric, the losses from head to tail, and the same loss of the real audio."""
     if analysis.primary is None or not generated(analysis):
-        return [NOTHING]
+        return [*without_strata(analysis), NOTHING]
     metric = analysis.metric(analysis.primary)
+    if analysis.no_strata:
+        return [*without_strata(analysis), leader_sentence(analysis, metric)]
     return [leader_sentence(analysis, metric), *_loss_sentences(analysis, metric)]
 
 

@@ -18,7 +18,7 @@ from reaudio_eval.reports.files import dataset_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import table_text
 from reaudio_eval.runs.directory import overall_json
-from reaudio_eval.statistics.analysis import Alert
+from reaudio_eval.statistics.analysis import Alert, NotComputed
 from reaudio_model.common.progress import Reporter
 
 
@@ -45,6 +45,10 @@ class SweepResult(Result):
     @property
     def alerts(self) -> Sequence[Alert]:
         return self.sweep.analysis.alerts
+
+    @property
+    def not_computed(self) -> Sequence[NotComputed]:
+        return self.sweep.analysis.not_computed
 
     @property
     def verdict(self) -> Sequence[str]:

@@ -15,10 +15,11 @@ from reaudio_eval.clips.models import Spent
 from reaudio_eval.clips.retrieval import compared, with_judges
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import Data
-from reaudio_eval.evaluations.planning import check_model, load_dataset, plan_scoring, scoring_json
-from reaudio_eval.evaluations.scoring import evaluation_alerts, generation, networks
+from reaudio_eval.evaluations.planning import check_model, choose_primary, load_dataset, plan_scoring, scoring_json
+from reaudio_eval.evaluations.scoring import generation, networks
 from reaudio_eval.evaluations.sweep.analysis import summarise_sweep, sweep_alerts
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, check_factors, describe, plan_cells
 from reaudio_eval.evaluations.sweep.request import SweepRequest
@@ -30,7 +31,7 @@ from reaudio_eval.scores.evaluate import Evaluation, evaluate
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.longtail import analyse
-from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import given_choices
 
@@ -97,7 +98,7 @@ def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
     data, first = _sampled(request), cells[0].settings.captions
     numbers = sorted({cell.settings.captions for cell in cells} - {first})
     scoring = plan_scoring(request, reporter, dataclasses.replace(data, captions=_caption(data, first)))
-    primary = _primary(request, scoring)
+    primary = choose_primary(request.primary, data.defaults().primary, scoring.tools.metrics)
     cache = scoring.options.cache_dir
     datasets = {first: scoring.dataset} | {n: load_dataset(data, cache, reporter, n) for n in numbers}
     return SweepPlan(request, scoring, cells, axes, datasets, defaults, primary)
@@ -113,15 +114,6 @@ def _sampled(request: SweepRequest) -> Data:
     if request.all_prompts or data.sample is not None or data.limit is not None:
         return data
     return dataclasses.replace(data, sample=data.defaults().sweep_sample)
-
-
-def _primary(request: SweepRequest, scoring: ScoringPlan) -> str | None:
-    """The metric asked for, else the dataset's where it is among the metrics that are computed."""
-    names = [m.info.name for m in scoring.tools.metrics]
-    if request.primary is not None:
-        return one_of("metric", request.primary, names)
-    default = request.data.defaults().primary
-    return default if default in names else None
 
 
 def _check_request(request: SweepRequest, defaults: Sampling) -> None:
@@ -185,6 +177,7 @@ def _analysis(
     """Every cell against the reference, and where the numbers come from."""
     first = plan.cells[0].settings.captions
     about = _provenance(plan, evaluations[first])
+    systems = [scores.system for scores in evaluations[first].scores]
     analysis = analyse(
         _in_order(plan.cells, evaluations),
         scored_only(datasets[first], evaluations[first]),
@@ -194,7 +187,7 @@ def _analysis(
         against=plan.cells[0].name,
         provenance=about,
         audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
-        alerts=evaluation_alerts(datasets[first], evaluations[first], plan.scoring.tools),
+        alerts=evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools),
     )
     return analysis, about
 

@@ -19,7 +19,7 @@ from reaudio_eval.reports.files import dataset_json
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.terminal import systems_by
-from reaudio_eval.statistics.analysis import Alert
+from reaudio_eval.statistics.analysis import Alert, NotComputed
 from reaudio_model.common.progress import Reporter
 
 
@@ -40,6 +40,10 @@ class ZeroshotResult(Result):
     @property
     def alerts(self) -> Sequence[Alert]:
         return self.analysis.alerts
+
+    @property
+    def not_computed(self) -> Sequence[NotComputed]:
+        return self.analysis.base.not_computed
 
     @property
     def verdict(self) -> Sequence[str]:

@@ -11,7 +11,7 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, competes, shown_name
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.base import Json
-from reaudio_eval.evaluations.planning import SystemsPlan, plan_systems
+from reaudio_eval.evaluations.planning import SystemsPlan, first_prompts, plan_systems
 from reaudio_eval.evaluations.scoring import analyse_and_store, score_systems
 from reaudio_eval.evaluations.zeroshot.analysis import analyse_zeroshot
 from reaudio_eval.evaluations.zeroshot.comparisons import Role
@@ -22,6 +22,7 @@ from reaudio_eval.prompts.regimes import REGIMES, check_few_shot, label_regime, 
 from reaudio_eval.prompts.samples import covering_sample
 from reaudio_eval.prompts.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
 from reaudio_eval.runs.bundled import BASELINES, COPY, baseline_names
+from reaudio_eval.scores.binding import require_any
 from reaudio_eval.scores.evaluate import Tools
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
@@ -78,7 +79,9 @@ def plan(request: ZeroshotRequest, reporter: Reporter) -> ZeroshotPlan:
 def _chosen(request: ZeroshotRequest, dataset: Dataset) -> Dataset:
     """With the prompts of a zero-shot or few-shot class, or all; of them the first, or a sample, in the dataset's order."""
     prompts = dataset.prompts if request.every_prompt else rare_prompts(dataset, request.few_shot)
-    chosen = dataclasses.replace(dataset, prompts=_in_order(dataset, prompts[: request.data.limit]))
+    chosen = dataclasses.replace(dataset, prompts=prompts)
+    chosen = chosen if request.data.limit is None else first_prompts(chosen, request.data.limit)
+    chosen = dataclasses.replace(chosen, prompts=_in_order(dataset, chosen.prompts))
     return covering_sample(chosen, request.data.sample) if request.data.sample else chosen
 
 
@@ -109,12 +112,12 @@ def _without_sets(tools: Tools) -> Tools:
         ReaudioError: there is none.
     """
     metrics = tuple(m for m in tools.metrics if m.info.level != "set")
-    if not any(m.unavailable is None for m in metrics):
-        reasons = "; ".join(dict.fromkeys(m.unavailable for m in metrics if m.unavailable)) or "all are of sets of clips"
+    if not metrics:
         raise ReaudioError(
-            f"None of the metrics has a value of a class ({reasons}): choose others with --metric or --embedder."
+            "None of the metrics has a value of a class (all are of sets of clips): choose others with --metric or --embedder."
         )
-    needed = {m.info.embedder for m in metrics}
+    require_any(metrics)
+    needed = {m.info.embedder for m in metrics if m.unavailable is None}
     return Tools({name: e for name, e in tools.embedders.items() if name in needed}, metrics)
 
 

@@ -1,0 +1,132 @@
+"""Alerts about the files, systems and checkpoints of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from reaudio_eval.clips.collect import competes
+from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.runs.directory import Run
+from reaudio_eval.scores.evaluate import EXAMPLES, REFERENCE, Evaluation, Tools
+from reaudio_eval.statistics.analysis import Alert
+
+Content = Mapping[str, Mapping[str, str]]
+
+
+def evaluation_alerts(dataset: Dataset, systems: Sequence[SystemInfo], evaluation: Evaluation, tools: Tools) -> list[Alert]:
+    """What a reader must know of the clips that were scored."""
+    left_out = len(dataset.prompts) - len(evaluation.clip_ids)
+    return [
+        *checkpoint_alerts(tools),
+        *identical_systems(systems, evaluation.content, evaluation.clip_ids),
+        *unused_files(systems),
+        *(Alert("note", note) for note in dataset.notes),
+        *_left_out(left_out, len(dataset.prompts)),
+        *_few_clips(evaluation, tools),
+    ]
+
+
+def upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
+    """Systems that are shown and not compared."""
+    return [
+        Alert("warning", f"{s.name} is an upper reference and is not compared. {s.description}")
+        for s in systems
+        if not competes(s.name)
+    ]
+
+
+def checkpoint_alerts(tools: Tools) -> Iterator[Alert]:
+    """Checkpoints that are not the published files, or not those of the protocol."""
+    for note in dict.fromkeys(note for embedder in tools.embedders.values() for note in embedder.checkpoint_notes):
+        yield Alert("warning", note)
+
+
+def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids: Sequence[str]) -> Iterator[Alert]:
+    """Systems that share clips byte for byte with each other, or with the real audio.
+
+    Args:
+        systems: with their kinds; the real audio is the reference and not compared with it.
+        content: system name (or "reference") -> clip_id -> sha256 of the file.
+        clip_ids: of the clips that are scored.
+    """
+    generated = [s.name for s in systems if s.kind == "generated"]
+    pairs = [(name, REFERENCE) for name in generated] + list(combinations(generated, 2))
+    for one, other in pairs:
+        a, b = content.get(one, {}), content.get(other, {})
+        same = [c for c in clip_ids if c in a and a[c] == b.get(c)]
+        what = "the real audio" if other == REFERENCE else other
+        if same and len(same) == len(clip_ids):
+            yield _same_clips(one, other)
+        elif same:
+            yield Alert(
+                "warning",
+                f"{len(same):,} of {len(clip_ids):,} clips of {one} are byte for byte those of {what}: {_names(same)}.",
+            )
+
+
+def identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
+    """The same for finished runs, by the hashes in their manifests; older runs have none."""
+    generated = [run for run in runs if run.scores.system.kind == "generated"]
+    found = {run.scores.system.name: mapping(run.manifest.get("content")) for run in generated}
+    for name, content in found.items():
+        if content.get("clips") is not None and content["clips"] == content.get("reference"):
+            yield _same_clips(name, REFERENCE)
+    for one, other in combinations(found, 2):
+        if found[one].get("clips") is not None and found[one]["clips"] == found[other].get("clips"):
+            yield _same_clips(one, other)
+
+
+def _same_clips(one: str, other: str) -> Alert:
+    what = "the real audio" if other == REFERENCE else other
+    return Alert("warning", f"{one} and {what} are byte for byte the same clips: {_the_same(other == REFERENCE)}")
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A value of a manifest that should be a mapping; {} for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _the_same(real: bool) -> str:
+    if real:
+        return "this system is the reference, not generated audio; check the folder that was named."
+    return "this is one system under two names; check the folders that were named."
+
+
+def unused_files(systems: Sequence[SystemInfo]) -> Iterator[Alert]:
+    """Files in the users' folders that belong to no prompt."""
+    for system in systems:
+        if system.unused:
+            n_files = len(system.unused) + len(system.clips)
+            yield Alert(
+                "warning",
+                f"{len(system.unused):,} of {n_files:,} files of {system.name} belong to no prompt of this evaluation and are not "
+                f"scored: {_names(system.unused)}.",
+            )
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - EXAMPLES:,} more" if len(names) > EXAMPLES else ""
+    return ", ".join(names[:EXAMPLES]) + more
+
+
+def _left_out(n: int, n_prompts: int) -> Iterator[Alert]:
+    if n:
+        yield Alert(
+            "warning",
+            f"{n} of {n_prompts} prompts are left out of every system alike, because a clip of at least one "
+            "system (or the real clip) is missing or unreadable; the audit lists them.",
+        )
+
+
+def _few_clips(evaluation: Evaluation, tools: Tools) -> Iterator[Alert]:
+    measured = {m.info.name for m in tools.metrics if m.unavailable is None}
+    for name, width in evaluation.widths.items():
+        if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
+            yield Alert(
+                "note",
+                f"fd_{name} rests on {len(evaluation.clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
+                "sample: compare it only within this report and beside its floor. KAD does not have this bias.",
+            )
