@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 from reaudio_eval.clips.collect import competes
 from reaudio_eval.clips.system import SystemInfo
@@ -16,13 +16,15 @@ from reaudio_eval.statistics.analysis import Alert
 Content = Mapping[str, Mapping[str, str]]
 
 
-def evaluation_alerts(dataset: Dataset, systems: Sequence[SystemInfo], evaluation: Evaluation, tools: Tools) -> list[Alert]:
-    """What a reader must know of the clips that were scored."""
+def evaluation_alerts(
+    dataset: Dataset, systems: Sequence[SystemInfo], evaluation: Evaluation, tools: Tools, *, chosen: bool = False
+) -> list[Alert]:
+    """What a reader must know of the clips that were scored; ``chosen``: the prompts are not all, so some files belong to none."""
     left_out = len(dataset.prompts) - len(evaluation.clip_ids)
     return [
         *checkpoint_alerts(tools),
         *identical_systems(systems, evaluation.content, evaluation.clip_ids),
-        *unused_files(systems),
+        *unused_files(systems, "note" if chosen else "warning"),
         *(Alert("note", note) for note in dataset.notes),
         *_left_out(left_out, len(dataset.prompts)),
         *_few_clips(evaluation, tools),
@@ -95,13 +97,13 @@ def _the_same(real: bool) -> str:
     return "this is one system under two names; check the folders that were named."
 
 
-def unused_files(systems: Sequence[SystemInfo]) -> Iterator[Alert]:
+def unused_files(systems: Sequence[SystemInfo], level: Literal["warning", "note"] = "warning") -> Iterator[Alert]:
     """Files in the users' folders that belong to no prompt."""
     for system in systems:
         if system.unused:
             n_files = len(system.unused) + len(system.clips)
             yield Alert(
-                "warning",
+                level,
                 f"{len(system.unused):,} of {n_files:,} files of {system.name} belong to no prompt of this evaluation and are not "
                 f"scored: {_names(system.unused)}.",
             )

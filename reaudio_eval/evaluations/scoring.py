@@ -65,7 +65,11 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
         scored_only(dataset, evaluation),
         evaluation,
         run_provenance(scoring, evaluation),
-        (*evaluation_alerts(dataset, systems, evaluation, tools), *upper_references(systems), *left_out),
+        (
+            *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts),
+            *upper_references(systems),
+            *left_out,
+        ),
         store,
     )
 

@@ -54,6 +54,11 @@ class ScoringPlan:
     selection: str | None = None
     request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def of_some_prompts(self) -> bool:
+        """Whether the user asked for some of the prompts only."""
+        return self.selection is not None or any(self.request.get(name) for name in ("limit", "sample"))
+
 
 class RunStore:
     """The run directories of one plan.

@@ -187,7 +187,7 @@ def _analysis(
         against=plan.cells[0].name,
         provenance=about,
         audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
-        alerts=evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools),
+        alerts=evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools, chosen=True),
     )
     return analysis, about
 
