@@ -71,8 +71,16 @@ class Entry:
 
 def plugin_folders() -> list[Path]:
     """Folders of ``REAUDIO_PLUGINS`` that exist; ``~`` is expanded."""
-    folders = (Path(p).expanduser() for p in os.environ.get("REAUDIO_PLUGINS", "").split(os.pathsep) if p)
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in _named_folders() if folder.is_dir()]
+
+
+def missing_folders() -> list[Path]:
+    """Entries of ``REAUDIO_PLUGINS`` that are no folders."""
+    return [folder for folder in _named_folders() if not folder.is_dir()]
+
+
+def _named_folders() -> list[Path]:
+    return [Path(p).expanduser() for p in os.environ.get("REAUDIO_PLUGINS", "").split(os.pathsep) if p]
 
 
 def _in_folder(kind: str, folder: Path, origin: str) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,9 @@ import numpy as np
 import soundfile
 
 from reaudio_eval import plugins
-from reaudio_eval.features.embedders import CheckpointFile
+from reaudio_eval.features.cache import check_cache_dir
+from reaudio_eval.features.cache_check import stale_size
+from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.runs.provenance import package_versions
 from reaudio_model.common.audio import encode
@@ -23,23 +26,47 @@ MIN_FREE_BYTES = 5_000_000_000  # checkpoints of all default embedders, converte
 
 
 class Check(NamedTuple):
-    """One finding. status "note" needs no repair; remedy is "" where there is nothing to do."""
+    """One finding. status "note" needs no repair; remedy is "" where there is nothing to do; entries: how many of a cache."""
 
     name: str
     status: Literal["ok", "note", "fail"]
     detail: str
     remedy: str = ""
+    entries: int | None = None
 
 
 def examine(cache_dir: Path, data_root: Path | None) -> list[Check]:
     """All checks; takes seconds, changes nothing, uses no network."""
-    checks = [_python(), *_packages(), _device(), _disk(cache_dir), _mp3(), _miniature(), *_plugins()]
-    for name in plugins.entries("embedders"):
-        for file in plugins.load("embedders", name).spec.checkpoints:
-            checks.append(_checkpoint(name, file, cache_dir))
+    from reaudio_eval.cli.doctor_model import check_parts
+
+    check_cache_dir(cache_dir)
+    checks = [_python(), *_packages(), _device(), _disk(cache_dir), *_stale(cache_dir), _mp3(), _miniature(), *_plugins()]
+    specs = _specs()
+    for name, spec in specs.items():
+        checks += [_checkpoint(name, file, cache_dir) for file in spec.checkpoints]
+    checks += check_parts(specs["clap"], cache_dir)
     if data_root is not None:
         checks.append(_dataset(data_root))
     return checks
+
+
+def _specs() -> dict[str, EmbedderSpec]:
+    """Of the embedders that can be used; the others have a failed check."""
+    specs = {}
+    for name in plugins.entries("embedders"):
+        with suppress(ReaudioError):
+            specs[name] = plugins.load("embedders", name).spec
+    return specs
+
+
+def _stale(cache_dir: Path) -> list[Check]:
+    count, n_bytes = stale_size(cache_dir)
+    if not count:
+        return []
+    detail = f"{count:,} entries, {n_bytes / 1e6:.1f} MB, were made by other code or package versions"
+    return [
+        Check("cache: stale", "note", detail, f"to free the space: reaudio-eval doctor --cache {cache_dir} --clean", count)
+    ]
 
 
 def _python() -> Check:
@@ -91,14 +118,28 @@ def _miniature() -> Check:
 
 
 def _plugins() -> list[Check]:
-    checks = []
+    checks: list[Check | None] = [
+        Check("plug-ins", "fail", f"the folder {folder} of REAUDIO_PLUGINS does not exist", "correct REAUDIO_PLUGINS")
+        for folder in plugins.missing_folders()
+    ]
     for kind in plugins.KINDS:
         try:
-            names = [plugins.public_name(kind, name) for name in plugins.entries(kind)]
-            checks.append(Check(kind, "ok", ", ".join(names) or "none"))
+            entries = plugins.entries(kind)
         except ReaudioError as error:
             checks.append(Check(kind, "fail", str(error), "rename one of them"))
-    return checks
+            continue
+        checks.append(Check(kind, "ok", ", ".join(plugins.public_name(kind, name) for name in entries) or "none"))
+        checks += [_broken(kind, name) for name, entry in entries.items() if entry.origin != plugins.OWN]
+    return [check for check in checks if check is not None]
+
+
+def _broken(kind: str, name: str) -> Check | None:
+    """The fault of a plug-in that cannot be used."""
+    try:
+        plugins.load(kind, name)  # type: ignore[call-overload]
+    except ReaudioError as error:
+        return Check(f"{kind} {plugins.public_name(kind, name)}", "fail", str(error), "repair or remove the plug-in")
+    return None
 
 
 def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,4 +84,41 @@ def test_too_little_disk_space_fails(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_json(tmp_path: Path) -> None:
     result = runner.invoke(app, ["doctor", "--json", "--cache-dir", str(tmp_path)])
-    assert {"name", "status", "detail", "remedy"} == set(json.loads(result.stdout)[0])
+    assert {"name", "status", "detail", "remedy", "entries"} == set(json.loads(result.stdout)[0])
+
+
+def test_a_broken_plug_in_fails_its_check_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "embedders").mkdir()
+    (tmp_path / "embedders" / "odd.py").write_text("def f(:\n", encoding="utf-8")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "exits.py").write_text("METRICS = ()\nraise SystemExit\n", encoding="utf-8")
+    monkeypatch.setenv("REAUDIO_PLUGINS", f"{tmp_path}{os.pathsep}{tmp_path / 'gone'}")
+    found = table(doctor.examine(tmp_path / "cache", None))
+    assert "it is not Python" in found["embedders odd"].detail
+    assert "ends the program" in found["metrics exits"].detail
+    assert "gone of REAUDIO_PLUGINS does not exist" in found["plug-ins"].detail
+    assert found["embedders"].status == found["metrics"].status == "ok"
+    assert found["checkpoint panns: Cnn14_16k_mAP=0.438.pth"].status == "note"
+
+
+def test_a_file_as_cache_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    for option in ("--cache-dir", "--cache"):
+        result = runner.invoke(app, ["doctor", option, str(path)])
+        assert result.exit_code == 2
+        assert "is a file: give a folder with --cache-dir" in result.stderr
+
+
+def test_the_parts_of_the_model_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, file: None)
+    found = table(doctor.examine(tmp_path, None))
+    parts = ("clap", "clap tokenizer", "t5", "vae", "vocoder", "audio_mae", "unet")
+    assert [found[f"model {part}"].status for part in parts] == ["note"] * 7
+    assert "hf download google/flan-t5-large" in found["model t5"].remedy
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, file: f"/somewhere/{name}/{file}")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "630k-audioset-best.pt").write_bytes(b"weights")
+    found = table(doctor.examine(tmp_path, None))
+    assert [found[f"model {part}"].status for part in parts[:3]] == ["ok"] * 3
+    assert found["model clap"].detail == "630k-audioset-best.pt"
