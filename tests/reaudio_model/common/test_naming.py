@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.naming import clip_id_names, match_names, require_match, unambiguous
+from reaudio_model.common.naming import (
+    caption_key,
+    caption_names,
+    clip_id_names,
+    label_key,
+    match_names,
+    name_key,
+    require_match,
+    unambiguous,
+)
 
 
 def files(*stems: str) -> dict[str, Path]:
@@ -46,3 +55,22 @@ def test_no_common_name_is_an_error_with_examples_of_both_sides() -> None:
     ):
         require_match(SCHEMES, files("x", "y"), "refs")
     assert match_names(SCHEMES, files("x")).files == {}
+
+
+def test_names_are_compared_in_one_form() -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    assert name_key(f" {decomposed} ") == name_key(composed) == composed
+    assert label_key(" DOG ") == label_key("Dog")
+    assert name_key("Dog") != name_key("dog")
+    assert label_key("Stra\u00dfe") == label_key("STRASSE")
+    assert caption_key("A_dog barks, twice.") == caption_key("a dog barks twice")
+    for ids, stem in ((composed, decomposed), (decomposed, composed)):
+        assert match_names(clip_id_names([ids]), files(stem)).files == {ids: Path(f"{stem}.wav")}
+
+
+def test_files_named_after_captions() -> None:
+    schemes = clip_id_names(["p1", "p2", "p3"]) | caption_names(
+        [("p1", "A dog barks."), ("p2", "Rain"), ("p3", "rain!"), ("p4", "...")]
+    )
+    assert schemes["caption"] == {"a dog barks": "p1"}  # a caption of two clips names neither, one without words none
+    assert match_names(schemes, files("a_dog_barks", "Rain", "___")).files == {"p1": Path("a_dog_barks.wav")}

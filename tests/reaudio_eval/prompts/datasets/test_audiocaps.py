@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from reaudio_eval.evaluations.options import Data
+from reaudio_eval.evaluations.planning import load_dataset
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.prompts.datasets.audiocaps import PLUGIN
+from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.naming import match_names
+from reaudio_model.common.progress import Reporter
 
 CLASSES = 'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Male speech, man speaking"\n2,/m/3,Dog\n3,/m/4,Yodeling\n'
 # Two captions for each test clip, not in blocks; the last two clips share a video.
@@ -154,10 +159,40 @@ def test_references_are_recognised_by_name(joined: Path, tmp_path: Path, stems: 
     assert data.notes == (f"{len(stems)} of 4 references found, their files named by {scheme}.",)
 
 
-def test_generated_clips_may_not_carry_the_id_of_another_caption(joined: Path) -> None:
-    assert PLUGIN.load(DatasetOptions(joined, captions=2)).file_names["audiocap_id"] == {
-        "13": "vidA", "14": "vidB", "18": "vidC_10", "17": "vidC_20",
+def test_every_caption_has_names_and_a_number(joined: Path) -> None:
+    data = PLUGIN.load(DatasetOptions(joined, captions=2))
+    assert data.file_names["audiocap_id"] == {"13": "vidA", "14": "vidB", "18": "vidC_10", "17": "vidC_20"}
+    assert data.captions["audiocap_id"]["15"] == (1, Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC"))
+    assert {name: (p.clip_id, n) for name, (n, p) in data.captions["audiocap_id"].items()} == {
+        "11": ("vidA", 1), "12": ("vidB", 1), "13": ("vidA", 2), "14": ("vidB", 2),
+        "15": ("vidC_10", 1), "16": ("vidC_20", 1), "17": ("vidC_20", 2), "18": ("vidC_10", 2),
     }  # fmt: skip
+    assert data.captions["caption"]["second a"] == data.captions["audiocap_id"]["13"]
+
+
+@pytest.mark.parametrize(
+    ("stems", "captions"),
+    [
+        (("11", "12", "15", "16"), ["first A", "first B", "first C", "first D"]),
+        (("13", "14", "18", "17"), ["second A", "second B", "second C", "second D"]),
+        (("13", "12", "18"), ["second A", "first B", "second C", "first D"]),
+        (("second_A", "first B", "Second C"), ["second A", "first B", "second C", "first D"]),
+        (("vidA", "vidB", "vidC_10"), ["first A", "first B", "first C", "first D"]),
+        (("vidA_30", "vidB_0", "vidC_10"), ["first A", "first B", "first C", "first D"]),
+        (("YvidA", "YvidB"), ["first A", "first B", "first C", "first D"]),
+    ],
+)
+def test_systems_clips_are_found_with_their_captions_and_labels(
+    joined: Path, tmp_path: Path, stems: tuple[str, ...], captions: list[str]
+) -> None:
+    folder = write_audio(tmp_path / "A", *stems)
+    data = Data.of({"dataset": "audiocaps", "data_root": joined})
+    found = load_dataset(data, tmp_path, Reporter(quiet=True), clips={"A": folder})
+    assert [p.caption for p in found.prompts] == captions
+    assert all(p.labels_known for p in found.prompts)
+    order = ["vidA", "vidB", "vidC_10", "vidC_20"]
+    files = match_names(found.file_names, find_clips(folder)).files
+    assert files == {clip: folder / f"{stem}.wav" for clip, stem in zip(order, stems, strict=False)}
 
 
 def test_references_of_something_else(joined: Path, tmp_path: Path) -> None:
@@ -197,12 +232,49 @@ def test_manifest(joined: Path, tmp_path: Path) -> None:
     )
 
 
-def test_manifest_of_ids_and_captions_alone(joined: Path, tmp_path: Path) -> None:
+def test_manifest_of_names_and_captions_that_the_tables_do_not_have(joined: Path, tmp_path: Path) -> None:
     data = PLUGIN.load(
         DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", "clip_id,caption\nx,a\ny,b\n"))
     )
     assert [(p.clip_id, p.labels_known) for p in data.prompts] == [("x", False), ("y", False)]
     assert data.file_names["youtube_id"] == {}
+    assert data.why_no_stratum.startswith("None of the 2 prompts has known labels, so there is no stratum: ")
+    assert PLUGIN.load(DatasetOptions(joined)).why_no_stratum == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "by"),
+    [
+        ("13,second A\n12,first B\n18,Second C!\n", "the audiocap_id in clip_id"),
+        ("13,second A\n12,first B\n18,my own words\n", "the audiocap_id in clip_id"),  # most of the captions agree
+        ("vidA,my\nYvidB,own\nvidC_10,words\n", "the youtube_id in clip_id"),
+        ("x, second A\ny,first B\nz,second C\n", "the exact caption"),
+    ],
+)
+def test_manifest_of_ids_and_captions_alone(joined: Path, tmp_path: Path, rows: str, by: str) -> None:
+    folder = write_audio(tmp_path / "refs", "vidA_30", "vidB_0", "vidC_10")
+    path = write_manifest(tmp_path / "m.csv", "clip_id,caption\n" + rows)
+    data = PLUGIN.load(DatasetOptions(joined, folder, path))
+    assert [(p.labels, p.labels_known, p.source_id) for p in data.prompts] == [
+        (("/m/1",), True, "vidA"), (("/m/4", "/m/3"), True, "vidB"), (("/m/2",), True, "vidC"),
+    ]  # fmt: skip
+    assert list(data.references.values()) == [folder / f"{stem}.wav" for stem in ("vidA_30", "vidB_0", "vidC_10")]
+    assert data.notes[0] == f"The recording and labels of 3 of 3 clips were looked up by {by}."
+
+
+def test_numbers_that_happen_to_be_ids_are_no_ids(joined: Path, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "m.csv", "clip_id,caption\n11,my own\n12,first B\n13,words\n")
+    data = PLUGIN.load(DatasetOptions(joined, clip_manifest=path))
+    assert [p.labels for p in data.prompts] == [(), ("/m/4", "/m/3"), ()]  # by its caption
+
+
+def test_manifest_whose_names_contradict_each_other(joined: Path, tmp_path: Path) -> None:
+    path = write_manifest(
+        tmp_path / "m.csv", "clip_id,caption,audiocap_id,youtube_id,start_time\na,x,13,vidB,0\nb,y,14,vidB,0\n"
+    )
+    data = PLUGIN.load(DatasetOptions(joined, clip_manifest=path))
+    assert [p.labels_known for p in data.prompts] == [False, True]
+    assert "1 of 2 clips have an audiocap_id and a youtube_id of different recordings." in data.notes
 
 
 def test_manifest_names_references_by_video_too(joined: Path, tmp_path: Path) -> None:
@@ -305,6 +377,31 @@ def test_damaged_tables(joined: Path, old: str, new: str, message: str) -> None:
         PLUGIN.load(DatasetOptions(joined))
 
 
+@pytest.mark.parametrize("start", ["inf", "nan", "-1", "1e300", "", "1" * 5000])
+def test_a_faulty_row_is_named_with_its_file(official: Path, start: str) -> None:
+    path = official / "test.csv"
+    rows = path.read_text().splitlines()
+    rows[7] = f'17,vidC,{start},"second D"'
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(
+        ReaudioError, match=r"official/test\.csv row 7: start_time '.*' is not a number of seconds\. Correct the row"
+    ):
+        PLUGIN.load(DatasetOptions(official))
+    data = PLUGIN.load(DatasetOptions(official, skip_bad_rows=True))
+    assert [p.clip_id for p in data.prompts] == ["vidA", "vidB", "vidC_10", "vidC_20"]
+    assert data.notes[-1].startswith("test.csv: 1 of 8 rows are left out (--skip-bad-rows): row 7: start_time ")
+    second = PLUGIN.load(DatasetOptions(official, skip_bad_rows=True, captions=2))
+    assert [p.clip_id for p in second.prompts] == ["vidA", "vidB", "vidC_10"]
+    assert "1 of 4 clips have no caption 2 after rows were left out, and are left out too." in second.notes
+
+
+def test_rows_of_a_clip_that_disagree_on_its_labels(joined: Path) -> None:
+    path = joined / "audiocaps_labelled.csv"
+    path.write_text(path.read_text().replace('"second A",/m/1', '"second A",/m/2'), encoding="utf-8")
+    with pytest.raises(ReaudioError, match=r"row 7: the clip 'vidA_30' has other labels than before"):
+        PLUGIN.load(DatasetOptions(joined))
+
+
 # --- the real thing --------------------------------------------------------------------------------------------------
 
 
@@ -323,3 +420,15 @@ def test_real_manifest(shared: Path, systems48: Path) -> None:
     data = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps", systems48 / "reference", systems48 / "manifest.csv"))
     assert len(data.prompts) == len(data.references) == 48
     assert data.notes[0] == "6 of 48 clips have ambiguous labels: they count in the overall numbers and in no stratum."
+
+
+def test_real_files_named_after_the_captions_2_to_5(shared: Path, tmp_path: Path) -> None:
+    options = {"dataset": "audiocaps", "data_root": shared / "data" / "audiocaps"}
+    captions = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps")).captions["audiocap_id"]
+    names = [name for i, (name, (n, _)) in enumerate(captions.items()) if n == 2 + i // 975 % 4][:30]
+    folder = write_audio(tmp_path / "A", *names)
+    data = load_dataset(Data.of(options), tmp_path, Reporter(quiet=True), clips={"A": folder})
+    used = {p.clip_id: p for p in data.prompts}
+    found = match_names(data.file_names, find_clips(folder)).files
+    assert {clip: path.stem for clip, path in found.items()} == {captions[n].prompt.clip_id: n for n in names}
+    assert all(used[clip] == captions[path.stem].prompt and used[clip].labels_known for clip, path in found.items())

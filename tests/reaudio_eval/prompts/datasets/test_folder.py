@@ -68,6 +68,7 @@ def test_bad_options(root: Path) -> None:
     [
         ("label,n_train\ndog,12\nsir,few\n", r"counts\.csv row 2: n_train 'few' is not a whole number"),
         ("label,n_train\ndog,-1\n", "row 1: n_train '-1' is not a whole number"),
+        (f"label,n_train\ndog,{'9' * 5000}\n", r"row 1: n_train '9+\.\.\.' is not a whole number"),
         ("label,n_train\ndog,1\ndog,2\n", "row 2: repeats label 'dog' of row 1"),
         ("label,n_train\n,1\n", "row 1: 'label' is empty"),
         ("label,count\ndog,1\n", "lacks the column 'n_train'; it has 'label', 'count'"),
@@ -78,6 +79,45 @@ def test_bad_counts(root: Path, text: str, message: str) -> None:
     (root / "counts.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ReaudioError, match=message):
         PLUGIN.load(DatasetOptions(root))
+
+
+@pytest.mark.parametrize("second", ["dog", " Dog ", "DOG"])
+def test_counts_are_compared_as_they_are_looked_up(root: Path, second: str) -> None:
+    (root / "captions.csv").write_text("clip_id,caption,labels\na,x,Dog\n", encoding="utf-8")
+    (root / "counts.csv").write_text(f"label,n_train\nDog,1000\n{second},3\n", encoding="utf-8")
+    with pytest.raises(ReaudioError, match=r"counts\.csv row 2: repeats label '.*' of row 1"):
+        PLUGIN.load(DatasetOptions(root))
+    data = PLUGIN.load(DatasetOptions(root, skip_bad_rows=True))
+    assert data.n_train(data.prompts[0].labels[0]) == 1000
+    assert data.notes == (
+        f"counts.csv: 1 of 2 rows are left out (--skip-bad-rows): row 2: repeats label '{second.strip()}' of row 1.",
+    )
+
+
+def test_a_name_of_two_labels_is_refused_where_it_is_used(root: Path) -> None:
+    (root / "counts.csv").write_text("label,n_train,name\nd1,1000,Dog\nd2,3,dog\nsir,3,Siren\n", encoding="utf-8")
+    with pytest.raises(ReaudioError, match=r"captions\.csv row 1: the label 'dog' may be any of 'd1', 'd2': give the id"):
+        PLUGIN.load(DatasetOptions(root))
+    (root / "captions.csv").write_text("clip_id,caption,labels\na,x,d1;D2\n", encoding="utf-8")
+    assert PLUGIN.load(DatasetOptions(root)).prompts[0].labels == ("d1", "d2")
+
+
+def test_all_faulty_rows_at_once_or_left_out(root: Path) -> None:
+    rows = "".join(f"c{i},{'' if i % 2 else 'x'},{'dgo' if i == 4 else 'dog'}\n" for i in range(6))
+    (root / "captions.csv").write_text("clip_id,caption,labels\n" + rows, encoding="utf-8")
+    with pytest.raises(
+        ReaudioError, match=r"has 4 faulty rows: row 2: 'caption' is empty; row 4: .*; row 5: unknown label 'dgo'.*; row 6:"
+    ):
+        PLUGIN.load(DatasetOptions(root))
+    data = PLUGIN.load(DatasetOptions(root, skip_bad_rows=True))
+    assert [p.clip_id for p in data.prompts] == ["c0", "c2"]
+    assert data.notes[-1].startswith("captions.csv: 4 of 6 rows are left out (--skip-bad-rows): row 2: 'caption' is empty; ")
+
+
+def test_clips_may_be_named_after_their_captions(root: Path) -> None:
+    (root / "captions.csv").write_text("clip_id,caption,labels\na,A dog barks.,dog\nb,y,\n", encoding="utf-8")
+    (root / "real" / "a.wav").rename(root / "real" / "a_dog_barks.wav")
+    assert PLUGIN.load(DatasetOptions(root, root / "real")).references == {"a": root / "real" / "a_dog_barks.wav"}
 
 
 def test_missing_tables(root: Path) -> None:
