@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import canonical_sha256
 
 OWN = ("reaudio_eval", "reaudio_model")
 # Packages that move and check data but compute nothing: another version of them cannot change a number.
@@ -65,6 +66,16 @@ def code_packages(*modules: ModuleType | str) -> dict[str, str]:
     """
     tops = {each for _, others in _follow(modules).values() for each in others} - sys.stdlib_module_names
     return dict(sorted(each for top in tops for each in _versions(top) if each[0] not in NO_ARITHMETIC))
+
+
+@cache
+def computation_sha256(*modules: str) -> str:
+    """SHA-256 (hex) of what computes a stored result: :func:`code_sha256` and :func:`code_packages` of modules.
+
+    Raises:
+        ReaudioError: see there.
+    """
+    return canonical_sha256([code_sha256(*modules), code_packages(*modules)])
 
 
 @cache

@@ -12,7 +12,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -109,6 +109,28 @@ def load_state_dict(
         if converted is not None:
             _write_converted(state, converted)
     return state
+
+
+def load_data(path: Path) -> Any:
+    """What ``torch.save`` wrote: tensors on the CPU, numbers and texts in lists and dicts; no code in the file is executed.
+
+    Raises:
+        CheckpointError: see :func:`load_state_dict`.
+    """
+    _check_file(path)
+    content = _unpickle(path)
+    _usable(dict(_tensors_in(content, "")), path)
+    return content
+
+
+def _tensors_in(content: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    from torch import Tensor
+
+    if isinstance(content, Tensor):
+        yield name, content
+    elif isinstance(content, Mapping | list | tuple):
+        for key, value in content.items() if isinstance(content, Mapping) else enumerate(content):
+            yield from _tensors_in(value, f"{name}.{key}".lstrip("."))
 
 
 def _check_file(path: Path) -> None:

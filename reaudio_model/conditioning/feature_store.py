@@ -2,9 +2,10 @@
 
 A store is a folder::
 
-    store.json            the encoders (SHA-256) and sizes its tokens were made with; written first
-    tokens-<hash>.safetensors   "audio" (n, mae_tokens, mae_dim), "captions" (n, t5_length, t5_dim), "captions_mask" and, as
-                          metadata, the key of each row: the hash of a pair's audio bytes and caption
+    store.json            the encoders (SHA-256), sizes and code its tokens were made with; written first
+    tokens-<hash>.safetensors   "audio" (n, mae_tokens, mae_dim), "captions" (n, t5_length, t5_dim), "captions_mask"; "identity"
+                          (32,), the SHA-256 of store.json's value, and "keys" (n, 32), of each pair's audio bytes and caption; and
+                          the digest of the file
     clips.json            clip_id -> (SHA-256 of its audio, caption); written last, so it marks a finished store
 
 49,838 clips at full size take 7.5 GB.
@@ -23,6 +24,8 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.conditioning.slots import PairTokens
 from reaudio_model.retrieval.records import Pair
+
+IDENTITY, KEYS = "identity", "keys"  # tensors of a file that are no tokens
 
 
 class TokenSource(NamedTuple):
@@ -66,7 +69,7 @@ class FeatureStore:
             ReaudioError: a clip that is not stored, or a damaged file.
         """
         rows = [self._row(clip_id) for clip_id in clip_ids]
-        names = self._file(rows[0][0]).keys() if rows else ()
+        names = self._file(rows[0][0]).keys() - {IDENTITY, KEYS} if rows else ()
         read = {name: torch.stack([self._file(path)[name][row] for path, row in rows]) for name in names}
         return PairTokens(read["audio"], read.get("captions"), read.get("captions_mask"))
 
@@ -77,18 +80,9 @@ class FeatureStore:
 
     def _file(self, path: Path) -> dict[str, torch.Tensor]:
         if path not in self._open:
-            file = open_tokens(path)  # its tensors are memory maps: a row is read when it is used
-            self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+            try:
+                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is used
+                    self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+            except (SafetensorError, OSError) as error:
+                raise ReaudioError(f"{path} is missing or damaged: repeat the command; it is computed again.") from error
         return self._open[path]
-
-
-def open_tokens(path: Path) -> Any:
-    """A tokens file, opened with safetensors.
-
-    Raises:
-        ReaudioError: the file is damaged.
-    """
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise ReaudioError(f"{path} is damaged: delete it and build the features again.") from error

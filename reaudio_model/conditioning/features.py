@@ -1,25 +1,33 @@
-"""Computing and opening the stored tokens of a retrieval set."""
+"""Computing and opening the stored tokens of a retrieval set.
+
+Rows are found again by the content of their clips, the encoders, their settings and the code.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from reaudio_model.common.audio import content_sha256
+from reaudio_model.common.code import computation_sha256
+from reaudio_model.common.digests import SEAL, check_safetensors, open_sealed_json, seal_safetensors, sealed_json
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
+from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
-from reaudio_model.conditioning.feature_store import FeatureStore, TokenSource, open_tokens
+from reaudio_model.conditioning.feature_store import IDENTITY, KEYS, FeatureStore, TokenSource
 from reaudio_model.conditioning.slots import PairTokens
+from reaudio_model.retrieval.clip_check import changed
 from reaudio_model.retrieval.records import Pair
 
-FORMAT = 1
+FORMAT = 2
 QUIET = Reporter(quiet=True)
 
 
@@ -27,68 +35,84 @@ def open_features(folder: Path, conditioner: Conditioner) -> FeatureStore:
     """A finished store.
 
     Raises:
-        ReaudioError: no store, an unfinished one, damaged files, or tokens of other encoders than the conditioner's.
+        ReaudioError: no store, an unfinished one, damaged files, or tokens of other encoders or code than the conditioner's.
     """
-    _check_identity(folder, conditioner)
-    clips = {clip_id: TokenSource(*source) for clip_id, source in _read_json(folder / "clips.json").items()}
-    rows = _stored_rows(folder)
+    found, expected = _read_store(folder, "store.json"), _identity(conditioner)
+    differing = [name for name in expected if found.get(name) != expected[name]]
+    if differing:
+        raise ReaudioError(
+            f"The features in {folder} were made with other encoders, sizes or code ({', '.join(differing)} differ): build them "
+            "again, or go on without them."
+        )
+    clips = {clip_id: TokenSource(*source) for clip_id, source in _read_store(folder, "clips.json").items()}
+    rows, damaged = _stored_rows(folder, canonical_sha256(expected))
     absent = sum(source.key not in rows for source in clips.values())
     if absent:
-        raise ReaudioError(f"The features in {folder} lack {absent} of {len(clips)} clips: build them again.")
+        why = f" ({len(damaged)} files are damaged)" if damaged else ""
+        raise ReaudioError(
+            f"The features in {folder} lack {absent} of {len(clips)} clips{why}: build them again, or go on without them."
+        )
     return FeatureStore(folder, clips, rows)
 
 
 def build_features(
-    pairs: Iterable[Pair], conditioner: Conditioner, folder: Path, *, batch_size: int = 256, progress: Reporter = QUIET
+    pairs: Iterable[Pair],
+    conditioner: Conditioner,
+    folder: Path,
+    *,
+    batch_size: int = 256,
+    sha256: Mapping[str, str] | None = None,
+    progress: Reporter = QUIET,
 ) -> FeatureStore:
     """Compute what is missing and return the store; a killed build continues where it was.
+
+    Rows of other encoders or code in ``folder`` are not used; damaged files are computed again.
 
     Args:
         pairs: the retrieval set, each with its audio file.
         conditioner: with the encoders of the pairs.
-        folder: of the store; new, or a store of the same encoders.
+        folder: of the store.
         batch_size: rows of a file (150 KB each at full size).
-        progress: reports every finished file.
+        sha256: clip_id -> of the bytes of its audio; None computes them.
+        progress: reports every finished file, and in a note what is damaged.
 
     Raises:
-        ReaudioError: a pair without audio, a store of other encoders, or a disk that is full.
+        ReaudioError: a pair without audio, or one that is changed meanwhile; or a disk that is full.
         AudioError: an audio file that cannot be read.
     """
-    if not (folder / "store.json").exists():
-        atomic_write(folder / "store.json", json_bytes(_identity(conditioner)))
-    _check_identity(folder, conditioner)
-    wanted = {pair.clip_id: (pair, TokenSource(_audio_sha256(pair), pair.caption)) for pair in pairs}
-    rows = _stored_rows(folder)
+    identity = _identity(conditioner)
+    name = canonical_sha256(identity)
+    wanted = {pair.clip_id: (pair, TokenSource(_audio_sha256(pair, sha256), pair.caption)) for pair in pairs}
+    if _peek(folder / "store.json") != identity:
+        atomic_write(folder / "store.json", sealed_json(identity))
+    rows, damaged = _stored_rows(folder, name)
+    if damaged:
+        progress.note(f"{len(damaged)} files of features in {folder} are damaged: they are computed again")
     # by content: clips with the same audio and caption share a row
-    missing = {source.key: pair for pair, source in wanted.values() if source.key not in rows}
+    missing = {source.key: (pair, source) for pair, source in wanted.values() if source.key not in rows}
     with progress.stage("features", len(missing)) as advance:
         for keys in _chunks(list(missing), batch_size):
-            _write_tokens(folder, keys, conditioner.encode_pairs([missing[key] for key in keys]))
+            tokens = conditioner.encode_pairs([missing[key][0] for key in keys])
+            for pair, source in (missing[key] for key in keys):
+                if _audio_sha256(pair, None) != source.audio_sha256:
+                    raise changed(pair)
+            _write_tokens(folder, name, keys, tokens)
             advance(len(keys))
     clips = {clip_id: source for clip_id, (_, source) in wanted.items()}
-    atomic_write(folder / "clips.json", json_bytes(clips))
-    return FeatureStore(folder, clips, _stored_rows(folder))
+    atomic_write(folder / "clips.json", sealed_json(clips))
+    return FeatureStore(folder, clips, _stored_rows(folder, name)[0])
 
 
 def _identity(conditioner: Conditioner) -> dict[str, Any]:
     sizes = json.loads(json.dumps(asdict(conditioner.config)))  # tuples become lists, as they are read back
-    return {"format": FORMAT, "encoders": conditioner.identity(), "config": sizes}
+    code = computation_sha256("reaudio_model.conditioning.conditioner")
+    return {"format": FORMAT, "encoders": conditioner.identity(), "config": sizes, "code": code}
 
 
-def _check_identity(folder: Path, conditioner: Conditioner) -> None:
-    found, expected = _read_json(folder / "store.json"), _identity(conditioner)
-    differing = [name for name in expected if found.get(name) != expected[name]]
-    if differing:
-        raise ReaudioError(
-            f"The features in {folder} were made with other encoders or sizes ({', '.join(differing)} differ): "
-            "build them in another folder."
-        )
-
-
-def _audio_sha256(pair: Pair) -> str:
+def _audio_sha256(pair: Pair, known: Mapping[str, str] | None) -> str:
     if pair.audio is None:
         raise ReaudioError(f"The pair {pair.clip_id!r} has no audio file: features need one for every pair.")
-    return content_sha256(pair.audio)
+    return content_sha256(pair.audio) if known is None else known[pair.clip_id]
 
 
 def _chunks(keys: list[str], size: int) -> Iterator[list[str]]:
@@ -96,31 +120,47 @@ def _chunks(keys: list[str], size: int) -> Iterator[list[str]]:
         yield keys[start : start + size]
 
 
-def _write_tokens(folder: Path, keys: list[str], tokens: PairTokens) -> None:
+def _write_tokens(folder: Path, identity: str, keys: list[str], tokens: PairTokens) -> None:
     stored = {
         name: value.cpu().half() if value.is_floating_point() else value.cpu()
         for name, value in tokens._asdict().items()
         if value is not None
     }
     # named by content: several workers, or a build that is repeated, cannot overwrite each other with something else
-    path = folder / f"tokens-{canonical_sha256(keys)[:16]}.safetensors"
-    atomic_write(path, save(stored, metadata={"keys": json.dumps(keys)}))
+    path = folder / f"tokens-{canonical_sha256([identity, keys])[:32]}.safetensors"
+    # tensors, because safetensors writes several metadata in any order
+    hashes = torch.tensor([list(bytes.fromhex(each)) for each in (identity, *keys)], dtype=torch.uint8)
+    with atomic_path(path) as temporary:
+        save_file({**stored, IDENTITY: hashes[0].clone(), KEYS: hashes[1:].clone()}, temporary, SEAL)
+        seal_safetensors(temporary)
 
 
-def _stored_rows(folder: Path) -> dict[str, tuple[Path, int]]:
-    """Key -> (file, row)."""
-    rows = {}
+def _stored_rows(folder: Path, identity: str) -> tuple[dict[str, tuple[Path, int]], list[Path]]:
+    """Key -> (file, row) of the whole files of these encoders; and the damaged files."""
+    rows: dict[str, tuple[Path, int]] = {}
+    damaged = []
     for path in sorted(folder.glob("tokens-*.safetensors")):
-        keys = json.loads(open_tokens(path).metadata()["keys"])
-        rows.update({key: (path, row) for row, key in enumerate(keys)})
-    return rows
+        if not check_safetensors(path):
+            damaged.append(path)
+            continue
+        with safe_open(path, framework="pt") as file:
+            own, keys = file.get_tensor(IDENTITY), file.get_tensor(KEYS)
+        if bytes(own.tolist()).hex() == identity:
+            rows.update({bytes(key).hex(): (path, row) for row, key in enumerate(keys.tolist())})
+    return rows, damaged
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _peek(path: Path) -> Any | None:
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return open_sealed_json(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _read_store(folder: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] | None = _peek(folder / name)
+    if content is None:
         raise ReaudioError(
-            f"{path.parent} holds no finished features ({path.name} is missing or damaged): build them."
-        ) from error
+            f"{folder} holds no finished features ({name} is missing or damaged): build them again, or go on without them."
+        )
     return content

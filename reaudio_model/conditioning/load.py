@@ -40,7 +40,9 @@ def load_conditioner(
         CheckpointError: see the loaders; or ``audio_mae`` is needed and None.
     """
     if retrieves(retrieval) and audio_mae is None:
-        raise CheckpointError(f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file.")
+        raise CheckpointError(
+            f"retrieval={retrieval} needs the AudioMAE checkpoint: give its file or folder as parts.audio_mae."
+        )
     text = load_clap(clap, device=device, cache_dir=cache_dir)
     if retrieval == "prompt":
         reader, its_tokenizer = load_t5(t5 or config.t5_name, device=device, allow_download=allow_download)

@@ -1,20 +1,21 @@
 """CLAP embeddings of a retrieval set, resumable.
 
-Unreadable files are left out and listed.
+Unreadable files are left out and listed. Finished batches are found again by the content of their clips, CLAP and code.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_model.common.audio import decode_many
+from reaudio_model.common.audio import content_sha256, decode_many
+from reaudio_model.common.code import computation_sha256
+from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
 from reaudio_model.common.errors import AudioError, ReaudioError
 from reaudio_model.common.files import atomic_path, canonical_sha256
 from reaudio_model.common.progress import Reporter
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from reaudio_model.encoders.clap import Clap
 
 _LOG = logging.getLogger(__name__)
-PARTS_VERSION = 1  # increase when the stored format changes
+PARTS_VERSION = 2  # increase when the stored format changes
+CODE = ("reaudio_model.retrieval.embedding", "reaudio_model.encoders.clap")  # what computes the vectors
 EmbedAudio = Callable[[Sequence[Path]], npt.ArrayLike]
 EmbedText = Callable[[Sequence[str]], npt.ArrayLike]
 
@@ -79,6 +81,7 @@ def embed_pairs(
     *,
     batch_size: int = 32,
     parts: Path | None = None,
+    sha256: Mapping[str, str] | None = None,
     progress: Reporter | None = None,
 ) -> EmbeddedPairs:
     """Embed ``pairs``.
@@ -88,17 +91,20 @@ def embed_pairs(
         embedders: of files and captions.
         batch_size: pairs at a time.
         parts: folder for finished batches; with it an interrupted call resumes.
+        sha256: clip_id -> of the bytes of its audio; None computes them if ``parts`` needs them.
         progress: reporter of progress; None shows nothing.
 
     Raises:
-        ReaudioError: a batch size below 1, a pair without a file, none with readable audio, or invalid vectors.
+        ReaudioError: a file that is changed meanwhile, a batch size below 1, a pair without a file, none with readable audio, or
+            invalid vectors.
     """
     if batch_size < 1:
         raise ReaudioError(f"--batch-size must be 1 or more, not {batch_size}.")
     without = next((pair.clip_id for pair in pairs if pair.audio is None), None)
     if without is not None:
         raise ReaudioError(f"The pair {without!r} has no audio file to embed.")
-    batches = [_Batch.of(pairs[start : start + batch_size]) for start in range(0, len(pairs), batch_size)]
+    known = hash_audio(pairs) if sha256 is None and parts is not None else sha256
+    batches = [_Batch.of(pairs[start : start + batch_size], known) for start in range(0, len(pairs), batch_size)]
     vectors = []
     with (progress or Reporter(quiet=True)).stage("embedding", len(pairs)) as advance:
         for batch in batches:
@@ -115,17 +121,39 @@ def embed_pairs(
     )
 
 
+def hash_audio(pairs: Sequence[Pair]) -> dict[str, str]:
+    """clip_id -> SHA-256 (hex) of the bytes of its audio, "" if it cannot be opened."""
+    return {pair.clip_id: _sha256(pair.audio) for pair in pairs if pair.audio is not None}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return content_sha256(path)
+    except AudioError:  # reported when it is decoded
+        return ""
+
+
 class _Batch(NamedTuple):
+    """Captions and files of some pairs; sha256: of the bytes of each file, or None if nothing depends on them."""
+
     captions: list[str]
     paths: list[Path]
+    sha256: list[str] | None
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair]) -> _Batch:
-        return cls([pair.caption for pair in pairs], [pair.audio for pair in pairs if pair.audio is not None])
+    def of(cls, pairs: Sequence[Pair], sha256: Mapping[str, str] | None) -> _Batch:
+        hashes = None if sha256 is None else [sha256[pair.clip_id] for pair in pairs]
+        return cls([pair.caption for pair in pairs], [pair.audio for pair in pairs if pair.audio is not None], hashes)
 
-    def identity(self) -> list[object]:
-        """Changes when a caption or a file does."""
-        return [self.captions, [(str(path.resolve()), *_size_and_time(path)) for path in self.paths]]
+    def require_unchanged(self) -> None:
+        """Check, after the files were read, that they are still those that were hashed.
+
+        Raises:
+            ReaudioError: one was replaced.
+        """
+        for path, expected in zip(self.paths, self.sha256 or (), strict=False):
+            if _sha256(path) != expected:
+                raise ReaudioError(f"The audio file {path} was changed while it was embedded: repeat the command.")
 
 
 class _Part(NamedTuple):
@@ -138,17 +166,20 @@ class _Part(NamedTuple):
 
 def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
     """A batch from its file in ``parts``, or computed and stored there."""
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
 
     if parts is None:
         return _embed(batch, embedders)
-    path = parts / f"{canonical_sha256([PARTS_VERSION, embedders.sha256, batch.identity()])}.safetensors"
-    with suppress(FileNotFoundError, SafetensorError):  # a damaged part is computed again
-        return _Part(**load_file(path))
+    identity = [PARTS_VERSION, embedders.sha256, computation_sha256(*CODE), batch.captions, batch.sha256]
+    path = parts / f"{canonical_sha256(identity)}.safetensors"
+    if path.is_file():
+        if check_safetensors(path):
+            return _Part(**load_file(path))
+        _LOG.warning("The finished batch %s was damaged: it is computed again.", path)
     part = _embed(batch, embedders)
     with atomic_path(path) as temporary:
-        save_file(part._asdict(), temporary)
+        save_file(part._asdict(), temporary, SEAL)
+        seal_safetensors(temporary)
     return part
 
 
@@ -157,9 +188,11 @@ def _embed(batch: _Batch, embedders: Embedders) -> _Part:
     audio = np.zeros_like(text)
     try:
         audio[:] = check_vectors(embedders.audio(batch.paths), "The audio embeddings", text.shape[1])
-        return _Part(audio, text, np.ones(len(audio), bool))
+        readable = np.ones(len(audio), bool)
     except AudioError:
-        return _Part(audio, text, _embed_one_by_one(batch.paths, embedders, audio))
+        readable = _embed_one_by_one(batch.paths, embedders, audio)
+    batch.require_unchanged()
+    return _Part(audio, text, readable)
 
 
 def _embed_one_by_one(paths: Sequence[Path], embedders: Embedders, out: Vectors) -> npt.NDArray[np.bool_]:
@@ -172,11 +205,3 @@ def _embed_one_by_one(paths: Sequence[Path], embedders: Embedders, out: Vectors)
         except AudioError as error:
             _LOG.warning("Left out: %s", error)
     return readable
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except OSError:  # reported when it is decoded
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns

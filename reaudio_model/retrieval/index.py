@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, get_args
@@ -62,6 +62,7 @@ class RetrievalIndex:
         audio, text: float32 (n, d), unit norm.
         encoder_sha256: of the CLAP that computed them (``Clap.sha256``).
         left_out: clip ids of pairs without readable audio.
+        inputs: digests of what it was built from (``index_build.index_inputs``); empty if unknown.
 
     Raises:
         ReaudioError: no pairs, repeated ids, or invalid vectors (see ``nearest.check_vectors``).
@@ -72,6 +73,7 @@ class RetrievalIndex:
     text: Vectors
     encoder_sha256: str
     left_out: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
     _spaces: dict[tuple[str, str, str], _Space] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class RetrievalIndex:
         *,
         batch_size: int = 32,
         parts: StrPath | None = None,
+        sha256: Mapping[str, str] | None = None,
         progress: Reporter | None = None,
     ) -> RetrievalIndex:
         """An index of ``pairs``; those whose audio cannot be decoded are listed in ``left_out``.
@@ -112,15 +115,15 @@ class RetrievalIndex:
             embedders: see ``embedding.clap_embedders``; pass vectors that exist already to the constructor.
             batch_size: pairs embedded at a time.
             parts: folder for finished batches; with it an interrupted build resumes.
+            sha256: clip_id -> of the bytes of its audio; None computes them if ``parts`` needs them.
             progress: reporter of progress; None shows nothing.
 
         Raises:
             ReaudioError: no pair with readable audio, a repeated clip_id, or invalid vectors.
         """
         check_pairs(pairs)
-        done = embed_pairs(
-            pairs, embedders, batch_size=batch_size, parts=None if parts is None else as_path(parts), progress=progress
-        )
+        folder = None if parts is None else as_path(parts)
+        done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=folder, sha256=sha256, progress=progress)
         return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, tuple(done.left_out))
 
     def save(self, folder: StrPath, *, dtype: StoredAs = "float32") -> None:
@@ -133,7 +136,7 @@ class RetrievalIndex:
         Raises:
             ReaudioError: the folder cannot be written.
         """
-        content = IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out)
+        content = IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out, dict(self.inputs))
         write_index(as_path(folder), content, dtype)
 
     @classmethod

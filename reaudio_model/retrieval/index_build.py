@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import StrPath, as_path
+from reaudio_model.common.files import StrPath, as_path, canonical_sha256
 from reaudio_model.common.naming import caption_key
 from reaudio_model.common.progress import Reporter
-from reaudio_model.retrieval.embedding import Embedders
+from reaudio_model.retrieval.embedding import CODE, Embedders, hash_audio
 from reaudio_model.retrieval.index import POOLS, RetrievalIndex
+from reaudio_model.retrieval.index_files import MANIFEST
 from reaudio_model.retrieval.pairs import PairTable
 
 PARTS = ".parts"
@@ -24,32 +28,90 @@ def build_index(
     *,
     batch_size: int = 32,
     strict: bool = False,
+    overwrite: bool = False,
+    sha256: Mapping[str, str] | None = None,
     progress: Reporter | None = None,
 ) -> RetrievalIndex:
     """Embed the pairs of a table, write the index, and return it.
 
-    Finished batches are kept in ``folder/.parts`` until the index is written, so that an interrupted call resumes.
+    A finished index of the same clips, captions, CLAP and code is verified and returned; another one is built again, and a note says
+    why. Finished batches are kept in ``folder/.parts`` until the index is written, so that an interrupted call resumes.
 
     Args:
         table: see ``pairs.read_pairs``.
         embedders: see ``embedding.clap_embedders``.
-        folder: of the index; an existing index is replaced.
+        folder: of the index.
         batch_size: pairs embedded at a time.
         strict: raise for clips that are missing or unreadable; otherwise ``RetrievalIndex.left_out`` lists them.
-        progress: reporter of progress; None shows nothing.
+        overwrite: build it again in any case.
+        sha256: clip_id -> of the bytes of its audio; None computes them.
+        progress: reporter of progress and notes; None shows nothing.
 
     Raises:
         ReaudioError: with ``strict`` a missing or unreadable clip; see ``RetrievalIndex.build`` and ``save``.
     """
-    folder = as_path(folder)
+    folder, progress = as_path(folder), progress or Reporter(quiet=True)
     if strict and table.missing:
         raise _refused(table.missing)
-    built = RetrievalIndex.build(table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, progress=progress)
+    known = hash_audio(table.pairs) if sha256 is None else sha256
+    inputs = index_inputs(table, known, embedders.sha256)
+    found = None if overwrite else _finished(folder, inputs, progress)
+    if found is not None and not (strict and found.left_out):
+        return _with_places(found, table, folder)
+    built = RetrievalIndex.build(
+        table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, sha256=known, progress=progress
+    )
     if strict and built.left_out:
         raise _refused(built.left_out)
-    index = RetrievalIndex(built.pairs, built.audio, built.text, built.encoder_sha256, (*table.missing, *built.left_out))
+    left_out = (*table.missing, *built.left_out)
+    index = RetrievalIndex(built.pairs, built.audio, built.text, built.encoder_sha256, left_out, inputs)
     index.save(folder)
     shutil.rmtree(folder / PARTS, ignore_errors=True)
+    return index
+
+
+def index_inputs(table: PairTable, sha256: Mapping[str, str], encoder_sha256: str) -> dict[str, str]:
+    """Digests of what an index is built from, by what a user would call it."""
+    return {
+        "clips or captions": canonical_sha256([(p.clip_id, p.caption, p.source_id, p.split) for p in table.pairs]),
+        "audio": canonical_sha256([sha256[pair.clip_id] for pair in table.pairs]),
+        "missing clips": canonical_sha256(table.missing),
+        "CLAP": encoder_sha256,
+        "code or packages": computation_sha256(*CODE),
+    }
+
+
+def _finished(folder: Path, inputs: dict[str, str], progress: Reporter) -> RetrievalIndex | None:
+    """The index in ``folder``, verified, if it was built from ``inputs``; a note says what was found."""
+    if not (folder / MANIFEST).exists():
+        return None
+    try:
+        index = RetrievalIndex.load(folder)
+    except ReaudioError as error:
+        progress.note(str(error).replace("build it again.", "it is built again."))
+        return None
+    differing = [name for name, digest in inputs.items() if index.inputs.get(name) != digest]
+    if differing:
+        why = f"{', '.join(differing)} differ" if index.inputs else "an earlier version did not record its clips"
+        progress.note(f"The index {folder} is built again: {why}")
+        return None
+    progress.note(
+        f"The index {folder} is already built, and verified: {len(index)} pairs of the same clips, captions and CLAP"
+    )
+    return index
+
+
+def _with_places(index: RetrievalIndex, table: PairTable, folder: Path) -> RetrievalIndex:
+    """The index with the audio paths of ``table``, written if they changed."""
+    audio = {pair.clip_id: pair.audio for pair in table.pairs}
+    pairs = tuple(pair._replace(audio=audio[pair.clip_id]) for pair in index.pairs)
+    moved = any(
+        old.audio is None or new.audio is None or old.audio.resolve() != new.audio.resolve()
+        for old, new in zip(index.pairs, pairs, strict=True)
+    )
+    index = RetrievalIndex(pairs, index.audio, index.text, index.encoder_sha256, index.left_out, index.inputs)
+    if moved:
+        index.save(folder)
     return index
 
 

@@ -35,6 +35,7 @@ class IndexContent(NamedTuple):
     text: npt.NDArray[np.float32]
     encoder_sha256: str
     left_out: tuple[str, ...]
+    inputs: dict[str, str]
 
 
 def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32") -> None:
@@ -67,6 +68,7 @@ def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32"
         "dim": int(content.audio.shape[1]),
         "audio_root": str(root) if root else None,
         "left_out": list(content.left_out),
+        "inputs": content.inputs,
         "files": {name: sha256_file(folder / name) for name in (PAIRS, EMBEDDINGS)},
     }
     atomic_write(folder / MANIFEST, json_bytes(manifest))
@@ -92,11 +94,12 @@ def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
         embeddings["text"].astype(np.float32, copy=False),
         manifest["encoder_sha256"],
         tuple(manifest["left_out"]),
+        manifest.get("inputs", {}),
     )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an index: schema_version, encoder_sha256, n, dim, audio_root, left_out, files.
+    """The manifest of an index: schema_version, encoder_sha256, n, dim, audio_root, left_out, files, and inputs if known.
 
     Raises:
         ReaudioError: no index, an incomplete one, or one of another version.

@@ -106,14 +106,29 @@ def read_pair_tables(
     Raises:
         ReaudioError: as there; or two tables share a clip_id.
     """
+    found = [
+        (
+            as_path(table),
+            read_pairs(table, audio_root=audio_root, split=split, caption_number=caption_number, options=options),
+        )
+        for table in tables
+    ]
+    return join_tables(found)
+
+
+def join_tables(tables: Iterable[tuple[Path, PairTable]]) -> PairTable:
+    """Several tables, with their paths, as one set.
+
+    Raises:
+        ReaudioError: two tables share a clip_id.
+    """
     pairs: dict[str, Pair] = {}
     missing: list[str] = []
     notes: tuple[str, ...] = ()
-    for table in tables:
-        found = read_pairs(table, audio_root=audio_root, split=split, caption_number=caption_number, options=options)
+    for path, found in tables:
         repeated = next((p.clip_id for p in found.pairs if p.clip_id in pairs), None)
         if repeated is not None:
-            raise ReaudioError(f"{table}: the clip_id {repeated!r} is in an earlier table too: give every clip once.")
+            raise ReaudioError(f"{path}: the clip_id {repeated!r} is in an earlier table too: give every clip once.")
         pairs |= {p.clip_id: p for p in found.pairs}
         missing += found.missing
         notes += found.notes

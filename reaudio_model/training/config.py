@@ -18,7 +18,7 @@ from reaudio_model.encoders.tagger_files import Architecture
 from reaudio_model.pipeline.assemble import Parts
 from reaudio_model.training.data import Choice
 from reaudio_model.training.diffusion import Dropout
-from reaudio_model.training.loop import LoopConfig
+from reaudio_model.training.loop_config import LoopConfig
 from reaudio_model.training.tagger import TaggerLoss
 from reaudio_model.training.vae import VaeLoss
 from reaudio_model.training.vocoder import VocoderLoss

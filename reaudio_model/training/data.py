@@ -91,18 +91,30 @@ class AudioClips(Clips):
         prepare: brings clips to one length.
         seed: of the draws.
         extra: by name in the batch; the first dimension is the clips.
+        sha256: of the bytes of each file, compared in every draw; None compares nothing.
     """
 
     def __init__(
-        self, files: Sequence[Path], prepare: Prepare, *, seed: int = 0, extra: Mapping[str, Tensor] | None = None
+        self,
+        files: Sequence[Path],
+        prepare: Prepare,
+        *,
+        seed: int = 0,
+        extra: Mapping[str, Tensor] | None = None,
+        sha256: Sequence[str] | None = None,
     ) -> None:
         self.files, self.prepare, self.seed, self.extra = list(files), prepare, seed, TensorClips(extra or {})
+        self.sha256 = sha256
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
         audio = decode(self.files[draw.clip])
+        if self.sha256 is not None and audio.sha256 != self.sha256[draw.clip]:
+            raise ReaudioError(
+                f"{self.files[draw.clip]} was changed during the training: put the earlier file back and repeat the command."
+            )
         waveform = self.prepare(audio.samples.mean(axis=1), audio.sample_rate, draw_rng(self.seed, draw))
         return {"waveform": torch.from_numpy(waveform), **self.extra[draw]}
 

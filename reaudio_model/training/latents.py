@@ -1,9 +1,12 @@
-"""Cached latents of the training clips."""
+"""Cached latents of the training clips.
+
+Files are found again by the content of their clips, the VAE, its settings and the code.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,20 +15,23 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from reaudio_model.codec.mel import log_mel, normalise_waveform
-from reaudio_model.common.audio import decode
+from reaudio_model.common.audio import content_sha256, decode
+from reaudio_model.common.code import computation_sha256
+from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
+from reaudio_model.common.files import atomic_path, canonical_sha256
 from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import CodecConfig
+from reaudio_model.retrieval.clip_check import changed
 from reaudio_model.retrieval.records import Pair
 
-FORMAT = 1
+FORMAT = 2
 QUIET = Reporter(quiet=True)
 
 
@@ -53,9 +59,7 @@ class LatentStore:
                 with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is used
                     self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
             except (OSError, SafetensorError) as error:
-                raise ReaudioError(
-                    f"{path} is missing or damaged: remove its folder; the latents are computed again."
-                ) from error
+                raise ReaudioError(f"{path} is missing or damaged: repeat the command; it is computed again.") from error
         mean, std = (self._open[path][name][row].float() for name in ("mean", "std"))
         noise: Tensor = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
         latent: Tensor = mean + std * noise
@@ -70,64 +74,79 @@ def build_latents(
     *,
     batch_size: int = 8,
     rows: int = 256,
+    sha256: Mapping[str, str] | None = None,
     progress: Reporter = QUIET,
 ) -> LatentStore:
     """Encode the first ``config.seconds`` of each clip; an interrupted build resumes.
+
+    Files of other clips, another VAE or other code in ``folder`` are not used; damaged ones are computed again.
 
     Args:
         pairs: with audio files.
         vae: in evaluation mode.
         config: its sizes.
-        folder: new, or of the same clips and VAE.
+        folder: for the files.
         batch_size: clips encoded at a time.
         rows: clips in a file.
-        progress: reports every finished file.
+        sha256: clip_id -> of the bytes of its audio; None computes them.
+        progress: reports every finished file, and in a note what is not used.
 
     Raises:
-        ReaudioError: ``folder`` has latents of other clips or of another VAE; the disk is full.
+        ReaudioError: a clip without audio, or one that is changed meanwhile; the disk is full.
         AudioError: a file that cannot be decoded.
     """
-    _claim(folder / "latents.json", _identity(pairs, vae, config) | {"rows": rows})
-    files = [folder / f"latents-{start:08d}.safetensors" for start in range(0, len(pairs), rows)]
+    known = {pair.clip_id: content_sha256(_audio(pair)) for pair in pairs} if sha256 is None else sha256
+    identity = _identity(vae, config)
+    blocks = [pairs[start : start + rows] for start in range(0, len(pairs), rows)]
+    files = [_file(folder, identity, [known[pair.clip_id] for pair in block]) for block in blocks]
+    whole = [file for file in files if check_safetensors(file)]
+    _note(folder, files, whole, progress)
     with progress.stage("latents", len(pairs)) as advance:
-        for number, file in enumerate(files):
-            block = pairs[number * rows : (number + 1) * rows]
-            if not file.exists():
+        for file, block in zip(files, blocks, strict=True):
+            if file not in whole:
                 batches = [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
-                means, stds = zip(*(_posterior(batch, vae, config) for batch in batches), strict=True)
-                atomic_write(file, save({"mean": torch.cat(means).contiguous(), "std": torch.cat(stds).contiguous()}))
+                means, stds = zip(*(_posterior(batch, vae, config, known) for batch in batches), strict=True)
+                _write(file, {"mean": torch.cat(means).contiguous(), "std": torch.cat(stds).contiguous()})
             advance(len(block))
     return LatentStore(files, rows, len(pairs))
 
 
-def _identity(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -> dict[str, Any]:
+def _identity(vae: AutoencoderKL, config: CodecConfig) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "vae": network_sha256(vae),
         "scaling_factor": vae.config.scaling_factor,
         "codec": {k: v for k, v in json.loads(json.dumps(asdict(config))).items() if not k.startswith("vocoder")},
-        "clips": canonical_sha256([pair.clip_id for pair in pairs]),
+        "code": computation_sha256("reaudio_model.training.latents", "reaudio_model.codec.codec"),
     }
 
 
-def _claim(path: Path, identity: dict[str, Any]) -> None:
-    """Record the source of the latents, or refuse a folder with another source."""
-    if not path.exists():
-        atomic_write(path, json_bytes(identity))
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ReaudioError(f"{path} is damaged: remove its folder; the latents are computed again.") from error
-    differing = [name for name in identity if found.get(name) != identity[name]]
-    if differing:
-        raise ReaudioError(
-            f"{path.parent} has latents of another kind ({', '.join(differing)} differ): choose another folder."
+def _file(folder: Path, identity: dict[str, Any], sha256: list[str]) -> Path:
+    return folder / f"latents-{canonical_sha256([identity, sha256])[:32]}.safetensors"
+
+
+def _note(folder: Path, files: Sequence[Path], whole: Sequence[Path], progress: Reporter) -> None:
+    damaged = sum(file.exists() and file not in whole for file in files)
+    if damaged:
+        progress.note(f"{damaged} of {len(files)} files of latents in {folder} are damaged: they are computed again")
+    unused = set(folder.glob("latents-*.safetensors")) - set(files)
+    if unused:
+        progress.note(
+            f"{folder} also holds {len(unused)} files of latents of other clips, another VAE or other code, which are not used"
         )
 
 
-def _posterior(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -> tuple[Tensor, Tensor]:
+def _write(file: Path, tensors: dict[str, Tensor]) -> None:
+    with atomic_path(file) as temporary:
+        save_file(tensors, temporary, SEAL)
+        seal_safetensors(temporary)
+
+
+def _posterior(
+    pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig, sha256: Mapping[str, str]
+) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the scaled latents, float16 (n, channels, time, frequency)."""
-    waveforms = torch.stack([_head(pair, config) for pair in pairs])
+    waveforms = torch.stack([_head(pair, config, sha256[pair.clip_id]) for pair in pairs])
     with exact_inference():
         mel = log_mel(waveforms.to(vae.device), config.mel)
         posterior = vae.encode(mel[:, None].to(vae.dtype)).latent_dist
@@ -135,11 +154,17 @@ def _posterior(pairs: Sequence[Pair], vae: AutoencoderKL, config: CodecConfig) -
         return (posterior.mean * scale).half().cpu(), (posterior.std * scale).half().cpu()
 
 
-def _head(pair: Pair, config: CodecConfig) -> Tensor:
+def _head(pair: Pair, config: CodecConfig, sha256: str) -> Tensor:
     """The first ``config.seconds`` of a clip, normalised, padded with zeros."""
-    if pair.audio is None:
-        raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: training needs the audio of every clip.")
-    audio = decode(pair.audio)
+    audio = decode(_audio(pair))
+    if audio.sha256 != sha256:
+        raise changed(pair)
     head = resample(audio.samples.mean(axis=1), audio.sample_rate, config.mel.sample_rate)[: config.n_samples]
     level = normalise_waveform(torch.from_numpy(head))
     return torch.nn.functional.pad(level, (0, config.n_samples - len(level)))
+
+
+def _audio(pair: Pair) -> Path:
+    if pair.audio is None:
+        raise ReaudioError(f"The clip {pair.clip_id!r} has no audio file: training needs the audio of every clip.")
+    return pair.audio

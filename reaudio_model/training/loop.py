@@ -11,21 +11,25 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.training.checkpoint import (
     TrainState,
+    find_checkpoint,
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
+    set_aside_later,
     trained_modules,
 )
 from reaudio_model.training.ema import Ema
 from reaudio_model.training.interrupts import stop_signals
 from reaudio_model.training.log import MetricsLog
+from reaudio_model.training.loop_config import LoopConfig
 from reaudio_model.training.order import Clips, EveryClip, TrainingOrder, loader
+from reaudio_model.training.task import NotFinite
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -33,57 +37,7 @@ if TYPE_CHECKING:
 
     from reaudio_model.training.task import Batch, Task
 
-Precision = Literal["float32", "bfloat16", "float16"]
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Steps, rates and intervals. The defaults are those of the paper's diffusion model, if it states them.
-
-    Attributes:
-        steps: optimizer steps of the whole run.
-        batch_size: clips of a step in each process, and in each of its ``accumulate`` micro-batches.
-        learning_rate: peak.
-        warmup: steps of linear warm-up from 0.
-        cooldown: last steps, with linear decay to 0; important in short runs.
-        epoch_decay: factor on the learning rate after each pass over the data (HiFi-GAN: 0.999).
-        accumulate: micro-batches of a step.
-        precision: of the forward passes; the weights stay float32.
-        ema_decay: of the moving average (Task.ema_module).
-        seed: of all random numbers.
-        log_every, validate_every, checkpoint_every: steps. A row of the log is the mean over its ``log_every`` steps.
-        validation_clips: at most this many; 0 for all.
-        workers: data-loading processes of each training process.
-    """
-
-    steps: int
-    batch_size: int = 4
-    learning_rate: float = 5e-5
-    warmup: int = 0
-    cooldown: int = 0
-    epoch_decay: float = 1.0
-    accumulate: int = 1
-    precision: Precision = "float32"
-    ema_decay: float = 0.9999
-    seed: int = 0
-    log_every: int = 50
-    validate_every: int = 5000
-    checkpoint_every: int = 5000
-    validation_clips: int = 0
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "log_every", "validate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ReaudioError(f"{name} must be 1 or more, not {getattr(self, name)}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise ReaudioError(f"learning_rate must be above 0, not {self.learning_rate}.")
-
-    def rate_factor(self, step: int, epoch: int) -> float:
-        """Factor on the peak learning rate in step ``step`` (from 0)."""
-        warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        cool = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
-        return warm * cool * self.epoch_decay**epoch
+CHECKPOINTS = "checkpoints"  # folder in that of a run
 
 
 @dataclass(frozen=True)
@@ -104,19 +58,55 @@ def fit(
     accelerator: Accelerator,
     validation: Clips | None = None,
     resume: bool = False,
+    checkpoint: Path | None = None,
     reporter: Reporter | None = None,
 ) -> FitResult:
     """Train ``task``; afterwards its modules have the final weights, averaged if the task keeps an average.
 
     Written to ``output``: ``train.csv``, ``validation.csv``, ``checkpoints/step-*`` (the last two and the best). Interrupted at
     any time and started again with ``resume``, a run writes the same rows as an uninterrupted one. Ctrl-C and SIGTERM save
-    a checkpoint after the current step and return.
+    a checkpoint after the current step and return. Learning rate and warm-up may differ when a run is resumed.
+
+    Args:
+        task: what is trained.
+        clips: for training.
+        config: steps, rates and intervals.
+        output: folder of the run.
+        accelerator: of the run.
+        validation: clips; None for no validation.
+        resume: continue from a checkpoint in ``output``, if there is one.
+        checkpoint: to continue from, of :func:`starting_point`; None with ``resume`` is the newest whole one. Later ones are renamed.
+        reporter: of progress and notes; None shows nothing.
 
     Raises:
-        ReaudioError: ``output`` holds a run and ``resume`` is False; a loss is not finite; the disk is full.
-        CheckpointError: the last checkpoint is damaged or of another model.
+        ReaudioError: ``output`` holds a run and ``resume`` is False; a loss, gradient or weight is not finite; the disk is full.
+        CheckpointError: every checkpoint is damaged, or the one given is damaged or of another model.
     """
-    return _Run(task, clips, config, output, accelerator, validation, reporter or Reporter(quiet=True)).start(resume)
+    run = _Run(task, clips, config, output, accelerator, validation, reporter or Reporter(quiet=True))
+    return run.start(checkpoint or starting_point(output, resume, None, run.reporter))
+
+
+def starting_point(output: Path, resume: bool, chosen: int | Path | None, reporter: Reporter) -> Path | None:
+    """The checkpoint from which a run in ``output`` goes on; None at its start.
+
+    Args:
+        output: folder of the run.
+        resume: whether to continue a run.
+        chosen: step or folder of a checkpoint of this run; None is the newest whole one.
+        reporter: of damaged checkpoints that are skipped.
+
+    Raises:
+        ReaudioError: ``output`` holds a run and ``resume`` is False.
+        CheckpointError: every checkpoint is damaged, or the chosen one is missing, damaged or of another run.
+    """
+    if not resume:
+        if latest_checkpoint(output / CHECKPOINTS) is not None:
+            raise ReaudioError(f"{output} contains a training run: continue it with --resume, or choose another --output.")
+        return None
+    folder = output / CHECKPOINTS
+    if isinstance(chosen, Path) and chosen.resolve().parent != folder.resolve():
+        raise CheckpointError(f"{chosen} is not in {folder}: a run continues from its own checkpoints.")
+    return find_checkpoint(folder, chosen, note=reporter.note)
 
 
 class _Run:
@@ -134,19 +124,20 @@ class _Run:
     ) -> None:
         self.task, self.clips, self.config, self.output = task, clips, config, output
         self.accelerator, self.validation, self.reporter = accelerator, validation, reporter
-        self.checkpoints = output / "checkpoints"
+        self.checkpoints = output / CHECKPOINTS
         accelerator.gradient_accumulation_steps = config.accumulate
         for module in task.modules().values():
             module.to(accelerator.device)
         self.optimizers: list[Optimizer] = [
             accelerator.prepare_optimizer(optimizer) for optimizer in task.optimizers(config.learning_rate)
         ]
+        self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         averaged = task.ema_module()
         self.ema = None if averaged is None else Ema(averaged, config.ema_decay)
         self.state = TrainState()
 
-    def start(self, resume: bool) -> FitResult:
-        self._restore(resume)
+    def start(self, checkpoint: Path | None) -> FitResult:
+        self._restore(checkpoint)
         self._set_training(True)
         main = self.accelerator.is_main_process
         self.log = MetricsLog(self.output, self.state.step) if main else None
@@ -166,17 +157,15 @@ class _Run:
             self.ema.apply()
         return FitResult(self.state.step, finished, self.state.best_loss)
 
-    def _restore(self, resume: bool) -> None:
-        latest = latest_checkpoint(self.checkpoints)
-        if latest is None:
+    def _restore(self, checkpoint: Path | None) -> None:
+        if checkpoint is None:
             return
-        if not resume:
-            raise ReaudioError(
-                f"{self.output} contains a training run: continue it with --resume, or choose another --output."
-            )
-        self.state = load_checkpoint(latest, self.task, self.optimizers, self.ema)
+        self.state = load_checkpoint(checkpoint, self.task, self.optimizers, self.ema)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.state.scaler)
+        if self.accelerator.is_main_process:
+            for moved in set_aside_later(self.checkpoints, self.state.step):
+                self.reporter.note(f"{moved} is not used any more: remove it to free its space")
 
     def _batches(self) -> Iterator[list[Batch]]:
         """The micro-batches of each remaining step."""
@@ -190,7 +179,7 @@ class _Run:
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )
-        batches = iter(loader(self.clips, order, config.workers))
+        batches = loader(self.clips, order, config.workers)
         return (list(group) for group in zip(*[batches] * accumulate, strict=True))
 
     def _step(self, step: int, micro_batches: list[Batch]) -> None:
@@ -199,31 +188,44 @@ class _Run:
         config = self.config
         clips_seen = step * config.accumulate * config.batch_size * self.accelerator.num_processes
         factor = config.rate_factor(step, clips_seen // len(self.clips))
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
         for i, batch in enumerate(micro_batches):
             seed = _step_seed(config.seed, step * config.accumulate + i, self.accelerator.process_index)
             torch.manual_seed(seed)  # dropout inside the networks
             generator = torch.Generator().manual_seed(seed)
-            with self.accelerator.accumulate():
-                metrics = self.task.training_step(
-                    _to(batch, self.accelerator.device), self.optimizers, self.accelerator, step, generator
-                )
+            try:
+                with self.accelerator.accumulate():
+                    metrics = self.task.training_step(
+                        _to(batch, self.accelerator.device), self.optimizers, self.accelerator, step, generator
+                    )
+            except NotFinite as error:
+                raise self._diverged(f"{error} at step {step}") from error
             self._count(step, metrics)
         if self.ema is not None:
             self.ema.update()
         self.state.step = step + 1
 
     def _count(self, step: int, metrics: dict[str, float]) -> None:
-        if not math.isfinite(metrics["loss"]):
-            raise ReaudioError(
-                f"The loss is {metrics['loss']} at step {step}: lower learning_rate or lengthen warmup, then resume from "
-                f"{latest_checkpoint(self.checkpoints) or 'the start'}."
-            )
+        self._check_metrics(metrics, step)
         for name, value in metrics.items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
         self.state.count += 1
+
+    def _check_metrics(self, metrics: dict[str, float], step: int, kind: str = "") -> None:
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"The {kind}{name if 'loss' in name else f'metric {name}'} is {value} at step {step}")
+
+    def _diverged(self, what: str) -> ReaudioError:
+        """The error for values that are not finite, with settings that may differ when the run is resumed."""
+        last, rate = latest_checkpoint(self.checkpoints), self.config.learning_rate
+        begins = "from the start" if last is None else f"from {last.name}, or from an earlier one with --resume-from"
+        return ReaudioError(
+            f"{what}: repeat the command with --set loop.learning_rate={rate / 2:g} (it was {rate:g}) or a longer loop.warmup; it "
+            f"continues {begins}."
+        )
 
     def _after_step(self, stopped: bool) -> None:
         config, step = self.config, self.state.step
@@ -235,8 +237,14 @@ class _Run:
             if self.accelerator.scaler is not None:
                 self.state.scaler = self.accelerator.scaler.state_dict()
             if self.accelerator.is_main_process:
-                save_checkpoint(self.checkpoints, self.state, self.task, self.optimizers, self.ema)
+                self._save()
             self.accelerator.wait_for_everyone()
+
+    def _save(self) -> None:
+        try:
+            save_checkpoint(self.checkpoints, self.state, self.task, self.optimizers, self.ema)
+        except NotFinite as error:
+            raise self._diverged(str(error)) from error
 
     def _log_row(self) -> None:
         """The means since the last row, over all processes."""
@@ -278,6 +286,7 @@ class _Run:
                 for name, value in self.task.validation_step(_to(batch, self.accelerator.device)).items():
                     sums[name] = sums.get(name, 0.0) + weight * value
         self._set_training(True)
+        self._check_metrics(sums, self.state.step, "validation ")
         assert self.log is not None  # called by the main process only
         self.log.write("validation", self.state.step, sums)
         self.reporter.note(f"step {self.state.step}: validation {', '.join(f'{k} {v:.4g}' for k, v in sums.items())}")

@@ -5,13 +5,14 @@ A run can therefore resume in the middle of an epoch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.workers import end_with_parent
@@ -91,15 +92,56 @@ class Clips(Dataset[dict[str, Tensor]]):
         raise NotImplementedError
 
 
-def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> DataLoader[dict[str, Tensor]]:
-    """Batches of ``clips`` in ``order``, loaded by ``workers`` processes (0: in this one)."""
-    return DataLoader(
-        clips,
+def loader(clips: Clips, order: Sampler[list[Draw]], workers: int = 0) -> Iterator[dict[str, Tensor]]:
+    """Batches of ``clips`` in ``order``, loaded by ``workers`` processes (0: in this one), which end with this one.
+
+    Raises:
+        ReaudioError: of a clip, as it was raised; or a process was killed.
+    """
+    batches: DataLoader[dict[str, Tensor] | ReaudioError] = DataLoader(
+        _Caught(clips),
         batch_sampler=order,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_begin if workers else None,
+        collate_fn=_collate,
     )
+    try:
+        for batch in batches:
+            if isinstance(batch, ReaudioError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if not re.search(r"DataLoader worker .*(killed|exited)", str(error)):
+            raise
+        raise ReaudioError(
+            "A data-loading process was killed (the system may be out of memory): repeat the command with fewer loop.workers; it "
+            "resumes from the last checkpoint."
+        ) from error
+
+
+class _Caught(Dataset[dict[str, Tensor] | ReaudioError]):
+    """Clips whose errors are values: raised in a worker process they would become a traceback."""
+
+    def __init__(self, clips: Clips) -> None:
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, draw: Draw) -> dict[str, Tensor] | ReaudioError:
+        try:
+            return self.clips[draw]
+        except ReaudioError as error:
+            return error
+
+
+def _collate(items: list[dict[str, Tensor] | ReaudioError]) -> dict[str, Tensor] | ReaudioError:
+    failed = next((item for item in items if isinstance(item, ReaudioError)), None)
+    if failed is not None:
+        return failed
+    batch: dict[str, Tensor] = default_collate(items)
+    return batch
 
 
 def _begin(_worker: int) -> None:

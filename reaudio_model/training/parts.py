@@ -5,11 +5,12 @@ Task, clips, and what is written at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,9 +18,8 @@ from torch import Tensor
 from reaudio_model.codec.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.codec.mel import log_mel
-from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.progress import Reporter
-from reaudio_model.common.tables import read_table
 from reaudio_model.config import Part
 from reaudio_model.denoiser.sampling import make_scheduler
 from reaudio_model.denoiser.unet import build_unet
@@ -29,10 +29,11 @@ from reaudio_model.encoders.clap import MAX_TOKENS, load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
 from reaudio_model.encoders.tagger_files import new_tagger, save_tagger
 from reaudio_model.pipeline.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
-from reaudio_model.retrieval.pairs import PairTable, TableOptions, read_pair_tables
+from reaudio_model.retrieval.clip_check import CheckedClips
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.audio_mae import AudioMaeTask
 from reaudio_model.training.clap import ClapTask
+from reaudio_model.training.clips import RunClips
 from reaudio_model.training.conditions import denoiser_clips
 from reaudio_model.training.config import TrainConfig
 from reaudio_model.training.data import AudioClips, ClapClip, MaeClip, Prepare, RandomCrop, TensorClips
@@ -47,26 +48,45 @@ from reaudio_model.training.vocoder import SEGMENT, VocoderTask
 
 N_SENTINELS = 100  # of T5's vocabulary
 SCALE_BATCHES = 16  # for measuring the latents' scale
-OPTIONS = TableOptions(skip_option="", root_option="data.audio_root")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Environment of a run. cache: for latents, index and features; cache_dir: of the package, for converted checkpoints."""
+    """Environment of a run.
 
+    Attributes:
+        clips: that it uses.
+        device: of the networks.
+        cache: for latents, index and features.
+        cache_dir: of the package, for converted checkpoints.
+        reporter: of progress.
+    """
+
+    clips: RunClips
     device: torch.device
     cache: Path
     cache_dir: Path | None
     reporter: Reporter
 
 
-class Prepared(NamedTuple):
-    """task, training, validation: for the loop. export: writes the trained part to a folder; called after the last step."""
+Save = Callable[[Path], object]  # writes a part to a folder
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the loop trains, and what is written at the end.
+
+    Attributes:
+        task, training, validation: for the loop.
+        export: called after the last step; name of a folder -> what writes it.
+        networks: name -> SHA-256 of frozen networks that the training depends on.
+    """
 
     task: Task
     training: Clips
     validation: Clips | None
-    export: Callable[[Path], None]
+    export: Callable[[], dict[str, Save]]
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(config: TrainConfig, setting: Setting) -> Prepared:
@@ -78,30 +98,20 @@ def prepare(config: TrainConfig, setting: Setting) -> Prepared:
     return _PREPARE[config.part](config, setting)
 
 
-def _tables(config: TrainConfig) -> tuple[PairTable, list[Pair]]:
-    """Training and validation clips."""
-    data = config.data
-    if not data.pairs:
-        raise ReaudioError("There is nothing to train on: name the tables of the clips with data.pairs.")
-    training = read_pair_tables(data.pairs, audio_root=data.audio_root, split=data.split, options=OPTIONS)
-    if not data.validation:
-        return training, []
-    return training, read_pair_tables(
-        data.validation, audio_root=data.audio_root, split=data.validation_split, options=OPTIONS
-    ).pairs
-
-
 def _audio(
-    config: TrainConfig, prepare_clip: Prepare, extra: Callable[[Sequence[Pair]], dict[str, Tensor]] | None = None
+    config: TrainConfig,
+    clips: RunClips,
+    prepare_clip: Prepare,
+    extra: Callable[[Sequence[Pair]], dict[str, Tensor]] | None = None,
 ) -> tuple[AudioClips, AudioClips | None]:
     """Waveforms of the training and validation clips, with rows of further tensors."""
 
-    def clips(pairs: Sequence[Pair]) -> AudioClips:
-        paths = [pair.audio for pair in pairs if pair.audio is not None]
-        return AudioClips(paths, prepare_clip, seed=config.loop.seed, extra=extra(pairs) if extra else None)
+    def waveforms(found: CheckedClips) -> AudioClips:
+        paths = [pair.audio for pair in found.pairs if pair.audio is not None]
+        rows = extra(found.pairs) if extra else None
+        return AudioClips(paths, prepare_clip, seed=config.loop.seed, extra=rows, sha256=list(found.sha256.values()))
 
-    training, validation = _tables(config)
-    return clips(training.pairs), clips(validation) if validation else None
+    return waveforms(clips.training), None if clips.validation is None else waveforms(clips.validation)
 
 
 def _vae(config: TrainConfig, setting: Setting) -> Prepared:
@@ -113,18 +123,16 @@ def _vae(config: TrainConfig, setting: Setting) -> Prepared:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     task = VaeTask(vae, codec.mel, loss=config.vae, discriminator=discriminator)
-    training, validation = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate))
+    training, validation = _audio(config, setting.clips, RandomCrop(codec.n_samples, codec.mel.sample_rate))
 
-    def export(folder: Path) -> None:
-        if config.vae.decoder_only:  # the latents, and with them their scale, are those it began with
-            vae.save_pretrained(folder / "vae")
-            return
-        order = EveryClip(len(training), config.loop.batch_size)
-        batches = islice(loader(training, order), SCALE_BATCHES)
-        vae.eval()
-        scale = latent_scale(vae, (log_mel(batch["waveform"], codec.mel) for batch in batches))
-        vae.register_to_config(scaling_factor=scale)
-        vae.save_pretrained(folder / "vae")
+    def export() -> dict[str, Save]:
+        if not config.vae.decoder_only:  # else the latents, and with them their scale, are those it began with
+            order = EveryClip(len(training), config.loop.batch_size)
+            batches = islice(loader(training, order), SCALE_BATCHES)
+            vae.eval()
+            scale = latent_scale(vae, (log_mel(batch["waveform"], codec.mel) for batch in batches))
+            vae.register_to_config(scaling_factor=scale)
+        return {"vae": vae.save_pretrained}
 
     return Prepared(task, training, validation, export)
 
@@ -136,20 +144,17 @@ def _vocoder(config: TrainConfig, setting: Setting) -> Prepared:
     discriminator = None if width is None else WaveformDiscriminator(width, width)
     task = VocoderTask(vocoder.requires_grad_(True), codec.mel, loss=config.vocoder, discriminator=discriminator)
 
-    def export(folder: Path) -> None:
+    def export() -> dict[str, Save]:
         remove_weight_norm(vocoder)
-        vocoder.save_pretrained(folder / "vocoder")
+        return {"vocoder": vocoder.save_pretrained}
 
-    return Prepared(task, *_audio(config, RandomCrop(SEGMENT, codec.mel.sample_rate)), export)
+    return Prepared(task, *_audio(config, setting.clips, RandomCrop(SEGMENT, codec.mel.sample_rate)), export)
 
 
 def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
     sizes, options, parts = config.model.sizes(), config.diffusion, config.parts
-    if options.cuda_graph and (config.loop.precision != "float32" or options.gradient_checkpointing):
-        raise ReaudioError("diffusion.cuda_graph needs loop.precision float32 and no diffusion.gradient_checkpointing.")
     conditioner = load_parts_conditioner(parts, sizes, setting.device, setting.cache_dir)
-    training, validation = _tables(config)
-    clips = denoiser_clips(config, conditioner, training, validation, setting.cache, setting.reporter)
+    clips = denoiser_clips(config, conditioner, setting.clips, setting.cache, setting.reporter)
     null = conditioner.null(1, k=sizes.k)
     conditioner.to(torch.device("cpu"))  # no longer needed; frees memory for the denoiser
     if parts.unet is not None and not config.from_scratch:
@@ -172,27 +177,29 @@ def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
         cuda_graph=options.cuda_graph,
     )
 
-    def export(folder: Path) -> None:
-        unet.save_pretrained(folder / "unet")
+    def export() -> dict[str, Save]:
+        made: dict[str, Save] = {"unet": unet.save_pretrained}
         if parts.vocoder is not None:
             pipeline = assemble_pipeline(parts, sizes, unet=unet, conditioner=conditioner)
             pipeline.scheduler = make_scheduler("dpm-solver++", options.prediction)
-            pipeline.save_pretrained(folder / "pipeline")
+            made["pipeline"] = pipeline.save_pretrained
+        return made
 
-    return Prepared(task, clips.training, clips.validation, export)
+    return Prepared(task, clips.training, clips.validation, export, clips.networks)
 
 
 def _clap(config: TrainConfig, setting: Setting) -> Prepared:
     clap = load_clap(config.parts.need("clap"), device=torch.device("cpu"), cache_dir=setting.cache_dir)
     network = type(clap.network)(clap.network.config) if config.from_scratch else clap.network
 
-    def export(folder: Path) -> None:
-        network.save_pretrained(folder / "clap")
-        clap.tokenizer.save_pretrained(folder / "clap")
+    def save(folder: Path) -> None:
+        network.save_pretrained(folder)
+        clap.tokenizer.save_pretrained(folder)
 
     length = min(MAX_TOKENS, clap.max_tokens)
-    clips = _audio(config, ClapClip(clap.front_end), lambda pairs: _tokens(pairs, clap.tokenizer, length))
-    return Prepared(ClapTask(network.requires_grad_(True)), *clips, export)
+    front_end = ClapClip(clap.front_end)
+    clips = _audio(config, setting.clips, front_end, lambda pairs: _tokens(pairs, clap.tokenizer, length))
+    return Prepared(ClapTask(network.requires_grad_(True)), *clips, lambda: {"clap": save})
 
 
 def _audio_mae(config: TrainConfig, setting: Setting) -> Prepared:
@@ -209,7 +216,8 @@ def _audio_mae(config: TrainConfig, setting: Setting) -> Prepared:
         decoder_layers=sizes.layers,
         decoder_heads=sizes.heads,
     )
-    return Prepared(task, *_audio(config, MaeClip(condition)), lambda folder: encoder.save_pretrained(folder / "audio_mae"))
+    clips = _audio(config, setting.clips, MaeClip(condition))
+    return Prepared(task, *clips, lambda: {"audio_mae": encoder.save_pretrained})
 
 
 def _t5(config: TrainConfig, setting: Setting) -> Prepared:
@@ -227,25 +235,21 @@ def _t5(config: TrainConfig, setting: Setting) -> Prepared:
     unknown = tokenizer.unk_token_id
     ids = tokenizer.convert_tokens_to_ids([f"<extra_id_{i}>" for i in range(N_SENTINELS)])
 
-    def export(folder: Path) -> None:
-        network.save_pretrained(folder / "t5")
-        tokenizer.save_pretrained(folder / "t5")
+    def save(folder: Path) -> None:
+        network.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
-    training, validation = (
-        TensorClips(_tokens(pairs, tokenizer, condition.t5_length)) if pairs else None for pairs in _captions(config)
-    )
-    assert training is not None  # _tables refuses an empty list
-    return Prepared(T5Task(network, [i for i in ids if i != unknown]), training, validation, export)
+    def captions(found: CheckedClips) -> TensorClips:
+        return TensorClips(_tokens(found.pairs, tokenizer, condition.t5_length))
 
-
-def _captions(config: TrainConfig) -> tuple[list[Pair], list[Pair]]:
-    training, validation = _tables(config)
-    return training.pairs, validation
+    clips = setting.clips
+    validation = None if clips.validation is None else captions(clips.validation)
+    task = T5Task(network, [i for i in ids if i != unknown])
+    return Prepared(task, captions(clips.training), validation, lambda: {"t5": save})
 
 
 def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
-    codec = config.model.sizes().codec
-    labels = _labels([*config.data.pairs, *config.data.validation])
+    codec, labels = config.model.sizes().codec, setting.clips.labels
     classes = sorted({label for found in labels.values() for label in found})
     tagger = new_tagger(config.tagger.architecture, len(classes))
 
@@ -253,23 +257,10 @@ def _tagger(config: TrainConfig, setting: Setting) -> Prepared:
         rows = [[float(name in labels[pair.clip_id]) for name in classes] for pair in pairs]
         return {"labels": torch.tensor(rows)}
 
-    def export(folder: Path) -> None:
-        save_tagger(tagger, tuple(classes), folder / "tagger")
-
-    clips = _audio(config, RandomCrop(codec.n_samples, codec.mel.sample_rate), label_rows)
-    return Prepared(TaggerTask(tagger, config.tagger.loss), *clips, export)
-
-
-def _labels(tables: Sequence[Path]) -> dict[str, set[str]]:
-    """Labels of each clip: a column "labels", separated by ";"."""
-    labels: dict[str, set[str]] = {}
-    for path in tables:
-        table = read_table(path, ["clip_id", "labels"], "the labels of the clips", option=OPTIONS.skip_option)
-        table.require_unique(["clip_id"])
-        rows = table.finish()
-        for clip_id, value in zip(rows["clip_id"], rows["labels"], strict=True):
-            labels[clip_id] = {label.strip() for label in value.split(";") if label.strip()}
-    return labels
+    crop = RandomCrop(codec.n_samples, codec.mel.sample_rate)
+    clips = _audio(config, setting.clips, crop, label_rows)
+    task = TaggerTask(tagger, config.tagger.loss)
+    return Prepared(task, *clips, lambda: {"tagger": partial(save_tagger, tagger, tuple(classes))})
 
 
 def _tokens(pairs: Sequence[Pair], tokenizer: Any, length: int) -> dict[str, Tensor]:

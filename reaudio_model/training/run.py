@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import StrPath, as_path, atomic_write, default_cache_dir, json_bytes
+from reaudio_model.common.files import StrPath, as_path, atomic_folder, default_cache_dir
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import Part
+from reaudio_model.training.checkpoint import checkpoint_step
 from reaudio_model.training.config import TrainConfig, read_config
-from reaudio_model.training.loop import FitResult, Precision, fit
+from reaudio_model.training.loop import FitResult, fit, starting_point
+from reaudio_model.training.loop_config import Precision
+from reaudio_model.training.manifest import (
+    DATA,
+    MANIFEST,
+    compare_data,
+    continue_manifest,
+    make_manifest,
+    write_data,
+    write_manifest,
+)
+from reaudio_model.training.plan import TrainingPlan, make_plan
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from reaudio_model.training.clips import RunClips, RunTables
+
 PREPARATION = timedelta(hours=24)  # how long the other processes wait while the first encodes the clips
 MIXED_PRECISION: dict[Precision, str] = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # accelerate's names
-MANIFEST = "manifest.json"
-PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "accelerate", "numpy")
-# May differ when a run is resumed: they do not affect the finished steps.
-NOT_COMPARED = (("loop", "steps"), ("loop", "workers"), ("loop", "checkpoint_every"), ("data", "cache"))
 
 
 def train(
@@ -34,7 +41,9 @@ def train(
     output: StrPath,
     *,
     resume: bool = False,
+    resume_from: int | StrPath | None = None,
     steps: int | None = None,
+    strict: bool = False,
     device: str = "auto",
     overrides: Sequence[str] = (),
     cache_dir: StrPath | None = None,
@@ -42,60 +51,126 @@ def train(
 ) -> FitResult:
     """Train a part of the model and write it to ``output``; also under ``accelerate launch`` on several GPUs or nodes.
 
-    ``output`` gets ``manifest.json`` (configuration, versions, devices), the files of :func:`reaudio_model.training.loop.fit`, and
+    ``output`` gets ``manifest.json`` (configuration, versions, device, processes, what changed when it was resumed), ``data.json``
+    (digests of clips and frozen networks), the files of :func:`reaudio_model.training.loop.fit`, and
     finally the part, as ``from_pretrained`` and ``parts.<name>`` read it: ``vae/``, ``unet/`` ...; for the denoiser also
-    ``pipeline/``, the whole model, if ``parts.vocoder`` is given.
+    ``pipeline/``, the whole model, if ``parts.vocoder`` is given (also later: repeat the call with it).
+
+    A run is resumed with the same clips, frozen networks, processes and settings. Steps, learning rate and warm-up may change.
 
     Args:
         part: must match the configuration.
         config: YAML file, or name of a bundled configuration (``config.bundled_configs``).
         output: folder.
-        resume: continue from the last checkpoint, if there is one.
+        resume: continue from a checkpoint, if there is one.
+        resume_from: step or folder of the checkpoint to resume from; None is the newest whole one.
         steps: replaces ``loop.steps``.
+        strict: refuse missing, unreadable and truncated clips instead of leaving them out (or using the truncated ones).
         device: "auto", "cpu" or "cuda"; accelerate assigns a GPU to each process.
         overrides: "section.key=value", e.g. "data.pairs=[train.csv]".
         cache_dir: for converted checkpoints; None uses the user's cache.
         reporter: of progress; None shows nothing.
 
     Raises:
-        ReaudioError: invalid configuration, missing or unreadable files, a folder of another run, a loss not finite, a full disk.
+        ReaudioError: invalid configuration, missing or unreadable files, clips of several splits, a folder of another run, a loss
+            not finite, a full disk.
     """
+    settings = _settings(part, config, steps, overrides)
+    chosen = resume_from if isinstance(resume_from, int | None) else as_path(resume_from)
+    cache = default_cache_dir() if cache_dir is None else as_path(cache_dir)
+    run = _Start(settings, as_path(output), resume or chosen is not None, chosen, strict, device, cache)
+    return run.train(reporter or Reporter(quiet=True))
+
+
+def plan_training(
+    part: Part,
+    config: StrPath,
+    output: StrPath,
+    *,
+    steps: int | None = None,
+    device: str = "auto",
+    overrides: Sequence[str] = (),
+) -> TrainingPlan:
+    """What :func:`train` would do, and everything that it lacks; nothing is written and no audio is decoded.
+
+    Raises:
+        ReaudioError: invalid configuration.
+    """
+    settings = _settings(part, config, steps, overrides)
+    return make_plan(settings, as_path(output), device)
+
+
+def _settings(part: Part, config: StrPath, steps: int | None, overrides: Sequence[str]) -> TrainConfig:
     settings = read_config(config, [*overrides, *([] if steps is None else [f"loop.steps={steps}"])])
     if settings.part != part:
         raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: choose one of the two.")
-    cache = default_cache_dir() if cache_dir is None else as_path(cache_dir)
-    return _train(settings, as_path(output), resume, device, cache, reporter or Reporter(quiet=True))
+    return settings
 
 
-def _train(settings: TrainConfig, output: Path, resume: bool, device: str, cache_dir: Path, reporter: Reporter) -> FitResult:
-    import torch
+class _Start:
+    """One start of a run."""
 
-    from reaudio_model.training.parts import Setting, prepare
+    def __init__(
+        self,
+        settings: TrainConfig,
+        output: Path,
+        resume: bool,
+        chosen: int | Path | None,
+        strict: bool,
+        device: str,
+        cache_dir: Path,
+    ) -> None:
+        self.settings, self.output, self.resume, self.chosen = settings, output, resume, chosen
+        self.strict, self.device, self.cache_dir = strict, device, cache_dir
 
-    accelerator = _accelerator(settings, device)
-    manifest = _manifest(settings, accelerator)
-    _check_manifest(output / MANIFEST, manifest, resume)
-    reporter = reporter if accelerator.is_main_process else Reporter(quiet=True)
-    torch.manual_seed(settings.loop.seed)  # the same initial weights in every process
-    setting = Setting(accelerator.device, as_path(settings.data.cache or output / "cache"), cache_dir, reporter)
-    with accelerator.main_process_first():  # the others find its caches
-        prepared = prepare(settings, setting)
-    if accelerator.is_main_process:
-        atomic_write(output / MANIFEST, json_bytes(manifest))
-    result = fit(
-        prepared.task,
-        prepared.training,
-        settings.loop,
-        output,
-        accelerator=accelerator,
-        validation=prepared.validation,
-        resume=resume,
-        reporter=reporter,
-    )
-    if result.finished and accelerator.is_main_process:
-        prepared.export(output)
-    accelerator.wait_for_everyone()
-    return result
+    def train(self, reporter: Reporter) -> FitResult:
+        import torch
+
+        from reaudio_model.training.parts import Setting, prepare
+
+        settings, output = self.settings, self.output
+        plan = make_plan(settings, output, self.device)
+        plan.require_ready()
+        accelerator = _accelerator(settings, self.device)
+        main = accelerator.is_main_process
+        reporter = reporter if main else Reporter(quiet=True)
+        checkpoint = starting_point(output, self.resume, self.chosen, reporter)
+        manifest = make_manifest(settings, str(accelerator.device.type), accelerator.num_processes)
+        if self.resume:
+            step = 0 if checkpoint is None else checkpoint_step(checkpoint)
+            manifest = continue_manifest(output / MANIFEST, manifest, step)
+        clips = _checked(settings, plan.tables, self.strict, accelerator, reporter)
+        if checkpoint is not None:
+            compare_data(output / DATA, clips.digests())  # before anything is computed from them
+        _note(plan, clips, accelerator, reporter)
+        torch.manual_seed(settings.loop.seed)  # the same initial weights in every process
+        cache = as_path(settings.data.cache or output / "cache")
+        setting = Setting(clips, accelerator.device, cache, self.cache_dir, reporter)
+        with accelerator.main_process_first():  # the others find its caches
+            prepared = prepare(settings, setting)
+        networks = {"networks": dict(prepared.networks)}
+        if checkpoint is not None:
+            compare_data(output / DATA, networks)
+        if main:
+            write_data(output / DATA, clips.digests() | networks)
+            write_manifest(output / MANIFEST, manifest)
+        result = fit(
+            prepared.task,
+            prepared.training,
+            settings.loop,
+            output,
+            accelerator=accelerator,
+            validation=prepared.validation,
+            resume=self.resume,
+            checkpoint=checkpoint,
+            reporter=reporter,
+        )
+        if result.finished and main:
+            for name, save in prepared.export().items():
+                with atomic_folder(output / name, replace=True) as partial:
+                    save(partial)
+        accelerator.wait_for_everyone()
+        return result
 
 
 def _accelerator(settings: TrainConfig, device: str) -> Accelerator:
@@ -105,41 +180,34 @@ def _accelerator(settings: TrainConfig, device: str) -> Accelerator:
     from reaudio_model.common.inference import open_device
 
     chosen = open_device(device)
-    if settings.loop.precision == "float16" and chosen.type == "cpu":
-        raise ReaudioError("loop.precision float16 needs a GPU: use bfloat16 or float32.")
     patience = InitProcessGroupKwargs(timeout=PREPARATION)
     return Accelerator(
         cpu=chosen.type == "cpu", mixed_precision=MIXED_PRECISION[settings.loop.precision], kwargs_handlers=[patience]
     )
 
 
-def _manifest(settings: TrainConfig, accelerator: Accelerator) -> dict[str, Any]:
-    manifest = {
-        "config": asdict(settings),
-        "sizes": asdict(settings.model.sizes()),
-        "versions": {name: version(name) for name in PACKAGES},
-        "device": str(accelerator.device.type),
-        "processes": accelerator.num_processes,
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(manifest, default=str))  # paths and tuples as they are read back
-    return plain
+def _checked(
+    settings: TrainConfig, tables: RunTables | None, strict: bool, accelerator: Accelerator, reporter: Reporter
+) -> RunClips:
+    """The clips, decoded by the main process for all."""
+    from accelerate.utils import broadcast_object_list
+
+    from reaudio_model.training.clips import check_run_clips
+
+    assert tables is not None  # a plan without problems has them
+    found: list[Any] = [check_run_clips(settings, tables, strict, reporter) if accelerator.is_main_process else None]
+    broadcast_object_list(found)
+    clips: RunClips = found[0]
+    return clips
 
 
-def _check_manifest(path: Path, manifest: dict[str, Any], resume: bool) -> None:
-    """Refuse to resume a run with other settings."""
-    if not resume or not path.exists():
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ReaudioError(f"{path} is damaged: choose another --output.") from error
-    now = manifest["config"]
-    for section, key in NOT_COMPARED:
-        before.get(section, {}).pop(key, None)
-        now = {**now, section: {k: v for k, v in now[section].items() if k != key}}
-    differing = [name for name in now if before.get(name) != now[name]]
-    if differing:
-        raise ReaudioError(
-            f"{path.parent} holds a run with other settings ({', '.join(differing)} differ): resume it with its own, or choose "
-            "another --output."
-        )
+def _note(plan: TrainingPlan, clips: RunClips, accelerator: Accelerator, reporter: Reporter) -> None:
+    """What is trained, with how many clips and processes, and where."""
+    for note in plan.notes:
+        reporter.note(note)
+    n, settings = accelerator.num_processes, plan.settings
+    processes = "1 process" if n == 1 else f"{n} processes"
+    reporter.note(
+        f"{settings.part}: {len(clips.training.pairs)} training clips, {settings.loop.steps} steps of "
+        f"{settings.loop.batch_size * settings.loop.accumulate * n} clips, {processes} on {accelerator.device.type}"
+    )

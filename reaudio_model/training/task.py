@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from reaudio_model.common.errors import ReaudioError
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import Generator, Tensor, nn
     from torch.optim import Optimizer
 
 Batch = dict[str, "Tensor"]
+
+
+class NotFinite(ReaudioError):
+    """A loss or gradient that is NaN or infinite: the training has diverged."""
 
 
 class Task(Protocol):
@@ -70,6 +76,10 @@ def descend(loss: Tensor, optimizer: Optimizer, accelerator: Accelerator, *, max
         optimizer: prepared by the accelerator.
         accelerator: of the run.
         max_norm: of the gradient of all its parameters together; None clips nothing.
+
+    Raises:
+        NotFinite: the gradient is NaN or infinite, in every process alike; the parameters are unchanged. In float16 the loss
+            scaler skips such a step instead.
     """
     import torch
 
@@ -82,6 +92,11 @@ def descend(loss: Tensor, optimizer: Optimizer, accelerator: Accelerator, *, max
                 parameter.grad = accelerator.reduce(gradient, reduction="mean")
         if max_norm is not None:
             accelerator.unscale_gradients(optimizer)
-            torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if accelerator.scaler is None and not torch.isfinite(norm):
+            raise NotFinite(f"The gradient is {norm.item()}")
+        if max_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     optimizer.step()
     optimizer.zero_grad()

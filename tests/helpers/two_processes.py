@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from torch import Generator, nn
 from torch.optim import SGD, Optimizer
 
-from reaudio_model.training.loop import LoopConfig, fit
+from reaudio_model.training.loop import fit
+from reaudio_model.training.loop_config import LoopConfig
 from reaudio_model.training.order import Clips, Draw
 from reaudio_model.training.task import Batch, descend
 

@@ -52,9 +52,9 @@ class BuildOptions(OptionGroup):
     audio_root: AudioRoot = None
     split: Annotated[str | None, Option("Only this split of the tables.")] = None
     captions: Annotated[int, Option("Which caption of clips with several, from 1.", least=1)] = 1
-    overwrite: Annotated[bool, Option("Replace an existing index.", panel=OUTPUT)] = False
+    overwrite: Annotated[bool, Option("Build an existing index again, also if nothing changed.", panel=OUTPUT)] = False
     skip_bad_rows: Annotated[bool, Option("Leave faulty rows of a table out instead of refusing it.")] = False
-    strict: Annotated[bool, Option("Stop at missing or unreadable clips instead of leaving them out.")] = False
+    strict: Annotated[bool, Option("Stop at missing, unreadable or truncated clips instead of leaving them out.")] = False
     batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1)] = 32
     jobs: Jobs = DEFAULT_JOBS
     machine: Machine = field(default_factory=Machine)
@@ -133,14 +133,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _build(options: BuildOptions, how: Invocation) -> None:
+    from reaudio_model.retrieval.clip_check import check_clips
     from reaudio_model.retrieval.embedding import clap_embedders
     from reaudio_model.retrieval.index_build import build_index
-    from reaudio_model.retrieval.index_files import MANIFEST
-    from reaudio_model.retrieval.pairs import TableOptions, read_pair_tables
+    from reaudio_model.retrieval.pairs import PairTable, TableOptions, read_pair_tables
 
     output = options.output
-    if (output / MANIFEST).exists() and not options.overwrite:
-        raise ReaudioError(f"{output} contains an index already: give --overwrite or another --output.")
     table = read_pair_tables(
         options.tables,
         audio_root=options.audio_root,
@@ -155,7 +153,11 @@ def _build(options: BuildOptions, how: Invocation) -> None:
         print_json({"output": str(output), "n": len(table.pairs), "missing": table.missing, "notes": list(table.notes)})
         return
     embedders = clap_embedders(options.machine.load_clap(options.clap), options.jobs)
-    index = build_index(table, embedders, output, batch_size=options.batch_size, strict=options.strict, progress=progress)
+    checked = check_clips(table, "clips", strict=options.strict, jobs=options.jobs, reporter=progress)
+    index = build_index(
+        PairTable(checked.pairs, list(checked.left_out)), embedders, output, batch_size=options.batch_size,
+        overwrite=options.overwrite, sha256=checked.sha256, progress=progress,
+    )  # fmt: skip
     _print_stats(index, how.as_json)
 
 

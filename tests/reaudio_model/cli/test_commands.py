@@ -126,7 +126,10 @@ def test_build(built: Path, world: Path, clap_folder: Path) -> None:
     assert "2 clips left out, their audio is missing or cannot be read: gone, broken" in run("index", "stats", built).stdout
     assert not (built / ".parts").exists()
     arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "--clap", clap_folder)
-    assert "contains an index already: give --overwrite" in refusal(*arguments, "-o", built)
+    written = (built / "manifest.json").stat().st_mtime_ns
+    repeated = run(*arguments, "-o", built)
+    assert (repeated.exit_code, (built / "manifest.json").stat().st_mtime_ns) == (0, written)
+    assert "is already built, and verified: 6 pairs" in " ".join(repeated.stderr.split())
     again = answer(*arguments, "-o", built, "--overwrite", "--batch-size", 2, "--jobs", 1)
     # vectors of a batch of another size may differ in the last digits
     assert again == stats | {"mean_cosine": pytest.approx(stats["mean_cosine"], abs=1e-5)}
@@ -143,7 +146,9 @@ def test_build_refuses(world: Path, clap_folder: Path, tmp_path: Path) -> None:
     arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "-o", tmp_path / "index")
     assert "CLAP is needed: give --clap" in refusal(*arguments)
     clap = ("--clap", clap_folder)
-    assert "The audio of 1 clips is missing or cannot be read (gone): repair it" in refusal(*arguments, *clap, "--strict")
+    assert "The audio of 2 of 8 clips is missing or cannot be read (gone, broken): repair it" in refusal(
+        *arguments, *clap, "--strict", "--quiet"
+    )
     assert "--batch-size must be 1 or more, not 0" in refusal(*arguments, *clap, "--batch-size", 0)
     assert "tabel.csv does not exist" in refusal("index", "build", "tabel.csv", "-o", tmp_path / "index", *clap)
     assert "no model.safetensors" in refusal(*arguments, "--clap", world)
@@ -303,8 +308,11 @@ def test_train_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert answer(*common) == {"output": "trained/small", "step": 7, "finished": False, "best_loss": 0.25}
     options = ("--no-resume", "--steps", 9, "--set", "a.b=1", "--set", "c=2", "--device", "cpu", "--cache-dir", tmp_path)
     assert "at step 7, finished, best validation loss 0.25" in run(*common, "-o", tmp_path, *options).stdout
-    defaults = {"resume": True, "steps": None, "device": "auto", "overrides": (), "cache_dir": None}
-    given = {"resume": False, "steps": 9, "device": "cpu", "overrides": ("a.b=1", "c=2"), "cache_dir": tmp_path}
+    none = {"resume_from": None, "strict": False}
+    defaults = {"resume": True, "steps": None, "device": "auto", "overrides": (), "cache_dir": None, **none}
+    given = {"resume": False, "steps": 9, "device": "cpu", "overrides": ("a.b=1", "c=2"), "cache_dir": tmp_path, **none}
+    run(*common, "--resume-from", 12, "--strict")
+    assert (seen.pop()[-1]["resume_from"], seen[0][-1]["strict"]) == (12, False)
     assert seen == [
         ("audio-mae", "mine/small.yaml", Path("trained/small"), defaults),
         ("audio-mae", "mine/small.yaml", tmp_path, given),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from tiny_model import tiny_conditioner, tiny_pairs, tone
 
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.conditioning import features
+from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
-from reaudio_model.conditioning.feature_store import open_tokens
 from reaudio_model.conditioning.features import build_features, open_features
 from reaudio_model.config import TINY_CONDITION
 from reaudio_model.retrieval.records import Pair
@@ -102,7 +101,8 @@ def test_only_what_changed_is_computed_again(conditioner: Conditioner, pairs: li
     store = build_features(pairs, conditioner, folder)
     new = store.tokens(["clip-1", "clip-2"])
     (added,) = set(files(folder)) - set(before)
-    assert len(json.loads(open_tokens(folder / added).metadata()["keys"])) == 2
+    with safe_open(folder / added, framework="pt") as file:
+        assert file.get_tensor("keys").shape == (2, 32)
     assert not torch.equal(new.audio[0], old.audio[0])
     assert torch.equal(new.audio[1], old.audio[1])
     assert not torch.equal(new.captions[1], old.captions[1])
@@ -115,7 +115,8 @@ def test_equal_clips_share_a_row(conditioner: Conditioner, pairs: list[Pair], fo
     assert len(store) == 2
     tokens = store.tokens(["clip-0", "twin"])
     assert torch.equal(tokens.audio[0], tokens.audio[1])
-    assert len(features._stored_rows(folder)) == 1
+    with safe_open(next(folder.glob("tokens-*")), framework="pt") as file:
+        assert file.get_tensor("keys").shape == (1, 32)
 
 
 def test_audio_only(pairs: list[Pair], folder: Path) -> None:
@@ -128,12 +129,61 @@ def test_audio_only(pairs: list[Pair], folder: Path) -> None:
 # --- refusals ---
 
 
-def test_features_of_other_encoders_are_refused(conditioner: Conditioner, pairs: list[Pair], folder: Path) -> None:
-    build_features(pairs, conditioner, folder)
+def test_features_of_other_encoders_are_refused_and_built_anew(
+    conditioner: Conditioner, pairs: list[Pair], folder: Path
+) -> None:
+    own = build_features(pairs, conditioner, folder).tokens(["clip-0"])
     for other in (tiny_conditioner(seed=1), tiny_conditioner("audio")):
-        for use in (lambda c: open_features(folder, c), lambda c: build_features(pairs, c, folder)):
-            with pytest.raises(ReaudioError, match=r"other encoders or sizes \(encoders differ\): build them in another"):
-                use(other)
+        with pytest.raises(ReaudioError, match=r"other encoders, sizes or code \(encoders differ\): build them again"):
+            open_features(folder, other)
+    other = build_features(pairs, tiny_conditioner(seed=1), folder).tokens(["clip-0"])
+    assert not torch.equal(other.audio, own.audio)
+    with pytest.raises(ReaudioError, match=r"\(encoders differ\)"):
+        open_features(folder, conditioner)
+    assert torch.equal(build_features(pairs, conditioner, folder).tokens(["clip-0"]).audio, own.audio)
+
+
+def test_features_of_other_code_are_not_used(
+    conditioner: Conditioner, pairs: list[Pair], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_features(pairs, conditioner, folder)
+    monkeypatch.setattr("reaudio_model.conditioning.features.computation_sha256", lambda *_modules: "edited")
+    with pytest.raises(ReaudioError, match=r"\(code differ\): build them again"):
+        open_features(folder, conditioner)
+    before = set(files(folder))
+    build_features(pairs, conditioner, folder)
+    assert len(set(files(folder)) - before) == 1
+
+
+def test_a_flipped_bit_is_found_and_its_file_made_anew(conditioner: Conditioner, pairs: list[Pair], folder: Path) -> None:
+    own = build_features(pairs, conditioner, folder).tokens(["clip-0"])
+    (path,) = folder.glob("tokens-*")
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ReaudioError, match=r"lack 6 of 6 clips \(1 files are damaged\): build them again"):
+        open_features(folder, conditioner)
+    notes: list[str] = []
+    progress = Reporter(quiet=True)
+    progress.note = notes.append  # type: ignore[method-assign]
+    assert torch.equal(build_features(pairs, conditioner, folder, progress=progress).tokens(["clip-0"]).audio, own.audio)
+    assert notes == [f"1 files of features in {folder} are damaged: they are computed again"]
+
+
+def test_a_clip_that_is_replaced_meanwhile(
+    conditioner: Conditioner, pairs: list[Pair], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = conditioner.encode_pairs
+
+    def encode_and_replace(batch: list[Pair]) -> object:
+        assert pairs[3].audio is not None
+        tokens = encode(batch)
+        pairs[3].audio.write_bytes(wav_bytes(tone(40), 16_000))
+        return tokens
+
+    monkeypatch.setattr(conditioner, "encode_pairs", encode_and_replace)
+    with pytest.raises(ReaudioError, match=r"clip 'clip-3' .* was changed while it was used: repeat the command"):
+        build_features(pairs, conditioner, folder)
 
 
 def test_a_folder_without_features_is_refused(conditioner: Conditioner, tmp_path: Path) -> None:
@@ -146,7 +196,7 @@ def test_damaged_and_missing_files_are_refused(conditioner: Conditioner, pairs: 
     tokens = sorted(folder.glob("tokens-*"))
     whole = tokens[0].read_bytes()
     tokens[0].write_bytes(whole[:100])
-    with pytest.raises(ReaudioError, match=r"tokens-\w+\.safetensors is damaged: delete it and build the features again"):
+    with pytest.raises(ReaudioError, match=r"lack 3 of 6 clips \(1 files are damaged\): build them again"):
         open_features(folder, conditioner)
     tokens[0].unlink()
     with pytest.raises(ReaudioError, match="lack 3 of 6 clips: build them again"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from reaudio_model.codec.codec import Codec, build_vae, build_vocoder
 from reaudio_model.codec.mel import PEAK
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.feature_store import FeatureStore
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import TINY_CODEC, TINY_CONDITION
@@ -22,7 +25,7 @@ from reaudio_model.encoders.clap_front_end import LAION
 from reaudio_model.retrieval.records import Neighbour, Pair
 from reaudio_model.training.data import AudioClips, ClapClip, DiffusionClips, MaeClip, RandomCrop, TensorClips
 from reaudio_model.training.latents import LatentStore, build_latents
-from reaudio_model.training.order import Draw, TrainingOrder, loader
+from reaudio_model.training.order import Clips, Draw, TrainingOrder, loader
 
 K = 3
 # stored as float16: 11 bits
@@ -108,6 +111,40 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         AudioClips([tmp_path / "broken.wav"], RandomCrop(10, RATE))[Draw(0, 0)]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_file_is_one_sentence_from_a_loading_process_too(pairs: list[Pair], tmp_path: Path, workers: int) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    clips = AudioClips([tmp_path / "broken.wav"], RandomCrop(10, RATE))
+    with pytest.raises(AudioError) as refused:
+        next(loader(clips, TrainingOrder(1, 1, seed=0, stop=1), workers))
+    assert str(refused.value) == f"{tmp_path / 'broken.wav'} cannot be decoded: it is damaged or not audio."
+
+
+def test_a_file_that_is_replaced_during_a_training_is_named(pairs: list[Pair]) -> None:
+    files = [pair.audio for pair in pairs if pair.audio]
+    clips = AudioClips(files, RandomCrop(10, RATE), sha256=["another"] * len(files))
+    with pytest.raises(ReaudioError, match=r"clip-2\.wav was changed during the training: put the earlier file back"):
+        clips[Draw(0, 2)]
+
+
+class Fatal(Clips):
+    """The loading process is killed, as by a system that is out of memory."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+def test_a_killed_loading_process_is_one_sentence() -> None:
+    with pytest.raises(
+        ReaudioError, match=r"A data-loading process was killed .*: repeat the command with fewer loop\.workers"
+    ):
+        next(loader(Fatal(), TrainingOrder(1, 1, seed=0, stop=1), workers=1))
+
+
 def test_stored_latents_are_those_of_the_codec(vae: AutoencoderKL, pairs: list[Pair], latents: LatentStore) -> None:
     codec = Codec(vae, build_vocoder(TINY_CODEC).eval())
     clips = AudioClips([pair.audio for pair in pairs if pair.audio], RandomCrop(TINY_CODEC.n_samples, RATE))
@@ -133,20 +170,52 @@ def test_latents_go_on_where_a_build_was_killed(vae: AutoencoderKL, pairs: list[
     assert again.files[0].stat().st_mtime_ns == kept[0][1]
 
 
-def test_latents_of_another_kind_are_refused(vae: AutoencoderKL, pairs: list[Pair], tmp_path: Path) -> None:
-    build_latents(pairs, vae, TINY_CODEC, tmp_path)
-    with pytest.raises(ReaudioError, match=r"latents of another kind \(clips differ\)"):
-        build_latents(pairs[:3], vae, TINY_CODEC, tmp_path)
-    with pytest.raises(ReaudioError, match=r"latents of another kind \(vae differ\)"):
-        build_latents(pairs, build_vae(TINY_CODEC).eval(), TINY_CODEC, tmp_path)
-    (tmp_path / "latents.json").write_text("{")
-    with pytest.raises(ReaudioError, match=r"latents\.json is damaged"):
-        build_latents(pairs, vae, TINY_CODEC, tmp_path)
+def test_latents_belong_to_the_content_of_their_clips_the_vae_and_the_code(
+    vae: AutoencoderKL, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other audio under the same ids and names gives the latents that an empty folder gives."""
+    moved = [pair._replace(audio=tmp_path / f"{pair.clip_id}.wav") for pair in pairs]
+    for i, pair in enumerate(moved):
+        pair.audio.write_bytes(wav_bytes(tone(i), RATE))
+
+    def drawn(folder: str, vae: AutoencoderKL = vae, size: int = 6) -> torch.Tensor:
+        return build_latents(moved[:size], vae, TINY_CODEC, tmp_path / folder, rows=2).draw(1, np.random.default_rng(0))
+
+    first = drawn("cache")
+    for i, pair in enumerate(moved):
+        pair.audio.write_bytes(wav_bytes(tone(30 + i), RATE))
+    replaced = drawn("cache")
+    assert not torch.equal(replaced, first)
+    assert torch.equal(replaced, drawn("empty"))
+    assert torch.equal(drawn("cache", size=3), replaced)
+    other = build_vae(TINY_CODEC).eval()
+    assert torch.equal(drawn("cache", other), drawn("other", other))
+    assert not torch.equal(drawn("cache", other), replaced)
+    n_files = len(list((tmp_path / "cache").iterdir()))
+    monkeypatch.setattr("reaudio_model.training.latents.computation_sha256", lambda *_modules: "edited")
+    drawn("cache")
+    assert len(list((tmp_path / "cache").iterdir())) == n_files + 3
+
+
+def test_damaged_latents_are_computed_again(vae: AutoencoderKL, pairs: list[Pair], tmp_path: Path) -> None:
+    whole = build_latents(pairs, vae, TINY_CODEC, tmp_path, rows=2)
+    kept = [file.read_bytes() for file in whole.files]
+    content = bytearray(kept[1])
+    content[-100] ^= 1
+    whole.files[1].write_bytes(content)
+    notes: list[str] = []
+    progress = Reporter(quiet=True)
+    progress.note = notes.append  # type: ignore[method-assign]
+    again = build_latents(pairs, vae, TINY_CODEC, tmp_path, rows=2, progress=progress)
+    assert [file.read_bytes() for file in again.files] == kept
+    assert notes == [f"1 of 3 files of latents in {tmp_path} are damaged: they are computed again"]
     with pytest.raises(ReaudioError, match="'clip-0' has no audio file"):
         build_latents([pairs[0]._replace(audio=None)], vae, TINY_CODEC, tmp_path / "new")
+    with pytest.raises(ReaudioError, match=r"clip 'clip-0' .* was changed while it was used"):
+        build_latents(pairs[:1], vae, TINY_CODEC, tmp_path / "new", sha256={"clip-0": "another"})
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"x")
-    with pytest.raises(ReaudioError, match="is missing or damaged"):
+    with pytest.raises(ReaudioError, match="is missing or damaged: repeat the command"):
         LatentStore([damaged], 1, 1).draw(0, np.random.default_rng(0))
 
 

@@ -6,21 +6,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState, PartialState
 from safetensors.torch import load_file
-from tiny_model import N_SENTINELS, tiny_clap_network, tiny_pairs, tiny_t5_config, tiny_tokenizer
-from transformers import T5ForConditionalGeneration
+from tiny_model import N_SENTINELS
+from training_worlds import reset_accelerator, run, training_world
 
 import reaudio_model
-from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
-from reaudio_model.common.errors import CheckpointError, ReaudioError, UnknownNameError
-from reaudio_model.config import TINY_CODEC, TINY_CONDITION, Part
-from reaudio_model.encoders.audio_mae import build_audio_mae
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION
 from reaudio_model.encoders.clap import load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_t5
 from reaudio_model.pipeline.assemble import load_pipeline
@@ -28,56 +24,19 @@ from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.training.config import TrainConfig, bundled_configs, read_config
 from reaudio_model.training.log import read_metrics
 from reaudio_model.training.loop import FitResult
-from reaudio_model.training.run import train
 
 CPU = torch.device("cpu")
-SHORT = [
-    "loop.steps=2",
-    "loop.batch_size=2",
-    "loop.log_every=1",
-    "loop.workers=0",
-    "loop.precision=float32",
-    "model.preset=tiny",
-]
 
 
 @pytest.fixture(autouse=True)
 def _one_accelerator_each() -> Iterator[None]:
     yield
-    for state in (AcceleratorState, PartialState, GradientState):
-        state._reset_state()
+    reset_accelerator()
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six clips with a table, and checkpoints of every part."""
-    root = tmp_path_factory.mktemp("world")
-    pairs = tiny_pairs(root / "audio")
-    rows = [f"{p.clip_id},{p.caption},audio/{p.audio.name},{p.source_id},train" for p in pairs if p.audio]
-    header = "clip_id,caption,audio,source_id,split"
-    (root / "pairs.csv").write_text("\n".join([header, *rows]) + "\n")
-    labelled = [f"{p.clip_id},{p.caption},audio/clip-{i}.wav,{'dog;rain' if i % 2 else 'wind'}" for i, p in enumerate(pairs)]
-    (root / "labels.csv").write_text("\n".join(["clip_id,caption,audio,labels", *labelled]) + "\n")
-    torch.manual_seed(0)
-    build_vae(TINY_CODEC).save_pretrained(root / "vae")
-    build_vocoder(TINY_CODEC).save_pretrained(root / "vocoder")
-    build_audio_mae(TINY_CONDITION).save_pretrained(root / "audio_mae")
-    tiny_clap_network().save_pretrained(root / "clap")
-    tiny_tokenizer("roberta").save_pretrained(root / "clap")
-    T5ForConditionalGeneration(tiny_t5_config()).save_pretrained(root / "t5")
-    tiny_tokenizer("t5").save_pretrained(root / "t5")
-    return root
-
-
-def overrides(world: Path, *more: str) -> list[str]:
-    parts = [f"parts.{name}={world / name}" for name in ("vae", "vocoder", "clap", "audio_mae", "t5")]
-    return [*SHORT, f"data.pairs=[{world / 'pairs.csv'}]", *parts, *more]
-
-
-def run(part: Part, config: str, world: Path, output: Path, *more: str, **options: Any) -> FitResult:
-    return train(
-        part, config, output, device="cpu", overrides=overrides(world, *more), cache_dir=world / "cached", **options
-    )
+    return training_world(tmp_path_factory.mktemp("world"))
 
 
 def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> None:
@@ -118,8 +77,10 @@ def test_a_run_from_a_configuration_resumes_to_the_same_weights(world: Path, tmp
     short = ["loop.steps=4", "loop.checkpoint_every=1"]
     run("diffusion", "tiny", world, tmp_path / "a", *short)
     run("diffusion", "tiny", world, tmp_path / "b", *short, steps=2)
-    with pytest.raises(ReaudioError, match=r"another run|holds a run with other settings \(loop differ\)"):
-        run("diffusion", "tiny", world, tmp_path / "b", *short, "loop.learning_rate=0.5", resume=True)
+    with pytest.raises(
+        ReaudioError, match=r"holds a run with other settings \(loop\.seed was 0, now 5\): resume it with its own"
+    ):
+        run("diffusion", "tiny", world, tmp_path / "b", *short, "loop.seed=5", resume=True)
     assert run("diffusion", "tiny", world, tmp_path / "b", *short, resume=True).step == 4
     name = "unet/diffusion_pytorch_model.safetensors"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -234,9 +195,9 @@ def test_bad_calls(world: Path, tmp_path: Path) -> None:
         run("vae", "tiny", world, tmp_path)
     with pytest.raises(ReaudioError, match="There is nothing to train on"):
         run("t5", "t5", world, tmp_path, "data.pairs=[]")
-    with pytest.raises(CheckpointError, match=r"The checkpoint of clap is needed: give parts\.clap"):
+    with pytest.raises(ReaudioError, match=r"the checkpoint of clap must be given as parts\.clap"):
         run("diffusion", "tiny", world, tmp_path, "parts.clap=null")
-    with pytest.raises(CheckpointError, match="The T5 nowhere is not on this machine"):
+    with pytest.raises(ReaudioError, match="the T5 nowhere is not on this machine"):
         run("t5", "t5", world, tmp_path, "parts.t5=nowhere")
     with pytest.raises(ReaudioError, match="float16 needs a GPU"):
         run("t5", "t5", world, tmp_path, "loop.precision=float16")
