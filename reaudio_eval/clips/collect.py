@@ -157,6 +157,7 @@ def collect_one(
         retrieval=model.retrieved(clip_request, clips),
         candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
         unused=_unused(request.source, clips),
+        sampling=model.sampling(clip_request, clips),
     )
 
 

@@ -110,8 +110,17 @@ def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo
     files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
     about = manifest["system"]
     retrieval = read_run_retrieval(path, manifest.get("retrieval"))
-    candidates = about.get("candidates", 1)
-    return SystemInfo(about["name"], about["kind"], len(files), files, path, about["description"], retrieval, candidates)
+    return SystemInfo(
+        about["name"],
+        about["kind"],
+        len(files),
+        files,
+        path,
+        about["description"],
+        retrieval,
+        about.get("candidates", 1),
+        sampling=about.get("sampling"),
+    )
 
 
 def _has(path: Path, manifest: Json, name: str) -> bool:

@@ -28,6 +28,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
             "kind": system.kind,
             "description": system.description,
             "candidates": system.candidates,
+            "sampling": None if system.sampling is None else dict(system.sampling),
         },
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),

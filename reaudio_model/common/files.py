@@ -10,7 +10,7 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -107,10 +107,14 @@ def _is_running(process: int) -> bool:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Let one process at a time into the block for an existing folder; a killed process leaves no lock and no file.
 
     Where the file system has no locks, nothing waits.
+
+    Args:
+        folder: that the processes write to.
+        waiting: called before this process waits for another.
 
     Raises:
         ReaudioError: ``folder`` cannot be opened.
@@ -122,8 +126,14 @@ def folder_lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise explain_write_error(error, folder) from error
     try:
-        with suppress(OSError):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
         yield
     finally:
         os.close(handle)

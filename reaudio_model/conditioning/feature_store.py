@@ -59,6 +59,10 @@ class FeatureStore:
         source = self._clips.get(pair.clip_id) if isinstance(pair, Pair) else None
         return source is not None and isinstance(pair, Pair) and source.caption == pair.caption
 
+    def source(self, clip_id: str) -> TokenSource | None:
+        """The audio and caption that the tokens of a clip were computed from; None for a clip that is not stored."""
+        return self._clips.get(clip_id)
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_open": {}}  # memory maps are opened again in a data-loading process
 

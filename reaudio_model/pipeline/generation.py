@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from reaudio_model.common.audio import audio_bytes
-from reaudio_model.common.files import as_path, atomic_write
+from reaudio_model.common.audio import audio_bytes, content_sha256
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import as_path, atomic_write, explain_write_error, folder_lock
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
@@ -72,7 +74,8 @@ def generate_to_files(
     With retrieval into a folder, ``retrieved.parquet`` and ``leak_report.json`` are written too (``index_search.SearchResult.save``).
     Repeated after an interruption, the same request keeps the existing files and generates the others, byte-identical to those of
     an uninterrupted run on the same machine: batches are formed by position, not by what is missing. It may go on with another
-    ``batch_size``, which changes a clip by less than a step of 16 bits. A file that was changed since is generated again.
+    ``batch_size``, which changes a clip by less than a step of 16 bits. A file that was changed since is generated again. Two processes
+    with one folder take turns.
 
     Args:
         request: prompts and settings.
@@ -82,7 +85,7 @@ def generate_to_files(
 
     Raises:
         ReaudioError: invalid settings (see the pipeline and ``RetrievalIndex.search``), a folder with files of other settings, an
-            index or features of other encoders, values that are not finite, or a full disk.
+            index or features of other encoders or features of other audio, values that are not finite, or a full disk.
     """
     reporter = reporter or Reporter(quiet=True)
     kind = pipeline.unet.config.retrieval
@@ -93,12 +96,35 @@ def generate_to_files(
     k = request.neighbours_used(pipeline.model_config.k) if retrieves(kind) else 0
     result = _retrieve(request, pipeline, k)
     retrieved = request.given_neighbours(k) if result is None else list(result.retrieved)
+    features = _features(request, pipeline)
+    if features is not None:
+        _check_features(features, retrieved or [])
     record = generation_record(request, pipeline, reranker, files, retrieved)
-    kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
-    batches = _Batches(request, pipeline, retrieved, _features(request, pipeline), reranker)
-    if result is not None and not request.is_file:
-        result.save(request.output_path)
-    return batches.write(files, kept, record, reporter)
+    with _turn(request, reporter):
+        kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
+        batches = _Batches(request, pipeline, retrieved, features, reranker)
+        if result is not None and not request.is_file:
+            result.save(request.output_path)
+        return batches.write(files, kept, record, reporter)
+
+
+@contextmanager
+def _turn(request: GenerateRequest, reporter: Reporter) -> Iterator[None]:
+    """Hold a folder of clips against other processes."""
+    if request.is_file:
+        yield
+        return
+    folder = request.output_path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_write_error(error, folder) from error
+    try:
+        with folder_lock(folder, lambda: reporter.note(f"Another process writes to {folder}: waiting for it.")):
+            yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # where nothing was written
 
 
 def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int) -> SearchResult | None:
@@ -117,6 +143,20 @@ def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> Feature
     from reaudio_model.conditioning.features import open_features
 
     return open_features(as_path(request.features), pipeline.conditioner)
+
+
+def _check_features(features: FeatureStore, retrieved: Sequence[Sequence[Neighbour]]) -> None:
+    """Refuse stored tokens of audio that was changed since."""
+    pairs = {neighbour.pair.clip_id: neighbour.pair for found in retrieved for neighbour in found}
+    for pair in pairs.values():
+        source = features.source(pair.clip_id) if pair in features else None
+        if source is None or pair.audio is None or not pair.audio.is_file():
+            continue
+        if content_sha256(pair.audio) != source.audio_sha256:
+            raise ReaudioError(
+                f"{pair.audio} was changed since its features in {features.folder} were computed: build the features again in another "
+                "folder, or leave out --features."
+            )
 
 
 class _Batches(NamedTuple):

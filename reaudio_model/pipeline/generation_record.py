@@ -6,14 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from reaudio_model.common.audio import content_sha256
-from reaudio_model.common.code import code_sha256
+from reaudio_model.common.code import code_packages, code_sha256
 from reaudio_model.common.digests import file_sha256
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, atomic_write, canonical_sha256, json_bytes
@@ -21,7 +20,7 @@ from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
-from reaudio_model.pipeline.request import GenerateRequest
+from reaudio_model.pipeline.request import RECORD, GenerateRequest
 from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.records import Neighbour
 
@@ -30,16 +29,19 @@ if TYPE_CHECKING:
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 FORMAT = 2
-PACKAGES = ("reaudio-eval", "torch", "diffusers", "transformers", "numpy")
+GENERATION = ("reaudio_model.pipeline.generation", "reaudio_model.pipeline.pipeline")  # where the code of a clip starts
 MACHINES = "made_on"  # the one entry that may differ when a generation goes on
 NAMED = 3  # clips named in a message
+
+
+class RecordError(ReaudioError):
+    """Files in the place of the output that this request did not make."""
 
 
 @cache
 def versions() -> dict[str, str]:
     """Versions of the packages that the samples of a clip depend on, and the hash of this package's code."""
-    code = code_sha256("reaudio_model.pipeline.generation", "reaudio_model.pipeline.pipeline")
-    return {**{name: version(name) for name in PACKAGES}, "code": code}
+    return {**code_packages(*GENERATION), "code": code_sha256(*GENERATION)}
 
 
 def resolved_settings(
@@ -99,13 +101,10 @@ def generation_record(
 
     The SHA-256 of each file is added when it is written.
     """
-    from reaudio_model.common.inference import network_sha256
-
     record = {
         "format": FORMAT,
         "versions": versions(),
-        "model": {name: network_sha256(getattr(pipeline, name)) for name in ("unet", "vae", "vocoder")},
-        "encoders": _encoders(pipeline),
+        **pipeline_identity(pipeline),
         "sizes": asdict(pipeline.model_config),
         "reranker": None if reranker is None else reranker.sha256,
         "settings": resolved_settings(request, pipeline, retrieved),
@@ -130,9 +129,15 @@ def generation_record(
     return plain
 
 
-def _encoders(pipeline: ReAudioLDMPipeline) -> dict[str, str]:
+def pipeline_identity(pipeline: ReAudioLDMPipeline) -> dict[str, dict[str, str]]:
+    """SHA-256 (hex) of the weights of every network of a pipeline, and of the vocabularies of its text encoders."""
+    from reaudio_model.common.inference import network_sha256
+
     conditioner = pipeline.conditioner
-    return {"clap": conditioner.clap.sha256, **conditioner.identity()}
+    return {
+        "model": {name: network_sha256(getattr(pipeline, name)) for name in ("unet", "vae", "vocoder")},
+        "encoders": {"clap": conditioner.clap.sha256, **conditioner.identity()},
+    }
 
 
 def _pairs_sha256(retrieved: Sequence[Sequence[Neighbour]]) -> str | None:
@@ -166,21 +171,21 @@ def kept_files(path: Path, record: dict[str, Any], files: list[Path], reporter: 
     a clip by less than a step of 16 bits.
 
     Raises:
-        ReaudioError: files of other settings, without a record, or with a damaged one.
+        RecordError: files of other settings, without a record, or with a damaged one.
     """
     there = {file for file in files if file.exists()}
     if not path.exists():
         if there:
-            raise ReaudioError(f"{min(there)} has no record of how it was made: choose another --output, or --overwrite.")
+            raise RecordError(f"{min(there)} has no record of how it was made: choose another --output, or --overwrite.")
         return set()
     remedy = "choose another --output, or --overwrite"
-    found = read_json_object(path, "the record of the generated clips", remedy=remedy)
+    found = read_json_object(path, "the record of the generated clips", remedy=remedy, error=RecordError)
     clips = found.get("clips")
     stored = [clip for clip in clips if isinstance(clip, dict)] if isinstance(clips, list) else []
     comparable = {**found, "clips": [{**clip, "sha256": None} for clip in stored]}
     differing = [name for name in record if name != MACHINES and comparable.get(name) != record[name]]
     if differing:
-        raise ReaudioError(f"{path} is of clips made otherwise ({', '.join(differing)} differ): {remedy}.")
+        raise RecordError(f"{path} is of clips made otherwise ({', '.join(differing)} differ): {remedy}.")
     made_on = found.get(MACHINES)
     earlier = made_on if isinstance(made_on, list) else []
     record[MACHINES] = [*earlier, *(each for each in record[MACHINES] if each not in earlier)]
@@ -195,3 +200,19 @@ def kept_files(path: Path, record: dict[str, Any], files: list[Path], reporter: 
             f"Made again, because they are no longer the files that were generated: {', '.join(changed[:NAMED])}{more}."
         )
     return same
+
+
+def recorded_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings of the clips in a folder (:func:`resolved_settings`), with the devices they were computed on; None without a record.
+
+    Raises:
+        ReaudioError: a damaged record.
+    """
+    if not (folder / RECORD).is_file():
+        return None
+    found = read_json_object(folder / RECORD, "the record of the generated clips", remedy="generate them again")
+    settings, made_on = found.get("settings"), found.get(MACHINES)
+    if not isinstance(settings, dict) or not isinstance(made_on, list):
+        return None
+    devices = sorted({str(each["device"]) for each in made_on if isinstance(each, dict) and "device" in each})
+    return settings | {"device": " and ".join(devices) or settings.get("device")}

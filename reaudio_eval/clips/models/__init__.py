@@ -120,3 +120,12 @@ class ModelPlugin(ABC):
             ReaudioError: a damaged table.
         """
         return None
+
+    def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
+        """The sampling settings of ``clips`` as they were resolved, JSON-able: steps, guidance, k, retrieval, candidates, scheduler, dtype,
+        device, ...; None where they are not known.
+
+        Raises:
+            ReaudioError: a damaged record.
+        """
+        return None

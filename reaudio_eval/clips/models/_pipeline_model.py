@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
 from reaudio_eval.clips.sampling import Sampling
@@ -55,3 +56,9 @@ class PipelineModel(ModelPlugin):
         from reaudio_eval.clips.models import _re_audioldm
 
         return _re_audioldm.defaults(self.name(variant), weights)
+
+    def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
+        """As the record of the generation has them."""
+        from reaudio_eval.clips.models._re_audioldm import generated_sampling
+
+        return generated_sampling(clips)

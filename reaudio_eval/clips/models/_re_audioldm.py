@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,14 +13,21 @@ from reaudio_eval.clips.sampling import Given, Sampling
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.config import ModelConfig, retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import search_pool, store_neighbours
 from reaudio_model.pipeline.generation import generate_to_files
-from reaudio_model.pipeline.generation_record import versions
+from reaudio_model.pipeline.generation_record import (
+    RecordError,
+    pipeline_identity,
+    recorded_settings,
+    versions,
+)
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.pipeline.request import GenerateRequest
+from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.index_search import RETRIEVED, SearchSettings
 from reaudio_model.retrieval.records import Pair
 
@@ -60,10 +66,13 @@ def defaults(name: str, weights: Path | None) -> Sampling:
 
 def _saved_sizes(weights: Path) -> ModelConfig:
     path = weights / "model_index.json"
+    message = f"{weights} is no saved Re-AudioLDM pipeline ({path.name} is missing or damaged)"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["model"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{weights} is no saved Re-AudioLDM pipeline ({path.name} is missing or damaged).") from error
+        found = read_json_object(path, "of a saved pipeline", remedy="name the folder of one")["model"]
+    except (ReaudioError, KeyError) as error:
+        raise CheckpointError(f"{message}.") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{message}.")
     return from_mapping(ModelConfig, found, f"model in {path}")
 
 
@@ -103,6 +112,21 @@ def oracle_clips(request: ClipRequest, name: str) -> dict[str, Path]:
 
 def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
+    asked = _asked(request, source)
+    reranker = source.pipeline.conditioner.clap if asked.candidates > 1 else None
+    try:
+        done = generate_to_files(asked, source.pipeline, reranker=reranker, reporter=request.reporter)
+    except RecordError as error:  # a folder of this program alone
+        reason = str(error).partition(": choose another")[0]
+        request.reporter.note(f"The clips in {asked.output} are generated anew, since {reason}.")
+        anew = replace(asked, overwrite=True)
+        done = generate_to_files(anew, source.pipeline, reranker=reranker, reporter=request.reporter)
+    request.spent.clips += done.computed
+    request.spent.seconds += done.seconds
+    return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
+
+
+def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
     sampling, is_users = request.sampling, request.weights is not None
     candidates = sampling.candidates or 1
     steps, scale = (DEFAULT_STEPS, DEFAULT_GUIDANCE) if is_users else (bundled.STEPS, bundled.GUIDANCE)
@@ -110,32 +134,34 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     scale = scale if sampling.guidance is None else sampling.guidance
     settings = {
         "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "candidates": candidates,
-        "seed": request.seed, "batch_size": request.batch_size, "versions": versions(),
-        "source": source.identity, "prompts": [(p.clip_id, p.caption) for p in request.prompts],
+        "seed": request.seed, "versions": versions(), "source": source.identity,
+        "prompts": [(p.clip_id, p.caption) for p in request.prompts],
     }  # fmt: skip
-    done = generate_to_files(
-        GenerateRequest(
-            prompts=_queries(request),
-            output=request.output / canonical_sha256(settings)[:12],
-            index=source.index,
-            features=source.features,
-            given=source.given,
-            k=sampling.k if source.index is not None or source.given is not None else 0,
-            retrieval=sampling.retrieval,
-            search=SearchSettings() if is_users else SearchSettings(key=bundled.KEY),
-            steps=steps,
-            guidance_scale=scale,
-            candidates=candidates,
-            seed=request.seed,
-            batch_size=max(1, request.batch_size // candidates),  # candidates are made together
-        ),
-        source.pipeline,
-        reranker=source.pipeline.conditioner.clap if candidates > 1 else None,
-        reporter=request.reporter,
+    return GenerateRequest(
+        prompts=_queries(request),
+        output=request.output / canonical_sha256(settings)[:12],
+        index=source.index,
+        features=source.features,
+        given=source.given,
+        k=sampling.k if source.index is not None or source.given is not None else 0,
+        retrieval=sampling.retrieval,
+        search=SearchSettings() if is_users else SearchSettings(key=bundled.KEY),
+        steps=steps,
+        guidance_scale=scale,
+        candidates=candidates,
+        seed=request.seed,
+        batch_size=max(1, request.batch_size // candidates),  # candidates are made together
     )
-    request.spent.clips += done.computed
-    request.spent.seconds += done.seconds
-    return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
+
+
+def generated_sampling(clips: Mapping[str, Path]) -> dict[str, Any] | None:
+    """The sampling settings of the clips of :func:`generated_clips`, as they were resolved; None for no clips.
+
+    Raises:
+        ReaudioError: a damaged record.
+    """
+    folders = sorted({path.parent for path in clips.values()})
+    return recorded_settings(folders[0]) if folders else None
 
 
 def _kept(request: ClipRequest, key: str, load: Callable[[], ReAudioLDMPipeline]) -> ReAudioLDMPipeline:
@@ -218,15 +244,14 @@ def _users(request: ClipRequest, weights: Path) -> _Source:
             "This model uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )
     index = request.index if uses_pairs else None
-    return replace(source, index=index, identity=[*source.identity, str(index)])
+    content = None if index is None else read_manifest(index)["files"]  # the folder may be moved or replaced
+    return replace(source, index=index, identity=[*source.identity, content])
 
 
 def _open_users(request: ClipRequest, weights: Path) -> _Source:
-    from reaudio_model.common.inference import network_sha256, open_device
+    from reaudio_model.common.inference import open_device
     from reaudio_model.pipeline.assemble import load_pipeline
 
     device = open_device(request.device)
     pipeline = _kept(request, f"{weights.resolve()} on {device}", lambda: load_pipeline(weights, device=device))
-    parts = {"unet": pipeline.unet, "vae": pipeline.vae, "vocoder": pipeline.vocoder}
-    identity = {name: network_sha256(part) for name, part in parts.items()}
-    return _Source(pipeline, None, None, [identity, asdict(pipeline.model_config)])
+    return _Source(pipeline, None, None, [pipeline_identity(pipeline), asdict(pipeline.model_config)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ import torch
 from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
 
 from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError, UnknownNameError
+from reaudio_model.common.files import folder_lock
+from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS
 from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, build_pipeline, load_pipeline, load_unet_folder
@@ -305,3 +309,63 @@ def test_given_neighbours_take_the_place_of_an_index(
     for wrong in ({"index": index}, {"given": given[:1]}):
         with pytest.raises(ReaudioError, match="not both, and not for some prompts only"):
             generate_to_files(replace(asked, **wrong), pipeline)  # type: ignore[arg-type]
+
+
+def test_two_processes_with_one_folder_take_turns(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
+    said = Event()
+
+    class Waits(Reporter):
+        def note(self, message: str) -> None:
+            assert message == f"Another process writes to {tmp_path}: waiting for it."
+            said.set()
+
+    made: list[int] = []
+    other = Thread(target=lambda: made.append(generate_to_files(request(tmp_path), pipeline, reporter=Waits(True)).made))
+    with folder_lock(tmp_path):
+        other.start()
+        assert said.wait(60)
+        assert not list(tmp_path.iterdir())
+    other.join()
+    assert made == [len(PROMPTS)]
+    assert generate_to_files(request(tmp_path), pipeline).made == 0
+
+
+def test_features_of_audio_that_was_changed_are_refused(
+    pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path: Path
+) -> None:
+    own = [replace_audio(pair, tmp_path) for pair in pairs]
+    RetrievalIndex.build(own, clap_embedders(pipeline.conditioner.clap)).save(tmp_path / "index")
+    build_features(own, pipeline.conditioner, tmp_path / "features")
+    for pair, other in zip(own, pairs[::-1], strict=True):
+        assert pair.audio is not None
+        assert other.audio is not None
+        pair.audio.write_bytes(other.audio.read_bytes())
+    asked = request(tmp_path / "a", index=tmp_path / "index", features=tmp_path / "features")
+    with pytest.raises(ReaudioError, match=r"was changed since its features in .* were computed: build the features again"):
+        generate_to_files(asked, pipeline)
+    assert not (tmp_path / "a").exists()
+    assert generate_to_files(replace(asked, features=None), pipeline).made == len(PROMPTS)
+
+
+def test_a_disk_that_is_full_at_any_write_is_gone_on_with(
+    pipeline: ReAudioLDMPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = PROMPTS[:2]
+    before = contents(generate_to_files(request(tmp_path / "whole", prompts=prompts), pipeline))
+    swap = Path.replace
+    for number in range(4):  # the record, two clips, their hashes
+        left = [number]
+
+        def full(self: Path, target: Path, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return swap(self, target)
+
+        monkeypatch.setattr(Path, "replace", full)
+        with pytest.raises(ReaudioError, match="the disk is full; free some space and repeat the command"):
+            generate_to_files(request(tmp_path / "out", prompts=prompts), pipeline)
+        monkeypatch.setattr(Path, "replace", swap)
+        assert not list((tmp_path / "out").glob(".tmp-*"))
+        assert contents(generate_to_files(request(tmp_path / "out", prompts=prompts), pipeline)) == before
+        shutil.rmtree(tmp_path / "out")

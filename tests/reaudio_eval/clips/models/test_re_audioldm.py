@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_model import tiny_conditioner, tiny_pairs
+from tiny_model import tiny_conditioner, tiny_pairs, tone
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import takes_candidates
 from reaudio_eval.clips.models import ClipRequest, Spent, audioldm, copy_retrieved, re_audioldm, tango
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_model.common.audio import decode
+from reaudio_model.common.audio import decode, wav_bytes
 from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.miniature import bundled, world
@@ -79,6 +81,83 @@ def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None
     other = re_audioldm.PLUGIN.clips(replace(asked, seed=1))["a"]
     assert other != clips["a"]
     assert other.read_bytes() != clips["a"].read_bytes()
+
+
+class Notes(Reporter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def test_clips_that_were_changed_are_generated_anew(weights: Path, tmp_path: Path) -> None:
+    notes = Notes()
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index", reporter=notes)
+    clips = re_audioldm.PLUGIN.clips(asked)
+    before = {clip_id: path.read_bytes() for clip_id, path in clips.items()}
+    noise = wav_bytes(np.random.default_rng(0).uniform(-0.5, 0.5, 10_240).astype(np.float32), 16_000)
+    clips["a"].write_bytes(noise)
+    assert re_audioldm.PLUGIN.clips(replace(asked, batch_size=2)) == clips
+    assert {clip_id: path.read_bytes() for clip_id, path in clips.items()} == before
+    assert notes.lines == ["Made again, because they are no longer the files that were generated: a.wav."]
+    for content in ("null", "{}", "[" * 100_000):
+        clips["a"].with_name("generation.json").write_text(content)
+        clips["b"].write_bytes(noise)
+        assert re_audioldm.PLUGIN.clips(asked) == clips
+        assert {clip_id: path.read_bytes() for clip_id, path in clips.items()} == before
+        assert "are generated anew, since " in notes.lines[-1]
+        assert "--output" not in notes.lines[-1]
+
+
+def test_an_interrupted_generation_goes_on_with_a_smaller_batch(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
+    clips = re_audioldm.PLUGIN.clips(asked)
+    before = clips["a"].stat().st_mtime_ns
+    clips["b"].unlink()
+    assert re_audioldm.PLUGIN.clips(replace(asked, batch_size=1)) == clips
+    assert clips["a"].stat().st_mtime_ns == before
+    assert clips["b"].is_file()
+
+
+def test_the_settings_of_the_clips_are_resolved(weights: Path, tmp_path: Path) -> None:
+    asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
+    found = re_audioldm.PLUGIN.sampling(asked, re_audioldm.PLUGIN.clips(asked))
+    assert found is not None
+    expected = {
+        "steps": 1, "guidance_scale": 3.5, "k": PRESETS["tiny"].k, "retrieval": "audio+text", "candidates": 1, "dtype": "float32",
+        "device": "cpu", "scheduler": "dpm-solver++", "seed": 0,
+    }  # fmt: skip
+    assert expected.items() <= found.items()
+    assert "auto" not in found.values()
+    without = replace(asked, sampling=Sampling(steps=2, k=0, guidance=0.0))
+    other = re_audioldm.PLUGIN.sampling(without, re_audioldm.PLUGIN.clips(without))
+    assert other is not None
+    assert (other["steps"], other["guidance_scale"], other["k"], other["retrieval"]) == (2, 0.0, 0, "none")
+    assert plugins.load("models", "noise").sampling(asked, {}) is None
+
+
+def test_another_index_or_pool_in_the_place_of_the_first_makes_other_clips(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights / "index", tmp_path / "index")
+    pairs = tiny_pairs(tmp_path / "audio")
+    build_index(PairTable(pairs, []), clap_embedders(tiny_conditioner().clap), tmp_path / "index")
+    notes = Notes()
+    asked = request(
+        ELSEWHERE, tmp_path / "out", variant="s", weights=weights / "pipeline", index=tmp_path / "index", reporter=notes
+    )
+    first = re_audioldm.PLUGIN.clips(asked)
+    before = first["a"].read_bytes()
+    for number, pair in enumerate(pairs):  # the same names, other sounds
+        assert pair.audio is not None
+        pair.audio.write_bytes(wav_bytes(tone(number + 20), 16_000))
+    again = re_audioldm.PLUGIN.clips(asked)
+    assert again["a"].read_bytes() != before
+    assert "made otherwise (pairs differ)" in notes.lines[-1]
+    build_index(PairTable(pairs[:4], []), clap_embedders(tiny_conditioner().clap), tmp_path / "index")
+    assert re_audioldm.PLUGIN.clips(asked)["a"].parent != first["a"].parent
 
 
 def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Path) -> None:
