@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 from reaudio_model.common.audio import wav_bytes
+from reaudio_model.common.code import code_packages, code_sha256
+from reaudio_model.common.digest_log import DigestLog
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write
+from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.workers import map_processes
 from reaudio_model.miniature.synthesis import SAMPLE_RATE
@@ -69,32 +72,57 @@ def write_tables(
 
 
 def write_clips(folder: Path, ids: Sequence[str], *, jobs: int = 2, progress: Reporter = QUIET) -> dict[str, Path]:
-    """The clips as ``<clip_id>.wav``; existing files are kept, since clips do not change within a world version.
+    """The clips as ``<clip_id>.wav``; existing files are kept where they are what this code synthesised.
+
+    Their digests are in ``clips-<code>.sha256`` beside them, where ``<code>`` names the code of the synthesis and its packages.
 
     Raises:
         ReaudioError: no such clip, or the folder cannot be written.
     """
     files = {clip_id: folder / f"{clip_id}.wav" for clip_id in ids}
-    there = {path.stem for path in folder.glob("*.wav")} if folder.is_dir() else set()
-    missing = [clip_id for clip_id in ids if clip_id not in there]
+    log = DigestLog(folder / f"clips-{_synthesis()}.sha256")
+    whole, known = log.whole(path.name for path in files.values()), log.read()
+    missing = [clip_id for clip_id in ids if files[clip_id].name not in whole]
+    altered = [clip_id for clip_id in missing if files[clip_id].name in known and files[clip_id].is_file()]
+    if altered:
+        more = f" and {len(altered) - SHOWN} more" if len(altered) > SHOWN else ""
+        progress.note(f"Synthesised anew, because their files in {folder} were altered: {', '.join(altered[:SHOWN])}{more}.")
+    if missing:
+        _sweep_logs(log.path)
     with progress.stage("synthesising", len(ids)) as advance:
         advance(len(ids) - len(missing))
         if jobs > 1 and len(missing) > 2 * CHUNK:
             chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-            for done in map_processes(partial(_write_chunk, folder), chunks, jobs, what="synthesises clips"):
+            for done in map_processes(partial(_write_chunk, log.path), chunks, jobs, what="synthesises clips"):
                 advance(done)
         else:
             for clip_id in missing:
-                advance(_write_chunk(folder, [clip_id]))
+                advance(_write_chunk(log.path, [clip_id]))
     return files
 
 
 CHUNK = 50
+SHOWN = 3  # names in a message
 
 
-def _write_chunk(folder: Path, ids: Sequence[str]) -> int:
+@cache
+def _synthesis() -> str:
+    """Twelve hex digits naming the code of the synthesis and the versions of its packages."""
+    modules = ("reaudio_model.miniature.varied", "reaudio_model.common.audio")  # the sound, and how it is written
+    return canonical_sha256([code_sha256(*modules), code_packages(*modules)])[:12]
+
+
+def _sweep_logs(current: Path) -> None:
+    """Delete the digests that other code wrote: its files are replaced."""
+    for path in current.parent.glob("clips-*.sha256"):
+        if path != current:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _write_chunk(log: Path, ids: Sequence[str]) -> int:
     for clip_id in ids:
-        atomic_write(folder / f"{clip_id}.wav", wav_bytes(render_varied(clip_id), SAMPLE_RATE))
+        DigestLog(log).write(f"{clip_id}.wav", wav_bytes(render_varied(clip_id), SAMPLE_RATE))
     return len(ids)
 
 
