@@ -70,7 +70,9 @@ class CacheLog:
         if any(counts):
             reporter.note(f"Entries of the cache {self.root} that were made anew: {', '.join(filter(None, counts))}.")
         if self.unwritable:
-            reporter.note(f"Warning: results are not kept in the cache, which costs only time: {self.unwritable}")
+            reporter.note(
+                f"Warning: the cache cannot be written, so features are computed again next time: {self.unwritable}"
+            )
         self.damaged, self.stale, self.unwritable = set(), set(), ""
 
 

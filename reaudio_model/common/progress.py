@@ -36,7 +36,7 @@ class Reporter:
     def note(self, message: str) -> None:
         """Print a line on stderr."""
         if not self.quiet:
-            self.console.print(message, markup=False, highlight=False)
+            self.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:

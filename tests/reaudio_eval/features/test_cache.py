@@ -147,7 +147,7 @@ def test_a_full_disk_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         cache.put(KEY, FEATURES)
     assert len(calls) == 1
     (line,) = notes(tmp_path)
-    assert line.startswith("Warning: results are not kept in the cache, which costs only time: Cannot write ")
+    assert line.startswith("Warning: the cache cannot be written, so features are computed again next time: Cannot write ")
     assert "the disk is full" in line
 
 

@@ -143,11 +143,11 @@ def test_what_was_made_anew_is_said_in_one_line(world: World, capsys: pytest.Cap
     world.edit("bands[None], bands)", "bands[None] + 1, bands)")
     world.embed()  # of other code: the damaged ones are not read
     cache_log(world.cache).report(Reporter())
-    assert "that were made anew: 12 of other code or package versions." in " ".join(capsys.readouterr().err.split())
+    assert "that were made anew: 12 of other code or package versions." in capsys.readouterr().err
     next(world.embedder().cache.folder.rglob("*.safetensors")).write_bytes(b"")
     world.embed()
     cache_log(world.cache).report(Reporter())
-    assert "that were made anew: 1 damaged." in " ".join(capsys.readouterr().err.split())
+    assert "that were made anew: 1 damaged." in capsys.readouterr().err
 
 
 def test_a_clip_that_is_replaced_after_its_hash_is_never_stored_under_it(
