@@ -13,7 +13,7 @@ import typer
 from reaudio_eval import __version__
 from reaudio_eval.cli.commands import data, doctor, names
 from reaudio_eval.cli.evaluations import add_evaluations
-from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
+from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, run_app
 
 
 def _version(value: bool) -> None:
@@ -53,7 +53,7 @@ app = make_app()
 
 def main() -> None:
     """Entry point of the command ``reaudio-eval``."""
-    app(prog_name="reaudio-eval")
+    run_app(app, "reaudio-eval")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from reaudio_model.cli.commands import convert, generate, index, info, reproduce, train
-from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup
+from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, run_app
 
 app = typer.Typer(
     name="reaudio-model",
@@ -44,7 +44,7 @@ def _root(
 
 def main() -> None:
     """Entry point of the command ``reaudio-model``."""
-    app(prog_name="reaudio-model")
+    run_app(app, "reaudio-model")
 
 
 if __name__ == "__main__":

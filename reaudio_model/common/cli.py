@@ -5,9 +5,10 @@ Heavy imports happen in the functions, so that ``--help`` is fast.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import typer
 
@@ -30,8 +31,70 @@ class CommandGroup(typer.core.TyperGroup):
             message = str(error)
         except KeyboardInterrupt:
             message = "Interrupted. Finished work is kept; repeat the command to resume."
+        except BrokenPipeError:  # the reader of stdout has what it wants
+            raise
+        except OSError as error:  # of a place that has no message of its own
+            message = os_problem(error)
         print(f"{self.name}: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+def os_problem(error: OSError) -> str:
+    """A sentence for an error of the operating system."""
+    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{where}{reason}; check the path, its permissions and the space on the disk."
+
+
+def run_app(app: typer.Typer, name: str) -> Never:
+    """Run a command line and exit: with 2 where stdout is closed or cannot be written, quietly with 1 where its reader has gone.
+
+    Closed streams are opened on the null device, so that no file of a run gets their numbers.
+    """
+    if _open_closed_streams():
+        print(f"{name}: standard output is closed: send it to a file, or to /dev/null.", file=sys.stderr)
+        sys.exit(2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be in another encoding
+    code: Any = 0
+    try:
+        app(prog_name=name)
+    except SystemExit as end:
+        code = end.code
+    except OSError as error:
+        code = _failed_write(error, name)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at exit
+        code = code or _failed_write(error, name)
+    sys.exit(code)
+
+
+def _failed_write(error: OSError, name: str) -> int:
+    if isinstance(error, BrokenPipeError):
+        return 1
+    print(f"{name}: standard output cannot be written: {error.strerror or error}.", file=sys.stderr)
+    return 2
+
+
+def _open_closed_streams() -> bool:
+    """Open closed standard streams on the null device; whether stdout was closed."""
+    closed = [number for number in (0, 1, 2) if not _is_open(number)]
+    for _ in closed:
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+    return 1 in closed
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def reporter(quiet: bool) -> Reporter:

@@ -27,8 +27,26 @@ _swept: set[Path] = set()  # by this process
 
 
 def as_path(path: StrPath) -> Path:
-    """``path`` as a Path, with ``~`` expanded."""
-    return Path(path).expanduser()
+    """``path`` as a Path, with ``~`` expanded.
+
+    Raises:
+        ReaudioError: the home folder is not known, or a name that is not UTF-8, which no table or record can hold.
+    """
+    check_text(os.fspath(path))
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ReaudioError(
+            f"{path}: there is no such user, or the home folder is not known; give the whole path."
+        ) from error
+
+
+def check_text(text: str) -> None:
+    """Raise ReaudioError for text that was not UTF-8 on the command line or in the file system."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ReaudioError(f"{text!r} is not UTF-8: rename the file or folder, or give other text.") from error
 
 
 def default_cache_dir() -> Path:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.files import as_path, check_text
+from reaudio_model.common.yaml_files import read_yaml_file
 
 PathLike = str | os.PathLike[str]
 
@@ -216,11 +218,13 @@ def convert(field: OptionField, value: Any) -> Any:
 
 
 def _refuse(field: OptionField, value: Any) -> None:
-    """Refuse what pydantic would convert silently: true as 1, and an empty path as the working directory."""
+    """Refuse what pydantic would convert silently: true as 1, and an empty path as the working directory; and text that is not UTF-8."""
     scalars = {field.kind, *typing.get_args(field.kind)}
     if isinstance(value, bool) and scalars & {int, float} and bool not in scalars:
         raise ReaudioError(f"{field.flag} must be a {'whole ' * (int in scalars)}number, not {value!r}.")
     paths = value if isinstance(value, Mapping) else {"path": value}
+    for text in (*paths, *paths.values(), *(value if isinstance(value, list | tuple) else ())):
+        check_text(text if isinstance(text, str) else "")
     if Path in scalars and not all(str(name).strip() and path != "" for name, path in paths.items()):
         raise ReaudioError(f"{field.flag} must have a name and a path, not {value!r}.")
 
@@ -270,10 +274,7 @@ def _words(kind: Any) -> tuple[Any, ...]:
 
 def _expanded(value: Any) -> Any:
     if isinstance(value, Path):
-        try:
-            return value.expanduser()
-        except RuntimeError as error:
-            raise ReaudioError(f"{value}: there is no such user.") from error
+        return as_path(value)
     if isinstance(value, Mapping):
         return {name: _expanded(each) for name, each in value.items()}
     return tuple(map(_expanded, value)) if isinstance(value, tuple) else value
@@ -345,23 +346,7 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises:
         ReaudioError: it cannot be read, or is not a list of "name: value" lines.
     """
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReaudioError(f"--config {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReaudioError(
-            f"--config {path} is not YAML, one 'name: value' line for each option: {_problem(error)}."
-        ) from error
+    found = read_yaml_file(as_path(path), "the options of --config")
     if found is not None and not isinstance(found, dict):
         raise ReaudioError(f"--config {path} must hold one 'name: value' line for each option.")
     return {str(name): value for name, value in (found or {}).items()}
-
-
-def _problem(error: Exception) -> str:
-    """What a parser found wrong, with the line, without its drawing of the place."""
-    mark = vars(error).get("problem_mark")
-    where = "" if mark is None else f" in line {mark.line + 1}"
-    return f"{vars(error).get('problem') or error}{where}"

@@ -1,4 +1,4 @@
-"""Configuration from YAML and JSON, checked against frozen dataclasses."""
+"""Configuration from mappings, checked against frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
-TYPES = {"int_type": "a whole number", "float_type": "a number", "string_type": "text", "bool_type": "true or false"}
-YAML_1_2_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "finite_number": "a number",
+}
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -52,7 +57,7 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
     from pydantic import ConfigDict, TypeAdapter
 
     one: Any = tuple[cls]
-    return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True))
+    return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 
 
 def _explain(cls: type, detail: ErrorDetails, where: str) -> ReaudioError:
@@ -90,25 +95,3 @@ def _dataclass(kind: Any) -> Any:
 
 def _field_names(kind: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(_dataclass(kind)) if field.init]
-
-
-def read_yaml(text: str) -> Any:
-    """YAML, with ``1e-4`` as a number (PyYAML's version 1.1 wants ``1.0e-4``).
-
-    Raises:
-        yaml.YAMLError: not YAML.
-    """
-    import yaml
-
-    return yaml.load(text, _loader())  # noqa: S506  # a SafeLoader
-
-
-@cache
-def _loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-+.0123456789"))
-    return Loader

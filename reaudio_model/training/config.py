@@ -8,11 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.files import StrPath, as_path
-from reaudio_model.common.settings import from_mapping, read_yaml
+from reaudio_model.common.settings import from_mapping
+from reaudio_model.common.yaml_files import read_yaml, read_yaml_file
 from reaudio_model.config import Fusion, ModelConfig, Part, Retrieval, get_preset
 from reaudio_model.encoders.tagger_files import Architecture
 from reaudio_model.pipeline.assemble import Parts
@@ -149,7 +148,7 @@ def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
     """A configuration from a YAML file, or a bundled one by its name (:func:`bundled_configs`).
 
     Args:
-        source: path, or name.
+        source: path, or name, with or without ".yaml".
         overrides: "section.key=value"; values are YAML.
 
     Raises:
@@ -157,16 +156,12 @@ def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
         ReaudioError: no such file, invalid YAML, a value of another type, or an override without "=".
     """
     path = as_path(source)
-    if path.suffix not in (".yaml", ".yml"):
-        if str(source) not in bundled_configs():
-            raise UnknownNameError("configuration", str(source), bundled_configs())
-        path = _folder() / f"{source}.yaml"
-    try:
-        values = read_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReaudioError(f"The configuration {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReaudioError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}.") from error
+    name = str(source).removesuffix(".yaml")
+    if name in bundled_configs() and not path.is_file():
+        path = _folder() / f"{name}.yaml"
+    elif path.suffix not in (".yaml", ".yml"):
+        raise UnknownNameError("configuration", str(source), bundled_configs())
+    values = read_yaml_file(path, "the configuration")
     for override in overrides:
         _override(values, override)
     return from_mapping(TrainConfig, values, path.name)
@@ -190,7 +185,4 @@ def _override(values: Any, override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise ReaudioError(f"The setting {override!r}: {section} is not a section.")
-    try:
-        values[last] = read_yaml(text)
-    except yaml.YAMLError as error:
-        raise ReaudioError(f"The setting {override!r}: the value is not YAML.") from error
+    values[last] = read_yaml(text, f"The setting {override!r}: the value")

@@ -98,7 +98,7 @@ def test_a_file_gives_options_and_the_command_line_wins(
         (["--depth", "x"], "toy: --depth must be a whole number, not 'x'."),
         (["--tone", "wram"], "toy: Unknown value of --tone 'wram'. Did you mean 'warm'?"),
         (["--file", "a"], "toy: --file 'a' must have the form NAME=PATH."),
-        (["--config", "no.yaml"], "toy: --config no.yaml cannot be read: No such file or directory."),
+        (["--config", "no.yaml"], "toy: no.yaml does not exist; the options of --config should be there."),
     ],
 )
 def test_bad_input_is_one_sentence(app: typer.Typer, arguments: list[str], message: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.common.settings import from_mapping, read_yaml
+from reaudio_model.common.settings import from_mapping
+from reaudio_model.common.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ def test_values_become_fields() -> None:
 
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "+1e-4", "1.e-4", ".1e-3", "1.0e-4"])
 def test_exponents_without_a_point_are_numbers(number: str) -> None:
-    assert from_mapping(Inner, read_yaml(f"rate: {number}"), "f").rate == pytest.approx(1e-4, rel=1e-15)
+    assert from_mapping(Inner, read_yaml(f"rate: {number}", "f"), "f").rate == pytest.approx(1e-4, rel=1e-15)
 
 
 @pytest.mark.parametrize("text", ["e-4", "1e", "1e-4x", "a1e4"])
 def test_other_text_is_no_number(text: str) -> None:
-    assert read_yaml(f"name: {text}") == {"name": text}
+    assert read_yaml(f"name: {text}", "f") == {"name": text}
 
 
 @pytest.mark.parametrize(
