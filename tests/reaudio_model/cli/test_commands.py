@@ -322,5 +322,5 @@ def test_train_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_train_refuses(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("part: vae\nloop: {steps: 1}\n")
     assert "c.yaml trains vae, not t5" in refusal("train", "t5", "--config", tmp_path / "c.yaml", "-o", tmp_path / "out")
-    assert "none.yaml cannot be read" in refusal("train", "t5", "--config", tmp_path / "none.yaml")
+    assert "none.yaml does not exist" in refusal("train", "t5", "--config", tmp_path / "none.yaml")
     assert "Unknown value of PART 'unet'" in refusal("train", "unet", "--config", tmp_path / "c.yaml")

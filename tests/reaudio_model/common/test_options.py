@@ -47,7 +47,7 @@ def test_groups_are_flattened_in_the_order_of_the_fields() -> None:
     assert list(fields) == ["first", "folder", "named", "count", "scale", "words", "sizes", "mode", "loud", "half"]
     assert (fields["folder"].path, fields["folder"].panel) == (("files",), "Files")
     assert (fields["count"].panel, fields["mode"].panel) == ("Options", "How")
-    assert [fields[n].flag for n in ("first", "words", "count", "loud")] == ["FIRST", "--word", "--count", "--loud/--quiet"]
+    assert [fields[n].flag for n in ("first", "words", "count", "loud")] == ["FIRST", "--word", "--count", "--loud"]
 
 
 def test_values_are_converted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +97,15 @@ def test_names_and_paths_may_be_one_text_each() -> None:
         ({"scale": 3}, "^--scale must be 0 to 2, not 3.$"),
         ({"sizes": [1, 0]}, "--sizes must be 1 or more, not 0"),
         ({"words": 3}, "--word must be a list, not 3"),
+        ({"words": "\udcff"}, "'.udcff' is not UTF-8: rename the file or folder"),
+        ({"folder": "a\udcff"}, "is not UTF-8"),
+        ({"named": {"a": "\udcff"}}, "is not UTF-8"),
+        ({"named": "a=\udcff"}, "is not UTF-8"),
+        ({"scale": "-inf"}, "^--scale must be a number, not '-inf'.$"),
+        ({"scale": "1e999"}, "^--scale must be a number, not '1e999'.$"),
+        ({"count": "9" * 5000}, "^--count must be a whole number"),
         ({"folder": 7}, "--folder must be a path, not 7"),
-        ({"loud": "perhaps"}, "--loud/--quiet must be true or false"),
+        ({"loud": "perhaps"}, "--loud must be true or false"),
         ({"mode": "fats"}, "Unknown value of --mode 'fats'. Did you mean 'fast'"),
         ({"named": ["a"]}, r"--named 'a' must have the form NAME=PATH\."),
         ({"named": ["a=1", "a=2"]}, "--named names 'a' twice"),

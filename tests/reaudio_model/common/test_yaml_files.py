@@ -34,7 +34,6 @@ def test_plain_values(tmp_path: Path) -> None:
         ("a: 2026-13-45", r"is not YAML: month must be in 1\.\.12"),
         ("a: " + "9" * 5_000, "is not YAML: Exceeds the limit"),
         ("a: &a [*a]", "a value contains itself"),
-        ("a: &a {<<: *a}", "nested too deeply"),
         ("[" * 5_000, "nested too deeply"),
         (nested(9, "[*x, *x, *x, *x, *x, *x, *x, *x, *x, *x]"), "more than 100,000 values, those of aliases included"),
         (nested(9, "{<<: [*x, *x, *x, *x, *x, *x, *x, *x, *x, *x]}"), "more than 1,000 keys"),

@@ -186,7 +186,7 @@ def test_bad_configurations_are_one_sentence(tmp_path: Path, text: str, message:
 def test_bad_calls(world: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown configuration 'tini'\. Did you mean 'tiny'"):
         read_config("tini")
-    with pytest.raises(ReaudioError, match=r"none\.yaml cannot be read"):
+    with pytest.raises(ReaudioError, match=r"none\.yaml does not exist"):
         read_config(tmp_path / "none.yaml")
     for override, message in (("steps", "must be written section.key=value"), ("part.x=1", "part is not a section"), ("a=[", "not YAML")):  # fmt: skip  # noqa: E501
         with pytest.raises(ReaudioError, match=message):
