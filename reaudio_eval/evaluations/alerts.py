@@ -27,6 +27,7 @@ def evaluation_alerts(
         *unused_files(systems, "note" if chosen else "warning"),
         *(Alert("note", note) for note in dataset.notes),
         *_left_out(left_out, len(dataset.prompts)),
+        *truncated(evaluation.audit),
         *_few_clips(evaluation, tools),
     ]
 
@@ -121,6 +122,20 @@ def _left_out(n: int, n_prompts: int) -> Iterator[Alert]:
             f"{n} of {n_prompts} prompts are left out of every system alike, because a clip of at least one "
             "system (or the real clip) is missing or unreadable; the audit lists them.",
         )
+
+
+def truncated(audit: Mapping[str, Any]) -> Iterator[Alert]:
+    """Clips that were scored although their files are not whole. ``audit``: system name -> summary of its files."""
+    for name, summary in audit.items():
+        clips = [
+            str(clip["clip_id"]) for clip in summary["clips"] if "truncated" in clip["flags"] and clip["status"] == "ok"
+        ]
+        if clips:
+            yield Alert(
+                "warning",
+                f"{len(clips):,} of {summary['n_clips']:,} files of {name} are cut, damaged or joined and were scored as far as they "
+                f"could be read: {_names(clips)}. The audit says why; --strict refuses them.",
+            )
 
 
 def _few_clips(evaluation: Evaluation, tools: Tools) -> Iterator[Alert]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from reaudio_model.common.cli import DEFAULT_JOBS
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.options import Option, OptionGroup
 
 if TYPE_CHECKING:
@@ -194,7 +195,12 @@ class Measures(OptionGroup):
         Option("Only these metrics or families (kl, fad_vggish, ...); repeatable.", "--metric", everyday=True),
     ] = ()
     require: Annotated[tuple[str, ...], Option("Fail if this metric cannot be computed; repeatable.")] = ()
-    strict: Annotated[bool, Option("Refuse missing or unreadable clips instead of leaving them out.")] = False
+    strict: Annotated[
+        bool, Option("Refuse missing or unreadable clips instead of leaving them out, and truncated ones.")
+    ] = False
+    max_seconds: Annotated[float, Option("Longer clips are unreadable, which bounds memory.", metavar="S", least=1)] = (
+        MAX_SECONDS
+    )
     allow_download: Annotated[bool, Option("Fetch published checkpoints that are missing.", everyday=True)] = False
 
 
@@ -247,4 +253,5 @@ def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: D
         cache_dir=machine.cache_dir or default_cache_dir(),
         allow_download=measures.allow_download,
         strict=measures.strict,
+        max_seconds=measures.max_seconds,
     )

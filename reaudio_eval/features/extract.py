@@ -16,15 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_eval.features.active import ActiveEmbedder
-from reaudio_eval.features.audit import ClipAudit, audit_clip, missing_clip
+from reaudio_eval.features.audit import ClipAudit, Heard, audit_clip, hear, missing_clip
 from reaudio_eval.features.cache import JsonCache, is_features
 from reaudio_eval.features.cache_origin import audit_origin
 from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_eval.features.feature_set import FeatureSet
-from reaudio_eval.features.waveform import apply_rule
-from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
+from reaudio_eval.features.waveform import heard, levelled
+from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many, shown
 from reaudio_model.common.errors import AudioError
+from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.progress import Advance, Reporter
+from reaudio_model.common.resample import Samples
 
 TEXT_BATCH = 64
 
@@ -55,6 +57,7 @@ def embed_clips(
     batch_size: int,
     jobs: int,
     reporter: Reporter,
+    max_seconds: float = MAX_SECONDS,
 ) -> EmbeddedClips:
     """Features of every file under every embedder.
 
@@ -65,11 +68,12 @@ def embed_clips(
         batch_size: clips in a batch.
         jobs: decoding threads.
         reporter: shows progress.
+        max_seconds: longer clips are unreadable.
     """
     result = EmbeddedClips(features={e.name: {} for e in embedders})
     unique = _hash_files(files, result, jobs, reporter)
     rules = {e.name: (e.rule, e.sample_rate) for e in embedders}
-    work = _Work(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features)
+    work = _Work(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features, max_seconds)
     shas = list(unique)
     chunks = [shas[i : i + batch_size] for i in range(0, len(shas), batch_size)]
     todo = [chunk for chunk in chunks if not work.is_done(chunk)]
@@ -120,11 +124,16 @@ class _Work:
     """
 
     def __init__(
-        self, embedders: Sequence[ActiveEmbedder], audits: JsonCache, features: dict[str, dict[str, ClipFeatures]]
+        self,
+        embedders: Sequence[ActiveEmbedder],
+        audits: JsonCache,
+        features: dict[str, dict[str, ClipFeatures]],
+        max_seconds: float,
     ) -> None:
         self.embedders = embedders
         self.audits = audits
         self.features = features
+        self.max_seconds = max_seconds
         self.facts: dict[str, ClipAudit] = {}
         self.errors: dict[Path, AudioError] = {}
 
@@ -132,8 +141,9 @@ class _Work:
         """Whether the cache holds a whole batch; loads what it holds."""
         for sha in chunk:
             known = self.audits.get(sha)
-            if known is not None:
-                self.facts[sha] = ClipAudit.from_json(known)
+            facts = None if known is None else ClipAudit.from_json(known)
+            if facts is not None and (facts.seconds or 0) <= self.max_seconds:  # longer ones were scored with a larger limit
+                self.facts[sha] = facts
             for embedder in self.embedders:
                 cached = embedder.cache.get(sha)
                 if cached is not None:
@@ -147,25 +157,36 @@ class _Work:
             audio = self._with_content(sha, paths, first)
             if audio is not None:
                 readable[sha] = audio
-                self.facts[sha] = facts = audit_clip(paths[0].stem, paths[0], sha, audio)
-                self.audits.put(sha, facts.to_json())
+        sounds = {e.name: [heard(a, e.rule, e.sample_rate) for a in readable.values()] for e in self.embedders}
+        for row, (sha, audio) in enumerate(readable.items()):
+            rules = [Heard(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
+            path = clips[sha][0]
+            self.facts[sha] = facts = hear(audit_clip(path.stem, path, sha, audio), audio, rules)
+            self.audits.put(sha, facts.to_json())
         for embedder in self.embedders:
-            known = self.features[embedder.name]
-            if any(sha not in known for sha in readable):
-                waves = [apply_rule(audio, embedder.rule, embedder.sample_rate) for audio in readable.values()]
-                for sha, features in zip(readable, embedder.embed(waves), strict=True):
-                    if not is_features(features):
-                        self._leave_out(clips[sha], f"has features of {embedder.name} that are infinite or undefined")
-                    elif sha not in known:
-                        embedder.cache.put(sha, features)
-                        known[sha] = features
+            self._embed(embedder, clips, list(readable), sounds.pop(embedder.name))
+
+    def _embed(
+        self, embedder: ActiveEmbedder, clips: Mapping[str, Sequence[Path]], shas: Sequence[str], sounds: Sequence[Samples]
+    ) -> None:
+        """Features of a batch under one embedder, unless all are known."""
+        known = self.features[embedder.name]
+        if all(sha in known for sha in shas):
+            return
+        waves = [levelled(sound, embedder.rule, embedder.sample_rate) for sound in sounds]
+        for sha, features in zip(shas, embedder.embed(waves), strict=True):
+            if not is_features(features):
+                self._leave_out(clips[sha], f"has features of {embedder.name} that are infinite or undefined")
+            elif sha not in known:
+                embedder.cache.put(sha, features)
+                known[sha] = features
 
     def _with_content(self, sha: str, paths: Sequence[Path], first: DecodedAudio | AudioError) -> DecodedAudio | None:
         """The samples of the bytes that were hashed, from the first of the files that still has them."""
         audio: DecodedAudio | AudioError | None = first
         for number, path in enumerate(paths):
             if number:
-                (audio,) = decode_many([path], 1)
+                (audio,) = decode_many([path], 1, self.max_seconds)
             if isinstance(audio, AudioError):
                 self.errors[path] = audio
             elif audio is not None and audio.sha256 != sha:
@@ -175,13 +196,15 @@ class _Work:
         return None
 
     def _leave_out(self, paths: Sequence[Path], reason: str) -> None:
-        self.errors |= {path: AudioError(f"{path} {reason}.") for path in paths}
+        self.errors |= {path: AudioError(f"{shown(path)} {reason}.") for path in paths}
 
 
 def _run(
     todo: Sequence[Sequence[str]], paths: Mapping[str, Sequence[Path]], work: _Work, jobs: int, advance: Advance
 ) -> None:
-    stream: Iterator[DecodedAudio | AudioError] = decode_many((paths[sha][0] for chunk in todo for sha in chunk), jobs)
+    stream: Iterator[DecodedAudio | AudioError] = decode_many(
+        (paths[sha][0] for chunk in todo for sha in chunk), jobs, work.max_seconds
+    )
     for chunk in todo:
         work.compute({sha: paths[sha] for sha in chunk}, [next(stream) for _ in chunk])
         advance(len(chunk))

@@ -24,7 +24,17 @@ def apply_rule(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> S
     Returns:
         float32 (samples,), mono, at ``sample_rate``, contiguous.
     """
-    samples = decoded.samples[:, 0] if rule.mono == "first" else decoded.samples.mean(axis=1)
+    return levelled(heard(decoded, rule, sample_rate), rule, sample_rate)
+
+
+def mono(samples: Samples, rule: WaveformRule) -> Samples:
+    """float32 (n, channels) -> float32 (n,)."""
+    return samples[:, 0] if rule.mono == "first" else samples.mean(axis=1)
+
+
+def heard(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> Samples:
+    """The first half of :func:`apply_rule`: mono, without DC, resampled; the level is still the file's."""
+    samples = mono(decoded.samples, rule)
     if rule.remove_dc:
         samples = samples - np.float32(samples.mean(dtype=np.float64))
     rate = decoded.sample_rate
@@ -32,10 +42,15 @@ def apply_rule(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> S
         samples, rate = resample(samples, rate, target, rule.resampler), target
         if rate == rule.pad_rate:
             samples = _pad(samples, rule.min_samples)
+    return samples
+
+
+def levelled(samples: Samples, rule: WaveformRule, sample_rate: int) -> Samples:
+    """The second half: level, 16 bits, crop, pad."""
     if rule.peak_db is not None:
         samples = _scale_peak(samples, rule.peak_db)
     if rule.int16:
-        samples = np.clip(np.rint(samples * 32768), -32768, 32767) / np.float32(32768)
+        samples = np.asarray(np.clip(np.rint(samples * 32768), -32768, 32767) / np.float32(32768), dtype=np.float32)
     if rule.max_seconds is not None:
         samples = samples[: round(rule.max_seconds * sample_rate)]
     if rule.pad_rate is None:

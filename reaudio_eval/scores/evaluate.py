@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_syst
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, default_cache_dir
+from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.progress import Reporter
 
 REFERENCE = "reference"
@@ -55,7 +57,8 @@ class Options:
         jobs: threads that decode.
         cache_dir: of features and converted checkpoints.
         allow_download: fetch missing published checkpoints.
-        strict: an unreadable or missing clip is an error instead of an entry in the audit.
+        strict: a missing, unreadable or truncated clip is an error instead of an entry in the audit.
+        max_seconds: longer clips are unreadable.
     """
 
     protocol: str = DEFAULT_PROTOCOL
@@ -70,11 +73,14 @@ class Options:
     cache_dir: Path = field(default_factory=default_cache_dir)
     allow_download: bool = False
     strict: bool = False
+    max_seconds: float = MAX_SECONDS
 
     def __post_init__(self) -> None:
         for name, value in (("--batch-size", self.batch_size), ("--jobs", self.jobs)):
             if value is not None and value < 1:
                 raise ReaudioError(f"{name} must be 1 or more, not {value}.")
+        if not 0 < self.max_seconds < math.inf:
+            raise ReaudioError(f"--max-seconds must be more than 0 and finite, not {self.max_seconds:g}.")
         if self.seed < 0:
             raise ReaudioError(f"--seed must be 0 or more, not {self.seed}.")
         object.__setattr__(self, "checkpoints", {name: as_path(path) for name, path in self.checkpoints.items()})
@@ -165,12 +171,13 @@ def evaluate(
         neighbours: system name -> the retrieved clips that its clips are compared with (``clips.retrieval.compared``).
 
     Raises:
-        ReaudioError: no clip is left, or ``options.strict`` and a clip is unreadable or missing.
+        ReaudioError: no clip is left, or ``options.strict`` and a clip is missing, unreadable or truncated.
     """
     near = NeighbourFeatures(neighbours or {}, tools.metrics)
     files = _files(systems, dataset, near)
     batch_size = options.batch_size or EMBED_BATCH
-    clips = embed_clips(files, list(tools.embedders.values()), options.cache_dir, batch_size, options.jobs, reporter)
+    embedders = list(tools.embedders.values())
+    clips = embed_clips(files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds)
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     prompts = _common(dataset.prompts, audits, options.strict)
     inputs = _Inputs(clips, near, prompts, _captions(tools, prompts, reporter), dataset, options)
@@ -265,11 +272,14 @@ def _common(prompts: Sequence[Prompt], audits: Mapping[str, Sequence[ClipAudit]]
     """Prompts whose clip is readable everywhere, sorted by clip id (Inception Score depends on the order)."""
     bad = {name: [a for a in entries if a.status != "ok"] for name, entries in audits.items()}
     if strict:
-        lines = [f"{name}: {a.clip_id} ({a.reason})" for name, entries in bad.items() for a in entries]
+        refused = {
+            name: [a for a in entries if a.status != "ok" or "truncated" in a.flags] for name, entries in audits.items()
+        }
+        lines = [f"{name}: {a.clip_id} ({a.reason})" for name, entries in refused.items() for a in entries]
         if lines:
             more = f" and {len(lines) - EXAMPLES} more" if len(lines) > EXAMPLES else ""
             raise ReaudioError(
-                f"--strict: {len(lines)} clips are missing or unreadable: {'; '.join(lines[:EXAMPLES])}{more}. "
+                f"--strict: {len(lines)} clips are missing, unreadable or not whole: {'; '.join(lines[:EXAMPLES])}{more}. "
                 "Repair them, or leave out --strict to score the rest."
             )
     left_out = {a.clip_id for entries in bad.values() for a in entries}

@@ -19,6 +19,7 @@ import soundfile
 
 from reaudio_model.common.containers import truncation, with_length
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.resample import Samples
 
 # Includes formats that libsndfile cannot read, so that such a clip is reported as unreadable, not as missing.
@@ -28,7 +29,6 @@ WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 AUDIO_SUFFIXES = frozenset(READABLE_SUFFIXES + UNREADABLE_SUFFIXES)
 LOOK_AHEAD = 2  # decoded clips waiting per worker
 
-MAX_SECONDS = 600.0  # default of --max-seconds
 MAX_RATE = 768_000  # Hz, the highest that audio is recorded at
 MAX_CHANNELS = 64
 MAX_LEVEL = 2.0**31  # integers that were written as float without scaling are still read

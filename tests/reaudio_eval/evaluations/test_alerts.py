@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.alerts import identical_systems, unused_files
+from reaudio_eval.evaluations.alerts import identical_systems, truncated, unused_files
 
 runner = CliRunner()
 
@@ -127,3 +127,16 @@ def test_captions_that_are_not_there_are_no_sentence(world: Path) -> None:
     alone = runner.invoke(app, [*words, "--metric", "clap_score"])
     assert alone.exit_code == 2
     assert "No metric can be computed: clap_score_bands needs captions: score needs --captions TABLE" in alone.stderr
+
+
+def test_truncated_files_are_named() -> None:
+    clips = [
+        {"clip_id": "a", "status": "ok", "flags": ["truncated"]},
+        {"clip_id": "b", "status": "ok", "flags": ["silent"]},
+        {"clip_id": "c", "status": "missing", "flags": []},
+    ]
+    (alert,) = truncated({"ours": {"n_clips": 9, "clips": clips}, "real": {"n_clips": 9, "clips": []}})
+    assert alert.level == "warning"
+    assert alert.message.startswith(
+        "1 of 9 files of ours are cut, damaged or joined and were scored as far as they could be read: a."
+    )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reaudio_eval.features.audit import FLAGS, ClipAudit, audit_clip, compare_clips, missing_clip, summarise
+from reaudio_eval.features.audit import FLAGS, ClipAudit, Heard, audit_clip, compare_clips, hear, missing_clip, summarise
+from reaudio_eval.features.protocols import WaveformRule
+from reaudio_eval.features.waveform import heard
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.errors import AudioError
 
@@ -42,6 +45,75 @@ def test_silence() -> None:
     assert silent.rms_db is None
     assert audit(np.full(2 * RATE, 0.9e-4)).flags == ("silent",)
     assert audit(np.full(2 * RATE, 1.1e-4)).flags == ()
+
+
+def heard_by(samples: npt.ArrayLike, *rules: WaveformRule, rate: int = RATE, embedder_rate: int = RATE) -> ClipAudit:
+    decoded = DecodedAudio(np.asarray(samples, dtype=np.float32), rate)
+    rules = rules or (WaveformRule(),)
+    sounds = [Heard(rule, embedder_rate, heard(decoded, rule, embedder_rate)) for rule in rules]
+    return hear(audit_clip("a", Path("a.wav"), "a", decoded), decoded, sounds)
+
+
+MEAN = WaveformRule(mono="mean", remove_dc=False)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rules", "said"),
+    [
+        (
+            np.stack([np.zeros(RATE), noise(1)], axis=1),
+            (WaveformRule(),),
+            "The channel that the protocol uses, the first, is silent.",
+        ),
+        (
+            np.stack([noise(1), -noise(1)], axis=1),
+            (MEAN,),
+            "Its channels cancel each other in the mean that the protocol uses.",
+        ),
+        (np.full((RATE, 1), 0.5), (WaveformRule(),), "Its samples are constant, which is no sound."),
+        (
+            np.concatenate([np.zeros(RATE), noise(2)])[:, None],
+            (replace(MEAN, max_seconds=1.0),),
+            "Its first 1 s, which the protocol uses, are silent.",
+        ),
+        (np.zeros((RATE, 2)), (WaveformRule(),), None),
+    ],
+)
+def test_silence_in_what_a_network_gets(samples: npt.ArrayLike, rules: tuple[WaveformRule, ...], said: str | None) -> None:
+    found = heard_by(samples, *rules)
+    assert ("silent" in found.flags, found.reason) == (True, said)
+    assert found.peak is not None
+    assert found.peak < 1e-4
+
+
+def test_silence_below_the_highest_frequency_of_a_network() -> None:
+    ultrasonic = 0.5 * np.sin(2 * np.pi * 20_000 * np.arange(48_000) / 48_000) * np.hanning(48_000)
+    found = heard_by(ultrasonic[:, None], rate=48_000)
+    assert found.reason == "Below 8,000 Hz, the highest frequency that the protocol keeps, it is silent."
+    assert heard_by(ultrasonic[:, None], rate=48_000, embedder_rate=48_000).flags == ()
+
+
+def test_a_clip_that_one_of_several_networks_does_not_hear() -> None:
+    right = np.stack([np.zeros(2 * RATE), noise(2)], axis=1)
+    assert heard_by(right, MEAN).flags == ()
+    assert heard_by(right, MEAN, WaveformRule()).flags == ("silent",)
+
+
+def test_clipping_counts_in_the_channel_that_is_used() -> None:
+    clipped = np.stack([noise(2), np.clip(8 * noise(2), -1, 1)], axis=1)
+    assert heard_by(clipped, MEAN).flags == ("clipped",)
+    assert heard_by(clipped, WaveformRule()).flags == ()
+
+
+def test_a_truncated_file_says_why() -> None:
+    decoded = DecodedAudio(np.full((2 * RATE, 1), 0.5, np.float32), RATE, "a", "its last page is missing")
+    found = hear(
+        audit_clip("a", Path("a.ogg"), "a", decoded),
+        decoded,
+        [Heard(WaveformRule(), RATE, heard(decoded, WaveformRule(), RATE))],
+    )
+    assert found.flags == ("truncated", "silent")
+    assert found.reason == "The file is not whole: its last page is missing. Its samples are constant, which is no sound."
 
 
 def test_clipping_needs_runs() -> None:
@@ -108,5 +180,6 @@ def test_summary_of_nothing_readable() -> None:
 
 def test_every_flag_is_explained_and_reached() -> None:
     clips = [audit(np.zeros(2 * RATE)), audit(np.ones(2 * RATE)), audit(noise(0.1)), audit(noise(61))]
+    clips.append(audit_clip("t", Path("t.wav"), "t", DecodedAudio(np.ones((RATE, 1), np.float32), RATE, "t", "it is cut")))
     clips += [audit(noise(2), "x", "same"), audit(noise(2), "y", "same")]
     assert {flag for a in compare_clips(clips) for flag in a.flags} == set(FLAGS)

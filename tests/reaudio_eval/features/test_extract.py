@@ -17,7 +17,7 @@ from reaudio_eval.features import extract
 from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.cache import cache_log
 from reaudio_eval.features.extract import EmbeddedClips, embed_captions, embed_clips
-from reaudio_eval.features.protocols import get_protocol
+from reaudio_eval.features.protocols import WaveformRule, get_protocol
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.progress import Reporter
@@ -157,9 +157,9 @@ def test_a_clip_that_is_replaced_after_its_hash_is_never_stored_under_it(
     twin.write_bytes(victim.read_bytes())
     sha, replacement = content_sha256(victim), (world.ours / "c05.wav").read_bytes()
 
-    def replace_first(paths: object, jobs: int) -> object:
+    def replace_first(paths: object, jobs: int, max_seconds: float) -> object:
         victim.write_bytes(replacement)
-        return decode_many(paths, jobs)  # type: ignore[arg-type]
+        return decode_many(paths, jobs, max_seconds)  # type: ignore[arg-type]
 
     monkeypatch.setattr(extract, "decode_many", replace_first)
     alone = world.embed()
@@ -189,9 +189,9 @@ def _heard(path: Path) -> np.ndarray:
 
 
 def test_a_clip_that_disappears_after_its_hash_is_unreadable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def remove_first(paths: object, jobs: int) -> object:
+    def remove_first(paths: object, jobs: int, max_seconds: float) -> object:
         (world.ours / "c01.wav").unlink(missing_ok=True)
-        return decode_many(paths, jobs)  # type: ignore[arg-type]
+        return decode_many(paths, jobs, max_seconds)  # type: ignore[arg-type]
 
     monkeypatch.setattr(extract, "decode_many", remove_first)
     found = world.embed()
@@ -281,3 +281,41 @@ def test_decoded_samples_name_the_bytes_that_they_come_from(world: World) -> Non
     (audio,) = decode_many([path], 1)
     assert isinstance(audio, DecodedAudio)
     assert audio.sha256 == content_sha256(path)
+
+
+def test_the_audit_tells_what_the_network_gets(world: World) -> None:
+    """The protocol of the world uses the mean of the channels."""
+    x = tone(500.0)
+    write_clips(
+        world.ours, {"right": np.stack([0 * x, x], axis=1), "cancel": np.stack([x, -x], axis=1), "dc": np.full(16_000, 0.5)}
+    )
+    found = world.embed()
+    flags = {clip_id: audit.flags for (_, clip_id), audit in found.audits.items() if "silent" in audit.flags}
+    assert flags == {"cancel": ("silent",), "dc": ("silent",)}
+    first = dataclasses.replace(world.embedder(), rule=WaveformRule(mono="first"))
+    heard = embed_clips({"ours": {"right": world.ours / "right.wav"}}, [first], world.cache, 4, 1, QUIET).audits[
+        "ours", "right"
+    ]
+    assert (heard.flags, heard.reason) == (("silent",), "The channel that the protocol uses, the first, is silent.")
+    both = embed_clips({"ours": {"right": world.ours / "right.wav"}}, [world.embedder(), first], world.cache, 4, 1, QUIET)
+    assert both.audits["ours", "right"].flags == ("silent",)
+
+
+def test_truncated_clips_are_flagged_and_scored(world: World) -> None:
+    path = world.ours / "c01.wav"
+    path.write_bytes(path.read_bytes()[:-2000])
+    for _ in range(2):  # the second from the cache
+        audit = world.embed().audits["ours", "c01"]
+        assert (audit.status, audit.flags) == ("ok", ("truncated", "short"))
+        assert "The file is not whole: it declares" in str(audit.reason)
+
+
+def test_clips_beyond_the_limit_are_unreadable_also_if_they_are_cached(world: World) -> None:
+    write_clips(world.ours, {"long": np.tile(tone(300.0), 4)})
+    files = {"ours": {"long": world.ours / "long.wav", "c01": world.ours / "c01.wav"}}
+    whole = embed_clips(files, [world.embedder()], world.cache, 4, 1, QUIET)
+    assert whole.audits["ours", "long"].status == "ok"
+    limited = embed_clips(files, [world.embedder()], world.cache, 4, 1, QUIET, max_seconds=2)
+    assert limited.audits["ours", "long"].status == "unreadable"
+    assert "is longer than 2 s" in str(limited.audits["ours", "long"].reason)
+    assert limited.audits["ours", "c01"].status == "ok"

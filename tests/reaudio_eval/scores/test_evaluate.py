@@ -17,9 +17,12 @@ from reaudio_model.common.progress import Reporter
 LABELS = tuple(f"band{i}" for i in range(8))
 
 
-def scored(tmp_path: Path, vocabulary_name: str) -> Evaluation:
+def scored(tmp_path: Path, vocabulary_name: str, cut: str | None = None, **settings: object) -> Evaluation:
     checkpoint = write_embedder(tmp_path / "plugins", "foo")
     generated, reference = write_pair(tmp_path, n=10)
+    if cut is not None:
+        path = generated / f"{cut}.wav"
+        path.write_bytes(path.read_bytes()[:-4000])
     ids = sorted(path.stem for path in generated.iterdir())
     prompts = tuple(Prompt(c, f"caption {c}", (LABELS[i % 8],)) for i, c in enumerate(ids))
     dataset = Dataset(
@@ -32,7 +35,9 @@ def scored(tmp_path: Path, vocabulary_name: str) -> Evaluation:
         vocabulary=LABELS,
         vocabulary_name=vocabulary_name,
     )
-    options = Options(embedders=("foo",), checkpoints={"foo": str(checkpoint)}, cache_dir=str(tmp_path / "cache"))  # type: ignore[dict-item, arg-type]
+    options = Options(
+        embedders=("foo",), checkpoints={"foo": str(checkpoint)}, cache_dir=str(tmp_path / "cache"), **settings
+    )  # type: ignore[dict-item, arg-type]
     system = SystemInfo("ours", "generated", len(ids), {c: generated / f"{c}.wav" for c in ids})
     return evaluate([system], dataset, strata_scheme("10", {}), prepare(options), options, Reporter(quiet=True))
 
@@ -61,3 +66,22 @@ def test_a_text_embedder_without_its_methods_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
     with pytest.raises(ReaudioError, match="foo has_text, so its network needs embed_text and encoder_sha256"):
         scored(tmp_path, "eight")
+
+
+def test_truncated_clips_are_listed_and_refused_by_strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    audit = scored(tmp_path, "eight", cut="c03").audit["ours"]
+    assert audit["flags"]["truncated"] == 1
+    (entry,) = (clip for clip in audit["clips"] if "truncated" in clip["flags"])
+    assert entry["clip_id"] == "c03"
+    with pytest.raises(
+        ReaudioError, match=r"1 clips are missing, unreadable or not whole: ours: c03 \(The file is not whole: it"
+    ):
+        scored(tmp_path / "strict", "eight", cut="c03", strict=True)
+    scored(tmp_path / "whole", "eight", strict=True)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_the_limit_of_length_is_a_positive_number(value: float) -> None:
+    with pytest.raises(ReaudioError, match="--max-seconds must be more than 0 and finite"):
+        Options(max_seconds=value)
