@@ -235,7 +235,7 @@ def test_unreadable_clips_leave_both_sides_and_are_listed(world: Path) -> None:
     assert "No file" in reasons["c05"]
     assert ["c03 NaN" for c in found["audit"]["reference"]["clips"] if c["clip_id"] == "c03" and "NaN" in c["reason"]]
     message = refuse(world, "--strict")
-    assert "5 clips are missing or unreadable" in message
+    assert "5 clips are missing, unreadable or not whole" in message
 
 
 def test_odd_clips_are_scored_and_flagged(world: Path) -> None:
