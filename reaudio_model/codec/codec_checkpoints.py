@@ -22,13 +22,18 @@ from transformers import SpeechT5HifiGan
 
 from reaudio_model.codec.codec import build_vae, build_vocoder, remove_weight_norm
 from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.weights import FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.config import CodecConfig
 
 FIRST_STAGE = "first_stage_model."  # VAE and vocoder in a complete AudioLDM
 VOCODER = "vocoder."  # the vocoder in a VAE file
 VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
-VAE_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+VAE_FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.safetensors",
+)
 # Settings that the shapes of the weights do not determine.
 VAE_SETTINGS = ("act_fn", "norm_num_groups")
 VOCODER_SETTINGS = ("sampling_rate", "upsample_rates", "resblock_dilation_sizes", "leaky_relu_slope", "normalize_before")
@@ -146,11 +151,7 @@ def _settings(file: Path) -> dict[str, Any]:
     path = file.with_name("config.json")
     if file.name not in VAE_FILES + FOLDER_WEIGHTS or not path.is_file():
         return {}
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: download it again.") from error
-    return settings
+    return read_json_object(path, "the settings of a network", remedy="download it again", error=CheckpointError)
 
 
 def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], file: Path) -> None:

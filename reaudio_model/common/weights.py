@@ -5,13 +5,8 @@ No code in a file is executed.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -21,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import StrPath, atomic_path
+from reaudio_model.common.pickles import read_pickle
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _LOG = logging.getLogger(__name__)
-FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+# In a folder of transformers' layout, in order of preference; the last is diffusers' variant "fp16".
+FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.fp16.safetensors")
 
 
 def sha256_file(path: Path) -> str:
@@ -72,6 +69,13 @@ def weights_file(path: Path, *, names: Sequence[str] = FOLDER_WEIGHTS, part: str
     raise CheckpointError(f"The folder {path} has no {' or '.join(names)}{nor}: it is not a checkpoint.")
 
 
+def variant_of(folder: Path) -> str | None:
+    """ "fp16" for a folder whose weights are diffusers' variant of that name and no others, else None."""
+    names = {path.name for path in folder.glob("*model*")} if folder.is_dir() else set()
+    whole = {name for name in names if name.endswith((".safetensors", ".bin"))}
+    return "fp16" if whole and all(".fp16." in name for name in whole) else None
+
+
 @cache
 def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
     with path.open("rb") as file:
@@ -105,7 +109,7 @@ def load_state_dict(
     converted = cache_dir / "converted" / f"{sha256_file(path)}.safetensors" if cache_dir else None
     state = None if converted is None else _read_converted(converted)
     if state is None:
-        state = _usable(_unwrap(_unpickle(path), wrapper, path), path)
+        state = _usable(_unwrap(read_pickle(path), wrapper, path), path)
         if converted is not None:
             _write_converted(state, converted)
     return state
@@ -118,7 +122,7 @@ def load_data(path: Path) -> Any:
         CheckpointError: see :func:`load_state_dict`.
     """
     _check_file(path)
-    content = _unpickle(path)
+    content = read_pickle(path)
     _usable(dict(_tensors_in(content, "")), path)
     return content
 
@@ -142,59 +146,6 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"The checkpoint {path} is no ordinary file: give the file of the weights.")
     if path.stat().st_size == 0:
         raise CheckpointError(f"The checkpoint {path} is empty (0 bytes): download it again.")
-
-
-def _unpickle(path: Path) -> Any:
-    import torch
-
-    try:
-        with torch.serialization.safe_globals(_harmless_globals()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a damaged file; its error says more
-            # mmap: only tensors in use are read (two thirds of a LAION file is the optimizer)
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
-    except PermissionError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
-    except Exception as error:  # a damaged pickle can raise any exception
-        if "TorchScript" in str(error):
-            raise CheckpointError(f"{path} is a TorchScript archive, a program: use a file of the weights alone.") from error
-        raise CheckpointError(f"The checkpoint {path} is truncated or damaged: download it again.") from error
-
-
-def _refusal(path: Path, detail: str) -> CheckpointError:
-    with path.open("rb") as file:
-        is_pickle = file.read(2)[:1] == b"\x80" or zipfile.is_zipfile(path)
-    if not is_pickle:
-        return CheckpointError(f"{path} is not a checkpoint (an interrupted download, or a web page?): download it again.")
-    found = re.search(r"GLOBAL (\S+)", detail)
-    what = f" ({found[1]})" if found else ""
-    return CheckpointError(
-        f"{path} contains code{what} and was refused; none of it was run: use the published file or a .safetensors one."
-    )
-
-
-def _harmless_globals() -> list[Any]:
-    """NumPy scalars and arrays, under the module names of NumPy 1 and 2, and the arguments of a command line.
-
-    LAION's files keep the learning rate as a NumPy scalar in the optimizer's state; PANNs' keep the training sampler's
-    index arrays (audioset_tagging_cnn, utils/data_generator.py, ``state_dict``); AudioMAE's keep the arguments of their
-    training. None of these can execute code.
-    """
-    import _codecs
-
-    import numpy as np
-
-    def twice(function: Any) -> list[tuple[Any, str]]:
-        return [
-            (function, f"{module}.{function.__name__}") for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-        ]
-
-    scalar = np.float64(0).__reduce__()[0]
-    reconstruct = np.zeros(0).__reduce__()[0]
-    numeric = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
-    plain = [np.dtype, np.ndarray, _codecs.encode, argparse.Namespace]
-    return [*twice(scalar), *twice(reconstruct), *plain, *dict.fromkeys(numeric)]
 
 
 def _unwrap(content: Any, wrapper: str | Sequence[str] | None, path: Path) -> dict[str, Tensor]:
@@ -253,6 +204,26 @@ def check_finite(network: nn.Module, source: StrPath) -> None:
     for name, value in network.state_dict().items():
         if fault := _fault(value):
             raise CheckpointError(f"The weights {name} in {source} {fault}.")
+
+
+def check_loaded(network: nn.Module, info: Mapping[str, Any], source: StrPath, what: str) -> None:
+    """Check what a library's ``from_pretrained`` returned, which makes up weights that a file lacks.
+
+    Args:
+        network: the loaded one.
+        info: of ``output_loading_info=True``.
+        source: file or folder, for the message.
+        what: the expected network, e.g. "a T5 encoder".
+
+    Raises:
+        CheckpointError: weights are missing, of another shape, or not finite.
+    """
+    missing = sorted(info["missing_keys"])
+    reshaped = sorted(each[0] for each in info["mismatched_keys"])
+    faults = [_few("missing", missing), _few("of another shape", reshaped)]
+    if any(faults):
+        raise CheckpointError(f"{source} is not {what}, or is damaged: {'; '.join(filter(None, faults))}.")
+    check_finite(network, source)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -14,12 +14,16 @@ import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.weights import check_keys, load_state_dict
+from reaudio_model.common.weights import check_keys, load_state_dict, weights_file
 from reaudio_model.denoiser.unet import RetrievalUNet
 
 ORIGINAL_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema.diffusion_model"  # the names after it have lost their dots
-DIFFUSERS_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+DIFFUSERS_FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.safetensors",
+)
 _ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -61,7 +65,7 @@ def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
     Raises:
         CheckpointError: missing, damaged, without averaged weights, or of another network.
     """
-    file = _weights_file(path)
+    file = weights_file(path, names=DIFFUSERS_FILES, part="unet")
     state = load_state_dict(file, wrapper="state_dict")
     original = any(key.startswith((ORIGINAL_PREFIX, "input_blocks.")) for key in state)
     if ema:
@@ -157,18 +161,6 @@ def _with_idle_film(state: dict[str, Tensor], unet: RetrievalUNet) -> dict[str, 
         widened = key.endswith("time_emb_proj.weight") and key in ours and 2 * value.shape[1] == ours[key].shape[1]
         filled[key] = torch.cat([value, torch.zeros_like(value)], dim=1) if widened else value
     return filled
-
-
-def _weights_file(path: Path) -> Path:
-    if not path.is_dir():
-        return path
-    for folder in (path, path / "unet"):
-        for name in DIFFUSERS_FILES:
-            if (folder / name).is_file():
-                return folder / name
-    raise CheckpointError(
-        f"The folder {path} has no {' or '.join(DIFFUSERS_FILES)}, nor has its folder unet: it contains no UNet."
-    )
 
 
 def _sizes(unet: RetrievalUNet) -> str:

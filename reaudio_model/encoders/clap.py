@@ -122,16 +122,19 @@ class Clap:
 
 
 def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None) -> Clap:
-    """CLAP from a folder of transformers' ``ClapModel``, or from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion).
+    """CLAP from a folder of transformers' ``ClapModel``, from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion), or from a saved
+    pipeline of this package (its folder, or ``clap/`` in it).
 
-    The RoBERTa tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in
-    ``cache_dir/tokenizer`` and in the Hugging Face cache.
+    The tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in a pipeline's ``clap_tokenizer/``,
+    and that of RoBERTa in ``cache_dir/tokenizer`` and in the Hugging Face cache.
 
     Raises:
         CheckpointError: missing, damaged, unsafe, another network's file, a fusion model, no usable tokenizer, or a text
             encoder that gives two unrelated sentences the same embedding.
     """
-    state = load_state_dict(weights_file(path), wrapper="state_dict", cache_dir=cache_dir)
+    file = weights_file(path, part="clap")
+    path = file.parent if path.is_dir() else path
+    state = load_state_dict(file, wrapper="state_dict", cache_dir=cache_dir)
     config, state = _folder_config(path, state) if path.is_dir() else _laion_config(path, state)
     _add_buffers(state, config)
     what = f"a CLAP checkpoint such as {EXAMPLE}"
@@ -179,7 +182,8 @@ def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
 
 def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
     """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
-    folders = [path, path / "tokenizer"] if path.is_dir() else [path.parent / "tokenizer"]
+    beside = [path.parent / "tokenizer"]
+    folders = [path, path / "tokenizer", path.parent / "clap_tokenizer"] if path.is_dir() else beside
     folders += [cache_dir / "tokenizer"] if cache_dir is not None else []
     refused = ""
     for place in [*(str(f) for f in folders if f.is_dir()), *HUB_TOKENIZERS]:

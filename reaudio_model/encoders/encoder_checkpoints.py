@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build
-from reaudio_model.common.weights import load_state_dict, weights_file
+from reaudio_model.common.weights import check_loaded, load_state_dict, variant_of, weights_file
 from reaudio_model.config import ConditionConfig
 from reaudio_model.encoders.audio_mae import build_audio_mae
 
@@ -75,7 +75,7 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
         CheckpointError: missing, damaged, unsafe, of other sizes than ``config``, or fine-tuned (its last norm differs;
             the model is conditioned on the pre-trained encoder).
     """
-    state = load_state_dict(weights_file(path), wrapper="model", cache_dir=cache_dir)
+    state = load_state_dict(weights_file(path, part="audio_mae"), wrapper="model", cache_dir=cache_dir)
     if "fc_norm.weight" in state:
         raise CheckpointError(f"{path} is an AudioMAE fine-tuned for classification: use the pre-trained one.")
     what = f"a pre-trained AudioMAE encoder of {config.mae_layers} layers and width {config.mae_dim}"
@@ -85,19 +85,29 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
 def load_t5(name: str, *, device: torch.device, allow_download: bool = False) -> tuple[T5EncoderModel, Any]:
     """A T5 encoder and its tokenizer, from a folder or from the Hugging Face cache (or hub, with ``allow_download``).
 
+    The tokenizer lies in the folder, or in ``t5_tokenizer/`` beside it, as in a saved pipeline of this package.
+
     Raises:
-        CheckpointError: missing, or not a T5.
+        CheckpointError: missing, damaged, with weights missing or not finite, or not a T5.
     """
-    from safetensors import SafetensorError
     from transformers import AutoTokenizer, T5EncoderModel
 
+    folder = Path(name)
+    beside = folder.parent / "t5_tokenizer"
+    is_apart = folder.is_dir() and beside.is_dir() and not (folder / "tokenizer_config.json").is_file()
+    variant = variant_of(folder)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=not allow_download)
-        encoder: Any = T5EncoderModel.from_pretrained(name, local_files_only=not allow_download, dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as error:
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            str(beside) if is_apart else name, local_files_only=not allow_download
+        )
+        encoder, info = T5EncoderModel.from_pretrained(
+            name, local_files_only=not allow_download, dtype=torch.float32, variant=variant, output_loading_info=True
+        )
+    except Exception as error:  # a damaged file can raise any exception
         raise CheckpointError(
             f"The T5 encoder {name} is not on this machine or is damaged: give a folder with its files, or --allow-download."
         ) from error
+    check_loaded(encoder, info, name, "a T5 encoder")
     if len(tokenizer) > encoder.config.vocab_size:
         raise CheckpointError(
             f"The tokenizer in {name} has {len(tokenizer)} tokens, its T5 reads {encoder.config.vocab_size}: "

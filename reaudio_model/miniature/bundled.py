@@ -148,7 +148,7 @@ def load_bundled(name: str, device: str = "cpu", dtype: DType = "float32") -> Re
     import torch
 
     from reaudio_model.denoiser.sampling import make_scheduler
-    from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_unet_folder
+    from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_unet_folder, placed
 
     config = sizes(name)
     if name not in shipped():
@@ -159,12 +159,10 @@ def load_bundled(name: str, device: str = "cpu", dtype: DType = "float32") -> Re
     parts = Parts(
         vae=part("vae"), vocoder=part("vocoder"), clap=part("clap"), audio_mae=part("audio_mae"), t5=str(part("t5")),
     )  # fmt: skip
-    unet = load_unet_folder(part(DENOISERS[name].folder)).float()
+    unet = load_unet_folder(part(DENOISERS[name].folder))
     pipeline = assemble_pipeline(parts, config, unet=unet)
     pipeline.scheduler = make_scheduler("dpm-solver++", "v_prediction")
-    pipeline.to(torch.device(device))
-    pipeline.unet.to(getattr(torch, dtype))
-    return pipeline
+    return placed(pipeline, torch.device(device), dtype)
 
 
 def audio_folder(cache_dir: Path | None = None) -> Path:

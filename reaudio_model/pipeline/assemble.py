@@ -12,10 +12,13 @@ from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import StrPath, as_path
+from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.settings import from_mapping
+from reaudio_model.common.weights import check_loaded, variant_of
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.load import load_conditioner
-from reaudio_model.config import DType, ModelConfig
-from reaudio_model.denoiser.sampling import make_scheduler
+from reaudio_model.config import DType, ModelConfig, reads_text, retrieves
+from reaudio_model.denoiser.sampling import Scheduler, make_scheduler
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
@@ -100,47 +103,99 @@ def assemble_pipeline(
 
 
 def load_unet_folder(path: StrPath) -> RetrievalUNet:
-    """A denoiser saved with ``save_pretrained``.
+    """A denoiser saved with ``save_pretrained``, float32.
 
     Raises:
-        CheckpointError: missing or damaged.
+        CheckpointError: missing, damaged, or with weights that are missing or not finite.
     """
+    folder = as_path(path)
     try:
-        unet: RetrievalUNet = RetrievalUNet.from_pretrained(as_path(path), local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+        unet, info = RetrievalUNet.from_pretrained(
+            folder, local_files_only=True, variant=variant_of(folder), output_loading_info=True
+        )
+    except Exception as error:  # a damaged file can raise any exception
         raise CheckpointError(
             f"{path} is not a saved denoiser, or is damaged: give the folder of save_pretrained."
         ) from error
-    return unet
+    check_loaded(unet, info, folder, "a saved denoiser")
+    loaded: RetrievalUNet = unet
+    return loaded
 
 
 def load_pipeline(
     model: StrPath, *, device: torch.device, dtype: DType = "float32", allow_download: bool = False
 ) -> ReAudioLDMPipeline:
-    """A saved pipeline.
+    """A saved pipeline, its parts read as checkpoints are: every key is checked, and every value is finite.
 
     Args:
-        model: folder of ``save_pretrained``, or hub id.
+        model: folder of ``save_pretrained`` (also of its variant "fp16"), or hub id.
         device: of the pipeline.
         dtype: of the denoiser, which does nearly all the work; the encoders stay float32, to agree with stored features, and so
             do VAE and vocoder, for their sound quality.
         allow_download: whether the model may be downloaded from the hub.
 
     Raises:
-        CheckpointError: missing, damaged, or another kind of model.
+        CheckpointError: missing, damaged, saved without its encoders, or another kind of model.
     """
-    path = as_path(model)
-    if not allow_download and path.exists() and not (path / INDEX_FILE).is_file():
+    folder = _pipeline_folder(model, allow_download)
+    index = read_json_object(
+        folder / INDEX_FILE,
+        "the list of a pipeline's parts",
+        remedy="give a folder of save_pretrained",
+        error=CheckpointError,
+    )
+    if not isinstance(index.get("model"), dict):
+        raise CheckpointError(f"{folder / INDEX_FILE} is not of a Re-AudioLDM pipeline: it has no sizes (model).")
+    config = from_mapping(ModelConfig, index["model"], f"model in {folder / INDEX_FILE}")
+    encoders = ["audio_mae"] * retrieves(config.retrieval) + ["t5"] * reads_text(config.retrieval)
+    names = ["vae", "vocoder", "unet", "clap", *encoders]
+    absent = [name for name in names if not (folder / name).is_dir()]
+    if absent:
+        raise CheckpointError(f"{model} was saved without {', '.join(absent)}: save the whole pipeline.")
+    paths = {name: folder / name for name in names if name != "t5"}
+    pipeline = assemble_pipeline(Parts(t5=str(folder / "t5"), **paths), config)
+    if pipeline.unet.config.retrieval != config.retrieval:
+        raise CheckpointError(
+            f"The denoiser in {model} has retrieval {pipeline.unet.config.retrieval!r}, its {INDEX_FILE} {config.retrieval!r}: save "
+            "the pipeline again."
+        )
+    pipeline.scheduler = _saved_scheduler(folder / "scheduler")
+    return placed(pipeline, device, dtype)
+
+
+def placed(pipeline: ReAudioLDMPipeline, device: torch.device, dtype: DType) -> ReAudioLDMPipeline:
+    """``pipeline`` on ``device``, in place, and its denoiser in ``dtype``."""
+    pipeline.to(device)
+    wanted = getattr(torch, dtype)
+    if pipeline.unet.dtype != wanted:
+        pipeline.unet.to(wanted)
+    return pipeline
+
+
+def _pipeline_folder(model: StrPath, allow_download: bool) -> Path:
+    folder = as_path(model)
+    if folder.exists() and not (folder / INDEX_FILE).is_file():
         raise CheckpointError(f"{model} is not a saved pipeline: it has no {INDEX_FILE}.")
+    if folder.exists():
+        return folder
     try:
-        pipeline: ReAudioLDMPipeline = ReAudioLDMPipeline.from_pretrained(str(path), local_files_only=not allow_download)
-    except (OSError, ValueError, RuntimeError) as error:
+        return Path(ReAudioLDMPipeline.download(str(model), local_files_only=not allow_download))
+    except Exception as error:  # of the hub, the network or a file
         raise CheckpointError(
             f"The model {model} is not on this machine or is damaged: give a folder of save_pretrained, or --allow-download."
         ) from error
-    pipeline.to(device)
-    pipeline.unet.to(getattr(torch, dtype))
-    return pipeline
+
+
+def _saved_scheduler(folder: Path) -> Scheduler:
+    import diffusers
+
+    try:
+        settings = diffusers.DDIMScheduler.load_config(folder)  # its JSON contains -Infinity
+        return getattr(diffusers, settings["_class_name"]).from_config(settings)
+    except Exception as error:  # settings of any kind
+        raise CheckpointError(
+            f"{folder} is missing, damaged or of an unknown scheduler: save the pipeline again."
+        ) from error
 
 
 def build_pipeline(config: ModelConfig, conditioner: Conditioner | None = None) -> ReAudioLDMPipeline:

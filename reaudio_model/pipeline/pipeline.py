@@ -15,6 +15,7 @@ from transformers import ClapModel, PreTrainedTokenizerBase, SpeechT5HifiGan, T5
 from reaudio_model.codec.codec import Codec
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.settings import from_mapping
+from reaudio_model.common.weights import check_finite
 from reaudio_model.conditioning.conditioner import Conditioner, withhold_captions
 from reaudio_model.config import ModelConfig, Retrieval, given_choices, reads_text, retrieves
 from reaudio_model.denoiser.sampling import (
@@ -139,6 +140,15 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.register_to_config(model=dict(model))
         self.model_config = from_mapping(ModelConfig, model, "model in model_index.json")
         self._compiled = False
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in diffusers; weights that are not finite are refused."""
+        pipeline = super().from_pretrained(*args, **kwargs)
+        for name, part in pipeline.components.items():
+            if isinstance(part, torch.nn.Module):
+                check_finite(part, f"the part {name} of {args[0] if args else 'the pipeline'}")
+        return pipeline
 
     @classmethod
     def load_config(cls, *args: Any, **kwargs: Any) -> Any:

@@ -154,10 +154,10 @@ class GenerateRequest:
     def _check_retrieval(self, kind: Retrieval, model_k: int) -> None:
         given = {"index": self.index, "neighbours": self.given, "features": self.features}
         named = " and ".join(name for name, value in given.items() if value is not None)
-        if self.k and self.index is None and self.given is None:
-            raise ReaudioError(f"k is {self.k}, but there is no index to retrieve from: give one (--index), or k 0.")
         if not retrieves(kind) and (named or self.k):
             raise ReaudioError(f"This model retrieves nothing: leave out {named or 'k'}.")
+        if self.k and self.index is None and self.given is None:
+            raise ReaudioError(f"k is {self.k}, but there is no index to retrieve from: give one (--index), or k 0.")
         if self.features is not None and self.index is None and self.given is None:
             raise ReaudioError("features are those of an index's pairs: give the index too (--index), or leave them out.")
         pairs = retrieves(kind) and self.neighbours_used(model_k) > 0

@@ -239,6 +239,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("part", ["", "clap"])
+def test_a_saved_pipeline_is_a_clap(model: Path, world: Path, built: Path, tmp_path: Path, part: str) -> None:
+    """The program's own output is accepted as its input: the tokenizer lies beside the network."""
+    run(
+        "index", "build", world / "table.csv", "--audio-root", world / "audio", "--clap", model / part, "-o", tmp_path / "index",
+        "--quiet",
+    )  # fmt: skip
+    assert RetrievalIndex.load(tmp_path / "index").encoder_sha256 == RetrievalIndex.load(built).encoder_sha256
+
+
 def test_generate_with_an_index(model: Path, built: Path, tmp_path: Path) -> None:
     common = ("generate", "a dog barks", "--model", model, "--index", built, "--steps", 2, "--seconds", 0.3, "--quiet")
     done = answer(*common, "--k", 2, "-o", tmp_path / "dog.wav")
@@ -293,6 +303,16 @@ def test_generate_refuses(model: Path, tmp_path: Path) -> None:
     assert "; --output (A .wav or .flac file for one prompt, or a folder)." in message
     assert "Unknown value of --exclude 'sefl'. Did you mean 'self'" in refusal(*words, "--exclude", "sefl")
     assert "needs a CLAP to choose among them" in refusal(*words, "--candidates", 3)
+    assert "This model uses retrieved pairs: give an index (--index FOLDER" in refusal(*words)
+    assert "--features are those of an index's pairs: give --index too" in refusal(
+        *words, "--features", tmp_path / "nowhere"
+    )
+    several = ("generate", "rain", "wind", "--model", model, "--k", 0, "-o", tmp_path / "x.flac")
+    assert "is one file, but there are 2 prompts: name a folder" in refusal(*several)
+    for option in ("--guidance", "--retrieval-guidance", "--eta", "--seconds", "--exclude-text-from"):
+        for value in ("nan", "inf"):
+            assert f"{option} must be a number, not '{value}'" in refusal(*words, option, value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_train_passes_every_option_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,7 +250,7 @@ def test_settings_that_shapes_do_not_show_are_compared(
     with pytest.raises(CheckpointError, match=rf"its config\.json has {name} "):
         load(tmp_path, TINY_CODEC)
     config.write_text("{")
-    with pytest.raises(CheckpointError, match=r"config\.json is damaged"):
+    with pytest.raises(CheckpointError, match=r"config\.json \(the settings of a network\) is not valid JSON"):
         load(tmp_path, TINY_CODEC)
 
 

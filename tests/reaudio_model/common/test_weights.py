@@ -36,7 +36,7 @@ def test_pickles_are_read_and_converted_once(
     torch.save({wrapper: state, "epoch": 3} if wrapper else state, path, _use_new_zipfile_serialization=zipped)
     first = load_state_dict(path, wrapper=wrapper, cache_dir=tmp_path)
     assert [p.name for p in (tmp_path / "converted").iterdir()] == [f"{sha256_file(path)}.safetensors"]
-    monkeypatch.setattr(weights, "_unpickle", lambda _: pytest.fail("the pickle was read a second time"))
+    monkeypatch.setattr(weights, "read_pickle", lambda _: pytest.fail("the pickle was read a second time"))
     assert_same_bits(first, state)
     assert_same_bits(load_state_dict(path, wrapper=wrapper, cache_dir=tmp_path), state)
 

@@ -283,7 +283,7 @@ def test_what_is_not_a_model_is_refused(pipeline: ReAudioLDMPipeline, tmp_path: 
         assemble_pipeline(Parts(), PRESETS["tiny"])
     pipeline.save_pretrained(tmp_path / "whole")
     (tmp_path / "whole/model_index.json").write_text("{")
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"model_index\.json .* is not valid JSON"):
         load_pipeline(tmp_path / "whole", device=CPU)
 
 

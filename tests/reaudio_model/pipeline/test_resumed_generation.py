@@ -207,6 +207,7 @@ def test_a_folder_with_the_name_of_a_file(plain: ReAudioLDMPipeline, tmp_path: P
     ("kind", "changes", "message"),
     [
         ("none", {"output": "dog.mp3", "prompts": PROMPTS[:1]}, r"dog\.mp3: files are written as \.wav or \.flac, or as WAV into"),
+        ("none", {"k": 3}, "This model retrieves nothing: leave out k"),
         ("none", {"features": "f"}, "This model retrieves nothing: leave out features"),
         ("none", {"index": "i", "features": "f"}, "This model retrieves nothing: leave out index and features"),
         ("none", {"guidance_scale": float("nan")}, "guidance_scale must be a finite number, not nan"),
