@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from reaudio_model.cli.commands.options import Search
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import Option, OptionGroup
+from reaudio_model.config import DType, SchedulerName
 
+PAIRS = frozenset(
+    {"k", "retrieval", "key", "pool", "exclude", "exclude_text_from", "paper_protocol"}
+)  # options of retrieval
 Given = Literal["none", "audio", "audio+text"]
 
 
@@ -20,6 +26,9 @@ class Sampling(OptionGroup):
         k: retrieved pairs, at least 0.
         retrieval: what of the pairs conditions the model: "none", "audio" or "audio+text".
         candidates: clips generated for each prompt, of which the model's own CLAP keeps the best; a model that cannot choose makes 1.
+        scheduler, eta: sampler, and the noise of ddim, 0 to 1.
+        dtype: precision of the denoiser.
+        search: which pairs a prompt may retrieve.
     """
 
     panel: ClassVar[str] = "Generation"
@@ -37,3 +46,18 @@ class Sampling(OptionGroup):
             least=1,
         ),
     ] = None
+    scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: the model's.")] = None
+    eta: Annotated[float | None, Option("Noise of ddim, 0 to 1; the paper has 1. Default: 0.", least=0, most=1)] = None
+    dtype: Annotated[DType | None, Option("Precision of the denoiser. Default: float32.")] = None
+    search: Search = field(default_factory=Search)
+
+    def check(self) -> None:
+        if self.eta and self.scheduler != "ddim":
+            raise ReaudioError("--eta is the noise of ddim: give --scheduler ddim too, or leave it out.")
+        pairs = self.search != Search()
+        if pairs and (self.k == 0 or self.retrieval == "none"):
+            raise ReaudioError("With --k 0 or --retrieval none nothing is searched: leave out --key, --pool and --exclude.")
+
+    def given(self) -> tuple[str, ...]:
+        """Names of the options that do not have their default."""
+        return tuple(self.plain())

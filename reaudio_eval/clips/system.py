@@ -22,7 +22,7 @@ class SystemInfo:
         retrieval: what it retrieved; None for a system that retrieves nothing, or whose retrieval is unknown.
         candidates: number of candidates that each clip was chosen from, by the model's CLAP.
         unused: names of the files in the user's folder that belong to no prompt, sorted.
-        sampling: resolved settings of the model that generated the clips (``ModelPlugin.sampling``); None for clips of a folder.
+        sampling: resolved settings of the model that generated the clips (``ModelPlugin.sampling``); None where they are unknown.
     """
 
     name: str

@@ -34,6 +34,7 @@ from reaudio_eval.scores.evaluate import prepare
 from reaudio_eval.scores.score import NamedMetric
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError, one_of
+from reaudio_model.common.options import option_fields
 from reaudio_model.common.progress import Reporter
 
 
@@ -211,7 +212,7 @@ def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None 
     if not systems.clips and not systems.models:
         raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
     check_names([SystemRequest(name, "clips", folder) for name, folder in systems.clips.items()])
-    _check_weights(request.data.dataset, systems)
+    _check_weights(request.data.dataset, systems, request.sampling)
     scoring = plan_scoring(request, reporter, data, systems.clips)
     defaults = request.data.defaults()
     return SystemsPlan(
@@ -255,12 +256,37 @@ def _requests(systems: Systems, dataset: Dataset) -> Sequence[SystemRequest]:
     return requests
 
 
-def _check_weights(dataset: str, systems: Systems) -> None:
+def _check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
     for name in systems.weights:
         if name not in systems.models:
             raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
     for name in systems.models:
         check_model(dataset, name, systems.weights.get(name))
+    check_sampling(sampling, {name: systems.weights.get(name) for name in systems.models})
+
+
+def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> None:
+    """Refuse options that no model uses.
+
+    Args:
+        sampling: as asked for.
+        models: registered model -> the user's weights of it, or None.
+
+    Raises:
+        ReaudioError: naming the first such option.
+    """
+    for option in sampling.given():
+        used = (
+            plugins.load("models", name).sampling_options(plugins.find("models", name).variant, weights)
+            for name, weights in models.items()
+        )
+        if any(names is None or option in names for names in used):
+            continue
+        flag = next(field.flag for field in option_fields(Sampling) if field.name == option)
+        why = (
+            f"{' and '.join(models)} {'does' if len(models) == 1 else 'do'} not use it" if models else "no --model generates"
+        )
+        raise ReaudioError(f"{flag} has no effect: {why}. Leave it out.")
 
 
 def check_model(dataset: str, model: str, weights: Path | None) -> None:

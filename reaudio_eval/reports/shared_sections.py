@@ -82,6 +82,8 @@ PROVENANCE = """
 {% if described %}<dl class="tree systems">
 {% for s in described %}<dt>{{ s.name }}</dt><dd>{{ s.description }}</dd>{% endfor %}
 </dl>{% endif %}
+{% if sampled %}<h3>Sampling</h3>
+{{ tree(sampled) }}{% endif %}
 {{ tree({"dataset": analysis.dataset_name, "split": analysis.split, "list sha256": analysis.list_sha256}) }}
 {% if analysis.provenance %}{{ tree(analysis.provenance) }}{% endif %}
 """
@@ -131,7 +133,12 @@ def audit_section(place: int) -> Section[Report]:
 def provenance_content(report: Report) -> Content:
     """Variables of ``PROVENANCE``: metrics, descriptions of systems, and how the numbers were made."""
     analysis = report.analysis
-    return {"analysis": analysis, "metrics": metrics_table(analysis) if analysis.metrics else None}
+    sampled = {s.name: s.sampling for s in analysis.systems if s.sampling is not None}
+    return {
+        "analysis": analysis,
+        "metrics": metrics_table(analysis) if analysis.metrics else None,
+        "sampled": sampled,
+    }
 
 
 def provenance_section(place: int, more: str = "") -> Section[Report]:

@@ -30,6 +30,7 @@ from reaudio_model.retrieval.records import Pair
 FOLDER = Path(__file__).parent / "bundled_runs"
 BASELINES = ("re-audioldm-s-none",)
 COPY = "copy-retrieved"  # needs no network but CLAP, so it is always made anew
+SAMPLER = ("dpm-solver++", 0.0, "float32")  # scheduler, eta and precision of the bundled scores
 KEY = "bundled"  # of the manifest
 NEIGHBOURS = "neighbours_sha256"  # of the manifest
 REMEDY = "give --baselines fresh to generate it anew, or --baselines none to leave it out"
@@ -117,7 +118,9 @@ def known_baselines(
 def _other_sampling(name: str, asked: Sampling) -> str:
     """Why the scores of a bundled system do not hold for these sampling options, or ""."""
     guidance = bundled.GUIDANCE if asked.guidance is None else asked.guidance
-    if (asked.steps or bundled.STEPS, guidance, asked.candidates or 1) == (bundled.STEPS, bundled.GUIDANCE, 1):
+    sampler = (asked.scheduler or SAMPLER[0], asked.eta or SAMPLER[1], asked.dtype or SAMPLER[2])
+    usual = (asked.steps or bundled.STEPS, guidance, asked.candidates or 1) == (bundled.STEPS, bundled.GUIDANCE, 1)
+    if usual and sampler == SAMPLER:
         return ""
     return (
         f"{name} is left out: its bundled scores are of {bundled.STEPS} steps, guidance {bundled.GUIDANCE:g} "

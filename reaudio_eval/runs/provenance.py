@@ -109,5 +109,5 @@ def describe(device: str, tools: Tools) -> dict[str, Any]:
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
 SHARED_KEYS = (
     "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
-    "strata_scheme", "sampling", UNVERIFIED,
+    "strata_scheme", UNVERIFIED,
 )  # fmt: skip

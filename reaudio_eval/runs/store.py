@@ -157,6 +157,7 @@ class RunStore:
             "selection": self.plan.selection,
             "content": _content(evaluation, name),
             **about,
+            "sampling": None if scores.system.sampling is None else dict(scores.system.sampling),
         }
         if name in self.neighbours:
             manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], evaluation.clip_ids)}
@@ -215,7 +216,6 @@ def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
             for name, e in plan.tools.embedders.items()
         },
         "strata_scheme": plan.strata_scheme,
-        "sampling": dataclasses.asdict(plan.sampling),
     }
 
 

@@ -7,7 +7,7 @@ A file has ``PLUGIN``, an instance of a subclass of :class:`ModelPlugin`, and pe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,14 @@ class ModelPlugin(ABC):
             ReaudioError: ``weights`` cannot be read.
         """
         return None
+
+    def sampling_options(self, variant: str, weights: Path | None) -> Collection[str] | None:
+        """Names of the options of ``Sampling`` that the model uses; None for all. Others are refused.
+
+        Raises:
+            ReaudioError: ``weights`` cannot be read.
+        """
+        return () if self.kind != "generated" else None
 
     def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
         """What was retrieved for ``clips``, the return value of :meth:`clips`; None where nothing was.

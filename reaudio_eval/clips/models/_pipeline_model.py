@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
-from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.options import option_fields
 
 
 class PipelineModel(ModelPlugin):
@@ -59,6 +60,16 @@ class PipelineModel(ModelPlugin):
 
     def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
         """As the record of the generation has them."""
-        from reaudio_eval.clips.models._re_audioldm import generated_sampling
+        from reaudio_eval.clips.generation import resolved_sampling
 
-        return generated_sampling(clips)
+        return resolved_sampling(clips)
+
+    def sampling_options(self, variant: str, weights: Path | None) -> Collection[str]:
+        """All, without those of retrieval for a model that retrieves nothing.
+
+        Raises:
+            CheckpointError: ``weights`` is no saved pipeline.
+        """
+        names = {field.name for field in option_fields(Sampling)}
+        own = self.defaults(variant, weights)
+        return names if own is not None and own.retrieval != "none" else names - PAIRS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,6 @@ from reaudio_model.pipeline.generation import generate_to_files
 from reaudio_model.pipeline.generation_record import (
     RecordError,
     pipeline_identity,
-    recorded_settings,
     versions,
 )
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
@@ -31,7 +31,7 @@ from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.index_search import RETRIEVED, SearchSettings
 from reaudio_model.retrieval.records import Pair
 
-DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 3.5
+DEFAULT_STEPS, DEFAULT_GUIDANCE, DEFAULT_SCHEDULER = 25, 3.5, "dpm-solver++"
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
     scale = scale if sampling.guidance is None else sampling.guidance
     settings = {
         "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "candidates": candidates,
+        "scheduler": sampling.scheduler, "eta": sampling.eta, "dtype": sampling.dtype, "search": sampling.search.plain(),
         "seed": request.seed, "versions": versions(), "source": source.identity,
         "prompts": [(p.clip_id, p.caption) for p in request.prompts],
     }  # fmt: skip
@@ -145,8 +146,10 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
         given=source.given,
         k=sampling.k if source.index is not None or source.given is not None else 0,
         retrieval=sampling.retrieval,
-        search=SearchSettings() if is_users else SearchSettings(key=bundled.KEY),
+        search=_search(request),
         steps=steps,
+        scheduler=sampling.scheduler or DEFAULT_SCHEDULER,
+        eta=sampling.eta or 0.0,
         guidance_scale=scale,
         candidates=candidates,
         seed=request.seed,
@@ -154,14 +157,9 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
     )
 
 
-def generated_sampling(clips: Mapping[str, Path]) -> dict[str, Any] | None:
-    """The sampling settings of the clips of :func:`generated_clips`, as they were resolved; None for no clips.
-
-    Raises:
-        ReaudioError: a damaged record.
-    """
-    folders = sorted({path.parent for path in clips.values()})
-    return recorded_settings(folders[0]) if folders else None
+def _search(request: ClipRequest) -> SearchSettings:
+    """Which pairs may be retrieved; bundled systems compare with the mean of a pair's embeddings unless told otherwise."""
+    return request.sampling.search.settings(request.reporter, "audio" if request.weights is not None else bundled.KEY)
 
 
 def _kept(request: ClipRequest, key: str, load: Callable[[], ReAudioLDMPipeline]) -> ReAudioLDMPipeline:
@@ -212,7 +210,9 @@ def _open_bundled(request: ClipRequest, name: str) -> _Source:
     from reaudio_model.common.inference import open_device
 
     device = str(open_device(request.device))
-    pipeline = _kept(request, f"{name} on {device}", lambda: bundled.load_bundled(name, device))
+    dtype = request.sampling.dtype
+    load = partial(bundled.load_bundled, name, device)
+    pipeline = _kept(request, f"{name} on {device} {dtype}", load if dtype is None else partial(load, dtype=dtype))
     return _Source(pipeline, None, None, bundled.identity(name))
 
 
@@ -222,6 +222,7 @@ def _bundled(request: ClipRequest, name: str) -> _Source:
         source.pipeline,
         _queries(request),
         _pairs_used(request.sampling),
+        search=_search(request),
         cache_dir=request.cache_dir,
         jobs=request.jobs,
         progress=request.reporter,
@@ -253,5 +254,9 @@ def _open_users(request: ClipRequest, weights: Path) -> _Source:
     from reaudio_model.pipeline.assemble import load_pipeline
 
     device = open_device(request.device)
-    pipeline = _kept(request, f"{weights.resolve()} on {device}", lambda: load_pipeline(weights, device=device))
+    dtype = request.sampling.dtype
+    load = partial(load_pipeline, weights, device=device)
+    pipeline = _kept(
+        request, f"{weights.resolve()} on {device} {dtype}", load if dtype is None else partial(load, dtype=dtype)
+    )
     return _Source(pipeline, None, None, [pipeline_identity(pipeline), asdict(pipeline.model_config)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval.clips.models import ClipRequest, ModelPlugin
 from reaudio_eval.clips.system import Retrieval
@@ -26,6 +27,16 @@ class Clips(ModelPlugin):
         schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
         found = match_names(schemes, find_clips(request.source)).files
         return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}
+
+    def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
+        """As the record in the folder has them, where ``reaudio-model generate`` wrote the clips."""
+        from reaudio_eval.clips.generation import resolved_sampling
+
+        return resolved_sampling(clips)
+
+    def sampling_options(self, variant: str, weights: Path | None) -> tuple[str, ...]:
+        """None of them: nothing is generated."""
+        return ()
 
     def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
         """The content of ``retrieved.parquet`` in the folder, as ``reaudio-model generate`` and ``reaudio-model index search`` write it.

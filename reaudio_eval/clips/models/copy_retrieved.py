@@ -30,6 +30,10 @@ class CopyRetrieved(ModelPlugin):
             )
         return copied_clips(request)
 
+    def sampling_options(self, variant: str, weights: Path | None) -> tuple[str, ...]:
+        """None of them: nothing is generated."""
+        return ()
+
     def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval:
         """The neighbours that were copied, as ``clips`` has written them."""
         from reaudio_eval.clips.retrieval import read_retrieval

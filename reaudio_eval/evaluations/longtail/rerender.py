@@ -117,16 +117,19 @@ def _bundled_scores(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[lis
         metrics=all_metrics([r.scores for r in runs]),
         protocol=str(first.manifest["protocol"]["name"]),
         strata=strata,
-        sampling=_sampling(first),
+        sampling=_sampling(runs),
         selection=first.manifest.get("selection") is not None,
         control=control_of(systems),
     )
 
 
-def _sampling(run: Run) -> Sampling:
-    """The sampling options of the run; runs of older versions do not store them."""
-    stored = mapping(run.manifest.get("sampling"))
-    return Sampling(steps=stored.get("steps"), guidance=stored.get("guidance"), candidates=stored.get("candidates"))
+def _sampling(runs: Sequence[Run]) -> Sampling:
+    """The sampling settings of the runs, by the first that stores them; runs of older versions may not."""
+    every = [mapping(run.manifest.get("sampling")) for run in runs]
+    stored = next((each for each in every if each.get("steps") is not None), {})
+    known = {name: stored.get(name) for name in ("steps", "candidates", "scheduler", "eta", "dtype")}
+    known["guidance"] = stored.get("guidance", stored.get("guidance_scale"))
+    return Sampling.of({name: value for name, value in known.items() if value is not None})
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:

@@ -13,12 +13,19 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names, collect_one, takes_candidates
 from reaudio_eval.clips.models import Spent
 from reaudio_eval.clips.retrieval import compared, with_judges
-from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import Data
-from reaudio_eval.evaluations.planning import check_model, choose_primary, load_dataset, plan_scoring, scoring_json
+from reaudio_eval.evaluations.planning import (
+    check_model,
+    check_sampling,
+    choose_primary,
+    load_dataset,
+    plan_scoring,
+    scoring_json,
+)
 from reaudio_eval.evaluations.scoring import generation, networks
 from reaudio_eval.evaluations.sweep.analysis import summarise_sweep, sweep_alerts
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, check_factors, describe, plan_cells
@@ -95,6 +102,7 @@ def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
     cells, axes = plan_cells(request.model, request.over, start, request.design)
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     check_model(request.data.dataset, request.model, weights)
+    check_sampling(request.sampling, {request.model: weights})
     data, first = _sampled(request), cells[0].settings.captions
     numbers = sorted({cell.settings.captions for cell in cells} - {first})
     scoring = plan_scoring(request, reporter, dataclasses.replace(data, captions=_caption(data, first)))
@@ -142,9 +150,10 @@ def _model_defaults(model: str, weights: Path | None) -> Sampling:
 
 def _start(request: SweepRequest, defaults: Sampling) -> Settings:
     """The model's settings, replaced by those that the user gave."""
-    given = {name: value for name, value in dataclasses.asdict(request.sampling).items() if value is not None}
-    own = {**dataclasses.asdict(defaults), "candidates": 1}
-    return Settings(**{**own, **given, "seed": request.seed, "captions": request.data.caption})
+    given, own = request.sampling.options(), defaults.options() | {"candidates": 1}
+    names = ("k", "steps", "guidance", "retrieval", "candidates")
+    values = {name: own[name] if given[name] is None else given[name] for name in names}
+    return Settings(**values, seed=request.seed, captions=request.data.caption)
 
 
 def run(plan: SweepPlan, reporter: Reporter) -> SweepResult:
@@ -213,8 +222,12 @@ def _generate(plan: SweepPlan, reporter: Reporter) -> tuple[dict[str, SystemInfo
 
 
 def _system_request(plan: SweepPlan, cell: Cell) -> SystemRequest:
+    """The cell's factors in place of the request's; every other option is that of the request."""
     request, settings = plan.request, cell.settings
-    return SystemRequest(cell.name, request.model, None, plan.weights, request.index, settings.sampling, settings.seed)
+    asked = request.sampling.plain()
+    kept = {name: value for name, value in asked.items() if settings.k or name not in PAIRS}
+    sampling = Sampling.of({**kept, **settings.sampling.plain()})
+    return SystemRequest(cell.name, request.model, None, plan.weights, request.index, sampling, settings.seed)
 
 
 def _estimate(plan: SweepPlan, n_done: int, seconds: float) -> str:
