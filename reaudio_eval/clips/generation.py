@@ -15,8 +15,9 @@ _FURTHER = {"model": "weights_sha256", "encoders": "encoders_sha256", "reranker"
 
 
 def resolved_sampling(clips: Mapping[str, Path]) -> dict[str, Any] | None:
-    """The settings that clips were made with: steps, guidance_scale, k, retrieval, candidates, scheduler, seed, dtype, device, the SHA-256 of
-    the weights and the settings of the search, as ``reaudio-model generate`` and models of ``reaudio_model`` record them.
+    """The settings that clips were made with, as ``reaudio-model generate`` and models of ``reaudio_model`` record them.
+
+    Steps, guidance_scale, k, retrieval, candidates, scheduler, seed, dtype, device, the SHA-256 of the weights and the search.
 
     Args:
         clips: clip_id -> file.
