@@ -76,6 +76,18 @@ def explain_write_error(error: OSError, path: Path) -> ReaudioError:
     return ReaudioError(f"Cannot write {path}: {advice}.")
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder, if it is not there.
+
+    Raises:
+        ReaudioError: it cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_write_error(error, path) from error
+
+
 def temporary_path(path: Path) -> Path:
     """A hidden path beside ``path``, with the same suffix, that names this process: :func:`sweep_temporary` finds it.
 

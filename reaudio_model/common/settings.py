@@ -75,6 +75,8 @@ def _explain(cls: type, detail: ErrorDetails, where: str) -> ReaudioError:
     if kind in ("tuple_type", "missing", "too_long"):
         items = [] if kind == "tuple_type" else typing.get_args(_type_at(cls, keys))
         return ReaudioError(f"{place} must be a list{f' of {len(items)}' if items else ''}, not {value!r}.")
+    if kind == "finite_number":
+        return ReaudioError(f"{place} must be a finite number.")
     if kind in TYPES:
         return ReaudioError(f"{place} must be {TYPES[kind]}, not {value!r}.")
     return ReaudioError(f"{place}: {detail['msg']}.")

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.code import computation_sha256
-from reaudio_model.common.digests import SEAL, check_safetensors, open_sealed_json, seal_safetensors, sealed_json
+from reaudio_model.common.digests import SEAL, check_safetensors, open_sealed_json, sealed_json, sealed_safetensors
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_path, atomic_write, canonical_sha256
+from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.feature_store import IDENTITY, KEYS, FeatureStore, TokenSource
@@ -130,9 +130,8 @@ def _write_tokens(folder: Path, identity: str, keys: list[str], tokens: PairToke
     path = folder / f"tokens-{canonical_sha256([identity, keys])[:32]}.safetensors"
     # tensors, because safetensors writes several metadata in any order
     hashes = torch.tensor([list(bytes.fromhex(each)) for each in (identity, *keys)], dtype=torch.uint8)
-    with atomic_path(path) as temporary:
-        save_file({**stored, IDENTITY: hashes[0].clone(), KEYS: hashes[1:].clone()}, temporary, SEAL)
-        seal_safetensors(temporary)
+    stored |= {IDENTITY: hashes[0].clone(), KEYS: hashes[1:].clone()}
+    atomic_write(path, sealed_safetensors(save(stored, SEAL)))
 
 
 def _stored_rows(folder: Path, identity: str) -> tuple[dict[str, tuple[Path, int]], list[Path]]:

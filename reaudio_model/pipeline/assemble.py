@@ -47,6 +47,8 @@ class Parts:
         for name in ("vae", "vocoder", "clap", "audio_mae", "unet"):
             path = getattr(self, name)
             object.__setattr__(self, name, None if path is None else as_path(path))
+        if self.t5 is not None and self.t5.startswith("~"):  # else it may be a hub id
+            object.__setattr__(self, "t5", str(as_path(self.t5)))
 
     def need(self, name: str) -> Path:
         """One of the paths.

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from reaudio_model.common.audio import content_sha256, decode_many
 from reaudio_model.common.code import computation_sha256
-from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
+from reaudio_model.common.digests import SEAL, check_safetensors, sealed_safetensors
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.common.files import atomic_path, canonical_sha256
+from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.retrieval.nearest import Vectors, check_vectors
@@ -166,7 +166,7 @@ class _Part(NamedTuple):
 
 def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
     """A batch from its file in ``parts``, or computed and stored there."""
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import load_file, save
 
     if parts is None:
         return _embed(batch, embedders)
@@ -177,9 +177,7 @@ def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
             return _Part(**load_file(path))
         _LOG.warning("The finished batch %s was damaged: it is computed again.", path)
     part = _embed(batch, embedders)
-    with atomic_path(path) as temporary:
-        save_file(part._asdict(), temporary, SEAL)
-        seal_safetensors(temporary)
+    atomic_write(path, sealed_safetensors(save(part._asdict(), SEAL)))
     return part
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import StrPath, as_path, canonical_sha256
+from reaudio_model.common.files import StrPath, as_path, canonical_sha256, folder_lock, make_folder
 from reaudio_model.common.naming import caption_key
 from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.embedding import CODE, Embedders, hash_audio
@@ -55,19 +55,21 @@ def build_index(
         raise _refused(table.missing)
     known = hash_audio(table.pairs) if sha256 is None else sha256
     inputs = index_inputs(table, known, embedders.sha256)
-    found = None if overwrite else _finished(folder, inputs, progress)
-    if found is not None and not (strict and found.left_out):
-        return _with_places(found, table, folder)
-    built = RetrievalIndex.build(
-        table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, sha256=known, progress=progress
-    )
-    if strict and built.left_out:
-        raise _refused(built.left_out)
-    left_out = (*table.missing, *built.left_out)
-    index = RetrievalIndex(built.pairs, built.audio, built.text, built.encoder_sha256, left_out, inputs)
-    index.save(folder)
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
-    return index
+    make_folder(folder)
+    with folder_lock(folder, lambda: progress.note(f"Another process builds the index {folder}: waiting for it.")):
+        found = None if overwrite else _finished(folder, inputs, progress)
+        if found is not None and not (strict and found.left_out):
+            return _with_places(found, table, folder)
+        built = RetrievalIndex.build(
+            table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, sha256=known, progress=progress
+        )
+        if strict and built.left_out:
+            raise _refused(built.left_out)
+        left_out = (*table.missing, *built.left_out)
+        index = RetrievalIndex(built.pairs, built.audio, built.text, built.encoder_sha256, left_out, inputs)
+        index.save(folder)
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        return index
 
 
 def index_inputs(table: PairTable, sha256: Mapping[str, str], encoder_sha256: str) -> dict[str, str]:

@@ -16,13 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import StrPath, as_path, atomic_path, atomic_write, explain_write_error, json_bytes
+from reaudio_model.common.files import (
+    StrPath,
+    as_path,
+    atomic_path,
+    atomic_write,
+    canonical_sha256,
+    explain_write_error,
+    json_bytes,
+)
+from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 SCHEMA_VERSION = 1
 FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")
 MANIFEST, PAIRS, EMBEDDINGS = "manifest.json", "pairs.parquet", "embeddings.safetensors"
+DIGEST = "sha256"  # of the manifest's other fields, in it
 StoredAs = Literal["float32", "float16"]
 QUERIES = b"queries"  # metadata of a neighbours table: all query ids, including those without neighbours
 
@@ -71,7 +81,7 @@ def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32"
         "inputs": content.inputs,
         "files": {name: sha256_file(folder / name) for name in (PAIRS, EMBEDDINGS)},
     }
-    atomic_write(folder / MANIFEST, json_bytes(manifest))
+    atomic_write(folder / MANIFEST, json_bytes(manifest | {DIGEST: canonical_sha256(manifest)}))
 
 
 def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
@@ -109,18 +119,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ReaudioError(
             f"{folder} contains no retrieval index ({MANIFEST} is missing): build it with `reaudio-model index build`."
         )
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-        version = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReaudioError(
-            f"The retrieval index {folder} is damaged ({MANIFEST} cannot be read): build it again."
-        ) from error
+    manifest = read_json_object(path, "the manifest of a retrieval index", remedy="build the index again")
+    version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
         raise ReaudioError(
             f"The retrieval index {folder} has version {version}, this program reads {SCHEMA_VERSION}: build it again."
         )
-    if any(name not in manifest for name in FIELDS):
+    digest = manifest.pop(DIGEST, None)  # indexes of version 0.1 have none
+    if any(name not in manifest for name in FIELDS) or digest not in (None, canonical_sha256(manifest)):
+        raise _damaged(folder, MANIFEST)
+    if not isinstance(manifest["files"], dict) or set(manifest["files"]) != {PAIRS, EMBEDDINGS}:
         raise _damaged(folder, MANIFEST)
     return manifest
 

@@ -69,6 +69,11 @@ class DataChoice:
     told: Literal["caption", "sound"] = "caption"
 
     def __post_init__(self) -> None:
+        for name in ("pairs", "validation"):
+            object.__setattr__(self, name, tuple(as_path(path) for path in getattr(self, name)))
+        for name in ("audio_root", "cache"):
+            path = getattr(self, name)
+            object.__setattr__(self, name, None if path is None else as_path(path))
         if not 0.0 <= self.by_sound <= 1.0:
             raise ReaudioError(f"data.by_sound must be between 0 and 1, not {self.by_sound}.")
         if self.nearest < 1:
@@ -93,6 +98,10 @@ class DiffusionChoice:
     gradient_checkpointing: bool = False
     warm_start: Path | None = None
     cuda_graph: bool = False
+
+    def __post_init__(self) -> None:
+        if self.warm_start is not None:
+            object.__setattr__(self, "warm_start", as_path(self.warm_start))
 
 
 @dataclass(frozen=True)

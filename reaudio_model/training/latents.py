@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from reaudio_model.codec.mel import log_mel, normalise_waveform
 from reaudio_model.common.audio import content_sha256, decode
 from reaudio_model.common.code import computation_sha256
-from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
+from reaudio_model.common.digests import SEAL, check_safetensors, sealed_safetensors
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_path, canonical_sha256
+from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
@@ -106,7 +106,8 @@ def build_latents(
             if file not in whole:
                 batches = [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
                 means, stds = zip(*(_posterior(batch, vae, config, known) for batch in batches), strict=True)
-                _write(file, {"mean": torch.cat(means).contiguous(), "std": torch.cat(stds).contiguous()})
+                tensors = {"mean": torch.cat(means).contiguous(), "std": torch.cat(stds).contiguous()}
+                atomic_write(file, sealed_safetensors(save(tensors, SEAL)))
             advance(len(block))
     return LatentStore(files, rows, len(pairs))
 
@@ -134,12 +135,6 @@ def _note(folder: Path, files: Sequence[Path], whole: Sequence[Path], progress: 
         progress.note(
             f"{folder} also holds {len(unused)} files of latents of other clips, another VAE or other code, which are not used"
         )
-
-
-def _write(file: Path, tensors: dict[str, Tensor]) -> None:
-    with atomic_path(file) as temporary:
-        save_file(tensors, temporary, SEAL)
-        seal_safetensors(temporary)
 
 
 def _posterior(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, explain_write_error
+from reaudio_model.common.files import atomic_write, explain_write_error, make_folder
 
 
 class MetricsLog:
@@ -25,10 +25,7 @@ class MetricsLog:
             ReaudioError: the folder is not writable.
         """
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise explain_write_error(error, folder) from error
+        make_folder(folder)
         for split in ("train", "validation"):
             _truncate(folder / f"{split}.csv", start_step)
         self._board = _tensorboard(folder / "tensorboard", start_step)
@@ -66,12 +63,19 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     Raises:
         ReaudioError: not such a file.
     """
-    text = path.read_text(encoding="utf-8")
-    complete = text[: text.rfind("\n") + 1]
     try:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(complete))]
-    except (TypeError, ValueError) as error:
-        raise ReaudioError(f"{path} is not a metrics file of a training run: move it away.") from error
+        text = path.read_text(encoding="utf-8")
+        complete = text[: text.rfind("\n") + 1]
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(complete))]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise _foreign(path) from error
+    if any("step" not in row for row in rows):
+        raise _foreign(path)
+    return rows
+
+
+def _foreign(path: Path) -> ReaudioError:
+    return ReaudioError(f"{path} is not a metrics file of a training run: move it away.")
 
 
 def _truncate(path: Path, last_step: int) -> None:

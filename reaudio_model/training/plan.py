@@ -153,7 +153,7 @@ def _part_problems(settings: TrainConfig) -> list[str]:
 def _is_on_this_machine(name: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    if Path(name).expanduser().exists():
+    if Path(name).exists():
         return True
     try:
         return isinstance(try_to_load_from_cache(name, "config.json"), str)

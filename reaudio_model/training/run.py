@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import StrPath, as_path, atomic_folder, default_cache_dir
+from reaudio_model.common.files import StrPath, as_path, atomic_folder, default_cache_dir, folder_lock, make_folder
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import Part
 from reaudio_model.training.checkpoint import checkpoint_step
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from reaudio_model.training.clips import RunClips, RunTables
+    from reaudio_model.training.parts import Prepared
 
 PREPARATION = timedelta(hours=24)  # how long the other processes wait while the first encodes the clips
 MIXED_PRECISION: dict[Precision, str] = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # accelerate's names
@@ -124,16 +125,19 @@ class _Start:
         self.strict, self.device, self.cache_dir = strict, device, cache_dir
 
     def train(self, reporter: Reporter) -> FitResult:
-        import torch
-
-        from reaudio_model.training.parts import Setting, prepare
-
-        settings, output = self.settings, self.output
-        plan = make_plan(settings, output, self.device)
+        plan = make_plan(self.settings, self.output, self.device)
         plan.require_ready()
-        accelerator = _accelerator(settings, self.device)
-        main = accelerator.is_main_process
-        reporter = reporter if main else Reporter(quiet=True)
+        accelerator = _accelerator(self.settings, self.device)
+        if not accelerator.is_main_process:
+            accelerator.wait_for_everyone()  # for the lock
+            return self._train(plan, accelerator, Reporter(quiet=True))
+        make_folder(self.output)
+        with folder_lock(self.output, lambda: reporter.note(f"Another process trains in {self.output}: waiting for it.")):
+            accelerator.wait_for_everyone()
+            return self._train(plan, accelerator, reporter)
+
+    def _train(self, plan: TrainingPlan, accelerator: Accelerator, reporter: Reporter) -> FitResult:
+        settings, output, main = self.settings, self.output, accelerator.is_main_process
         checkpoint = starting_point(output, self.resume, self.chosen, reporter)
         manifest = make_manifest(settings, str(accelerator.device.type), accelerator.num_processes)
         if self.resume:
@@ -143,11 +147,7 @@ class _Start:
         if checkpoint is not None:
             compare_data(output / DATA, clips.digests())  # before anything is computed from them
         _note(plan, clips, accelerator, reporter)
-        torch.manual_seed(settings.loop.seed)  # the same initial weights in every process
-        cache = as_path(settings.data.cache or output / "cache")
-        setting = Setting(clips, accelerator.device, cache, self.cache_dir, reporter)
-        with accelerator.main_process_first():  # the others find its caches
-            prepared = prepare(settings, setting)
+        prepared = self._prepare(clips, accelerator, reporter)
         networks = {"networks": dict(prepared.networks)}
         if checkpoint is not None:
             compare_data(output / DATA, networks)
@@ -171,6 +171,17 @@ class _Start:
                     save(partial)
         accelerator.wait_for_everyone()
         return result
+
+    def _prepare(self, clips: RunClips, accelerator: Accelerator, reporter: Reporter) -> Prepared:
+        import torch
+
+        from reaudio_model.training.parts import Setting, prepare
+
+        torch.manual_seed(self.settings.loop.seed)  # the same initial weights in every process
+        cache = self.settings.data.cache or self.output / "cache"
+        setting = Setting(clips, accelerator.device, cache, self.cache_dir, reporter)
+        with accelerator.main_process_first():  # the others find its caches
+            return prepare(self.settings, setting)
 
 
 def _accelerator(settings: TrainConfig, device: str) -> Accelerator:

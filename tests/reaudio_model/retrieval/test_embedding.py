@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def test_a_killed_build_goes_on(tmp_path: Path) -> None:
     assert whole.audio[:4].tobytes() == first.audio.tobytes()
 
 
-def test_a_part_belongs_to_the_encoder_the_caption_and_the_file(tmp_path: Path) -> None:
+def test_a_part_belongs_to_the_encoder_the_caption_the_code_and_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "audio").mkdir()
     pairs, parts = pairs_in(tmp_path / "audio", 1), tmp_path / "parts"
     assert pairs[0].audio is not None
@@ -99,10 +102,19 @@ def test_a_part_belongs_to_the_encoder_the_caption_and_the_file(tmp_path: Path) 
     assert files_read(pair=pairs[0]._replace(caption="other")) == 1
     pairs[0].audio.write_bytes(b"longer")
     assert files_read() == 1
-    for part in parts.iterdir():
-        part.write_bytes(b"damaged")
+    stat = pairs[0].audio.stat()
+    pairs[0].audio.write_bytes(b"LONGER")  # of the same size and time
+    os.utime(pairs[0].audio, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert files_read() == 1
     assert files_read() == 0
+    for part in parts.iterdir():
+        content = bytearray(part.read_bytes())
+        content[-1] ^= 1  # a bit of the vectors
+        part.write_bytes(content)
+    assert files_read() == 1
+    assert files_read() == 0
+    monkeypatch.setattr("reaudio_model.retrieval.embedding.computation_sha256", lambda *_modules: "edited")
+    assert files_read() == 1
 
 
 def test_errors(tmp_path: Path) -> None:

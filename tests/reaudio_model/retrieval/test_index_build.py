@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.embedding import Embedders
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index, index_stats, stats_text
@@ -74,3 +78,93 @@ def test_the_same_command_after_a_kill_gives_the_same_bytes(tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "index").iterdir()) == names
     for name in names:
         assert (tmp_path / "index" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+
+
+def build(
+    pairs: PairTable, folder: Path, embedders: Embedders = EMBEDDERS, **options: Any
+) -> tuple[RetrievalIndex, list[str]]:
+    """An index and the notes of its building."""
+    notes: list[str] = []
+    progress = Reporter(quiet=True)
+    progress.note = notes.append  # type: ignore[method-assign]
+    return build_index(pairs, embedders, folder, progress=progress, **options), notes
+
+
+def test_a_finished_index_is_verified_and_kept(tmp_path: Path) -> None:
+    content, folder = table(tmp_path, "a", "bb"), tmp_path / "index"
+    build_index(content, EMBEDDERS, folder)
+    before = (folder / "manifest.json").stat().st_mtime_ns
+    index, notes = build(content, folder)
+    assert notes == [f"The index {folder} is already built, and verified: 2 pairs of the same clips, captions and CLAP"]
+    assert (folder / "manifest.json").stat().st_mtime_ns == before
+    assert index.inputs == RetrievalIndex.load(folder).inputs
+    assert build(content, folder, overwrite=True)[1] == []
+
+
+def test_an_index_of_other_content_is_built_again_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, folder = table(tmp_path, "a", "bb"), tmp_path / "index"
+    first = build_index(content, EMBEDDERS, folder)
+
+    def reason(pairs: PairTable, embedders: Embedders = EMBEDDERS) -> str:
+        index, (note,) = build(pairs, folder, embedders)
+        fresh = build_index(pairs, embedders, tmp_path / "fresh", overwrite=True)
+        assert index.audio.tobytes() == fresh.audio.tobytes()
+        assert index.text.tobytes() == fresh.text.tobytes()
+        return note.removeprefix(f"The index {folder} is built again: ")
+
+    (tmp_path / "1.wav").write_text("other sound")  # the same id, name and caption
+    assert reason(content) == "audio differ"
+    assert build_index(content, EMBEDDERS, folder).audio[1].tolist() != first.audio[1].tolist()
+    captioned = content._replace(pairs=[pair._replace(caption=f"{pair.caption}!") for pair in content.pairs])
+    assert reason(captioned) == "clips or captions differ"
+    assert reason(captioned._replace(pairs=captioned.pairs[:1])) == "clips or captions, audio differ"
+    assert reason(captioned._replace(pairs=captioned.pairs[:1], missing=[])) == "missing clips differ"
+    assert reason(content, EMBEDDERS._replace(sha256="2")) == "clips or captions, audio, missing clips, CLAP differ"
+    monkeypatch.setattr("reaudio_model.retrieval.index_build.computation_sha256", lambda *_modules: "edited")
+    assert reason(content, EMBEDDERS._replace(sha256="2")) == "code or packages differ"
+
+
+def test_damaged_and_earlier_indexes_are_built_again(tmp_path: Path) -> None:
+    content, folder = table(tmp_path, "a", "bb"), tmp_path / "index"
+    build_index(content, EMBEDDERS, folder)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in ("embeddings.safetensors", "pairs.parquet", "manifest.json"):
+        damaged = bytearray(whole[name])
+        damaged[len(damaged) // 2] ^= 1
+        (folder / name).write_bytes(damaged)
+        notes = build(content, folder)[1]
+        assert len(notes) == 1
+        assert re.search(r"again[.:]", notes[0])
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    manifest = {k: v for k, v in json.loads(whole["manifest.json"]).items() if k not in ("sha256", "inputs")}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert RetrievalIndex.load(folder).inputs == {}
+    assert build(content, folder)[1][0].endswith("built again: an earlier version did not record its clips")
+
+
+def test_moved_audio_is_found_again_without_embedding(tmp_path: Path) -> None:
+    content, folder = table(tmp_path, "a", "bb"), tmp_path / "index"
+    build_index(content, EMBEDDERS, folder)
+    (tmp_path / "moved").mkdir()
+    moved = [
+        pair._replace(audio=pair.audio.rename(tmp_path / "moved" / pair.audio.name)) for pair in content.pairs if pair.audio
+    ]
+
+    def refuse(paths: Sequence[Path]) -> np.ndarray:
+        raise AssertionError("embedded again")
+
+    build_index(content._replace(pairs=moved), EMBEDDERS._replace(audio=refuse), folder)
+    assert [pair.audio for pair in RetrievalIndex.load(folder).pairs] == [pair.audio for pair in moved]
+
+
+def test_a_file_that_is_replaced_meanwhile(tmp_path: Path) -> None:
+    content = table(tmp_path, "a", "bb")
+
+    def replace(paths: Sequence[Path]) -> np.ndarray:
+        found = audio(paths)
+        paths[1].write_text("other")
+        return found
+
+    with pytest.raises(ReaudioError, match=r"1\.wav was changed while it was embedded: repeat the command"):
+        build_index(content, EMBEDDERS._replace(audio=replace), tmp_path / "index")
+    build_index(content, EMBEDDERS, tmp_path / "index")
