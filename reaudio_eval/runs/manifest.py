@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ Json = dict[str, Any]
 
 _TEXT, _MAYBE, _NUMBER = (str,), (str, type(None)), (int, float, type(None))
 _MAX_SEED = 2**64
+MAX_REASON = 300  # characters, in a message
 # Entries that are read, and their types; the first of them must be there.
 _REQUIRED: Mapping[str, tuple[type, ...]] = {
     "created": _TEXT, "seed": (int,), "clip_ids_sha256": _TEXT, "metrics": (list,), "undefined": (dict,), "strata": (list,),
@@ -45,7 +47,8 @@ class DamagedRunError(ReaudioError):
 
 def damaged(path: Path, why: object, remedy: str = REMEDY) -> DamagedRunError:
     """The error for a run directory. why: what is wrong with it, without a full stop."""
-    return DamagedRunError(f"The run {path} is damaged ({str(why).rstrip('.')}): {remedy}.")
+    reason = textwrap.shorten(str(why).rstrip("."), MAX_REASON, placeholder="...")
+    return DamagedRunError(f"The run {path} is damaged ({reason}): {remedy}.")
 
 
 def is_finished(path: Path) -> bool:

@@ -13,7 +13,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.schema import FrameError, Schema
 from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.prompts.strata import Stratum, check_strata
 from reaudio_eval.runs.manifest import FILES, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
@@ -27,9 +27,11 @@ def stored_strata(manifest: Json) -> tuple[Stratum, ...]:
     """The strata of a manifest.
 
     Raises:
-        ReaudioError: an entry that is no stratum.
+        ReaudioError: an entry that is no stratum, or strata that do not meet.
     """
-    return tuple(from_mapping(Stratum, each, "strata") for each in manifest["strata"])
+    strata = tuple(from_mapping(Stratum, each, "strata") for each in manifest["strata"])
+    check_strata(strata)
+    return strata
 
 
 def stored_dataset(path: Path, about: Json) -> Dataset:

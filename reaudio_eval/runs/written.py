@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -87,7 +89,12 @@ def _label_frame(dataset: Dataset) -> pd.DataFrame:
 
 def _clip_frame(system: SystemInfo) -> pd.DataFrame:
     rows = sorted(system.clips.items())
-    return pd.DataFrame({"clip_id": [c for c, _ in rows], "path": [str(p.resolve()) for _, p in rows]}, dtype=object)
+    return pd.DataFrame({"clip_id": [c for c, _ in rows], "path": [_unicode(p.resolve()) for _, p in rows]}, dtype=object)
+
+
+def _unicode(path: Path) -> str:
+    """A path as tables hold text; bytes that are not UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> pd.DataFrame:

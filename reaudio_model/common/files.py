@@ -216,11 +216,17 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """UTF-8 JSON, in the given key order, two-space indent; NaN is an error (undefined numbers are null)."""
-    return (json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    """UTF-8 JSON, in the given key order, two-space indent; NaN is an error (undefined numbers are null).
+
+    Text that is not Unicode (of file names in another encoding) makes everything but ASCII an escape.
+    """
+    try:
+        return (json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def canonical_sha256(value: Any) -> str:
     """SHA-256 (hex) of a JSON-able value, independent of the order of keys."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
 )
 def test_every_write_error_is_explained(code: int, words: str) -> None:
     assert words in str(explain_write_error(OSError(code, "Input/output error"), Path("x")))
+
+
+def test_names_in_another_encoding_are_json() -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    assert json.loads(json_bytes({name: "dög"})) == {name: "dög"}
+    assert len(canonical_sha256([name])) == 64
+    assert canonical_sha256(["dög"]) == "9a88a9d90fcb21ca221ddd58b8193590ec69367789c5e0ef2931ed100d8396c4"
 
 
 def test_json_refuses_nan() -> None:
