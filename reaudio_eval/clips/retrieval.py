@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from reaudio_eval.clips.system import Retrieval, SystemInfo
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256, json_bytes
+from reaudio_model.common.json_files import read_json_object
 from reaudio_model.retrieval.index_files import load_neighbours, save_neighbours
 from reaudio_model.retrieval.leakage import LeakReport, leak_report
 from reaudio_model.retrieval.records import Neighbour, Pair
@@ -82,6 +82,8 @@ def read_retrieval(folder: Path, audio: Path | None = None) -> Retrieval:
         ReaudioError: damaged files.
     """
     neighbours, facts = load_neighbours(folder / RETRIEVED), _facts(folder / QUERY)
+    if not all(isinstance(n.rank, int) and isinstance(n.similarity, float) for found in neighbours.values() for n in found):
+        raise ReaudioError(f"{folder / RETRIEVED} lacks a rank or a similarity: retrieve again, or remove it.")
     question, k = facts["question"], facts["question"].get("used")
     used = {
         clip_id: tuple(_with_audio(n, audio) for n in sorted(found, key=lambda n: n.rank) if k is None or n.rank < k)
@@ -93,11 +95,15 @@ def read_retrieval(folder: Path, audio: Path | None = None) -> Retrieval:
 
 def _facts(path: Path) -> dict[str, Any]:
     """question and encoder_sha256, empty where the file is not there."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return {"question": dict(facts.get("question", {})), "encoder_sha256": str(facts.get("encoder_sha256", ""))}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ReaudioError(f"{path} is damaged: retrieve again, or remove it.") from error
+    if not path.is_file():
+        return {"question": {}, "encoder_sha256": ""}
+    remedy = "retrieve again, or remove it"
+    facts = read_json_object(path, "how the pairs beside it were retrieved", remedy=remedy)
+    question, encoder = facts.get("question", {}), facts.get("encoder_sha256") or ""
+    used = question.get("used") if isinstance(question, dict) else ""
+    if not isinstance(encoder, str) or not isinstance(used, int | None):
+        raise ReaudioError(f"{path} is damaged: {remedy}.")
+    return {"question": question, "encoder_sha256": encoder}
 
 
 def _with_audio(neighbour: Neighbour, audio: Path | None) -> Neighbour:

@@ -218,8 +218,8 @@ def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
 
 
 def notes(runs: Sequence[Run]) -> list[Alert]:
-    """Differences between runs that do not prevent a comparison."""
-    texts = []
+    """Differences between runs that do not prevent a comparison, and runs that cannot be verified."""
+    texts = [alert.message for alert in unverified_alerts(runs)]
     if len({run.manifest.get("code_sha256") for run in runs}) > 1:
         versions_of_code = _by(
             runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})"
@@ -241,6 +241,21 @@ def notes(runs: Sequence[Run]) -> list[Alert]:
             by_version = _by(runs, lambda r, name=name: str(r.manifest.get("packages", {}).get(name)))  # type: ignore[misc]
             texts.append(f"The runs were scored with different versions of {name}: {by_version}.")
     return [Alert("note", text) for text in texts]
+
+
+def unverified_alerts(runs: Sequence[Run]) -> list[Alert]:
+    """A note on the runs whose files have no digests."""
+    found = [str(run.path) for run in runs if not run.verified]
+    if not found:
+        return []
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return [
+        Alert(
+            "note",
+            f"{len(found)} of {len(runs)} runs were written by a version that stored no checksums, so a change of their files would not "
+            f"be seen: {', '.join(found[:SHOWN])}{more}. Score them again to have checksums.",
+        )
+    ]
 
 
 def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:

@@ -17,7 +17,6 @@ from reaudio_eval.evaluations.listening.material import Material, choose_prompts
 from reaudio_eval.evaluations.listening.records import (
     FORMS_FOLDER,
     KEY_NAME,
-    KEY_SCHEMA,
     Clip,
     Form,
     Key,
@@ -148,7 +147,7 @@ def run(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
 
 def _test_id(request: ListeningRequest, prompts: Sequence[TestPrompt], clips: Mapping[tuple[str, str], Path]) -> str:
     config: dict[str, Any] = {
-        "schema": [KEY_SCHEMA, CONFIG_VERSION],
+        "schema": [1, CONFIG_VERSION],
         "options": [request.design, request.scale, request.forms, request.per_prompt, request.repeats, request.checks],
         "sound": [request.normalise, request.audio],
         "seed": request.seed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,14 @@ from reaudio_eval.evaluations.listening.request import AudioFormat, Design
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import json_bytes
+from reaudio_model.common.files import canonical_sha256, json_bytes
+from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.settings import from_mapping
 
-KEY_SCHEMA = 1
+KEY_SCHEMA = 2  # 1: without a digest
+READ_SCHEMAS = (1, 2)
+SEAL = "sha256"  # of the other entries
+REMEDY = "restore it; the answers cannot be read without it"
 KEY_NAME = "key.json"
 FORMS_FOLDER = "forms"
 REAL = "real"  # the hidden anchor's name
@@ -130,49 +134,39 @@ class Key:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
-        """UTF-8 JSON with the schema version first."""
-        return json_bytes({"schema": KEY_SCHEMA} | dataclasses.asdict(self))
+        """UTF-8 JSON with the schema version first and the digest of the content last."""
+        content = {"schema": KEY_SCHEMA} | dataclasses.asdict(self)
+        return json_bytes(content | {SEAL: canonical_sha256(content)})
 
 
 def read_key(folder: Path) -> Key:
     """The key of an exported test.
 
     Raises:
-        ReaudioError: no key there, damaged, or of another schema version.
+        ReaudioError: no key there, damaged, altered, or of another schema version.
     """
     path = folder / KEY_NAME
     if not path.is_file():
         raise ReaudioError(
             f"There is no {KEY_NAME} in {folder}: name the folder that `reaudio-eval listening export` wrote to."
         )
-    try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        schema = content.pop("schema")
-        if schema != KEY_SCHEMA:
-            raise ReaudioError(
-                f"{path} has schema version {schema}; this version reads {KEY_SCHEMA}: analyse it with the version that made it."
-            )
-        return _key(content)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    content = read_json_object(path, "the key of a listening test", remedy=REMEDY)
+    schema = content.pop("schema", None)
+    if schema not in READ_SCHEMAS or isinstance(schema, bool):
         raise ReaudioError(
-            f"{path} is damaged ({type(error).__name__}: {error}): restore it; the answers cannot be read without it."
-        ) from error
+            f"{path} has schema version {schema!r}; this version reads {KEY_SCHEMA} and older: analyse it with the version that made it."
+        )
+    seal = content.pop(SEAL, None)
+    if schema == KEY_SCHEMA and seal != canonical_sha256({"schema": schema} | content):
+        raise ReaudioError(f"{path} was altered: {REMEDY}.")
+    try:
+        return _key(content)
+    except (ReaudioError, TypeError, ValueError) as error:
+        raise ReaudioError(f"{path} is damaged ({str(error).rstrip('.')}): {REMEDY}.") from error
 
 
 def _key(content: dict[str, Any]) -> Key:
-    return Key(
-        **content
-        | {
-            "systems": tuple(TestSystem(**s) for s in content["systems"]),
-            "prompts": tuple(TestPrompt(**p) for p in content["prompts"]),
-            "strata": tuple(content["strata"]),
-            "forms": tuple(Form(f["form"], tuple(_item(i) for i in f["items"])) for f in content["forms"]),
-            "metrics": stored_metrics(content["metrics"]),
-            "scores": tuple(Score(**s) for s in content["scores"]),
-            "notes": tuple(content["notes"]),
-        }
-    )
-
-
-def _item(content: dict[str, Any]) -> Item:
-    return Item(**content | {"clips": tuple(Clip(**c) for c in content["clips"])})
+    metrics = content.get("metrics", [])
+    if not isinstance(metrics, list):
+        raise ReaudioError("metrics is no list")
+    return dataclasses.replace(from_mapping(Key, content | {"metrics": []}, KEY_NAME), metrics=stored_metrics(metrics))

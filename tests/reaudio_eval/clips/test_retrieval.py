@@ -84,7 +84,7 @@ def test_reading_a_folder_of_clips(tmp_path: Path) -> None:
 def test_damaged_facts_are_one_sentence(tmp_path: Path, text: str) -> None:
     save_neighbours(tmp_path / "retrieved.parquet", {"p1": []})
     (tmp_path / "leak_report.json").write_text(text)
-    with pytest.raises(ReaudioError, match=r"leak_report\.json is damaged: retrieve again, or remove it"):
+    with pytest.raises(ReaudioError, match=r"leak_report\.json .*: retrieve again, or remove it\.$"):
         read_retrieval(tmp_path)
 
 

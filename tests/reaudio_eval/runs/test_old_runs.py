@@ -81,12 +81,14 @@ def test_every_file_is_read(runs: Path) -> None:
 
 def test_the_report_has_the_numbers_of_then(runs: Path, tmp_path: Path) -> None:
     found = command("report", str(runs), "--output", str(tmp_path))
+    assert any("runs were written by a version that stored no checksums" in alert["message"] for alert in found["alerts"])
     for system, metrics in VALUES.items():
         for metric, expected in metrics.items():
             cell = found["systems"][system][metric]
             for key, number in zip(("value", "ci_low", "ci_high"), expected, strict=True):
                 assert cell[key] == (None if number is None else pytest.approx(number, rel=EXACT)), (system, metric, key)
     data = json.loads((tmp_path / "longtail.json").read_text(encoding="utf-8"))
+    assert data["provenance"]["unverified"] == "written by a version that stored no checksums"
     copying = pd.DataFrame(data["copying"]["summary"]).set_index(["system", "quantity"])["value"]
     assert copying["real", "near_copies"] == pytest.approx(1 / 24, rel=EXACT)
     assert copying["good", "limit"] == pytest.approx(0.999724182473693, rel=EXACT)

@@ -163,6 +163,21 @@ def test_key_reads_back(mos_test: Path, mos: Key, tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text('{"schema": 1, "test_id": "x"}', encoding="utf-8")
     with pytest.raises(ReaudioError, match="is damaged"):
         read_key(tmp_path)
+    for content in ("null", "[" * 100_000, '{"schema": 2, "seed": NaN}', "text"):
+        (tmp_path / "key.json").write_text(content, encoding="utf-8")
+        with pytest.raises(ReaudioError, match=r"key\.json .*: restore it; the answers cannot be read without it\.$"):
+            read_key(tmp_path)
+
+
+def test_a_key_with_other_content_is_refused(mos: Key, tmp_path: Path) -> None:
+    raw = json.loads(mos.to_json())
+    raw["systems"][0]["name"], raw["systems"][1]["name"] = raw["systems"][1]["name"], raw["systems"][0]["name"]
+    (tmp_path / "key.json").write_text(json.dumps(raw), encoding="utf-8")
+    with pytest.raises(ReaudioError, match=r"key\.json was altered: restore it"):
+        read_key(tmp_path)
+    del raw["sha256"]
+    (tmp_path / "key.json").write_text(json.dumps(raw | {"schema": 1}), encoding="utf-8")  # as older versions wrote it
+    assert read_key(tmp_path).systems[0].name == mos.systems[1].name
 
 
 def test_only_shared_prompts_are_used(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_pairs_without_metrics_or_strata(runs: Path, tmp_path: Path, no_figure_f
     path = tmp_path / "t" / "key.json"
     raw = json.loads(path.read_text(encoding="utf-8"))
     raw |= {"metrics": [], "scores": [], "strata": [""], "prompts": [p | {"stratum": ""} for p in raw["prompts"]]}
-    path.write_text(json.dumps(raw), encoding="utf-8")
+    del raw["sha256"]
+    path.write_text(json.dumps(raw | {"schema": 1}), encoding="utf-8")
     key = read_key(tmp_path / "t")
     ask(tmp_path / "a", key, QUALITY, 5)
     made = analyse_listening_test(tmp_path / "t", [tmp_path / "a"], output=tmp_path / "r")
