@@ -14,6 +14,7 @@ from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs.bundled import known_baselines
+from reaudio_eval.runs.comparable import unverified_alerts
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
@@ -102,7 +103,12 @@ def analyse_runs(
         primary=primary or default_primary(first.dataset.name, scores),
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
-        alerts=[*identical_runs(runs), *(Alert("note", note) for note in first.dataset.notes), *left_out],
+        alerts=[
+            *identical_runs(runs),
+            *(Alert("note", note) for note in first.dataset.notes),
+            *unverified_alerts(runs),
+            *left_out,
+        ],
     )
 
 
