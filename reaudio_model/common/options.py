@@ -244,9 +244,10 @@ def _is_text(value: Any) -> bool:
 
 # What pydantic found wrong -> what is expected.
 _EXPECTED = {
-    "int_type": "a whole number", "int_parsing": "a whole number", "int_parsing_size": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
-    "float_parsing": "a number", "finite_number": "a number", "string_type": "text", "path_type": "a path", "bool_type": "true or false",
-    "bool_parsing": "true or false", "tuple_type": "a list", "mapping_type": "a mapping of names", "dict_type": "a mapping of names",
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number", "float_type": "a number", "float_parsing": "a number", "finite_number": "a number",
+    "string_type": "text", "path_type": "a path", "bool_type": "true or false", "bool_parsing": "true or false", "tuple_type": "a list",
+    "mapping_type": "a mapping of names", "dict_type": "a mapping of names",
 }  # fmt: skip
 
 
