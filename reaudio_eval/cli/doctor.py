@@ -147,7 +147,10 @@ def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:
     path = cache_dir / "checkpoints" / file.filename
     if not path.is_file():
         return Check(
-            name, "note", f"not in the cache ({file.licence})", f"download {file.url} to {path}, or use --allow-download"
+            name,
+            "note",
+            f"not in the cache ({file.licence})",
+            f"download {file.url} to {path}, or let `reaudio-eval longtail --allow-download` do it",
         )
     if file.sha256 and not sha256_file(path).startswith(file.sha256):
         return Check(name, "fail", "its sha256 is not the published one", f"delete {path} and download {file.url} again")

@@ -18,7 +18,8 @@ GIVEN = {
     "vae": "AudioLDM's file or a diffusers folder: parts.vae of a training, or `reaudio-model train vae`",
     "vocoder": "HiFi-GAN's or AudioLDM's file: parts.vocoder of a training, or `reaudio-model train vocoder`",
     "audio_mae": "the authors' pre-trained .pth: parts.audio_mae of a training, needed with retrieval",
-    "unet": "trained with `reaudio-model train`: generate --model and longtail --weights take the saved pipeline",
+    "unet": "trained with `reaudio-model train`; `reaudio-model generate --model` and `reaudio-eval longtail --weights` take the "
+    "saved pipeline",
 }
 
 
