@@ -19,6 +19,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -211,6 +212,23 @@ def usable(kind: Literal["metrics"]) -> dict[str, tuple[Metric, ...]]:
 @cache
 def _say_once(message: str) -> None:
     print(message, file=sys.stderr)
+
+
+def guarded(kind: str, name: str, what: str) -> AbstractContextManager[None]:
+    """A block that runs the code of a plug-in: its failures become one sentence. Those of our own files are not caught.
+
+    Args:
+        kind, name: of the plug-in.
+        what: what it does, e.g. "cannot load x.pth"; the sentence starts with kind, name and file.
+
+    Raises:
+        ReaudioError: the block raised anything but a ReaudioError or an interrupt.
+    """
+    entry = find(kind, name)
+    if entry.origin == OWN:
+        return nullcontext()
+    title = f"The {kind.removesuffix('s')} {public_name(kind, entry.name)}"
+    return explained(f"{title} ({entry.path or entry.origin}) {what}", entry.path)
 
 
 def modules(kind: str, names: Iterable[str]) -> tuple[ModuleType, ...]:

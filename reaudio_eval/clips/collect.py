@@ -144,7 +144,8 @@ def collect_one(
     model = plugins.load("models", request.model)
     folder = output / folder_name(request.name)
     clip_request = _clip_request(request, prompts, dataset, folder, how, reporter, spent or Spent())
-    clips = model.clips(clip_request)
+    with plugins.guarded("models", request.model, "fails"):
+        clips = model.clips(clip_request)
     if model.kind == "generated" and prompts and not clips:
         raise ReaudioError(_nothing_in_common(request, prompts))
     reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")

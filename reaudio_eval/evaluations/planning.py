@@ -182,7 +182,9 @@ def load_dataset(
         for option, value in (("--references", data.references), ("--clip-manifest", data.clip_manifest)):
             if value is not None:
                 raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
-    dataset = plugins.load("datasets", data.dataset).load(data.files(cache_dir, reporter, caption))
+    plugin = plugins.load("datasets", data.dataset)
+    with plugins.guarded("datasets", data.dataset, "cannot be loaded"):
+        dataset = plugin.load(data.files(cache_dir, reporter, caption))
     if data.class_prompts:
         dataset = class_prompts(dataset, data.class_prompts)
     elif dataset.captions and clips:

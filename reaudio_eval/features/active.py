@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,6 @@ from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, 
 from reaudio_eval.features.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.features.protocols import Protocol, WaveformRule
-from reaudio_eval.plugin_files import explained
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.weights import checkpoint_sha256
@@ -73,11 +72,7 @@ class ActiveEmbedder:
         return loaded
 
     def _guarded(self, what: str) -> AbstractContextManager[None]:
-        """Failures of a plug-in are for the user to repair, those of an embedder that comes with reaudio-eval are not."""
-        entry = plugins.find("embedders", self.name)
-        if entry.origin == plugins.OWN:
-            return nullcontext()
-        return explained(f"The embedder {self.name} ({entry.path or entry.origin}) {what}", entry.path)
+        return plugins.guarded("embedders", self.name, what)
 
     def embed(self, waveforms: Sequence[npt.NDArray[np.float32]]) -> list[ClipFeatures]:
         """Features of waveforms as :meth:`Embedder.embed` gives them, in float32; their numbers may be infinite or NaN.

@@ -65,7 +65,9 @@ def label_statistics(dataset: str, options: DatasetOptions) -> LabelStatistics:
         UnknownNameError: no such dataset.
         ReaudioError: whatever keeps the dataset from loading.
     """
-    found, train = _read(plugins.load("datasets", dataset), options)
+    plugin = plugins.load("datasets", dataset)
+    with plugins.guarded("datasets", dataset, "cannot be loaded"):
+        found, train = _read(plugin, options)
     counts = {TRAIN: train} | {split: _count(clips) for split, clips in found.clips.items() if split != TRAIN}
     return LabelStatistics(
         dataset,

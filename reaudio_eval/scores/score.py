@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ import pandas as pd
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
 from reaudio_eval.frames.scores import SCORES, SET_VALUES
+from reaudio_eval.plugin_files import explained
 from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Need, SetMetric, Subset
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
@@ -255,14 +258,26 @@ def score_system(
         reason = why_not(metric, system, given)
         if reason is not None or given is None:
             undefined[metric.info.name] = reason or "no features"
-        elif isinstance(metric.definition, SetMetric):
-            set_rows += _set_rows(metric, metric.definition, given, partition, floors)
-        else:
-            clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
+            continue
+        with _guarded(metric):
+            if isinstance(metric.definition, SetMetric):
+                set_rows += _set_rows(metric, metric.definition, given, partition, floors)
+            else:
+                clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
     scores = SCORES.check(pd.concat(clip_rows, ignore_index=True)) if clip_rows else SCORES.empty()
     set_values = SET_VALUES.check(pd.DataFrame(set_rows, columns=SET_VALUES.names)) if set_rows else SET_VALUES.empty()
     seed = next((given.seed for given in inputs.values()), 0)
     return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined, seed=seed)
+
+
+def _guarded(metric: NamedMetric) -> AbstractContextManager[None]:
+    """Failures of a plug-in's metric are one sentence; those of our own are not caught."""
+    compute = metric.definition.compute
+    if str(getattr(compute, "__module__", "")).startswith("reaudio_eval."):
+        return nullcontext()
+    code = getattr(compute, "__code__", None)
+    file = f" ({code.co_filename})" if code else ""
+    return explained(f"The metric {metric.info.name}{file} fails", Path(code.co_filename) if code else None)
 
 
 def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricInput) -> pd.DataFrame:
@@ -276,4 +291,5 @@ def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricI
         )
     frame["metric"] = name
     frame["label"] = frame["label"].astype(object)
+    frame["value"] = frame["value"].astype(np.float64)
     return frame[SCORES.names]

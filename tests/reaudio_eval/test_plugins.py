@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import reaudio_eval
 from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.base import find_evaluations
@@ -273,6 +274,31 @@ def test_an_edited_file_is_imported_anew_even_within_a_second_and_at_the_same_si
         write(tmp_path, "metrics/mine.py", f"METRICS = ()\nVALUE = {value}\n", monkeypatch)
         assert value == plugins.load_module("metrics", "mine").VALUE
     assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_a_model_and_a_dataset_that_fail_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        tmp_path,
+        "models/odd.py",
+        "from reaudio_eval.clips.models import ModelPlugin\nclass M(ModelPlugin):\n    kind = 'generated'\n"
+        "    def clips(self, request): return {}['a']\nPLUGIN = M()\n",
+        monkeypatch,
+    )
+    write(
+        tmp_path,
+        "datasets/odd.py",
+        "from reaudio_eval.prompts.datasets import DatasetPlugin\nclass D(DatasetPlugin):\n"
+        "    def load(self, options): raise SystemExit('no')\nPLUGIN = D()\n",
+        monkeypatch,
+    )
+    with pytest.raises(
+        ReaudioError, match=r"^The dataset odd \(.*odd\.py\) cannot be loaded: it ends the program with the code no"
+    ):
+        reaudio_eval.longtail(dataset="odd", models="odd", output=tmp_path / "out")
+    with pytest.raises(ReaudioError, match=r"^The model odd \(.*odd\.py\) fails: KeyError 'a' \(line 4\)\.$"):
+        reaudio_eval.longtail(
+            dataset="miniature", models="odd", limit=4, output=tmp_path / "out", real=False, noise=False, baselines="none"
+        )
 
 
 def test_the_code_of_plugins_in_use_has_an_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

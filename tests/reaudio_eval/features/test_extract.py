@@ -234,6 +234,35 @@ def test_an_embedder_that_fails_is_one_sentence(world: World, new: str, message:
         world.embed()
 
 
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        ("1 / 0", r"\(.*mine\.py\) fails: ZeroDivisionError division by zero \(line \d+\)\.$"),
+        ("[1.0]", r"fails: ValueError "),
+        ("'many'", r"fails: ValueError "),
+        ("exit(3)", r"fails: it ends the program with the code 3"),
+    ],
+)
+def test_a_metric_that_fails_is_one_sentence(world: World, compute: str, message: str) -> None:
+    path = world.root / "plugins" / "metrics" / "mine.py"
+    path.parent.mkdir()
+    path.write_text(
+        "from reaudio_eval.scores.metrics import ClipMetric\n\n\n"
+        f"def compute(inputs):\n    return {compute}\n\n\n"
+        "METRICS = (ClipMetric('mine_{embedder}', 'Mine', True, '', 'tests', compute=compute),)\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ReaudioError, match=rf"^The metric mine_bands .*{message}"):
+        reaudio_eval.score(
+            world.ours,
+            world.real,
+            embedders="bands",
+            checkpoints={"bands": world.checkpoint},
+            metrics="mine",
+            cache_dir=world.cache,
+        )
+
+
 def test_captions_are_checked_and_kept_as_features_are(world: World) -> None:
     captions = ["a dog barks", "rain"]
     first = embed_captions(world.embedder(), captions, QUIET)
