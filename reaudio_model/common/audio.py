@@ -94,22 +94,27 @@ def content_sha256(path: Path) -> str:
         raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
 
 
-def decode(path: Path, *, max_seconds: float = MAX_SECONDS, head_seconds: float | None = None) -> DecodedAudio:
+def decode(path: Path, *, max_seconds: float | None = None, head_seconds: float | None = None) -> DecodedAudio:
     """All channels of a file in any format of libsndfile (wav, flac, ogg, opus, mp3, ...), read once.
 
     Args:
         path: the file; its bytes are hashed and decoded from the same copy.
-        max_seconds: longer files are refused; memory is bounded by it, whatever the file declares.
+        max_seconds: longer files are refused, and memory is bounded by it, whatever the file declares. None is
+            ``MAX_SECONDS``, for commands without the option --max-seconds: no message names it.
         head_seconds: decode only the beginning, for which no length is refused; ``truncated`` is then None.
 
     Raises:
         AudioError: missing, of unknown format, damaged, too long, without samples, with NaN, infinite or huge samples, with
             more than ``MAX_CHANNELS`` channels or a rate above ``MAX_RATE``.
     """
-    data = _read(path, max_seconds)
-    limit = max_seconds if head_seconds is None else head_seconds
+    limit = MAX_SECONDS if max_seconds is None else max_seconds
+    remedy = "cut it" if max_seconds is None else "cut it, or give a larger --max-seconds"
+    data = _read(path, limit, remedy)
     with _one_error(path):
-        samples, sample_rate, container = _decode(data, path, limit, refuse_longer=head_seconds is None)
+        if head_seconds is None:
+            samples, sample_rate, container = _decode(data, path, limit, remedy)
+        else:
+            samples, sample_rate, container = _decode(data, path, head_seconds, None)
     _check_samples(samples, path)
     truncated = None if head_seconds is not None else truncation(data, container, samples, sample_rate)
     return DecodedAudio(samples, sample_rate, hashlib.sha256(data).hexdigest(), truncated)
@@ -130,7 +135,7 @@ def _one_error(path: Path) -> Iterator[None]:
 def declared_seconds(path: Path) -> float | None:
     """Length by the file's header alone; None where it declares none or cannot be read."""
     try:
-        data = _read(path, MAX_SECONDS)
+        data = _read(path, MAX_SECONDS, "cut it")
         with _one_error(path), _open(data) as file:
             seconds: float = file.frames / file.samplerate
     except AudioError:
@@ -138,7 +143,7 @@ def declared_seconds(path: Path) -> float | None:
     return seconds if seconds <= MAX_SECONDS else None
 
 
-def _read(path: Path, max_seconds: float) -> bytes:
+def _read(path: Path, max_seconds: float, remedy: str) -> bytes:
     """A file's bytes, unless they are more than ``max_seconds`` of any audio take."""
     limit = round(max_seconds * SAMPLES_PER_SECOND * 8) + TAG_BYTES
     try:
@@ -147,7 +152,7 @@ def _read(path: Path, max_seconds: float) -> bytes:
     except OSError as error:
         raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
     if len(data) > limit:
-        raise AudioError(f"{shown(path)} is larger than {limit / 1e6:,.0f} MB: cut it, or give a larger --max-seconds.")
+        raise AudioError(f"{shown(path)} is larger than {limit / 1e6:,.0f} MB: {remedy}.")
     return data
 
 
@@ -172,13 +177,18 @@ def _open(data: bytes) -> _Sequential:
     return _Sequential(io.BytesIO(counted))
 
 
-def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> tuple[npt.NDArray[np.float32], int, str]:
-    """Samples of the first ``seconds``, their rate and the container's name; nothing is allocated from a declared length."""
+def _decode(
+    data: bytes, path: Path, seconds: float, remedy_for_longer: str | None
+) -> tuple[npt.NDArray[np.float32], int, str]:
+    """Samples of the first ``seconds``, their rate and the container's name; nothing is allocated from a declared length.
+
+    A longer file is refused with a remedy; without one the rest is left unread.
+    """
     with _open(data) as file:
         rate, channels, declared, container = file.samplerate, file.channels, file.frames, file.format
         _check_format(path, rate, channels)
         most = max(1, min(round(seconds * rate), round(seconds * SAMPLES_PER_SECOND) // channels))
-        wanted = most + 1 if refuse_longer else most
+        wanted = most if remedy_for_longer is None else most + 1
         blocks: list[npt.NDArray[np.float32]] = []
         file.rewind()
         n_read, size = 0, max(1, min(declared, wanted, BLOCK_SAMPLES // channels))
@@ -189,10 +199,8 @@ def _decode(data: bytes, path: Path, seconds: float, *, refuse_longer: bool) -> 
             blocks.append(block)
             n_read += len(block)
     if n_read > most:
-        raise AudioError(
-            f"{shown(path)} is longer than {most / rate:,.0f} s ({channels} channels at {rate} Hz): cut it, "
-            "or give a larger --max-seconds."
-        )
+        about = f"{channels} channels at {rate} Hz"
+        raise AudioError(f"{shown(path)} is longer than {most / rate:,.0f} s ({about}): {remedy_for_longer}.")
     return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros((0, channels), np.float32), *blocks]), rate, container
 
 
@@ -213,10 +221,10 @@ def _check_samples(samples: npt.NDArray[np.float32], path: Path) -> None:
         raise AudioError(f"{shown(path)} has samples up to {max(-low, high):.3g} (full scale is 1): scale it.")
 
 
-def decode_many(paths: Iterable[Path], jobs: int, max_seconds: float = MAX_SECONDS) -> Iterator[DecodedAudio | AudioError]:
+def decode_many(paths: Iterable[Path], jobs: int, max_seconds: float | None = None) -> Iterator[DecodedAudio | AudioError]:
     """Decode files in ``jobs`` threads; results come in the order of ``paths``, errors as values.
 
-    At most ``jobs * LOOK_AHEAD`` decoded clips wait at any time, for any length of ``paths``.
+    ``max_seconds``: see :func:`decode`. At most ``jobs * LOOK_AHEAD`` decoded clips wait at any time, for any length of ``paths``.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="decode")
     waiting: deque[Future[DecodedAudio | AudioError]] = deque()
@@ -231,7 +239,7 @@ def decode_many(paths: Iterable[Path], jobs: int, max_seconds: float = MAX_SECON
         pool.shutdown(cancel_futures=True)
 
 
-def _try_decode(path: Path, max_seconds: float) -> DecodedAudio | AudioError:
+def _try_decode(path: Path, max_seconds: float | None) -> DecodedAudio | AudioError:
     try:
         return decode(path, max_seconds=max_seconds)
     except AudioError as error:
