@@ -19,7 +19,9 @@ import soundfile
 
 from reaudio_model.common.containers import truncation, with_length
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.files import check_text
 from reaudio_model.common.limits import MAX_SECONDS
+from reaudio_model.common.naming import name_key
 from reaudio_model.common.resample import Samples
 
 # Includes formats that libsndfile cannot read, so that such a clip is reported as unreadable, not as missing.
@@ -55,10 +57,12 @@ class DecodedAudio:
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
-    """The audio files directly in ``folder``: stem -> path, sorted. Hidden files and sub-folders are ignored.
+    """The audio files directly in ``folder``: stem, as names are compared (``naming.name_key``), -> path, sorted.
+
+    Hidden files and sub-folders are ignored.
 
     Raises:
-        ReaudioError: no such folder, not a folder, no audio in it, or two files with the same stem.
+        ReaudioError: no such folder, not a folder, no audio in it, two files with the same stem, or a name that is not UTF-8.
     """
     if not folder.exists():
         raise ReaudioError(f"The folder {folder} does not exist.")
@@ -72,13 +76,21 @@ def find_clips(folder: Path) -> dict[str, Path]:
     for path in files:
         if path.name.startswith(".") or path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
             continue
-        if path.stem in clips:
-            raise ReaudioError(f"{clips[path.stem].name} and {path.name} in {folder} name the same clip: remove one.")
-        clips[path.stem] = path
+        check_text(str(path))
+        stem = name_key(path.stem)
+        if stem in clips:
+            raise ReaudioError(_same_clip(clips[stem], path))
+        clips[stem] = path
     if not clips:
         known = ", ".join(READABLE_SUFFIXES)
         raise ReaudioError(f"The folder {folder} contains no audio files ({known}; sub-folders are not searched).")
     return clips
+
+
+def _same_clip(one: Path, other: Path) -> str:
+    # names that differ only in their form of Unicode look alike
+    names = [path.name if one.stem == other.stem else ascii(path.name) for path in (one, other)]
+    return f"{names[0]} and {names[1]} in {other.parent} name the same clip: remove one."
 
 
 def content_sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
 import tempfile
 from pathlib import Path
 
@@ -56,6 +57,28 @@ def test_find_clips_refuses_what_it_cannot_use(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(ReaudioError, match=r"a\.flac and a\.wav .* name the same clip"):
         find_clips(tmp_path)
+
+
+def test_names_in_both_forms_of_unicode_are_one_clip(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    (tmp_path / f"{decomposed}.wav").write_bytes(b"")
+    assert find_clips(tmp_path) == {composed: tmp_path / f"{decomposed}.wav"}
+    (tmp_path / f"{composed}.wav").write_bytes(b"")
+    with pytest.raises(
+        ReaudioError, match=r"'cafe\\u0301\.wav' and 'caf\\xe9\.wav' in .* name the same clip: remove one\.$"
+    ):
+        find_clips(tmp_path)
+
+
+def test_names_that_are_not_utf8_are_refused_in_words_that_can_be_printed(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    path.write_bytes(b"")
+    with pytest.raises(ReaudioError, match=r"caf\\udce9\.wav' is not UTF-8: rename the file or folder") as found:
+        find_clips(tmp_path)
+    assert str(found.value).encode()
+    (error,) = decode_many([path], 1)
+    assert isinstance(error, AudioError)
+    assert str(error).encode()
 
 
 def test_content_sha256(tmp_path: Path) -> None:

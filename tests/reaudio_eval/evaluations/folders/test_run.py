@@ -352,3 +352,29 @@ def test_killed_run_resumes_to_the_same_result(world: Path) -> None:
     fresh = runner.invoke(app, [*command, "--cache-dir", str(world / "fresh")])
     assert resumed.exit_code == fresh.exit_code == 0
     assert resumed.stdout == fresh.stdout
+
+
+def test_names_in_either_form_of_unicode_pair(world: Path) -> None:
+    (world / "generated" / "c01.wav").rename(world / "generated" / "cafe\u0301.wav")
+    (world / "reference" / "c01.wav").rename(world / "reference" / "caf\u00e9.wav")
+    found = score(world)
+    assert (found["n_clips"], found["audit"]["generated"]["n_missing"]) == (12, 0)
+
+
+def test_truncated_clips_are_listed_in_the_terminal(world: Path) -> None:
+    path = world / "generated" / "c01.wav"
+    path.write_bytes(path.read_bytes()[:-2000])
+    audit = score(world)["audit"]["generated"]
+    assert audit["flags"]["truncated"] == 1
+    assert [c["reason"][:22] for c in audit["clips"] if "truncated" in c["flags"]] == ["The file is not whole:"]
+    assert "c01 (The file is not whole: it declares" in refuse(world, "--strict")
+
+
+def test_long_clips_are_unreadable_with_the_option_to_give(world: Path) -> None:
+    longest = np.concatenate([soundfile.read(world / "generated" / "c01.wav")[0]] * 9)
+    soundfile.write(world / "generated" / "c01.wav", longest, SAMPLE_RATE)
+    found = score(world, "--max-seconds", "2")
+    (reason,) = (c["reason"] for c in found["audit"]["generated"]["clips"] if c["status"] != "ok")
+    assert "is longer than 2 s" in reason
+    assert "give a larger --max-seconds" in reason
+    assert score(world, "--max-seconds", "100")["n_clips"] == 12
