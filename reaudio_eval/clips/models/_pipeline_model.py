@@ -21,7 +21,11 @@ class PipelineModel(ModelPlugin):
 
     @abstractmethod
     def name(self, variant: str) -> str:
-        """Registered name, also of the bundled weights."""
+        """Registered name."""
+
+    def system(self, variant: str) -> str:
+        """Name of the bundled weights that the model has, or would have."""
+        return self.name(variant)
 
     @abstractmethod
     def training(self, variant: str) -> str:
@@ -39,7 +43,7 @@ class PipelineModel(ModelPlugin):
         return generated_clips(request, self.name(request.variant))
 
     def check(self, dataset: str, weights: Path | None, variant: str) -> None:
-        """Raises ReaudioError where there are neither bundled weights for the dataset nor the user's."""
+        """Raises ReaudioError where there are neither bundled weights for the dataset nor the user's, or these are another model."""
         if weights is None and dataset != MINIATURE:
             name = self.name(variant)
             raise ReaudioError(
@@ -47,6 +51,10 @@ class PipelineModel(ModelPlugin):
                 f"--weights {name}=FOLDER of the saved pipeline, or score clips you have with --clips NAME=FOLDER; the weights that "
                 "come with the package are the miniature's (--dataset miniature)."
             )
+        if weights is not None:
+            from reaudio_eval.clips.models._re_audioldm import check_weights
+
+            check_weights(self.system(variant), weights)
 
     def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
         """The settings of the bundled weights, or of ``weights``.

@@ -16,7 +16,7 @@ from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.settings import from_mapping
-from reaudio_model.config import ModelConfig, retrieves
+from reaudio_model.config import ModelConfig, get_preset, retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import search_pool, store_neighbours
 from reaudio_model.pipeline.generation import generate_to_files
@@ -74,6 +74,33 @@ def _saved_sizes(weights: Path) -> ModelConfig:
     if not isinstance(found, dict):
         raise CheckpointError(f"{message}.")
     return from_mapping(ModelConfig, found, f"model in {path}")
+
+
+def check_weights(name: str, weights: Path) -> None:
+    """Refuse weights under the name of another model: what they read of retrieved pairs, and S or L.
+
+    Args:
+        name: of a bundled system.
+        weights: the user's saved pipeline.
+
+    Raises:
+        CheckpointError: ``weights`` is no saved pipeline, or another model than ``name``.
+    """
+    sizes = _saved_sizes(weights)
+    widths = {size: get_preset(f"re-audioldm-{size}").base_channels for size in ("s", "l")}
+
+    def fits(model: str) -> bool:
+        size = model.removeprefix("re-audioldm-")[0]
+        other = {width for letter, width in widths.items() if letter != size and model.startswith("re-audioldm-")}
+        return bundled.DENOISERS[model].retrieval == sizes.retrieval and sizes.base_channels not in other
+
+    if not fits(name):
+        names = [model for model in bundled.DENOISERS if fits(model)]
+        is_theirs = f"use its name, {' or '.join(names)}" if names else "train a model of that name"
+        raise CheckpointError(
+            f"The weights in {weights} are not {name}: they have retrieval {sizes.retrieval!r} and width {sizes.base_channels}; "
+            f"{is_theirs}."
+        )
 
 
 def generated_clips(request: ClipRequest, name: str) -> dict[str, Path]:

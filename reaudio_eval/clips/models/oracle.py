@@ -27,6 +27,10 @@ class Oracle(ReAudioLdm):
         """The registered name."""
         return f"oracle-{variant}"
 
+    def system(self, variant: str) -> str:
+        """The model that is given the real clip."""
+        return super().name(variant)
+
     def clips(self, request: ClipRequest) -> Mapping[str, Path]:
         """Clips generated for the prompts that have a real clip.
 
@@ -36,7 +40,7 @@ class Oracle(ReAudioLdm):
         from reaudio_eval.clips.models._re_audioldm import oracle_clips
 
         self.check(request.dataset.name, request.weights, request.variant)
-        return oracle_clips(request, super().name(request.variant))
+        return oracle_clips(request, self.system(request.variant))
 
     def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
         """None: the neighbour is given, so there is nothing to sweep."""

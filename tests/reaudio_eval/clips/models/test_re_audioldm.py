@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -277,3 +279,25 @@ def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path
         samples = decode(path).samples
         assert samples.shape == (world.CLIP_SAMPLES, 1)
         assert np.abs(samples).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("plugin", "variant", "message"),
+    [
+        (
+            re_audioldm.PLUGIN,
+            "s-none",
+            r"are not re-audioldm-s-none: they have retrieval 'audio\+text' and width 128; use its name, ",
+        ),
+        (re_audioldm.PLUGIN, "l", r"are not re-audioldm-l: .* width 128; use its name, re-audioldm-s\.$"),
+        (tango.PLUGIN, "", r"are not tango: they have retrieval 'audio\+text'"),
+        (audioldm.PLUGIN, "", r"are not audioldm: "),
+    ],
+)
+def test_a_name_that_is_not_what_the_weights_are(plugin: Any, variant: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text(json.dumps({"model": asdict(PRESETS["re-audioldm-s"])}))
+    with pytest.raises(CheckpointError, match=message):
+        plugin.check("audiocaps", tmp_path, variant)
+    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "s")
+    (tmp_path / "model_index.json").write_text(json.dumps({"model": asdict(PRESETS["tiny"])}))
+    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "l")  # of a width of its own
