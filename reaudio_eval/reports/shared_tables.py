@@ -59,7 +59,13 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
     notes, rows = Notes(), []
     for i, system in enumerate(analysis.systems):
         cells = tuple(
-            _overall_cell(row_of.get((system.name, m.name)), digits[m.name], separation[m.name].mark(system.name), notes)
+            _overall_cell(
+                row_of.get((system.name, m.name)),
+                digits[m.name],
+                separation[m.name].mark(system.name),
+                notes,
+                len(analysis.prompts),
+            )
             for m in metrics
         )
         rows.append(Row(system.name, cells, system=i, detail="" if same_size else count(system.n_clips, "clip")))
@@ -96,9 +102,13 @@ def _better(metric: MetricInfo) -> str:
     return "higher" if metric.higher_is_better else "lower"
 
 
-def _overall_cell(row: Any, digits: int, mark: str, notes: Notes) -> Cell:
-    matched = f"half {number(row.matched, digits)}" if row is not None and math.isfinite(row.matched) else ""
-    return notes.value(row, digits, detail=matched, mark=mark)
+def _overall_cell(row: Any, digits: int, mark: str, notes: Notes, n_clips: int) -> Cell:
+    """A value over all clips; the number of clips that have one where not all ``n_clips`` do."""
+    if row is None:
+        return notes.undefined(None)
+    matched = f"half {number(row.matched, digits)}" if math.isfinite(row.matched) else ""
+    fewer = count(row.n_clips, "clip") if math.isfinite(row.value) and row.n_clips != n_clips else ""
+    return notes.value(row, digits, detail=", ".join(filter(None, [fewer, matched])), mark=mark)
 
 
 def _floor_row(metrics: Sequence[MetricInfo], row_of: Mapping[Any, Any], digits: Mapping[str, int]) -> Row | None:

@@ -12,7 +12,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import NotComputed
 
 WITH_VALUES = ("overall", "by_stratum", "per_class")  # frames in which a metric can have a value
-WITHOUT_VALUE = "no clip has a value"
+WITHOUT_VALUE, SHOWN = "no clip has a value", "will be shown"
 
 
 def split_metrics(
@@ -38,6 +38,21 @@ def split_metrics(
         reasons = (s.undefined.get(metric.name) or stated.get(s.system.name) for s in ordered)
         left_out.append(NotComputed(metric, next((r for r in reasons if isinstance(r, str) and r), WITHOUT_VALUE)))
     return tuple(m for m in metrics if m.name in known), tuple(left_out)
+
+
+def metrics_with_values(scores: SystemScores) -> set[str]:
+    """Names of the metrics that have a value of this system."""
+    found: set[str] = set()
+    for frame in (scores.scores, scores.set_values):
+        found |= set(frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64)), "metric"])
+    return found
+
+
+def planned(scores: Sequence[SystemScores], metrics: Sequence[MetricInfo]) -> dict[str, str]:
+    """Metric -> "will be shown" or why not, for the plan of a report made of finished runs."""
+    known = set().union(*map(metrics_with_values, scores))
+    reasons = {name: reason for each in scores for name, reason in each.undefined.items()}
+    return {m.name: SHOWN if m.name in known else reasons.get(m.name, WITHOUT_VALUE) for m in metrics}
 
 
 def why_no_strata(dataset: Dataset, metrics: Sequence[MetricInfo], by_stratum: pd.DataFrame) -> str:

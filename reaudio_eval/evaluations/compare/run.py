@@ -21,9 +21,12 @@ from reaudio_eval.runs import comparable
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.runs.published import published
+from reaudio_eval.scores.binding import NothingToComputeError
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_differences import against_baseline, class_differences
+from reaudio_eval.statistics.class_table import all_metrics
+from reaudio_eval.statistics.computed import SHOWN, metrics_with_values, planned
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import ReaudioError, one_of
@@ -58,6 +61,7 @@ class Common:
             "baseline": self.baseline,
             "compared": list(self.compared),
             "systems": {run.scores.system.name: str(run.path) for run in self.runs},
+            "metrics": planned(self.scores, all_metrics(self.scores)),
             "alerts": [{"level": a.level, "message": a.message} for a in self.alerts],
         }
 
@@ -89,6 +93,7 @@ def gather(
     first = next((run for run in runs if run.dataset.references), runs[0])
     dataset = dataclasses.replace(runs[0].dataset, references=first.dataset.references)
     scores = tuple(_scores(run, clip_ids, runs[0].strata) for run in runs)
+    _require_metric(scores, base, compared)
     return Common(tuple(runs), scores, comparable.restricted_dataset(dataset, clip_ids), base, compared, tuple(alerts))
 
 
@@ -108,6 +113,18 @@ def _sides(runs: Sequence[Run], baseline: str | None, systems: Sequence[str]) ->
         raise ReaudioError(f"--system {base} is the baseline: name another one with --baseline.")
     others = [name for name in generated if name != base] or [name for name in kinds if name != base]
     return base, tuple(dict.fromkeys(systems)) or tuple(others)
+
+
+def _require_metric(scores: Sequence[SystemScores], base: str, compared: Sequence[str]) -> None:
+    """Refuse systems without a metric that the baseline has too."""
+    known = {each.system.name: metrics_with_values(each) for each in scores}
+    if any(known[base] & known[name] for name in compared):
+        return
+    listed = "; ".join(f"{name} has {', '.join(sorted(known[name])) or 'none'}" for name in (base, *compared))
+    raise NothingToComputeError(
+        f"No metric has values of {base} and of a system compared with it: {listed}. Score all of them in one command "
+        "(`reaudio-eval longtail --clips NAME=FOLDER`, repeated)."
+    )
 
 
 def _fewer_clips(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
@@ -161,6 +178,7 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
     own = given.runs[0].strata
     strata = own if request.strata is None else strata_scheme(request.strata, given.dataset.train_counts)
     scores = given.scores if strata == own else tuple(map(_overall_sets, given.scores))
+    _check_primary(request.primary, given.scores)
     with reporter.stage("Comparing", 2) as advance:
         analysis = _analysis(given, scores, strata, request.seed, request.primary)
         advance(1)
@@ -177,6 +195,13 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
         _run_frame(given.runs),
     )
     return CompareResult(comparison, request.page, request.jobs)
+
+
+def _check_primary(wanted: str | None, scores: Sequence[SystemScores]) -> None:
+    """Refuse a primary metric that is known and has no value; an unknown one is refused by the analysis."""
+    reason = planned(scores, all_metrics(scores)).get(wanted or "", SHOWN)
+    if reason != SHOWN:
+        raise ReaudioError(f"--primary {wanted} has no value in these runs: {reason.rstrip('.')}.")
 
 
 def _published(request: CompareRequest, dataset: Dataset) -> pd.DataFrame:

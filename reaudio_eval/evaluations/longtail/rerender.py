@@ -18,12 +18,14 @@ from reaudio_eval.runs.comparable import unverified_alerts
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
+from reaudio_eval.scores.binding import NothingToComputeError
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
+from reaudio_eval.statistics.computed import SHOWN, planned
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import default_primary
-from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 
 
@@ -34,11 +36,17 @@ class ReportPlan:
     request: ReportRequest
     runs: tuple[Run, ...]
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Metric -> "will be shown", or why not."""
+        scores = [run.scores for run in self.runs]
+        return planned(scores, all_metrics(scores))
+
     def to_json(self) -> Json:
         return {
             "n_clips": len(self.runs[0].dataset.prompts),
             "systems": {run.scores.system.name: str(run.path) for run in self.runs},
-            "metrics": [m.name for m in all_metrics([run.scores for run in self.runs])],
+            "metrics": self.metrics,
             "output": str(self.request.output),
         }
 
@@ -49,7 +57,16 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     Raises:
         ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.read` and :meth:`~reaudio_eval.runs.find.RunSet.for_report`.
     """
-    return ReportPlan(request, RunSet.read(request.runs).for_report().runs)
+    found = ReportPlan(request, RunSet.read(request.runs).for_report().runs)
+    reason = found.metrics.get(request.primary or "", SHOWN)
+    if reason != SHOWN:
+        raise ReaudioError(f"--primary {request.primary} has no value in these runs: {reason.rstrip('.')}.")
+    if SHOWN not in found.metrics.values():
+        raise NothingToComputeError(
+            f"No metric has a value in these runs: {'; '.join(dict.fromkeys(found.metrics.values())) or 'none was asked for'}. "
+            "Score the clips again with the checkpoint."
+        )
+    return found
 
 
 def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:

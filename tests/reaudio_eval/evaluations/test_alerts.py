@@ -11,9 +11,16 @@ import pytest
 from fakes import tone, write_clips, write_pair
 from typer.testing import CliRunner
 
+from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import identical_systems, truncated, unused_files
+from reaudio_eval.features.extract import activate
+from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.features.protocols import get_protocol
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.scores.evaluate import Tools, _captions
+from reaudio_model.common.progress import Reporter
 
 runner = CliRunner()
 
@@ -140,3 +147,38 @@ def test_truncated_files_are_named() -> None:
     assert alert.message.startswith(
         "1 of 9 files of ours are cut, damaged or joined and were scored as far as they could be read: a."
     )
+
+
+@pytest.mark.usefixtures("page_only")
+def test_runs_without_a_common_metric_are_not_compared(world: Path, sounds: Path) -> None:
+    """``compare`` of runs of different metrics had nothing to show and said so nowhere."""
+    clips = ["--clips", f"Good={sounds / 'good'}", "--no-real", "--limit", "12"]
+    run(*arguments(world, sounds, *clips, "--metric", "kl_bands", "--output", str(world / "one")))
+    other = ["--clips", f"Other={sounds / 'good'}", "--no-real", "--limit", "12"]
+    run(*arguments(world, sounds, *other, "--metric", "kad_bands", "--output", str(world / "two")))
+    both = ["compare", str(world / "one"), str(world / "two"), "--output", str(world / "x")]
+    result = runner.invoke(app, both)
+    assert result.exit_code == 2
+    assert "No metric has values of Good and of a system compared with it" in result.stderr
+    assert "Good has kl_bands; Other has kad_bands" in result.stderr
+    report = runner.invoke(app, ["report", str(world / "one"), "--primary", "kad_bands", "--output", str(world / "x")])
+    assert (report.exit_code, "kad_bands" in report.stderr) == (2, True)
+    dry = run("report", str(world / "one"), "--dry-run")
+    assert dry["metrics"] == {"kl_bands": "will be shown"}
+    assert not (world / "x").exists()
+
+
+def test_an_unknown_caption_has_no_similarity(world: Path) -> None:
+    """One clip without a caption is left out of the metric of captions alone, and the terminal says how many clips it has."""
+    write_pair(world)
+    spec = plugins.load("embedders", "bands").spec
+    embedder = activate(
+        "bands", spec, get_protocol("audioldm-eval-2023-06"), checkpoint=world / "plugins" / "bands.bin",
+        cache_dir=world / "cache", device="cpu", allow_download=False,
+    )  # fmt: skip
+    assert not isinstance(embedder, Undefined)
+    tools = Tools({"bands": embedder}, ())
+    vectors = _captions(tools, [Prompt("a", "a dog barks"), Prompt("b", " ")], Reporter(quiet=True))["bands"]
+    assert vectors[0].any()
+    assert not vectors[1].any()
+    assert _captions(tools, [Prompt("a", "")], Reporter(quiet=True)) == {}
