@@ -181,7 +181,15 @@ class Table:
         )
 
 
-def read_table(path: Path, columns: Iterable[str], what: str, *, skip: bool = False, option: str = SKIP_OPTION) -> Table:
+def read_table(
+    path: Path,
+    columns: Iterable[str],
+    what: str,
+    *,
+    skip: bool = False,
+    option: str = SKIP_OPTION,
+    delimiter: str | None = ",",
+) -> Table:
     """A UTF-8 CSV with a header, to be checked and finished.
 
     Args:
@@ -189,11 +197,12 @@ def read_table(path: Path, columns: Iterable[str], what: str, *, skip: bool = Fa
         columns: required ones.
         what: the content, for messages, e.g. "the captions".
         skip, option: see :class:`Table`.
+        delimiter: see :func:`reaudio_model.common.csv_files.read_records`.
 
     Raises:
         ReaudioError: no such file, one that cannot be read, without header or rows, columns missing or named twice.
     """
-    records = read_records(path, what)
+    records = read_records(path, what, delimiter=delimiter)
     head = next(records, None)
     if head is None:
         raise ReaudioError(f"{path} is empty; {what} should be there, under a header.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from reaudio_eval.evaluations.listening.records import FIRST, NEITHER, QUESTIONS
 from reaudio_eval.frames.listening import ANSWERS
 from reaudio_eval.reports.text import count
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.naming import name_key
+from reaudio_model.common.tables import read_table, shown
 
 ANSWER_SCHEMA = 1
 COLUMNS = ("schema", "test_id", "form", "participant", "item", "question", "answer", "played", "seconds", "order")
@@ -60,13 +61,13 @@ def read_answers(key: Key, paths: Sequence[Path]) -> Answers:
 
     Raises:
         ReaudioError: not an answer file of this test, an answer out of range, two different answers of one participant to one
-            item, or no answer at all; the file and line are named.
+            item, or no answer at all; the file and all its faulty rows are named.
     """
     given, repeated = _unique_rows(key, paths)
     rows: list[tuple[str, str, str, str, str, float, float]] = []
     unplayed = 0
-    for where, row in given:
-        played, seconds = _number(row, "played", where), _number(row, "seconds", where)
+    for row in given:
+        played, seconds = float(row["played"]), float(row["seconds"])
         if row["answer"] and played < 1:
             unplayed += 1
         elif row["answer"]:
@@ -81,13 +82,12 @@ def read_answers(key: Key, paths: Sequence[Path]) -> Answers:
     return Answers(ANSWERS.check(pd.DataFrame(sorted(rows), columns=ANSWERS.names)), tuple(notes))
 
 
-def _unique_rows(key: Key, paths: Sequence[Path]) -> tuple[list[tuple[str, dict[str, str]]], int]:
-    """(file and line, row) of every answer once, checked, and how many were repeated unchanged."""
+def _unique_rows(key: Key, paths: Sequence[Path]) -> tuple[list[dict[str, str]], int]:
+    """Every answer once, checked, and how many were repeated unchanged."""
     items = {f.form: {i.item: i for i in f.items} for f in key.forms}
     known: dict[tuple[str, str, str], tuple[str, dict[str, str]]] = {}
     repeated = 0
-    for where, row in (located for path in answer_files(paths) for located in _rows(path)):
-        _check_row(key, items, where, row)
+    for where, row in (located for path in answer_files(paths) for located in _rows(key, items, path)):
         question = (row["participant"], row["item"], row["question"])
         earlier, same = known.setdefault(question, (where, row))
         if same != row:
@@ -96,40 +96,42 @@ def _unique_rows(key: Key, paths: Sequence[Path]) -> tuple[list[tuple[str, dict[
                 "or rename one participant if they are two people."
             )
         repeated += same is not row
-    return list(known.values()), repeated
+    return [row for _, row in known.values()], repeated
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(file and line, row) of a file with the right columns."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReaudioError(f"{path} cannot be read as UTF-8 text: give the CSV files as the page saved them.") from error
-    head = text.partition("\n")[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",")
-    missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-    if missing:
-        raise ReaudioError(f"{path} is not an answer file of a listening test: it has no column {', '.join(missing)}.")
-    for row in reader:
-        yield f"{path}, line {reader.line_num}", {c: (row[c] or "").strip() for c in COLUMNS}
+def _rows(key: Key, items: dict[str, dict[str, Item]], path: Path) -> list[tuple[str, dict[str, str]]]:
+    """(file and row, values) of a file, checked."""
+    table = read_table(path, COLUMNS, "the answers of a listening test", option="", delimiter=None)
+    found: list[tuple[str, dict[str, str]]] = []
+    for number, values in zip(table.rows.index, table.rows[list(COLUMNS)].to_numpy().tolist(), strict=True):
+        row = {column: name_key(value) for column, value in zip(COLUMNS, values, strict=True)}
+        problem = _problem(key, items, row)
+        if problem is not None:
+            table.fault(number, problem)
+        found.append((f"{path}, {table.place(number)}", row))
+    table.finish()
+    return found
 
 
-def _check_row(key: Key, items: dict[str, dict[str, Item]], where: str, row: dict[str, str]) -> None:
+def _problem(key: Key, items: dict[str, dict[str, Item]], row: dict[str, str]) -> str | None:
+    """What is wrong with a row, a part of a sentence."""
     if row["schema"] != str(ANSWER_SCHEMA):
-        raise ReaudioError(f"{where} has schema version {row['schema']!r}; this version reads {ANSWER_SCHEMA}.")
+        return f"schema version {shown(row['schema'])}, while this version reads {ANSWER_SCHEMA}"
     if row["test_id"] != key.test_id:
-        raise ReaudioError(f"{where} belongs to the test {row['test_id']!r}, not to {key.test_id!r}: leave the file out.")
+        return f"belongs to the test {shown(row['test_id'])}, not to {key.test_id!r}: leave the file out"
     if not 0 < len(row["participant"]) <= MAX_NAME:
-        raise ReaudioError(f"{where} names no participant (1 to {MAX_NAME} characters).")
+        return f"names no participant (1 to {MAX_NAME} characters)"
     if row["form"] not in items:
-        raise ReaudioError(f"{where} names the form {row['form']!r}, which this test does not have.")
+        return f"names the form {shown(row['form'])}, which this test does not have"
     if row["item"] not in items[row["form"]]:
-        raise ReaudioError(f"{where} names the item {row['item']!r}, which form {row['form']} does not have.")
+        return f"names the item {shown(row['item'])}, which form {row['form']} does not have"
     if row["question"] not in QUESTIONS:
-        raise ReaudioError(f"{where} answers the question {row['question']!r}; known are {', '.join(QUESTIONS)}.")
+        return f"answers the question {shown(row['question'])}; known are {', '.join(QUESTIONS)}"
     if row["answer"] and not _in_range(key, row["answer"]):
         wanted = f"{FIRST}, {SECOND} or {NEITHER}" if key.design == "pairs" else f"a whole number from 1 to {key.scale}"
-        raise ReaudioError(f"{where} has the answer {row['answer']!r}; it must be {wanted}.")
+        return f"has the answer {shown(row['answer'])}; it must be {wanted}"
+    bad = next((column for column in ("played", "seconds") if not _is_number(row[column])), None)
+    return None if bad is None else f"has {shown(row[bad])} for {bad}; it must be a number, 0 or more"
 
 
 def _in_range(key: Key, answer: str) -> bool:
@@ -138,11 +140,9 @@ def _in_range(key: Key, answer: str) -> bool:
     return answer.isascii() and answer.isdigit() and len(answer) <= 3 and 1 <= int(answer) <= key.scale
 
 
-def _number(row: dict[str, str], column: str, where: str) -> float:
+def _is_number(text: str) -> bool:
     try:
-        value = float(row[column])
+        value = float(text)
     except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise ReaudioError(f"{where} has {row[column]!r} for {column}; it must be a number, 0 or more.")
-    return value
+        return False
+    return math.isfinite(value) and value >= 0

@@ -65,8 +65,8 @@ def edit(line: int, column: str, value: str) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (edit(1, "schema", "9"), "line 2 has schema version '9'"),
-        (edit(3, "test_id", "other"), "line 4 belongs to the test 'other'"),
+        (edit(1, "schema", "9"), "row 1: schema version '9'"),
+        (edit(3, "test_id", "other"), "row 3: belongs to the test 'other'"),
         (edit(1, "form", "77"), "names the form '77'"),
         (edit(1, "item", "nothing"), "names the item 'nothing'"),
         (edit(1, "question", "MOS"), "answers the question 'MOS'"),
@@ -78,9 +78,13 @@ def edit(line: int, column: str, value: str) -> Callable[[str], str]:
         (edit(1, "played", "often"), "has 'often' for played"),
         (edit(1, "seconds", "-1"), "has '-1' for seconds"),
         (edit(1, "seconds", "nan"), "has 'nan' for seconds"),
-        (lambda text: text.replace("question", "frage", 1), "it has no column question"),
-        (lambda text: "", "is not an answer file"),
-        (lambda text: text.splitlines()[0], "contain no answer"),
+        (lambda text: text.replace("question", "frage", 1), "lacks the column 'question'"),
+        (lambda text: "", "is empty; the answers of a listening test should be there"),
+        (lambda text: text.splitlines()[0], "has a header but no rows"),
+        (
+            lambda text: edit(1, "answer", "9")(edit(2, "answer", "8")(text)),
+            "2 faulty rows: row 1: has the answer '9'.*row 2: has the answer",
+        ),
     ],
 )
 def test_bad_files_are_named(mos: Key, tmp_path: Path, change: Callable[[str], str], words: str) -> None:
@@ -99,7 +103,7 @@ def test_bad_answer_of_a_pair(pairs: Key, tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text(mos: Key, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ReaudioError, match="cannot be read as UTF-8"):
+    with pytest.raises(ReaudioError, match="is UTF-16 text: save it as UTF-8"):
         read_answers(mos, [tmp_path / "a.csv"])
 
 
