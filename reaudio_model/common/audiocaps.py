@@ -32,9 +32,12 @@ def check_captions(table: Table, *, within: tuple[str, ...] = ()) -> None:
 def with_clip(table: Table) -> None:
     """Bring start_time to whole seconds and add the column ``clip``: youtube_id and start, the same in every release; both are "" where
     there is no start."""
-    starts = table.parsed("start_time", whole_seconds)
-    rows = table.rows.assign(start_time=[starts.get(row, "") for row in table.rows.index])
-    table.rows = rows.assign(clip=(rows["youtube_id"] + "_" + rows["start_time"]).where(rows["start_time"] != "", ""))
+    parsed = table.parsed("start_time", whole_seconds)
+    rows = table.rows
+    starts = [parsed.get(row, "") for row in rows.index]
+    clips = [f"{video}_{start}" if start else "" for video, start in zip(rows["youtube_id"], starts, strict=True)]
+    columns = {"start_time": starts, "clip": clips}
+    table.rows = rows.assign(**{name: pd.Series(values, rows.index, dtype=object) for name, values in columns.items()})
 
 
 def whole_seconds(text: str) -> str:

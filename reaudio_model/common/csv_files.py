@@ -23,16 +23,25 @@ from reaudio_model.common.errors import ReaudioError
 
 MAX_BYTES = 512 * 2**20  # of a table, compressed or not
 MAX_RECORDS = 5_000_000
+MAX_VALUE = 2**17  # characters
 CHUNK = 2**20  # bytes checked at a time
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Record(NamedTuple):
-    """line: where it starts, from 1; cells: its values; fault: why it cannot be read, or ""."""
+    """One row of a file.
+
+    Attributes:
+        line: where it starts, from 1.
+        cells: its values.
+        fault: why it cannot be read, or "".
+        doubtful: it stands in what may be a value of a row above whose quotes do not match.
+    """
 
     line: int
     cells: list[str]
     fault: str = ""
+    doubtful: bool = False
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -163,13 +172,12 @@ def read_records(
     if delimiter is None:
         delimiter = ";" if b";" in data.partition(b"\n")[0] else ","
     suspicious = b"\0" in data or not _is_utf8(data)
-    for n, (line, cells, fault) in enumerate(_parse(lines, delimiter, skip_spaces)):
+    for n, record in enumerate(_parse(lines, delimiter, skip_spaces)):
         if n > MAX_RECORDS:
             raise ReaudioError(f"{path} has more than {MAX_RECORDS:,} rows, the limit of a table: split it.")
-        if suspicious and not fault:
-            fault = _strange_bytes("".join(cells))
-        if fault or any(cell and not cell.isspace() for cell in cells):
-            yield Record(line, cells, fault)
+        fault = record.fault or _fault(record.cells, suspicious)
+        if fault or any(cell and not cell.isspace() for cell in record.cells):
+            yield record._replace(fault=fault)
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -183,8 +191,13 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _strange_bytes(text: str) -> str:
-    """What cannot be in a table."""
+def _fault(cells: list[str], suspicious: bool) -> str:
+    """What cannot be in a table; bytes are looked at only where the file has ``suspicious`` ones."""
+    if any(len(cell) > MAX_VALUE for cell in cells):
+        return f"a value has more than {MAX_VALUE:,} characters; a quote may be missing"
+    if not suspicious:
+        return ""
+    text = "".join(cells)
     if "\0" in text:
         return "there is a NUL byte"
     try:
@@ -228,15 +241,16 @@ class _Lines(Iterator[str]):
 
 def _parse(lines: _Lines, delimiter: str, skip_spaces: bool) -> Iterator[Record]:
     """Records, and single lines that do not belong to one."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
+    swallowed = 0  # the last line that was read as a part of a record whose quotes do not match
     while True:
         reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=skip_spaces, strict=True)
         try:
             for cells in reader:
-                yield Record(lines.line, cells)
+                yield Record(lines.line, cells, doubtful=lines.line <= swallowed)
                 lines.begin()
             return
-        except csv.Error as error:
-            long = "field limit" in str(error)
-            fault = "a value is too long; a quote may be missing" if long else "the quotes do not match"
-            yield Record(lines.line, [lines.record[0].rstrip("\r\n")] if lines.record else [], fault)
+        except csv.Error:
+            swallowed = lines.line + len(lines.record) - 1
+            yield Record(lines.line, [lines.record[0].rstrip("\r\n")], "the quotes do not match")
             lines.begin(1)

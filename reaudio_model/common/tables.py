@@ -159,7 +159,7 @@ class Table:
         """
         columns: list[list[str]] = [[] for _ in header]
         numbers: list[int] = []
-        for row, (line, cells, fault) in enumerate(records, start=1):
+        for row, (line, cells, fault, doubtful) in enumerate(records, start=1):
             self.n_rows = row
             if not fault and not wanted(cells):
                 continue
@@ -167,6 +167,8 @@ class Table:
                 self._lines[row] = line
             if not fault and any(cell.strip() for cell in cells[len(header) :]):
                 fault = f"{len(cells)} values for {len(header)} columns: quote values that contain commas"
+            if not fault and doubtful and len(cells) != len(header):
+                fault = "it follows a row whose quotes do not match, and has other columns than the header"
             if fault:
                 self.fault(row, fault)
                 continue

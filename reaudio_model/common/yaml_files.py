@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
@@ -95,4 +96,4 @@ def _problem(error: Exception) -> str:
     """What a parser found wrong, with the line, without its drawing of the place."""
     mark = vars(error).get("problem_mark")
     where = "" if mark is None else f" in line {mark.line + 1}"
-    return f"{' '.join(str(vars(error).get('problem') or error).split())}{where}"
+    return f"{textwrap.shorten(str(vars(error).get('problem') or error), 200, placeholder='...')}{where}"

@@ -63,7 +63,8 @@ def read_manifest(tables: AudioCapsTables, path: Path, split: str, *, skip: bool
     _check_rows_of_clips(table)
     _check_starts(table)
     given = table.parsed("labels", tables.classes.parse) if "labels" in table.rows.columns else {}
-    clips = table.finish().drop_duplicates("clip_id").reindex(columns=["clip_id", *FACTS, "clip"], fill_value="")
+    table.rows = table.rows.assign(**{c: "" for c in FACTS if c not in table.rows.columns})
+    clips = table.finish().drop_duplicates("clip_id")[["clip_id", *FACTS, "clip"]]
     found = _Names(tables.captions, clips, split).look_up()
     by_clip = {clip: tables.classes.parse(cell) for clip, cell in _labels_of(tables.captions).items()}
     labels, ambiguous = [], []
@@ -91,7 +92,7 @@ def _check_rows_of_clips(table: Table) -> None:
 
 def _check_starts(table: Table) -> None:
     """Add the column ``clip`` where a row names a video and a start."""
-    rows = table.rows.reindex(columns=list(dict.fromkeys([*table.rows.columns, "youtube_id", "start_time"])), fill_value="")
+    rows = table.rows.assign(**{c: "" for c in ("youtube_id", "start_time") if c not in table.rows.columns})
     table.rows = rows.assign(
         start_time=rows["start_time"].where((rows["youtube_id"] != "") & (rows["start_time"] != ""), "0")
     )

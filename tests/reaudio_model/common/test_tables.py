@@ -69,7 +69,7 @@ def test_tables_as_they_are_written(tmp_path: Path, text: str, expected: dict[st
         ('a,b\n1,x\n\n2,"y\n', r"row 2 \(line 4\): the quotes do not match"),
         ("a,b\n1,x\0y\n", "row 1: there is a NUL byte"),
         ("a\0,b\n1,x\n", r"not a readable CSV table, line 1: there is a NUL byte"),
-        ('a,b\n1,"' + "x" * 200_000 + '"\n', "row 1: a value is too long; a quote may be missing"),
+        ('a,b\n1,"' + "x" * 200_000 + '"\n', "row 1: a value has more than 131,072 characters; a quote may be missing"),
         ("a," * 1_000 + "b\n", "has 1,001 columns, more than the 1,000 of a table"),
     ],
 )
@@ -83,6 +83,22 @@ def test_a_row_with_a_fault_in_its_quotes_does_not_swallow_the_next(tmp_path: Pa
     table = read_table(path, ["a"], "it", skip=True)
     assert table.finish().to_dict("list") == {"a": ["2", "3"], "b": ["y", "z"]}
     assert table.notes == ("a.csv: 1 of 3 rows are left out (--skip-bad-rows): row 1: the quotes do not match.",)
+
+
+def test_the_rest_of_a_value_with_a_fault_is_no_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'a,b,c\n1,"one\nbreak" x,u\n2,y,v\n')
+    table = read_table(path, ["a"], "it", skip=True)
+    assert table.finish().to_dict("list") == {"a": ["2"], "b": ["y"], "c": ["v"]}
+    assert table.notes[0].endswith(
+        "row 2: it follows a row whose quotes do not match, and has other columns than the header."
+    )
+
+
+def test_a_long_value_is_one_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'a,b\n{"x" * 200_000},"one\nbreak"\n2,y\n')
+    table = read_table(path, ["a"], "it", skip=True)
+    assert table.finish().to_dict("list") == {"a": ["2"], "b": ["y"]}
+    assert table.n_rows == 2
 
 
 def test_all_faulty_rows_are_reported_at_once(tmp_path: Path) -> None:
