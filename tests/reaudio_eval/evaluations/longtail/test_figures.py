@@ -115,5 +115,6 @@ def test_label_histogram(n: int, tmp_path: Path) -> None:
     svg, pdf, png = save_figure(label_histogram_figure(labels, "val"), tmp_path / "histogram")
     ET.fromstring(svg.read_bytes())
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert Image.open(png).width > 1000
+    with Image.open(png) as picture:
+        assert picture.width > 1000
     assert ("head $1$" in svg.read_text(encoding="utf-8")) == (n > 0)
