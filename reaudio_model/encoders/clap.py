@@ -196,7 +196,7 @@ def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
         refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
     raise CheckpointError(
         f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {HUB_TOKENIZERS[0]} into "
-        f"{folders[-1]}, or give --allow-download."
+        f"{folders[-1]}."
     )
 
 

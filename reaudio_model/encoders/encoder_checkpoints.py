@@ -105,7 +105,7 @@ def load_t5(name: str, *, device: torch.device, allow_download: bool = False) ->
         )
     except Exception as error:  # a damaged file can raise any exception
         raise CheckpointError(
-            f"The T5 encoder {name} is not on this machine or is damaged: give a folder with its files, or --allow-download."
+            f"The T5 encoder {name} is not on this machine or is damaged: give its folder as parts.t5."
         ) from error
     check_loaded(encoder, info, name, "a T5 encoder")
     if len(tokenizer) > encoder.config.vocab_size:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import atomic_write, json_bytes
+from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.weights import load_state_dict, sha256_file
 from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
@@ -78,7 +79,9 @@ def _pack_part(source: Path, target: Path, unused: tuple[str, ...]) -> None:
             }
             atomic_write(target / path.name, save(kept, {"format": "pt"}))
         elif path.suffix == ".json":
-            settings = json.loads(path.read_text(encoding="utf-8"))
+            settings = read_json_object(
+                path, "settings of a trained part", remedy="remove its folder and repeat the command"
+            )
             settings.pop("_name_or_path", None)  # a path of the machine
             atomic_write(target / path.name, (json.dumps(settings, indent=2) + "\n").encode())
 
@@ -104,7 +107,8 @@ def _pack_index(table: Path, target: Path, device: str, reporter: Reporter) -> N
 
 def summary(run: Path) -> dict[str, Any]:
     """Settings of a run, without paths, and the last row of each log."""
-    config = json.loads((run / MANIFEST).read_text(encoding="utf-8"))["config"]
+    remedy = "remove its folder and repeat the command"
+    config = read_json_object(run / MANIFEST, "the manifest of a training run", remedy=remedy)["config"]
     kept = {
         name: config[name] for name in ("part", "loop", "model", "vae", "vocoder", "diffusion", "tagger") if name in config
     }
