@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reaudio_eval.features.embedders import CheckpointFile
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.files import atomic_path, explain_write_error
+from reaudio_model.common.files import atomic_path, explain_write_error, folder_lock
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -42,12 +42,10 @@ def download(file: CheckpointFile, folder: Path) -> Path:
         CheckpointError: no network, or the bytes are not the published ones.
         ReaudioError: no room, or the folder cannot be written.
     """
-    from filelock import FileLock
-
     target = folder / file.filename
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
+        with folder_lock(folder):
             if not target.is_file():  # else another process was faster
                 with atomic_path(target) as partial:
                     verify(target, file, _transfer(file, partial))

@@ -86,9 +86,15 @@ class RunStore:
             "schema_version": SCHEMA_VERSION,
             "code": provenance.scoring_code(tools),
             "prompts": sorted(
-                [p.clip_id, p.caption, sorted(p.labels), p.labels_known] for p in dataset.prompts if p.clip_id in wanted
+                [p.clip_id, p.caption, sorted(p.labels), p.labels_known, p.source_id]
+                for p in dataset.prompts
+                if p.clip_id in wanted
             ),
             "train_counts": dict(dataset.train_counts),
+            "pool_counts": None if dataset.pool_counts is None else dict(dataset.pool_counts),
+            "label_names": dict(dataset.label_names),
+            "vocabulary": [dataset.vocabulary_name, *dataset.vocabulary],
+            "propagated": dataset.propagated,
             "system": system.kind,
             "files": files,
             "protocol": dataclasses.asdict(get_protocol(options.protocol)),
