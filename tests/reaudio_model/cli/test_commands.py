@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import torch
 from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_pairs
+from training_worlds import arguments, overrides, reset_accelerator, training_world
 from typer.testing import CliRunner
 
 from reaudio_model.cli.app import app
@@ -344,3 +345,32 @@ def test_train_refuses(tmp_path: Path) -> None:
     assert "c.yaml trains vae, not t5" in refusal("train", "t5", "--config", tmp_path / "c.yaml", "-o", tmp_path / "out")
     assert "none.yaml does not exist" in refusal("train", "t5", "--config", tmp_path / "none.yaml")
     assert "Unknown value of PART 'unet'" in refusal("train", "unet", "--config", tmp_path / "c.yaml")
+
+
+def test_the_path_of_a_researcher(tmp_path: Path) -> None:
+    """Index, plan, training, the pipeline that was forgotten, generation: as the documentation writes them."""
+    world = training_world(tmp_path / "world")
+    settings = [each for each in overrides(world) if not each.startswith(("parts.vocoder", "parts.clap"))]
+    train = ("train", "diffusion", "--config", "tiny", *arguments(settings), "-o", tmp_path / "run", "--device", "cpu")
+    planned = run(*train, "--dry-run", "--json")
+    facts = json.loads(planned.stdout)
+    assert (planned.exit_code, facts["problems"]) == (2, ["the checkpoint of clap must be given as parts.clap"])
+    assert "cannot start: the checkpoint of clap must be given as parts.clap" in refusal(*train)
+    assert not (tmp_path / "run").exists()
+    clap = ("--set", f"parts.clap={world / 'clap'}")
+    assert run(*train, *clap, "--dry-run").exit_code == 0
+    reset_accelerator()
+    assert answer(*train, *clap, "--quiet")["finished"]
+    reset_accelerator()
+    assert answer(*train, *clap, "--set", f"parts.vocoder={world / 'vocoder'}", "--quiet")["step"] == 2
+    reset_accelerator()
+    assert "--resume-from continues a run" in refusal(*train, *clap, "--no-resume", "--resume-from", 2)
+    answer(
+        "index", "build", world / "pairs.csv", "--clap", tmp_path / "run/pipeline/clap", "-o", tmp_path / "pool", "--quiet"
+    )
+    made = answer(
+        "generate", "rain", "--model", tmp_path / "run/pipeline", "--index", tmp_path / "pool", "--steps", 1, "--k", 2,
+        "-o", tmp_path / "rain.wav", "--quiet",
+    )  # fmt: skip
+    assert made["made"] == 1
+    reset_accelerator()

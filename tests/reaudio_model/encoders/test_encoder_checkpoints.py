@@ -209,7 +209,9 @@ def test_t5_is_the_encoder_of_a_whole_t5(t5_folder: Path) -> None:
 
 
 def test_t5_that_is_not_there_or_damaged(t5_folder: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"T5 encoder google/none is not on this machine.*give its folder as parts\.t5"):
+    with pytest.raises(
+        CheckpointError, match=r"T5 encoder google/none is not on this machine.*give its folder as parts\.t5"
+    ):
         load_t5("google/none", device=CPU)
     (t5_folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match="is not on this machine or is damaged"):
