@@ -44,7 +44,7 @@ def upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
 def checkpoint_alerts(tools: Tools) -> Iterator[Alert]:
     """Checkpoints that are not the published files, or not those of the protocol."""
     for note in dict.fromkeys(note for embedder in tools.embedders.values() for note in embedder.checkpoint_notes):
-        yield Alert("warning", note)
+        yield Alert("warning", note, first_screen=True)
 
 
 def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids: Sequence[str]) -> Iterator[Alert]:
@@ -70,8 +70,16 @@ def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids:
             )
 
 
-def identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
-    """The same for finished runs, by the hashes in their manifests; older runs have none."""
+def run_alerts(runs: Sequence[Run]) -> Iterator[Alert]:
+    """Checkpoints and identical systems of finished runs, by their manifests; older runs do not have these entries."""
+    embedders = (each for run in runs for each in mapping(run.manifest.get("embedders")).values())
+    stored = (mapping(each).get("notes") for each in embedders)
+    for note in dict.fromkeys(str(note) for notes in stored if isinstance(notes, list) for note in notes):
+        yield Alert("warning", note, first_screen=True)
+    yield from _identical_runs(runs)
+
+
+def _identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
     generated = [run for run in runs if run.scores.system.kind == "generated"]
     found = {run.scores.system.name: mapping(run.manifest.get("content")) for run in generated}
     for name, content in found.items():
@@ -84,7 +92,7 @@ def identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
 
 def _same_clips(one: str, other: str) -> Alert:
     what = "the real audio" if other == REFERENCE else other
-    return Alert("warning", f"{one} and {what} are byte for byte the same clips: {_the_same(other == REFERENCE)}")
+    return Alert("warning", f"{one} and {what} are byte for byte the same clips: {_the_same(other == REFERENCE)}", True)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

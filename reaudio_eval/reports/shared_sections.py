@@ -15,6 +15,7 @@ VERDICT = """
 <div class="verdict{{ ' wide' if aside is none }}">
 <div>
 {% for sentence in sentences %}<p>{{ sentence }}</p>{% endfor %}
+{% for alert in alerts if alert.first_screen %}<p class="first-alert" role="note"><b>Warning</b> {{ alert.message }}</p>{% endfor %}
 {% if alerts %}
 {% set warnings = alerts|selectattr("level", "equalto", "warning")|list|length %}
 {% set notes = alerts|length - warnings %}

@@ -18,10 +18,17 @@ from reaudio_eval.scores.system_scores import MetricInfo
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something a reader must know before believing a number. level: "warning" or "note"."""
+    """Something a reader must know before believing a number.
+
+    Attributes:
+        level: "warning" or "note".
+        message: a sentence or more.
+        first_screen: whether pages show it above the numbers, and not only among the alerts.
+    """
 
     level: Literal["warning", "note"]
     message: str
+    first_screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

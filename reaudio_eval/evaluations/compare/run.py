@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.evaluations.alerts import identical_runs
+from reaudio_eval.evaluations.alerts import run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.request import CompareRequest
@@ -83,7 +83,7 @@ def gather(
     base, compared = _sides(runs, baseline, systems)
     notes = [Alert("note", note) for note in dict.fromkeys(note for run in runs for note in run.dataset.notes)]
     alerts = [
-        *identical_runs(runs),
+        *run_alerts(runs),
         *comparable.reference_alerts(every, clip_ids),
         *_fewer_clips(runs, clip_ids),
         *left_out,

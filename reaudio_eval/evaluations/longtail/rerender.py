@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.evaluations.alerts import identical_runs, mapping
+from reaudio_eval.evaluations.alerts import mapping, run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
@@ -121,7 +121,7 @@ def analyse_runs(
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[
-            *identical_runs(runs),
+            *run_alerts(runs),
             *(Alert("note", note) for note in first.dataset.notes),
             *unverified_alerts(runs),
             *left_out,

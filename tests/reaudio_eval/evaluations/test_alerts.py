@@ -15,7 +15,7 @@ from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import identical_systems, truncated, unused_files
-from reaudio_eval.features.extract import activate
+from reaudio_eval.features.active import activate
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.features.protocols import get_protocol
 from reaudio_eval.prompts.dataset import Prompt
@@ -84,6 +84,7 @@ def test_a_report_says_what_is_known(world: Path, sounds: Path) -> None:
     assert "--checkpoint panns=PATH" in found["not_computed"]["kl_panns"]
     page = Path(found["report"]).read_text(encoding="utf-8")
     assert page.count('class="remark not-computed"') == 1
+    assert page.index("Good and Again are byte for byte the same clips") < page.index('id="systems"')
     assert "(give --checkpoint panns=PATH)" in page
     assert "KL divergence (PANNs)</option>" not in page
     for table in (Path(found["report"]).parent / "tables").iterdir():
