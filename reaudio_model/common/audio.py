@@ -204,7 +204,7 @@ def _decode(
         blocks: list[npt.NDArray[np.float32]] = []
         file.rewind()
         n_read, size = 0, max(1, min(declared, wanted, BLOCK_SAMPLES // channels))
-        while n_read < wanted:
+        while n_read < min(wanted, declared):
             block = file.read(min(size, wanted - n_read), dtype="float32", always_2d=True)
             if not len(block):
                 break

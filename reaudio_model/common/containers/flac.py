@@ -34,10 +34,12 @@ def flac(source: Source) -> str | None:
 
 
 def _md5(samples: npt.NDArray[np.float32], bits: int) -> bytes:
-    integers = (samples * np.float32(1 << bits - 1)).astype("<i4")
-    width = -(-bits // 8)
-    packed = integers[..., None].view(np.uint8)[..., :width]
-    return hashlib.md5(np.ascontiguousarray(packed).data, usedforsecurity=False).digest()
+    scaled, width = samples * np.float32(1 << bits - 1), -(-bits // 8)
+    if width == 2:
+        packed = scaled.astype("<i2").view(np.uint8)
+    else:
+        packed = np.ascontiguousarray(scaled.astype("<i4")[..., None].view(np.uint8)[..., :width])
+    return hashlib.md5(packed.data, usedforsecurity=False).digest()
 
 
 def _ends_with_a_frame(data: bytes) -> bool:

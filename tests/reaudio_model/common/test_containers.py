@@ -208,6 +208,17 @@ def test_a_flac_of_unknown_length_is_read_whole(tmp_path: Path) -> None:
         assert reason(tmp_path, flac(0, md5)[:-5000]) is not None
 
 
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_the_checksum_of_a_flac_of_any_width_is_right(tmp_path: Path, subtype: str) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (RATE, 2))
+    noise[0] = [1, -1]
+    soundfile.write(tmp_path / "a.flac", noise, RATE, subtype=subtype)
+    data = (tmp_path / "a.flac").read_bytes()
+    assert reason(tmp_path, data) is None
+    other = data[:26] + bytes([data[26] ^ 1]) + data[27:]
+    assert "differ from the checksum" in str(reason(tmp_path, other))
+
+
 def test_a_flac_that_declares_fewer_samples_than_it_holds(tmp_path: Path) -> None:
     assert "differ from the checksum" in str(reason(tmp_path, flac(RATE)))
 
