@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -306,3 +307,18 @@ def test_samples_that_are_no_numbers_are_not_written(value: float, container: st
         encode(x, 16_000, container, subtype, name="a.wav")
     with pytest.raises(AudioError, match="The clip has NaN"):
         wav_bytes(x, 16_000)
+
+
+def test_nothing_else_opens_audio() -> None:
+    """Limits, errors and flags hold for every file because one module reads them."""
+    root = Path(audio.__file__).parents[2]
+    pattern = re.compile(
+        r"(soundfile|sf)\.(read|info|blocks|SoundFile\b|write)|^(import|from) (wave|aifc|librosa|torchaudio)\b", re.MULTILINE
+    )
+    found = [
+        p.relative_to(root).as_posix()
+        for name in ("reaudio_eval", "reaudio_model")
+        for p in (root / name).rglob("*.py")
+        if pattern.search(p.read_text())
+    ]
+    assert found == ["reaudio_model/common/audio.py"]
