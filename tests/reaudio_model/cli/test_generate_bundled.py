@@ -65,6 +65,7 @@ def test_the_papers_protocol_is_used(seen: dict[str, Any]) -> None:
     assert (seen["stored"].key, seen["stored"].pool, seen["stored"].exclude.self_) == (bundled.KEY, "all", False)
 
 
+@pytest.mark.slow
 def test_precision_of_bundled_weights() -> None:
     pipeline = bundled.load_bundled("re-audioldm-s-none", "cpu", "bfloat16")
     assert (pipeline.unet.dtype, pipeline.vae.dtype) == (torch.bfloat16, torch.float32)
