@@ -265,6 +265,18 @@ def _check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
     for name in systems.models:
         check_model(dataset, name, systems.weights.get(name))
     check_sampling(sampling, {name: systems.weights.get(name) for name in systems.models})
+    for name, weights in systems.weights.items():
+        check_index(name, weights, systems.index, sampling)
+
+
+def check_index(model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
+    """Raise ReaudioError where the user's weights retrieve and there is no index to retrieve from."""
+    own = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
+    nothing = sampling.k == 0 or sampling.retrieval == "none"
+    if index is None and not nothing and own is not None and own.retrieval not in (None, "none"):
+        raise ReaudioError(
+            f"{model} uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
+        )
 
 
 def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> None:

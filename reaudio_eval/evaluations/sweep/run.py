@@ -19,6 +19,7 @@ from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import Data
 from reaudio_eval.evaluations.planning import (
+    check_index,
     check_model,
     check_sampling,
     choose_primary,
@@ -103,6 +104,8 @@ def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     check_model(request.data.dataset, request.model, weights)
     check_sampling(request.sampling, {request.model: weights})
+    if weights is not None and any(cell.settings.k for cell in cells):
+        check_index(request.model, weights, request.index, Sampling())
     data, first = _sampled(request), cells[0].settings.captions
     numbers = sorted({cell.settings.captions for cell in cells} - {first})
     scoring = plan_scoring(request, reporter, dataclasses.replace(data, captions=_caption(data, first)))

@@ -14,7 +14,8 @@ EVALUATIONS = (
         "A command that was stopped continues where it was when it is given again.",
         "reaudio-eval zeroshot --model re-audioldm-l[/bold] (the bundled miniature, nothing needed), or [bold]"
         "reaudio-eval zeroshot --dataset audiocaps --data-root audiocaps/ --references audio/test --clips Mine=out/ "
-        "--trained-on Mine=dataset --clips Plain=plain/ --trained-on Plain=dataset --control Plain --output reports/zeroshot",
+        "--trained-on Mine=dataset --clips Plain=plain/ --trained-on Plain=dataset --control Plain "
+        "--checkpoint panns=Cnn14_16k_mAP=0.438.pth --output reports/zeroshot",
         rank=2,
     ),
 )

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
 from reaudio_eval.clips.collect import SystemRequest
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.longtail.request import LongtailRequest
-from reaudio_eval.evaluations.planning import check_sampling, plan_scoring
+from reaudio_eval.evaluations.planning import check_index, check_sampling, plan_scoring
 from reaudio_eval.evaluations.sweep import run as sweep_run
 from reaudio_eval.evaluations.sweep.request import SweepRequest
 from reaudio_eval.evaluations.zeroshot.request import ZeroshotRequest
@@ -147,3 +148,12 @@ def test_what_was_resolved_is_in_run_page_and_json(tmp_path: Path, monkeypatch: 
     assert sampling["weights_sha256"]["unet"] in page
     stored = json.loads((tmp_path / "out" / "longtail.json").read_text(encoding="utf-8"))
     assert next(s for s in stored["systems"] if s["name"] == "re-audioldm-s")["sampling"] == sampling
+
+
+def test_weights_that_retrieve_need_an_index_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = type(plugins.load("models", "re-audioldm-l"))
+    monkeypatch.setattr(plugin, "defaults", lambda self, variant, weights: Sampling(2, 1.0, 2, "audio+text"))
+    with pytest.raises(ReaudioError, match="re-audioldm-l uses retrieved pairs: give --index FOLDER"):
+        check_index("re-audioldm-l", tmp_path, None, Sampling())
+    check_index("re-audioldm-l", tmp_path, tmp_path, Sampling())
+    check_index("re-audioldm-l", tmp_path, None, Sampling(k=0))
