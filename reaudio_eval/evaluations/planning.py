@@ -271,9 +271,10 @@ def _check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
 
 def check_index(model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
     """Raise ReaudioError where the user's weights retrieve and there is no index to retrieve from."""
+    if index is not None or sampling.k == 0 or sampling.retrieval == "none":
+        return
     own = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
-    nothing = sampling.k == 0 or sampling.retrieval == "none"
-    if index is None and not nothing and own is not None and own.retrieval not in (None, "none"):
+    if own is not None and own.retrieval not in (None, "none"):
         raise ReaudioError(
             f"{model} uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )
