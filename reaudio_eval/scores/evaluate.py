@@ -83,6 +83,9 @@ class Options:
             raise ReaudioError(f"--max-seconds must be more than 0 and finite, not {self.max_seconds:g}.")
         if self.seed < 0:
             raise ReaudioError(f"--seed must be 0 or more, not {self.seed}.")
+        for name in ("embedders", "metrics", "require"):  # one name may be given as text
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else value)
         object.__setattr__(self, "checkpoints", {name: as_path(path) for name, path in self.checkpoints.items()})
         object.__setattr__(self, "cache_dir", check_cache_dir(as_path(self.cache_dir)))
 

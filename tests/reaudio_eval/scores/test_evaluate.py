@@ -85,3 +85,9 @@ def test_truncated_clips_are_listed_and_refused_by_strict(tmp_path: Path, monkey
 def test_the_limit_of_length_is_a_positive_number(value: float) -> None:
     with pytest.raises(ReaudioError, match="--max-seconds must be more than 0 and finite"):
         Options(max_seconds=value)
+
+
+def test_one_name_may_be_given_as_text() -> None:
+    options = Options(embedders="panns", metrics="kl", require="kl_panns")  # type: ignore[arg-type]
+    assert (options.embedders, options.metrics, options.require) == (("panns",), ("kl",), ("kl_panns",))
+    assert Options().metrics is None
