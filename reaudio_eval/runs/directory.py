@@ -28,6 +28,7 @@ from reaudio_eval.runs.manifest import (
     Json,
     check_files,
     damaged,
+    is_finished,
     read_manifest,
     sealed,
 )
@@ -90,6 +91,7 @@ def write_run(
     manifest: Json,
     *,
     request: bytes | None = None,
+    unless_whole: bool = False,
 ) -> None:
     """Write every file of a run, the manifest last. Two processes writing the same run wait for each other.
 
@@ -98,6 +100,7 @@ def write_run(
         scores, dataset, strata, metrics, audit: its content.
         manifest: further entries.
         request: content of ``request.yaml``; None without one.
+        unless_whole: leave a finished run with whole files as it is, perhaps one that another process has just written.
 
     Raises:
         ReaudioError: not writable, or the disk is full; a run that was not finished then stays unfinished.
@@ -105,6 +108,8 @@ def write_run(
     try:
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
+            if unless_whole and _is_whole(path):
+                return
             for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING, REQUEST):  # all but the first are not written by every run
                 (path / name).unlink(missing_ok=True)
             found = tables(scores, dataset, strata, int(manifest["seed"]), COPYING)
@@ -193,6 +198,14 @@ def _read_audit(path: Path) -> Json:
     if not all(isinstance(entry, Mapping) for entry in audit.values()):
         raise damaged(path, f"{AUDIT} holds something else than one object for each system")
     return audit
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether there is a finished run, with the files that were written."""
+    try:
+        return is_finished(path) and bool(read_run(path))
+    except DamagedRunError:
+        return False
 
 
 def verify_run(path: StrPath) -> list[str]:

@@ -142,7 +142,7 @@ class RunStore:
         about: Mapping[str, Any],
         more: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> tuple[Path, ...]:
-        """Write the runs that are not there; ``more``: system name -> further manifest entries, which replace others. Their folders."""
+        """Write the runs that are not there, or not whole, and return their folders; ``more``: system name -> further manifest entries."""
         return tuple(
             self._write_one(scores, evaluation, analysis, {**about, **(more or {}).get(scores.system.name, {})})
             for scores in evaluation.scores
@@ -153,8 +153,6 @@ class RunStore:
     ) -> Path:
         name = scores.system.name
         path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
-        if self.plan.overwrite == "only-missing" and _is_whole(path):
-            return path
         manifest = {
             "created": self.started.isoformat(timespec="seconds"),
             "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
@@ -172,16 +170,9 @@ class RunStore:
         dataset = scored_only(self.plan.dataset, evaluation)
         metrics = overall_json(analysis, name)
         request = _yaml(self.plan.request) if self.plan.request else None
-        write_run(path, scores, dataset, self.plan.strata, metrics, audit, manifest, request=request)
+        keep = self.plan.overwrite == "only-missing"
+        write_run(path, scores, dataset, self.plan.strata, metrics, audit, manifest, request=request, unless_whole=keep)
         return path
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether there is a finished run, with the files that were written."""
-    try:
-        return is_finished(path) and bool(read_run(path))
-    except DamagedRunError:
-        return False
 
 
 def _content(evaluation: Evaluation, system: str) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,18 @@ def test_damaged_runs_are_scored_again_by_the_same_command(world: Path, sounds: 
     assert json.loads(result.stdout)["systems"] == first["systems"]
     assert [verify_run(path) for path in (good, poor, real)] == [[], [], []]
     assert (real / "manifest.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.slow
+def test_two_processes_with_one_output_and_one_cache_agree(world: Path, sounds: Path) -> None:
+    command = [sys.executable, "-m", "reaudio_eval", *arguments(world, sounds, "--json", "--quiet", "--media", "none")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    first, second = (json.loads(out) for out, _ in answers)
+    assert first == second
+    assert [verify_run(path) for path in first["runs"]] == [[]] * 4
+    assert not [path for path in world.rglob("*") if path.name.startswith(".tmp-") or path.suffix == ".lock"]
 
 
 def test_second_run_is_byte_identical_and_keeps_finished_runs(world: Path, sounds: Path) -> None:
