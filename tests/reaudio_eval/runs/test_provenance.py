@@ -72,7 +72,7 @@ ELSEWHERE = (
     "reaudio_eval.statistics.separation", "reaudio_eval.scores.metrics.", "reaudio_eval_plugins", "reaudio_model.cli",
     "reaudio_model.common.cli", "reaudio_model.common.code", "reaudio_model.common.commands", "reaudio_model.common.options",
     "reaudio_model.common.json_files", "reaudio_model.miniature", "reaudio_model.retrieval.", "reaudio_model.pipeline.",
-    "reaudio_model.conditioning.",
+    "reaudio_model.conditioning.", "reaudio_model.common.csv_files", "reaudio_model.common.tables", "reaudio_model.common.yaml_files",
 )  # fmt: skip
 
 
