@@ -13,12 +13,13 @@ import soundfile
 
 from reaudio_eval import plugins
 from reaudio_eval.features.cache import check_cache_dir
-from reaudio_eval.features.cache_check import stale_size
+from reaudio_eval.features.cache_check import folder_size, stale_size
 from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.runs.provenance import package_versions
 from reaudio_model.common.audio import encode
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import has_file, has_folder
 from reaudio_model.common.weights import sha256_file
 from reaudio_model.miniature import bundled
 
@@ -90,9 +91,9 @@ def _device() -> Check:
 
 
 def _disk(cache_dir: Path) -> Check:
-    place = next(p for p in (cache_dir, *cache_dir.parents) if p.exists())
+    place = next(p for p in (cache_dir, *cache_dir.parents) if has_folder(p))
     free = shutil.disk_usage(place).free
-    used = sum(p.stat().st_size for p in cache_dir.rglob("*") if p.is_file()) if cache_dir.is_dir() else 0
+    used = folder_size(cache_dir)
     detail = f"{cache_dir}: {used / 1e9:.2f} GB used, {free / 1e9:.0f} GB free"
     if free < MIN_FREE_BYTES:
         return Check("cache", "fail", detail, "free some space, or set REAUDIO_CACHE to a folder on a larger disk")
@@ -145,7 +146,7 @@ def _broken(kind: str, name: str) -> Check | None:
 def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:
     name = f"checkpoint {embedder}: {file.filename}"
     path = cache_dir / "checkpoints" / file.filename
-    if not path.is_file():
+    if not has_file(path):
         return Check(
             name,
             "note",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reaudio_eval.cli.doctor import Check
 from reaudio_eval.features.embedders import EmbedderSpec
+from reaudio_model.common.files import has_file
 from reaudio_model.common.json_files import read_json, read_json_object
 from reaudio_model.common.weights import FOLDER_WEIGHTS
 from reaudio_model.config import get_preset
@@ -38,7 +39,7 @@ def check_parts(clap: EmbedderSpec, cache_dir: Path) -> list[Check]:
 
 
 def _clap(spec: EmbedderSpec, cache_dir: Path) -> Check:
-    found = [file.filename for file in spec.checkpoints if (cache_dir / "checkpoints" / file.filename).is_file()]
+    found = [file.filename for file in spec.checkpoints if has_file(cache_dir / "checkpoints" / file.filename)]
     if found:
         return Check("model clap", "ok", ", ".join(found))
     return Check("model clap", "note", "not in the cache", "see the rows of its checkpoints, or give parts.clap")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from reaudio_eval.cli.doctor import Check
+from reaudio_eval.features.cache import check_cache_dir
 from reaudio_eval.features.cache_check import KindState, clean_cache, verify_cache
 from reaudio_eval.runs.directory import read_run, verify_run
 from reaudio_model.common.errors import ReaudioError
@@ -20,8 +22,10 @@ def check_cache(cache_dir: Path, *, clean: bool = False) -> list[Check]:
     Raises:
         ReaudioError: no such folder, a file in its place, or an entry cannot be removed.
     """
-    if not cache_dir.exists():
-        raise ReaudioError(f"The cache {cache_dir} does not exist: give its folder.")
+    check_cache_dir(cache_dir)
+    if not os.access(cache_dir, os.R_OK | os.X_OK):
+        fault = "cannot be read" if os.path.lexists(cache_dir) else "does not exist"
+        raise ReaudioError(f"The cache {cache_dir} {fault}: give the folder of a cache of your own.")
     states = verify_cache(cache_dir)
     if not states:
         return [Check("cache", "note", f"{cache_dir} has no entries")]

@@ -58,6 +58,11 @@ def stale_size(root: Path) -> tuple[int, int]:
     return len(files), sum(map(_size, files))
 
 
+def folder_size(folder: Path) -> int:
+    """Bytes of the files below a folder, as far as they may be seen."""
+    return sum(map(_size, _files(folder, "")))
+
+
 def clean_cache(states: list[KindState]) -> int:
     """Remove stale folders and damaged entries; the bytes that were removed.
 

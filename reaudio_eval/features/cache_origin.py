@@ -18,6 +18,7 @@ from reaudio_model.common.code import code_packages, code_sha256
 from reaudio_model.common.digests import file_sha256
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.weights import tokenizer_folders
 
 LAYOUT = 2  # of the files and folders of a cache
 FEATURES, AUDITS, ENCODERS = "features", "audits", "encoders"
@@ -95,23 +96,21 @@ def audit_origin(rules: Mapping[str, tuple[WaveformRule, int]]) -> Origin:
 
 
 def checkpoint_files(checkpoint: Path, has_text: bool, cache_dir: Path) -> dict[str, str]:
-    """Name -> SHA-256 (hex) of the small files that a network is loaded with beside its weights: sizes and tokenizer.
+    """Place and name -> SHA-256 (hex) of the small files that a network is loaded with beside its weights: sizes and tokenizer.
 
     Args:
         checkpoint: a folder, or a file.
-        has_text: whether a tokenizer is used: also one in ``tokenizer`` beside the file, or in the cache.
+        has_text: whether a tokenizer is used (``tokenizer_folders``).
         cache_dir: the cache.
 
     Raises:
         CheckpointError: one of them cannot be read.
     """
-    places = [("", checkpoint), ("tokenizer/", checkpoint / "tokenizer")] if checkpoint.is_dir() else []
-    if has_text:
-        places += [("tokenizer/", checkpoint.parent / "tokenizer")] * (not places) + [("cache/", cache_dir / "tokenizer")]
+    places = tokenizer_folders(checkpoint, cache_dir) if has_text else [checkpoint] if checkpoint.is_dir() else []
     try:
         return {
-            f"{start}{path.name}": file_sha256(path)
-            for start, folder in places
+            f"{place}/{path.name}": file_sha256(path)
+            for place, folder in enumerate(places)
             for pattern in _SETTINGS
             for path in sorted(folder.glob(pattern))
         }

@@ -11,8 +11,8 @@ from reaudio_eval.features.download import about, download, hub_snapshot, verify
 from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import NO_CHECKPOINT, Undefined
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.files import as_path
-from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file
+from reaudio_model.common.files import as_path, has_file
+from reaudio_model.common.weights import FOLDER_WEIGHTS, sha256_file, weights_file
 from reaudio_model.miniature import bundled
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -104,13 +104,22 @@ def _download_tokenizer(spec: EmbedderSpec) -> None:
 
 
 def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -> Path:
-    if path.is_file() or (path.is_dir() and spec.folder):
+    if path.is_file():
         return path
+    if path.is_dir() and spec.folder:
+        return _weights_folder(path) if spec.has_text else path
     if path.is_dir():
         raise CheckpointError(f"--checkpoint {name}={path} is a folder; {spec.title} needs a file{_example(spec)}.")
     if spec.folder and not path.suffix and _HUB_ID.fullmatch(str(path)):
         return hub_snapshot(str(path), _HUB_FILES, allow_download=allow_download)
     raise CheckpointError(f"--checkpoint {name}={path}: there is no such file; {spec.title} needs one{_example(spec)}.")
+
+
+def _weights_folder(path: Path) -> Path:
+    """The folder of CLAP's weights: ``path``, or ``clap`` in a saved pipeline. Loading reports where there is none."""
+    with suppress(CheckpointError):
+        return weights_file(path, part="clap").parent
+    return path
 
 
 def _example(spec: EmbedderSpec) -> str:
@@ -127,7 +136,7 @@ def _published(
         return Undefined(f"no published {spec.title} checkpoint{wanted} works at {sample_rate} Hz")
     for file in files:
         path = folder / file.filename
-        if path.is_file():
+        if has_file(path):
             verify(path, file, sha256_file(path))
             return path
     if allow_download and files[0].sha256:

@@ -49,6 +49,22 @@ def check_text(text: str) -> None:
         raise ReaudioError(f"{text!r} is not UTF-8: rename the file or folder, or give other text.") from error
 
 
+def has_file(path: Path) -> bool:
+    """Whether a file is there and may be reached; ``Path.is_file`` raises below a folder that may not be entered."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def has_folder(path: Path) -> bool:
+    """Whether a folder is there and may be reached."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def default_cache_dir() -> Path:
     """``REAUDIO_CACHE``, or the user's cache folder (``~/.cache/reaudio-eval`` on Linux)."""
     return as_path(os.environ.get("REAUDIO_CACHE") or platformdirs.user_cache_dir("reaudio-eval"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.files import StrPath, atomic_path
+from reaudio_model.common.files import StrPath, atomic_path, has_file, has_folder
 from reaudio_model.common.pickles import read_pickle
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sha256_file(path: Path) -> str:
     """
     try:
         stat = path.stat()
-        return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+        return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
 
@@ -69,6 +69,19 @@ def weights_file(path: Path, *, names: Sequence[str] = FOLDER_WEIGHTS, part: str
     raise CheckpointError(f"The folder {path} has no {' or '.join(names)}{nor}: it is not a checkpoint.")
 
 
+def tokenizer_folders(checkpoint: Path, cache_dir: Path | None) -> list[Path]:
+    """Where the tokenizer of a text encoder is looked for, in order; folders that are not there are left out.
+
+    Args:
+        checkpoint: file of the weights, or their folder.
+        cache_dir: cache of this package.
+    """
+    beside = [checkpoint.parent / "tokenizer"]
+    inside = [checkpoint, checkpoint / "tokenizer", checkpoint.parent / "clap_tokenizer"]
+    places = inside if checkpoint.is_dir() else beside
+    return [place for place in (*places, *([cache_dir / "tokenizer"] if cache_dir else [])) if has_folder(place)]
+
+
 def variant_of(folder: Path) -> str | None:
     """ "fp16" for a folder whose weights are diffusers' variant of that name and no others, else None."""
     names = {path.name for path in folder.glob("*model*")} if folder.is_dir() else set()
@@ -77,7 +90,7 @@ def variant_of(folder: Path) -> str | None:
 
 
 @cache
-def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+def _sha256(path: Path, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -242,7 +255,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_converted(path: Path) -> dict[str, Tensor] | None:
     """The tensors of an earlier conversion; None if there is none, or a damaged one, which is said in the log."""
-    if not path.is_file():
+    if not has_file(path):
         return None
     if check_safetensors(path):
         with suppress(CheckpointError):

@@ -23,7 +23,7 @@ from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import TOKENIZERS, build, equal_length_batches, exact_inference, network_sha256
 from reaudio_model.common.resample import Samples
-from reaudio_model.common.weights import load_state_dict, weights_file
+from reaudio_model.common.weights import load_state_dict, tokenizer_folders, weights_file
 from reaudio_model.encoders import clap_keys
 from reaudio_model.encoders.clap_front_end import LogMel, front_end_of
 
@@ -182,11 +182,8 @@ def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
 
 def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
     """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
-    beside = [path.parent / "tokenizer"]
-    folders = [path, path / "tokenizer", path.parent / "clap_tokenizer"] if path.is_dir() else beside
-    folders += [cache_dir / "tokenizer"] if cache_dir is not None else []
     refused = ""
-    for place in [*(str(f) for f in folders if f.is_dir()), *HUB_TOKENIZERS]:
+    for place in [*map(str, tokenizer_folders(path, cache_dir)), *HUB_TOKENIZERS]:
         try:
             tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
         except (OSError, ValueError):
@@ -196,7 +193,7 @@ def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
         refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
     raise CheckpointError(
         f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {HUB_TOKENIZERS[0]} into "
-        f"{folders[-1]}."
+        f"{(cache_dir or path.parent) / 'tokenizer'}."
     )
 
 

@@ -104,7 +104,7 @@ def test_an_empty_and_a_missing_cache(tmp_path: Path) -> None:
     assert verify(tmp_path)[0] == 0
     result = runner.invoke(app, ["doctor", "--cache", str(tmp_path / "gone")])
     assert result.exit_code == 2
-    assert "gone does not exist: give its folder." in result.stderr
+    assert "gone does not exist: give the folder of a cache of your own." in result.stderr
 
 
 def test_cleaning_needs_a_named_cache() -> None:

@@ -103,6 +103,14 @@ def test_folders_are_for_embedders_that_take_them(spec: EmbedderSpec, tmp_path: 
         find(spec, tmp_path, explicit=tmp_path)
 
 
+def test_the_clap_of_a_saved_pipeline_is_found_in_its_folder(spec: EmbedderSpec, tmp_path: Path) -> None:
+    (tmp_path / "clap").mkdir()
+    (tmp_path / "clap" / "model.safetensors").write_bytes(CONTENT)
+    with_text = replace(spec, folder=True, has_text=True)
+    assert find(with_text, tmp_path, explicit=tmp_path) == tmp_path / "clap"
+    assert find(with_text, tmp_path, explicit=tmp_path / "clap") == tmp_path / "clap"
+
+
 def test_a_hub_id_outside_the_local_cache_needs_permission(spec: EmbedderSpec, tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match="'nobody/no-such-model' is neither a file nor in the local Hugging Face cache"

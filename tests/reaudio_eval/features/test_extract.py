@@ -101,7 +101,7 @@ def test_package_versions_belong_to_the_code(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["clap/config.json", "clap/vocab.json", "clap/tokenizer/merges.txt", "cache/tokenizer/vocab.json"]
+    "place", ["clap/config.json", "clap/tokenizer/merges.txt", "clap_tokenizer/vocab.json", "cache/tokenizer/vocab.json"]
 )
 def test_sizes_and_tokenizer_of_a_checkpoint_belong_to_its_features(world: World, place: str) -> None:
     world.edit('(), "tests")', '(), "tests", folder=True)')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -328,6 +329,52 @@ def test_disk_full_while_writing_the_cache_costs_one_line(world: Path, monkeypat
     assert "Warning: the cache cannot be written, so features are computed again next time: Cannot write" in result.stderr
     assert "the disk is full" in result.stderr
     assert not (world / "cache" / "features").exists() or not list((world / "cache").rglob("*.safetensors"))
+
+
+def without_rights(*command: str) -> list[str]:
+    """A command that root's right to read everything does not help; skips where that cannot be arranged."""
+    if os.geteuid():
+        return list(command)
+    if shutil.which("setpriv") is None:
+        pytest.skip("root without setpriv")
+    capabilities = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={capabilities}", f"--inh-caps={capabilities}", *command]
+
+
+@pytest.mark.slow
+def test_a_cache_of_another_user_and_a_home_that_is_a_file_cost_one_line(world: Path) -> None:
+    right = score(world, "--cache-dir", str(world / "other"))["metrics"]
+    cache = world / "cache"
+    (cache / "checkpoints").mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(cache, 65534, 65534)
+    cache.chmod(0o000 if os.geteuid() else 0o700)
+    try:
+        command = without_rights(sys.executable, "-m", "reaudio_eval")
+        done = subprocess.run(
+            [*command, *arguments(world, "--json")],
+            env=os.environ | {"HOME": os.devnull},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["metrics"] == right
+        assert "Warning: the cache cannot be written" in done.stderr
+        checked = subprocess.run([*command, "doctor"], capture_output=True, text=True, check=False)
+        assert "Traceback" not in checked.stderr
+        assert "cache: " in checked.stdout
+    finally:
+        cache.chmod(0o700)
+
+
+@pytest.mark.slow
+def test_two_processes_fill_one_cache_to_the_same_result(world: Path) -> None:
+    command = [sys.executable, "-m", "reaudio_eval", *arguments(world, "--json", "--quiet", "--batch-size", "3")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    results = [json.loads(process.communicate(timeout=300)[0]) for process in both]
+    assert results[0] == results[1] == score(world, "--batch-size", "3")
+    assert not list((world / "cache").rglob(".tmp-*"))
 
 
 def test_killed_run_resumes_to_the_same_result(world: Path) -> None:

@@ -85,9 +85,10 @@ def test_the_file_and_the_tokenizer_named_in_messages_are_the_published_ones() -
 
 def test_infinite_features_are_refused(laion_file: Path, model: ClapModel) -> None:
     state = laion_state(model)
-    state["module.audio_projection.2.bias"].fill_(math.nan)
-    path = save_laion(laion_file.parent / "nan.pt", state)
-    with pytest.raises(CheckpointError, match=r"nan\.pt gives infinite or undefined features"):
+    state["module.audio_projection.2.bias"].fill_(torch.finfo(torch.float32).max)  # finite weights, an infinite norm
+    state["module.audio_projection.2.weight"].fill_(torch.finfo(torch.float32).max)
+    path = save_laion(laion_file.parent / "huge.pt", state)
+    with pytest.raises(CheckpointError, match=r"huge\.pt gives infinite or undefined features"):
         load(path)
 
 

@@ -140,10 +140,16 @@ def test_another_network_is_refused(tmp_path: Path, state: dict[str, Tensor]) ->
         vggish.PLUGIN.load(path, sample_rate=RATE, device="cpu")
 
 
-def test_infinite_weights_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"), [(torch.inf, "contain NaN or infinity"), (torch.finfo(torch.float32).max, "infinite or undefined")]
+)
+def test_weights_that_give_no_finite_features_are_refused(
+    value: float, message: str, tmp_path: Path, state: dict[str, Tensor]
+) -> None:
     path = tmp_path / "damaged.pth"
-    torch.save(state | {"embeddings.4.bias": torch.full((8,), torch.inf)}, path)
-    with pytest.raises(CheckpointError, match="infinite or undefined"):
+    damaged = {name: torch.full_like(state[name], value) for name in ("embeddings.4.bias", "embeddings.4.weight")}
+    torch.save(state | damaged, path)
+    with pytest.raises(CheckpointError, match=message):
         _vggish.load(path, vggish.PLUGIN.spec, sample_rate=RATE, device="cpu", cache_dir=None, widths=WIDTHS)
 
 
