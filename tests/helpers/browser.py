@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ATTEMPTS = 3
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -41,7 +42,16 @@ def in_browser(page: Path, script: str, profile: Path, width: int = 1440) -> Any
         "--dump-dom",
         probe.as_uri(),
     ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    title = re.search(r"<title>(.*?)</title>", shown, re.S)
-    assert title is not None
-    return json.loads(html.unescape(title[1]))
+    before = _title(text)
+    # Virtual time does not wait for the decoder of a player: on a busy machine the page may be dumped before the script has ended.
+    for _ in range(ATTEMPTS):
+        title = _title(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
+        if title != before:
+            break
+    return json.loads(title)
+
+
+def _title(page: str) -> str:
+    found = re.search(r"<title>(.*?)</title>", page, re.S)
+    assert found is not None
+    return html.unescape(found[1])

@@ -228,7 +228,7 @@ def test_hostile_captions_and_neighbours_that_are_gone(small: LongtailAnalysis, 
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
     assert "alert('x')" in page.text
     assert "The system names no audio file for it." in page.text
-    assert "This clip cannot be played: No such file or directory" in page.text
+    assert "This clip cannot be played: gone.wav cannot be opened: No such file or directory" in page.text
     assert str(tmp_path) not in page.text
 
 
