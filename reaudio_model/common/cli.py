@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Never
 
@@ -22,7 +23,7 @@ DEFAULT_JOBS = os.cpu_count() or 1
 
 
 class CommandGroup(typer.core.TyperGroup):
-    """Prints errors that a user can fix, and Ctrl-C, as one line on stderr; exit code 2."""
+    """Prints errors that a user can fix, and Ctrl-C or SIGTERM, as one line on stderr; exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -49,8 +50,10 @@ def os_problem(error: OSError) -> str:
 def run_app(app: typer.Typer, name: str) -> Never:
     """Run a command line and exit: with 2 where stdout is closed or cannot be written, quietly with 1 where its reader has gone.
 
-    Closed streams are opened on the null device, so that no file of a run gets their numbers.
+    Closed streams are opened on the null device, so that no file of a run gets their numbers. SIGTERM, which batch systems send before
+    they kill, ends a command like Ctrl-C.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _open_closed_streams():
         print(f"{name}: standard output is closed: send it to a file, or to /dev/null.", file=sys.stderr)
         sys.exit(2)

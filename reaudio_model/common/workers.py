@@ -47,7 +47,7 @@ def map_processes(work: Callable[[Task], Done], tasks: Sequence[Task], jobs: int
     done = lost = 0
     while done < len(tasks):
         waiting: list[Future[Done]] = []
-        with ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool:
+        with ProcessPoolExecutor(jobs, initializer=_begin) as pool:
             try:
                 waiting += (pool.submit(work, task) for task in tasks[done:])
                 for future in waiting:
@@ -63,6 +63,11 @@ def map_processes(work: Callable[[Task], Done], tasks: Sequence[Task], jobs: int
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+def _begin() -> None:
+    end_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the command line, which it inherits
 
 
 def end_with_parent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,24 @@ def test_errors_of_the_system_are_one_sentence(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["read", str(tmp_path)])
     assert result.exit_code == 2
     assert result.stderr == f"toy: {tmp_path}: Is a directory; check the path, its permissions and the space on the disk.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_command_is_one_sentence(number: signal.Signals) -> None:
+    program = (
+        "import time, typer; from reaudio_model.common.cli import CommandGroup, run_app\n"
+        "app = typer.Typer(name='toy', cls=CommandGroup); app.callback()(lambda: None)\n"
+        "@app.command()\n"
+        "def wait() -> None:\n"
+        "    print('ready', flush=True); time.sleep(60)\n"
+        "run_app(app, 'toy')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, message = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert message == "toy: Interrupted. Finished work is kept; repeat the command to resume.\n"
