@@ -123,6 +123,8 @@ def all_entries(kind: str) -> list[Entry]:
     """
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
+    for folder in missing_folders():
+        _say_once(f"{folder} of REAUDIO_PLUGINS is no folder: its plug-ins are not there.")
     found = _in_folder(kind, Path(__file__).parent.joinpath(*HOMES[kind].split(".")), OWN)
     for folder in plugin_folders():
         found += _in_folder(kind, folder / kind, str(folder))

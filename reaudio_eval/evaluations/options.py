@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_DATASET = "miniature"
 DEFAULT_STRATA = "log10"
 DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
+MAX_SEED, MAX_JOBS = 2**63 - 1, 256  # what a table holds; more threads only take memory
 PER_CLASS = 4  # prompts of a class made of class names
 SYSTEMS, DATA, METRICS, STATISTICS, OUTPUT, MACHINE = (
     "What to evaluate", "Data", "Metrics", "Statistics", "Output", "Machine",
@@ -71,10 +72,14 @@ Primary = Annotated[
 Seed = Annotated[
     int,
     Option(
-        "Seed of random numbers: resampling, and generation where models generate.", panel=STATISTICS, least=0, everyday=True
+        "Seed of random numbers: resampling, and generation where models generate.",
+        panel=STATISTICS,
+        least=0,
+        most=MAX_SEED,
+        everyday=True,
     ),
 ]
-Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1)]
+Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1, most=MAX_JOBS)]
 
 
 def read_captions(captions: str, per_class: int | None) -> tuple[int, int]:

@@ -262,6 +262,8 @@ def _check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
     for name in systems.weights:
         if name not in systems.models:
             raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
+    if systems.index is not None and not systems.weights:
+        raise ReaudioError("--index has no effect: only a --model with --weights retrieves from it. Leave it out.")
     for name in systems.models:
         check_model(dataset, name, systems.weights.get(name))
     check_sampling(sampling, {name: systems.weights.get(name) for name in systems.models})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def embed_clips(
         max_seconds: longer clips are unreadable.
     """
     result = EmbeddedClips(features={e.name: {} for e in embedders})
-    unique = _hash_files(files, result, jobs, reporter)
+    unique = _hash_files(files, result, jobs, max_seconds, reporter)
     rules = {e.name: (e.rule, e.sample_rate) for e in embedders}
     work = _Work(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features, max_seconds)
     shas = list(unique)
@@ -91,14 +92,16 @@ def embed_clips(
 
 
 def _hash_files(
-    files: Mapping[str, Mapping[str, Path]], result: EmbeddedClips, jobs: int, reporter: Reporter
+    files: Mapping[str, Mapping[str, Path]], result: EmbeddedClips, jobs: int, max_seconds: float, reporter: Reporter
 ) -> dict[str, list[Path]]:
     """sha256 -> the files with that content, in the order systems and clips were given."""
     places = [(system, clip_id, path) for system, clips in files.items() for clip_id, path in clips.items()]
     result.content = {system: {} for system in files}
     unique: dict[str, list[Path]] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool, reporter.stage("Reading", len(places)) as advance:
-        for (system, clip_id, path), sha in zip(places, pool.map(_try_hash, (p for _, _, p in places)), strict=True):
+        for (system, clip_id, path), sha in zip(
+            places, pool.map(partial(_try_hash, max_seconds), (p for _, _, p in places)), strict=True
+        ):
             if isinstance(sha, AudioError):
                 result.audits[system, clip_id] = audit_clip(clip_id, path, None, sha)
             else:
@@ -108,9 +111,9 @@ def _hash_files(
     return unique
 
 
-def _try_hash(path: Path) -> str | AudioError:
+def _try_hash(max_seconds: float, path: Path) -> str | AudioError:
     try:
-        return content_sha256(path)
+        return content_sha256(path, max_seconds)
     except AudioError as error:
         return error
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.tables import is_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,10 @@ def _tertiles(train_counts: Mapping[str, int]) -> tuple[Stratum, ...]:
 
 def _from_edges(text: str) -> tuple[Stratum, ...]:
     message = f"--strata {text}: the edges must be ascending positive whole numbers, e.g. --strata 10,100,1000."
-    try:
-        edges = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ReaudioError(message) from None
+    parts = text.split(",")
+    if not all(map(is_count, parts)):
+        raise ReaudioError(message)
+    edges = [int(part) for part in parts]
     if edges[0] < 1 or any(a >= b for a, b in pairwise(edges)):
         raise ReaudioError(message)
     lows = edges if edges[0] == 1 else [1, *edges]

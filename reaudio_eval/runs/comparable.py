@@ -265,6 +265,27 @@ def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:
     return "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
 
 
+def reference_files_alerts(runs: Sequence[Run]) -> list[Alert]:
+    """Whether runs over the same clips were compared with the same files of real audio, by the digests in their manifests."""
+    first: dict[str, tuple[str, Run]] = {}
+    for run in runs:
+        content = run.manifest.get("content")
+        digest = content.get("reference") if isinstance(content, Mapping) else None
+        if not isinstance(digest, str):  # without references, or of an older version
+            continue
+        known, other = first.setdefault(run.manifest["clip_ids_sha256"], (digest, run))
+        if known != digest:
+            return [
+                Alert(
+                    "warning",
+                    f"The files of real audio changed between {other.path} and {run.path}: unless they hold the same sound, KL, "
+                    f"{SET_METRICS} of those runs have different targets. Score the systems in one command.",
+                    first_screen=True,
+                )
+            ]
+    return []
+
+
 def reference_alerts(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
     """Whether the real audio of several evaluations has the same scores, clip by clip; if not, the references differ."""
     real = [run for run in runs if run.scores.system.kind == "real"]

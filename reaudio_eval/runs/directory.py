@@ -23,12 +23,15 @@ from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs.manifest import (
     MANIFEST,
     REMEDY,
+    SEAL,
     UNVERIFIED,
+    WANTED,
     DamagedRunError,
     Json,
     check_files,
     damaged,
     is_finished,
+    last_wanted,
     read_manifest,
     sealed,
 )
@@ -109,6 +112,7 @@ def write_run(
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
             if unless_whole and _is_whole(path):
+                _mark_wanted(path, str(manifest["created"]))
                 return
             for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING, REQUEST):  # all but the first are not written by every run
                 (path / name).unlink(missing_ok=True)
@@ -198,6 +202,23 @@ def _read_audit(path: Path) -> Json:
     if not all(isinstance(entry, Mapping) for entry in audit.values()):
         raise damaged(path, f"{AUDIT} holds something else than one object for each system")
     return audit
+
+
+def _mark_wanted(path: Path, now: str) -> None:
+    """Note in a finished run that it is the one wanted now, if other runs of its system are newer."""
+    manifest = read_manifest(path)
+    if UNVERIFIED in manifest or not any(_time(other) >= _time(path) for other in path.parent.iterdir() if other != path):
+        return
+    content = {key: value for key, value in manifest.items() if key != SEAL} | {WANTED: now}
+    atomic_write(path / MANIFEST, json_bytes(content | {SEAL: canonical_sha256(content)}))
+
+
+def _time(path: Path) -> str:
+    """When the run in a folder was last wanted; "" where there is none."""
+    try:
+        return last_wanted(read_manifest(path))
+    except ReaudioError:
+        return ""
 
 
 def _is_whole(path: Path) -> bool:

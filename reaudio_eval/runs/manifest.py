@@ -19,6 +19,7 @@ READ_VERSIONS = (1, 2)
 MANIFEST = "manifest.json"
 FILES, SEAL = "files", "manifest_sha256"  # name -> SHA-256 of the other files; SHA-256 of the manifest without this entry
 UNVERIFIED = "unverified"  # why the files cannot be verified; only in memory
+WANTED = "wanted"  # when an evaluation found the run finished although a later one was there
 REMEDY = "repeat the command that scored it, which makes it anew, or remove the folder"
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ _REQUIRED: Mapping[str, tuple[type, ...]] = {
     "dataset.references": (dict,),
 }  # fmt: skip
 _OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "selection": _MAYBE, "protocol": (dict, str), "protocol.name": _TEXT, "packages": (dict,), "code_sha256": _TEXT,
+    "selection": _MAYBE, WANTED: _TEXT, "protocol": (dict, str), "protocol.name": _TEXT, "packages": (dict,), "code_sha256": _TEXT,
     "reaudio_eval": _TEXT, "neighbours_of": _TEXT, "neighbours_sha256": _TEXT, "retrieval": (dict, type(None)),
     "retrieval.encoder_sha256": _MAYBE, "retrieval.judges": (list,), "sampling": (dict, type(None)), "sampling.steps": _NUMBER,
     "sampling.guidance": _NUMBER, "sampling.candidates": _NUMBER, "seconds_per_clip": _NUMBER, "settings": (dict,),
@@ -49,6 +50,11 @@ def damaged(path: Path, why: object, remedy: str = REMEDY) -> DamagedRunError:
     """The error for a run directory. why: what is wrong with it, without a full stop."""
     reason = textwrap.shorten(str(why).rstrip("."), MAX_REASON, placeholder="...")
     return DamagedRunError(f"The run {path} is damaged ({reason}): {remedy}.")
+
+
+def last_wanted(manifest: Json) -> str:
+    """When a run was scored, or found finished since by a command that wanted it, where later runs of its system were there."""
+    return str(manifest.get(WANTED) or manifest["created"])
 
 
 def is_finished(path: Path) -> bool:

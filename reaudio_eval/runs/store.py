@@ -98,7 +98,7 @@ class RunStore:
             "system": system.kind,
             "files": files,
             "protocol": dataclasses.asdict(get_protocol(options.protocol)),
-            "embedders": {name: e.sha256 for name, e in tools.embedders.items()},
+            "embedders": {name: dict(e.origin.settings) for name, e in tools.embedders.items()},
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
             "strata": [dataclasses.asdict(s) for s in self.plan.strata],
             "seed": options.seed,
@@ -154,7 +154,7 @@ class RunStore:
         name = scores.system.name
         path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
         manifest = {
-            "created": self.started.isoformat(timespec="seconds"),
+            "created": self.started.isoformat(timespec="milliseconds"),
             "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
             "seed": self.plan.options.seed,
             "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),

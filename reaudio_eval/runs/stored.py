@@ -16,11 +16,11 @@ from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, check_strata
 from reaudio_eval.runs.manifest import FILES, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
+from reaudio_eval.scores.checked import outside
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_model.common.settings import from_mapping
 
 MAX_ROWS = 20_000_000
-ROUNDING = 1e-3  # beyond the range of a metric
 
 
 def stored_strata(manifest: Json) -> tuple[Stratum, ...]:
@@ -171,10 +171,8 @@ def _check_values(frame: pd.DataFrame, name: str, metrics: Iterable[MetricInfo],
     table = {m.name: m for m in metrics}
     _known(frame["metric"], set(table), "metric", name)
     for metric, values in frame.groupby("metric")["value"]:
-        low, high = table[str(metric)].range
         given = values.dropna().to_numpy(dtype=np.float64)
         if not np.isfinite(given).all():
             raise FrameError(f"a value of {metric} in {name} is not finite")
-        outside = [low is not None and (given < low - ROUNDING).any(), high is not None and (given > high + ROUNDING).any()]
-        if in_range and any(outside):
+        if in_range and outside(given, table[str(metric)].range):
             raise FrameError(f"a value of {metric} in {name} is outside its range")

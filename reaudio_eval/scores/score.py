@@ -21,6 +21,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
 from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.plugin_files import explained
+from reaudio_eval.scores.checked import clip_values, label_values, set_values
 from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Need, SetMetric, Subset
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
@@ -116,17 +117,17 @@ class Floors:
     def get(self, metric: NamedMetric, inputs: MetricInput, plan: _Plan) -> dict[str, float]:
         """stratum -> mean over the draws of the metric between two halves of the real clips."""
         if metric.info.name not in self._values:
-            self._values[metric.info.name] = self._compute(metric.definition, inputs, plan)
+            self._values[metric.info.name] = self._compute(metric.definition, metric.info.name, inputs, plan)
         return self._values[metric.info.name]
 
     @staticmethod
-    def _compute(definition: Metric, inputs: MetricInput, plan: _Plan) -> dict[str, float]:
+    def _compute(definition: Metric, name: str, inputs: MetricInput, plan: _Plan) -> dict[str, float]:
         if not isinstance(definition, SetMetric) or inputs.reference is None or "reference" not in definition.needs:
             return {}
         real = replace(inputs, generated=inputs.reference)
         wanted = {stratum: block for (stratum, kind), block in plan.blocks.items() if kind == "matched"}
         subsets = [s for block in wanted.values() for s in plan.subsets[block]]
-        values = iter(definition.compute(real, subsets)) if subsets else iter(())
+        values = iter(set_values(definition, name, real, subsets))
         return {s: _mean([next(values) for _ in plan.subsets[block]]) for s, block in wanted.items()}
 
 
@@ -139,7 +140,7 @@ def _set_rows(
     metric: NamedMetric, definition: SetMetric, inputs: MetricInput, partition: Partition, floors: Floors
 ) -> list[dict[str, object]]:
     plan = _plan(definition, len(inputs.generated), partition, inputs.seed)
-    values = list(definition.compute(inputs, plan.subsets))
+    values = set_values(definition, metric.info.name, inputs, plan.subsets)
     floor = floors.get(metric, inputs, plan)
     strata = [ALL, *(partition.rows if definition.in_strata else ())]
     return [_set_row(metric.info.name, s, plan, values, floor, partition) for s in strata]
@@ -283,9 +284,9 @@ def _guarded(metric: NamedMetric) -> AbstractContextManager[None]:
 def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricInput) -> pd.DataFrame:
     ids = inputs.generated.clip_ids
     if isinstance(definition, ClipMetric):
-        frame = pd.DataFrame({"clip_id": list(ids), "label": None, "value": definition.compute(inputs)})
+        frame = pd.DataFrame({"clip_id": list(ids), "label": None, "value": clip_values(definition, name, inputs)})
     else:
-        values = definition.compute(inputs)
+        values = label_values(definition, name, inputs)
         frame = pd.DataFrame(
             {"clip_id": [ids[v.row] for v in values], "label": [v.label for v in values], "value": [v.value for v in values]}
         )

@@ -19,7 +19,7 @@ import soundfile
 
 from reaudio_model.common.containers import truncation, with_length
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.common.files import check_text
+from reaudio_model.common.files import check_text, open_regular
 from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.naming import name_key
 from reaudio_model.common.resample import Samples
@@ -93,14 +93,19 @@ def _same_clip(one: Path, other: Path) -> str:
     return f"{names[0]} and {names[1]} in {other.parent} name the same clip: remove one."
 
 
-def content_sha256(path: Path) -> str:
+def content_sha256(path: Path, max_seconds: float | None = None) -> str:
     """SHA-256 (hex) of the file's bytes.
 
+    Args:
+        path: the file.
+        max_seconds: as for :func:`decode`, which refuses files of the same sizes.
+
     Raises:
-        AudioError: the file cannot be opened.
+        AudioError: the file cannot be opened, is no regular file, or larger than ``max_seconds`` of any audio are.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            _check_size(path, os.fstat(file.fileno()).st_size, *_limits(max_seconds))
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
@@ -119,8 +124,7 @@ def decode(path: Path, *, max_seconds: float | None = None, head_seconds: float 
         AudioError: missing, of unknown format, damaged, too long, without samples, with NaN, infinite or huge samples, with
             more than ``MAX_CHANNELS`` channels or a rate above ``MAX_RATE``.
     """
-    limit = MAX_SECONDS if max_seconds is None else max_seconds
-    remedy = "cut it" if max_seconds is None else "cut it, or give a larger --max-seconds"
+    limit, remedy = _limits(max_seconds)
     data = _read(path, limit, remedy)
     with _one_error(path):
         if head_seconds is None:
@@ -155,17 +159,27 @@ def declared_seconds(path: Path) -> float | None:
     return seconds if seconds <= MAX_SECONDS else None
 
 
+def _limits(max_seconds: float | None) -> tuple[float, str]:
+    """The longest audio that is read, in seconds, and what to do with a longer one."""
+    if max_seconds is None:
+        return MAX_SECONDS, "cut it"
+    return max_seconds, "cut it, or give a larger --max-seconds"
+
+
 def _read(path: Path, max_seconds: float, remedy: str) -> bytes:
     """A file's bytes, unless they are more than ``max_seconds`` of any audio take."""
-    limit = round(max_seconds * SAMPLES_PER_SECOND * 8) + TAG_BYTES
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1) if path.stat().st_size > limit else file.read()
+        with open_regular(path) as file:
+            _check_size(path, os.fstat(file.fileno()).st_size, max_seconds, remedy)
+            return file.read()
     except OSError as error:
         raise AudioError(f"{shown(path)} cannot be opened: {error.strerror}.") from error
-    if len(data) > limit:
+
+
+def _check_size(path: Path, n_bytes: int, max_seconds: float, remedy: str) -> None:
+    limit = round(max_seconds * SAMPLES_PER_SECOND * 8) + TAG_BYTES
+    if n_bytes > limit:
         raise AudioError(f"{shown(path)} is larger than {limit / 1e6:,.0f} MB: {remedy}.")
-    return data
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # untyped

@@ -9,10 +9,12 @@ import os
 import platform
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,17 @@ def check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise ReaudioError(f"{text!r} is not UTF-8: rename the file or folder, or give other text.") from error
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A file for reading, unless it is a pipe, a device or anything else that need not end.
+
+    Raises:
+        OSError: such a thing, or a file that cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a folder fails by itself
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return path.open("rb")
 
 
 def has_file(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Never
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import open_regular
 
 MAX_BYTES = 256 * 2**20
 
@@ -40,7 +41,8 @@ def read_json(path: Path, what: str, *, remedy: str, error: type[ReaudioError] =
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise error(f"{path} ({what}) has {size} bytes, more than the {MAX_BYTES} that are read: {remedy}.")
-        return parse_json(path.read_bytes())
+        with open_regular(path) as file:
+            return parse_json(file.read(MAX_BYTES))
     except OSError as problem:
         reason = "does not exist" if isinstance(problem, FileNotFoundError) else f"cannot be read ({problem.strerror})"
         raise error(f"{path} ({what}) {reason}: {remedy}.") from problem

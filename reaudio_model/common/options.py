@@ -286,10 +286,11 @@ def _check_range(field: OptionField, value: Any) -> None:
     if (least is None and most is None) or isinstance(value, bool) or not isinstance(value, int | float):
         return
     if (least is not None and not value >= least) or (most is not None and not value <= most):
-        allowed = (
-            f"{least:g} or more" if most is None else f"at most {most:g}" if least is None else f"{least:g} to {most:g}"
+        low, high, given = (
+            str(number) if isinstance(number, int) else f"{number or 0:g}" for number in (least, most, value)
         )
-        raise ReaudioError(f"{field.flag} must be {allowed}, not {value:g}.")
+        allowed = f"{low} or more" if most is None else f"at most {high}" if least is None else f"{low} to {high}"
+        raise ReaudioError(f"{field.flag} must be {allowed}, not {given}.")
 
 
 def _plain(value: Any) -> Any:

@@ -84,6 +84,7 @@ def gather(
     notes = [Alert("note", note) for note in dict.fromkeys(note for run in runs for note in run.dataset.notes)]
     alerts = [
         *run_alerts(runs),
+        *comparable.reference_files_alerts(every),
         *comparable.reference_alerts(every, clip_ids),
         *_fewer_clips(runs, clip_ids),
         *left_out,

@@ -12,11 +12,10 @@ import pandas as pd
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.longtail.figures import LAYERS, frequency_figure
 from reaudio_eval.evaluations.longtail.request import PerClassRequest
-from reaudio_eval.evaluations.longtail.rerender import analyse_runs
+from reaudio_eval.evaluations.longtail.rerender import analyse_runs, report_runs
 from reaudio_eval.reports.drawing import add_legend
 from reaudio_eval.reports.svg import figure_bytes, name_points
 from reaudio_eval.runs.directory import Run
-from reaudio_eval.runs.find import RunSet
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.primary import choose_primary
@@ -110,7 +109,7 @@ def plan(request: PerClassRequest, reporter: Reporter) -> PerClassPlan:
     """Read the runs and choose the metric.
 
     Raises:
-        ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.for_report`; no layer, no metric with class scores.
+        ReaudioError: see :func:`reaudio_eval.evaluations.longtail.rerender.report_runs`; no layer, no metric with class scores.
         UnknownNameError: no such layer.
     """
     _targets(request.output)  # refuses other kinds of image before any work
@@ -119,7 +118,7 @@ def plan(request: PerClassRequest, reporter: Reporter) -> PerClassPlan:
         raise ReaudioError(f"There is nothing to draw: give --show with at least one of {', '.join(LAYERS)}.")
     for layer in layers:
         one_of("layer", layer, LAYERS)
-    runs = RunSet.read(request.runs).for_report().runs
+    runs = report_runs(request.runs)[0]
     return PerClassPlan(request, runs, request.metric or _default_metric(runs[0]), layers)
 
 

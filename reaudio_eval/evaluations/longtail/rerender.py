@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.clips.sampling import Sampling
@@ -13,12 +14,13 @@ from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.runs import comparable
 from reaudio_eval.runs.bundled import known_baselines
-from reaudio_eval.runs.comparable import unverified_alerts
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.scores.binding import NothingToComputeError
+from reaudio_eval.scores.evaluate import EXAMPLES
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
@@ -31,10 +33,11 @@ from reaudio_model.common.progress import Reporter
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """The request, and the runs that the report is made of."""
+    """The request, the runs that the report is made of, and notes on those left out."""
 
     request: ReportRequest
     runs: tuple[Run, ...]
+    left_out: tuple[Alert, ...] = ()
 
     @property
     def metrics(self) -> dict[str, str]:
@@ -55,9 +58,9 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     """Read the runs.
 
     Raises:
-        ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.read` and :meth:`~reaudio_eval.runs.find.RunSet.for_report`.
+        ReaudioError: see :func:`report_runs`; no metric has a value.
     """
-    found = ReportPlan(request, RunSet.read(request.runs).for_report().runs)
+    found = ReportPlan(request, *report_runs(request.runs))
     reason = found.metrics.get(request.primary or "", SHOWN)
     if reason != SHOWN:
         raise ReaudioError(f"--primary {request.primary} has no value in these runs: {reason.rstrip('.')}.")
@@ -69,6 +72,24 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     return found
 
 
+def report_runs(paths: Sequence[Path]) -> tuple[tuple[Run, ...], tuple[Alert, ...]]:
+    """The runs that belong in one report, and a note on earlier runs of the same systems.
+
+    Raises:
+        ReaudioError: see :meth:`reaudio_eval.runs.find.RunSet.read`, :meth:`~reaudio_eval.runs.find.RunSet.for_report` and
+            :func:`reaudio_eval.runs.comparable.check`.
+    """
+    every = RunSet.read(paths)
+    chosen = every.for_report()
+    comparable.check(chosen.runs)
+    earlier = every.over_all_prompts().paths_not_in(chosen)
+    if not earlier:
+        return chosen.runs, ()
+    shown = ", ".join(map(str, earlier[:EXAMPLES])) + (f" and {len(earlier) - EXAMPLES} more" if earlier[EXAMPLES:] else "")
+    note = f"Left out, since a later run of the same system is there: {shown}. Name a run directory to show it."
+    return chosen.runs, (Alert("note", note),)
+
+
 def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
     """Analyse the runs together.
 
@@ -77,7 +98,12 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
     """
     request = plan.request
     analysis = analyse_runs(
-        plan.runs, primary=request.primary, strata=request.strata, seed=request.seed, bundled=request.baselines
+        plan.runs,
+        primary=request.primary,
+        strata=request.strata,
+        seed=request.seed,
+        bundled=request.baselines,
+        alerts=plan.left_out,
     )
     return LongtailResult(analysis, tuple(r.path for r in plan.runs), analysis.audit, request.page, request.jobs)
 
@@ -90,6 +116,7 @@ def analyse_runs(
     seed: int = 0,
     only: str | None = None,
     bundled: bool = True,
+    alerts: Sequence[Alert] = (),
 ) -> LongtailAnalysis:
     """The analysis of several runs.
 
@@ -99,6 +126,7 @@ def analyse_runs(
         strata: another scheme for per-clip and per-label metrics; set metrics are then over all clips only.
         seed: of the bootstrap.
         only: the one metric wanted, which saves the work for the others.
+        alerts: more of them.
         bundled: add the no-retrieval control of a bundled model from the scores that come with the package.
 
     Raises:
@@ -123,8 +151,10 @@ def analyse_runs(
         alerts=[
             *run_alerts(runs),
             *(Alert("note", note) for note in first.dataset.notes),
-            *unverified_alerts(runs),
+            *comparable.reference_files_alerts(runs),
+            *comparable.notes(runs),
             *left_out,
+            *alerts,
         ],
     )
 

@@ -14,6 +14,7 @@ from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import label_key, name_key
 from reaudio_model.common.tables import Table, quoted, read_table, shown
 
+ANY_SPLIT = "test"  # the default of --split, of which tables without the column are
 AUDIOSET = "audioset-527"  # the order of AudioSet's class list, which taggers' outputs follow
 
 
@@ -90,13 +91,17 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
         path: CSV with the columns caption, one of clip_id, file or filename (a file's extension is dropped), and
             optionally labels (``;``-separated), split, and source_id or youtube_id (the recording a clip was cut from).
         labels: the labels that are known; None keeps whatever stands there.
-        split: rows to keep where there is a column split; None keeps all.
+        split: rows to keep where there is a column split; None keeps all, and so does the default split where there is none.
         skip: leave faulty rows out.
 
     Raises:
         ReaudioError: see ``tables.read_table``; an empty caption, an empty, repeated or unusable id, an unknown label or split.
     """
     table = read_table(path, ["caption"], "the captions", skip=skip)
+    if split not in (None, ANY_SPLIT) and "split" not in table.rows.columns:
+        raise ReaudioError(
+            f"{path} has no column split, so --split {split} cannot be chosen: leave it out or add the column."
+        )
     if split is not None and "split" in table.rows.columns:
         table.rows = table.rows[table.rows["split"] == one_of("split", split, table.rows["split"].unique().tolist())]
     table.rows = table.rows.assign(clip_id=_clip_ids(table))

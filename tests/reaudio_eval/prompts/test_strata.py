@@ -54,7 +54,9 @@ def test_custom_edges() -> None:
     assert edges("7") == [("7+", 7, None), ("1-6", 1, 7), ("zero-shot", 0, 1)]
 
 
-@pytest.mark.parametrize("spec", ["100,10", "10,10", "0,10", "-5,10", "10,x", "10,,20", "1.5", "1.5,3", ","])
+@pytest.mark.parametrize(
+    "spec", ["100,10", "10,10", "0,10", "-5,10", "10,x", "10,,20", "1.5", "1.5,3", ",", "1_0,2_0", "１０,２０", "1" * 30]
+)
 def test_bad_edges_are_refused(spec: str) -> None:
     with pytest.raises(ReaudioError, match="ascending positive whole numbers"):
         strata_scheme(spec, COUNTS)

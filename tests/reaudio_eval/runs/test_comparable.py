@@ -11,7 +11,16 @@ import run_folders
 from run_folders import CLAP, KAD, make_dataset, make_scores, write
 
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.runs.comparable import check, common_clips, distinct, notes, read_runs, reference_alerts, restricted_scores
+from reaudio_eval.runs.comparable import (
+    check,
+    common_clips,
+    distinct,
+    notes,
+    read_runs,
+    reference_alerts,
+    reference_files_alerts,
+    restricted_scores,
+)
 from reaudio_eval.runs.directory import Run, read_run
 from reaudio_model.common.errors import ReaudioError
 
@@ -170,6 +179,17 @@ def test_other_real_recordings_are_noticed(tmp_path: Path) -> None:
     assert alert.level == "warning"
     assert "on 1 of 96 clips" in alert.message
     assert not reference_alerts([same[0], other], ids[1:])
+
+
+def test_other_files_of_real_audio_are_noticed(tmp_path: Path) -> None:
+    one = write(tmp_path, "a", 0.4, content={"clips": "1", "reference": "2"})
+    same = write(tmp_path, "b", 0.4, content={"clips": "3", "reference": "2"})
+    older, other = write(tmp_path, "c", 0.4), write(tmp_path, "d", 0.4, content={"clips": "3", "reference": "4"})
+    assert not reference_files_alerts(runs(one, same, older))
+    (alert,) = reference_files_alerts(runs(one, same, other))
+    assert (alert.level, alert.first_screen) == ("warning", True)
+    assert str(one) in alert.message
+    assert str(other) in alert.message
 
 
 def test_sets_of_other_seeds_are_not_paired(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from run_folders import make_dataset, write
 
+from reaudio_eval.runs.directory import read_run, write_run
 from reaudio_eval.runs.find import RunSet
+from reaudio_eval.runs.manifest import MANIFEST
 from reaudio_model.common.errors import ReaudioError
 
 
@@ -23,6 +25,19 @@ def test_the_newest_run_of_each_system(tmp_path: Path) -> None:
     new = write(tmp_path, "a", 0.5, created="2026-02-01T00:00:00+00:00")
     old, other = write(tmp_path, "a", 0.4), write(tmp_path, "b", 0.4)
     assert [run.path for run in RunSet.read([old, other, new]).newest().runs] == [new, other]
+
+
+def test_a_run_that_is_wanted_again_is_the_newest(tmp_path: Path) -> None:
+    old, new = write(tmp_path, "a", 0.4), write(tmp_path, "a", 0.5, created="2026-02-01T00:00:00+00:00")
+    assert [run.path for run in RunSet.read([tmp_path]).newest().runs] == [new]
+    run = read_run(old)
+    before = (new / MANIFEST).read_bytes()
+    for path, now in ((new, "2026-02-02T00:00:00+00:00"), (old, "2026-02-03T00:00:00+00:00")):
+        manifest = {**run.manifest, "created": now}
+        write_run(path, run.scores, run.dataset, run.strata, {}, {}, manifest, unless_whole=True)
+    assert (new / MANIFEST).read_bytes() == before  # it was the newest already
+    assert [run.path for run in RunSet.read([tmp_path]).newest().runs] == [old]
+    assert read_run(old).manifest["created"] == run.manifest["created"]
 
 
 def test_chosen_prompts_stay_out_unless_named_or_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,3 +57,14 @@ def test_other_bytes_seeds_and_code_are_scored_again(tmp_path: Path, monkeypatch
     assert path(tmp_path, device="cpu", jobs=1) == first
     monkeypatch.setattr(provenance, "_identity", lambda modules: ("other code", {"numpy": "1"}))
     assert path(tmp_path) != first
+
+
+def test_other_files_beside_the_weights_are_scored_again(tmp_path: Path) -> None:
+    def config(files: dict[str, str]) -> Any:
+        settings = {"checkpoint": "c", "files": files}
+        embedder = SimpleNamespace(origin=SimpleNamespace(settings=settings))
+        tools = Tools({"clap": embedder}, ())  # type: ignore[dict-item]
+        plan = ScoringPlan(DATASET, strata_scheme("log10", {}), "log10", tools, Options(), Sampling(), tmp_path)
+        return RunStore(plan).config(SystemInfo("s", "generated", 2), ["a", "b"], CONTENT)
+
+    assert config({"config.json": "1"}) != config({"config.json": "2"})

@@ -187,7 +187,7 @@ def test_spread_metric_has_no_interval() -> None:
 def test_clip_and_label_values_become_rows() -> None:
     clip = ClipMetric("d_{embedder}", "D", True, "", "tests", compute=lambda given: given.generated.clip_means[:, 0])
     label = LabelMetric(
-        "d_{embedder}", "D", True, "", "tests", compute=lambda given: [LabelValue(0, "a", 1.0), LabelValue(2, "b", math.nan)]
+        "d_{embedder}", "D", True, "", "tests", compute=lambda given: [LabelValue(0, "a", 1.0), LabelValue(2, "c", math.nan)]
     )
     given = inputs()
     scores = score_system(GENERATED, [named(clip), named(label)], {"bands": given}, Partition(), Floors()).scores

@@ -322,3 +322,17 @@ def test_nothing_else_opens_audio() -> None:
         if pattern.search(p.read_text())
     ]
     assert found == ["reaudio_model/common/audio.py"]
+
+
+def test_a_pipe_or_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    pipe, huge = tmp_path / "pipe.wav", tmp_path / "huge.wav"
+    os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(2**40)  # sparse
+    for read in (content_sha256, decode):
+        with pytest.raises(AudioError, match=r"pipe\.wav cannot be opened: it is not a regular file"):
+            read(pipe)
+        with pytest.raises(AudioError, match=r"huge\.wav is larger than 1,987 MB: cut it"):
+            read(huge)
+        with pytest.raises(AudioError, match="give a larger --max-seconds"):
+            read(huge, max_seconds=10.0)  # type: ignore[operator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,9 @@ def test_missing_folder_large_and_other_kinds(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(json_files, "MAX_BYTES", 2)
     with pytest.raises(ReaudioError, match="has 3 bytes, more than the 2"):
         read_json(path, "the record", remedy="make it again")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(ReaudioError, match="it is not a regular file"):
+        read_json(tmp_path / "a.json", "the manifest", remedy="remove it")

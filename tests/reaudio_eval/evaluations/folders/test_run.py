@@ -179,8 +179,8 @@ def test_batch_size_jobs_and_seed(world: Path) -> None:
     ("flag", "value", "words"),
     [
         ("--batch-size", "0", "--batch-size must be 1 or more"),
-        ("--jobs", "0", "--jobs must be 1 or more"),
-        ("--seed", "-1", "--seed must be 0 or more"),
+        ("--jobs", "0", "--jobs must be 1 to 256, not 0"),
+        ("--seed", "-1", "--seed must be 0 to 9223372036854775807, not -1"),
         ("--embedder", "pans", "Did you mean 'panns'"),
         ("--checkpoint", "bands", "must have the form NAME=PATH"),
         ("--checkpoint", "bands=x", "names 'bands' twice"),

@@ -243,7 +243,7 @@ def test_too_few_prompts_are_named(runs: Path, tmp_path: Path) -> None:
         ("--per-prompt", "0", "--per-prompt must be 1 or more"),
         ("--repeats", "0.9", "--repeats must be 0 to 0.5"),
         ("--checks", "-1", "--checks must be 0 or more"),
-        ("--seed", "-1", "--seed must be 0 or more"),
+        ("--seed", "-1", "--seed must be 0 to 9223372036854775807, not -1"),
     ],
 )
 def test_options_out_of_range(runs: Path, tmp_path: Path, option: str, value: str, words: str) -> None:

@@ -80,3 +80,10 @@ def test_rows_keep_their_numbers_after_a_split_is_chosen(tmp_path: Path) -> None
 def test_captions_may_say_what_a_clip_was_cut_from(tmp_path: Path, column: str) -> None:
     path = write(tmp_path / "c.csv", f"clip_id,caption,{column}\na,x, v1 \nb,y,\n")
     assert [p.source_id for p in read_captions(path).prompts] == ["v1", ""]
+
+
+def test_a_split_that_the_table_cannot_know(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.csv", "clip_id,caption\na,x\n")
+    assert len(read_captions(path, None, "test").prompts) == 1
+    with pytest.raises(ReaudioError, match="has no column split, so --split val cannot be chosen"):
+        read_captions(path, None, "val")
