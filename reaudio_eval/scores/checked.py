@@ -28,7 +28,7 @@ def clip_values(definition: ClipMetric, name: str, inputs: MetricInput) -> Float
     """
     found = np.asarray(definition.compute(inputs))
     if found.shape != (len(inputs.generated),) or found.dtype.kind not in "fiub":
-        raise _wrong(name, "one real number for each clip, NaN where it is undefined")
+        raise _wrong(definition, name, "one real number for each clip, NaN where it is undefined")
     values: FloatArray = found.astype(np.float64)
     _check_range(definition, name, values[~np.isnan(values)])
     return values
@@ -44,9 +44,9 @@ def label_values(definition: LabelMetric, name: str, inputs: MetricInput) -> lis
     pairs = [(v.row, v.label) for v in values]
     known = {(row, label) for row, prompt in enumerate(inputs.prompts) for label in prompt.labels}
     if len(set(pairs)) < len(pairs) or not known.issuperset(pairs):
-        raise _wrong(name, "one value for each clip (row) and label of its prompt, and no others")
+        raise _wrong(definition, name, "one value for each clip (row) and label of its prompt, and no others")
     if not all(_is_real(v.value) for v in values):
-        raise _wrong(name, "real numbers, NaN where one is undefined")
+        raise _wrong(definition, name, "real numbers, NaN where one is undefined")
     _check_range(definition, name, [v.value for v in values if not math.isnan(v.value)])
     return values
 
@@ -60,7 +60,7 @@ def set_values(definition: SetMetric, name: str, inputs: MetricInput, subsets: S
     values = list(definition.compute(inputs, subsets))
     numbers = [v for v in values if not isinstance(v, Undefined)]
     if len(values) != len(subsets) or not all(_is_real(v) and not math.isnan(v) for v in numbers):
-        raise _wrong(name, "a number for each subset, or Undefined with the reason (not NaN)")
+        raise _wrong(definition, name, "a number for each subset, or Undefined with the reason (not NaN)")
     _check_range(definition, name, numbers)
     return values
 
@@ -79,12 +79,14 @@ def outside(values: FloatArray, allowed: Range) -> bool:
 def _check_range(definition: Metric, name: str, values: Iterable[float]) -> None:
     given = np.fromiter(values, dtype=np.float64)
     if not np.isfinite(given).all():
-        raise _wrong(name, "finite numbers")
+        raise _wrong(definition, name, "finite numbers")
     if outside(given, definition.range):
         low, high = ("any" if bound is None else f"{bound:g}" for bound in definition.range)
         worst = given.min() if definition.range.low is not None and given.min() < definition.range.low else given.max()
-        raise _wrong(name, f"values in its range ({low} to {high}), not {worst:g}")
+        raise _wrong(definition, name, f"values in its range ({low} to {high}), not {worst:g}")
 
 
-def _wrong(name: str, wanted: str) -> ReaudioError:
-    return ReaudioError(f"The metric {name} must give {wanted}: correct its plug-in.")
+def _wrong(definition: Metric, name: str, wanted: str) -> ReaudioError:
+    code = getattr(definition.compute, "__code__", None)
+    file = f" ({code.co_filename})" if code else ""
+    return ReaudioError(f"The metric {name}{file} must give {wanted}: correct its plug-in.")

@@ -100,6 +100,7 @@ def read_counts(path: Path, *, skip: bool = False) -> LabelCounts:
     """
     table = read_table(path, ["label", "n_train"], "the training counts", skip=skip)
     table.require_values("label")
+    table.require("label", lambda value: ";" not in value, "the label {} has a semicolon, which separates labels")
     table.require_unique(["label"], label_key)
     columns = [column for column in ("n_train", "n_pool") if column in table.rows.columns]
     for column in columns:

@@ -238,8 +238,8 @@ def test_an_embedder_that_fails_is_one_sentence(world: World, new: str, message:
     ("compute", "message"),
     [
         ("1 / 0", r"\(.*mine\.py\) fails: ZeroDivisionError division by zero \(line \d+\)\.$"),
-        ("[1.0]", r"fails: ValueError "),
-        ("'many'", r"fails: ValueError "),
+        ("[1.0]", r"\(.*mine\.py\) must give one real number for each clip"),
+        ("'many'", r"\(.*mine\.py\) must give one real number for each clip"),
         ("exit(3)", r"fails: it ends the program with the code 3"),
     ],
 )

@@ -56,7 +56,7 @@ def test_sound_values_are_kept() -> None:
     "values", [[1, 1], 1.0, [[1], [1], [1]], ["1", "1", "1"], [1j, 1, 1], [math.inf, 1, 1], [55, 1, 1], [-1, 1, 1]]
 )
 def test_wrong_clip_values(values: Any) -> None:
-    with pytest.raises(ReaudioError, match=r"The metric m_e must give .*: correct its plug-in\."):
+    with pytest.raises(ReaudioError, match=r"The metric m_e \(.*test_checked\.py\) must give .*: correct its plug-in\."):
         clips(values)
 
 
@@ -64,7 +64,7 @@ def test_wrong_clip_values(values: Any) -> None:
     "values", [[1.0], [1.0] * 3, [math.nan, 1.0], [math.inf, 1.0], ["1", 1.0], [1j, 1.0], [None, 1.0], [-1.0, 1.0]]
 )
 def test_wrong_set_values(values: Any) -> None:
-    with pytest.raises(ReaudioError, match="The metric m_e must give"):
+    with pytest.raises(ReaudioError, match=r"The metric m_e \(.*\) must give"):
         sets(values)
 
 
@@ -73,5 +73,5 @@ def test_wrong_set_values(values: Any) -> None:
     [[(-1, "dog", 1.0)], [(N, "dog", 1.0)], [(0, "cat", 1.0)], [(0, "dog", 1.0)] * 2, [(0, "dog", 7.0)], [(0, "dog", "1")]],
 )
 def test_wrong_label_values(values: Any) -> None:
-    with pytest.raises(ReaudioError, match="The metric m_e must give"):
+    with pytest.raises(ReaudioError, match=r"The metric m_e \(.*\) must give"):
         labels(*values)

@@ -94,6 +94,14 @@ def test_counts_are_compared_as_they_are_looked_up(root: Path, second: str) -> N
     )
 
 
+def test_a_label_that_no_clip_could_name(root: Path) -> None:
+    (root / "counts.csv").write_text("label,n_train\ndog,1\nsiren,2\ndog;siren,3\n", encoding="utf-8")
+    with pytest.raises(
+        ReaudioError, match=r"counts\.csv row 3: the label 'dog;siren' has a semicolon, which separates labels"
+    ):
+        PLUGIN.load(DatasetOptions(root))
+
+
 def test_a_name_of_two_labels_is_refused_where_it_is_used(root: Path) -> None:
     (root / "counts.csv").write_text("label,n_train,name\nd1,1000,Dog\nd2,3,dog\nsir,3,Siren\n", encoding="utf-8")
     with pytest.raises(ReaudioError, match=r"captions\.csv row 1: the label 'dog' may be any of 'd1', 'd2': give the id"):
