@@ -5,8 +5,8 @@ Nothing here imports torch. Values are those of arXiv 2309.08051 unless a field 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
@@ -16,6 +16,7 @@ Fusion = Literal["serial", "joint"]
 Part = Literal["vae", "vocoder", "diffusion", "clap", "audio-mae", "t5", "tagger"]  # that is trained
 DType = Literal["float32", "bfloat16", "float16"]  # of the denoiser
 SchedulerName = Literal["dpm-solver++", "unipc", "ddim"]
+MAY_BE_0 = ("k", "fmin", "vocoder_refinement")  # of the sizes
 PAPER_STEPS, DEFAULT_STEPS = 200, 25  # of sampling; the authors use "ddim" with eta 1
 
 
@@ -167,17 +168,28 @@ class ModelConfig:
     condition: ConditionConfig = ConditionConfig()
 
     def __post_init__(self) -> None:
-        if self.base_channels < 1 or self.base_channels % self.norm_groups or self.base_channels % self.head_width:
+        _require_positive(self)
+        if self.base_channels % self.norm_groups or self.base_channels % self.head_width:
             raise ReaudioError(
                 f"base_channels must be a multiple of {self.norm_groups} (GroupNorm) and of {self.head_width} (heads), "
                 f"not {self.base_channels}."
             )
-        if self.k < 0:
-            raise ReaudioError(f"k must be 0 or more, not {self.k}.")
 
     @property
     def channels(self) -> tuple[int, ...]:
         return tuple(self.base_channels * m for m in self.channel_multipliers)
+
+
+def _require_positive(sizes: Any, prefix: str = "") -> None:
+    """Refuse sizes, also of nested parts, that no network can have."""
+    for name in (field.name for field in fields(sizes)):
+        value = getattr(sizes, name)
+        if is_dataclass(value):
+            _require_positive(value, f"{prefix}{name}.")
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float) and (number < 0 or (number == 0 and name not in MAY_BE_0)):
+                least = "0 or more" if name in MAY_BE_0 else "above 0"
+                raise ReaudioError(f"{prefix}{name} must be {least}, not {number}.")
 
 
 TINY_CODEC = CodecConfig(

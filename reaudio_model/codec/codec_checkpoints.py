@@ -9,9 +9,11 @@ Names of the original layout: AudioLDM-training-finetuning, ``modules/diffusionm
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +68,24 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
     file = weights_file(path, names=VAE_FILES, part="vae")
     stored = load_state_dict(file, wrapper="state_dict")
     settings = _settings(file)
-    factor = stored.get("scale_factor", settings.get("scaling_factor", config.scaling_factor))
-    vae = build_vae(replace(config, scaling_factor=float(factor)))
+    vae = build_vae(replace(config, scaling_factor=_scaling_factor(stored, settings, file, config)))
     state = _of_vae(_inside(stored, FIRST_STAGE), vae)
     check_keys(state, vae, file, f"a VAE of the sizes of this model (channels {'/'.join(map(str, config.vae_channels))})")
     _check_settings(vae.config, settings, VAE_SETTINGS, file)
     vae.load_state_dict(state)
     return vae.eval()
+
+
+def _scaling_factor(stored: dict[str, Tensor], settings: dict[str, Any], file: Path, config: CodecConfig) -> float:
+    """The factor of a VAE's latents; that of ``config`` for a file in the original layout without one."""
+    is_saved = file.name in VAE_FILES  # by diffusers, with its config.json
+    factor = stored.get("scale_factor", settings.get("scaling_factor", None if is_saved else config.scaling_factor))
+    value = float(factor) if isinstance(factor, Tensor | Real) else math.nan
+    if not 0 < value < math.inf:
+        raise CheckpointError(
+            f"{file.with_name('config.json')} is missing or has no scaling_factor above 0: copy the one that was saved with the VAE."
+        )
+    return value
 
 
 def load_vocoder(path: Path, config: CodecConfig) -> SpeechT5HifiGan:

@@ -32,8 +32,10 @@ def as_path(path: StrPath) -> Path:
     """``path`` as a Path, with ``~`` expanded.
 
     Raises:
-        ReaudioError: the home folder is not known, or a name that is not UTF-8, which no table or record can hold.
+        ReaudioError: no path, the home folder is not known, or a name that is not UTF-8, which no table or record can hold.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ReaudioError(f"A path must be text or a Path, not {path!r}.")
     check_text(os.fspath(path))
     try:
         return Path(path).expanduser()

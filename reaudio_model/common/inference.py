@@ -54,9 +54,33 @@ _EXACT = _ExactConvolutions()
 
 
 @contextmanager
+def own_arithmetic() -> Iterator[None]:
+    """Float32 without autocast, and new tensors on the CPU, whatever the calling program has set.
+
+    Raises:
+        ReaudioError: torch's default dtype is another one, which is a setting of the whole process.
+    """
+    if torch.get_default_dtype() != torch.float32:
+        raise ReaudioError(
+            f"The default dtype of torch is {torch.get_default_dtype()}: call torch.set_default_dtype(torch.float32) before."
+        )
+    with ExitStack() as settings:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                settings.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            settings.enter_context(torch.device("cpu"))
+        yield
+
+
+@contextmanager
 def exact_inference() -> Iterator[None]:
-    """No gradients, deterministic convolutions, and full fp32 instead of cuDNN's default TF32; for several threads at once."""
-    with torch.inference_mode(), _EXACT:
+    """No gradients, deterministic convolutions, and full fp32 instead of cuDNN's default TF32; for several threads at once.
+
+    Raises:
+        ReaudioError: see :func:`own_arithmetic`.
+    """
+    with own_arithmetic(), torch.inference_mode(), _EXACT:
         yield
 
 

@@ -219,7 +219,7 @@ def check_finite(network: nn.Module, source: StrPath) -> None:
             raise CheckpointError(f"The weights {name} in {source} {fault}.")
 
 
-def check_loaded(network: nn.Module, info: Mapping[str, Any], source: StrPath, what: str) -> None:
+def check_loaded(network: nn.Module, info: Mapping[str, Any], source: StrPath, what: str, *, exact: bool = False) -> None:
     """Check what a library's ``from_pretrained`` returned, which makes up weights that a file lacks.
 
     Args:
@@ -227,13 +227,15 @@ def check_loaded(network: nn.Module, info: Mapping[str, Any], source: StrPath, w
         info: of ``output_loading_info=True``.
         source: file or folder, for the message.
         what: the expected network, e.g. "a T5 encoder".
+        exact: also refuse weights that the network has not.
 
     Raises:
-        CheckpointError: weights are missing, of another shape, or not finite.
+        CheckpointError: weights are missing, left over, of another shape, or not finite.
     """
     missing = sorted(info["missing_keys"])
     reshaped = sorted(each[0] for each in info["mismatched_keys"])
-    faults = [_few("missing", missing), _few("of another shape", reshaped)]
+    unexpected = sorted(info["unexpected_keys"]) if exact else []
+    faults = [_few("missing", missing), _few("unexpected", unexpected), _few("of another shape", reshaped)]
     if any(faults):
         raise CheckpointError(f"{source} is not {what}, or is damaged: {'; '.join(filter(None, faults))}.")
     check_finite(network, source)

@@ -184,9 +184,8 @@ def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
     """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
     refused = ""
     for place in [*map(str, tokenizer_folders(path, cache_dir)), *HUB_TOKENIZERS]:
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-        except (OSError, ValueError):
+        tokenizer = _tokenizer_in(place)
+        if tokenizer is None:
             continue
         if len(tokenizer) == vocab_size:
             return tokenizer
@@ -195,6 +194,14 @@ def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
         f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {HUB_TOKENIZERS[0]} into "
         f"{(cache_dir or path.parent) / 'tokenizer'}."
     )
+
+
+def _tokenizer_in(place: str) -> Any | None:
+    """None where there is none, or a damaged one."""
+    try:
+        return AutoTokenizer.from_pretrained(place, local_files_only=True)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # the last three of JSON of another kind
+        return None
 
 
 def _check_text(clap: Clap, path: Path) -> None:

@@ -22,7 +22,7 @@ from reaudio_model.config import ConditionConfig
 from reaudio_model.encoders.audio_mae import build_audio_mae
 
 if TYPE_CHECKING:
-    from transformers import T5EncoderModel, ViTModel
+    from transformers import T5EncoderModel, T5ForConditionalGeneration, ViTModel
 
 # The decoder of pre-training, and a classifier that timm files may contain.
 _DROPPED = re.compile(r"decoder_|mask_token$|head\.")
@@ -90,27 +90,51 @@ def load_t5(name: str, *, device: torch.device, allow_download: bool = False) ->
     Raises:
         CheckpointError: missing, damaged, with weights missing or not finite, or not a T5.
     """
-    from transformers import AutoTokenizer, T5EncoderModel
+    from transformers import T5EncoderModel
+
+    encoder, tokenizer = _read_t5(name, T5EncoderModel, "a T5 encoder", allow_download)
+    return encoder.eval().requires_grad_(False).to(device), tokenizer
+
+
+def load_whole_t5(name: str) -> tuple[T5ForConditionalGeneration, Any]:
+    """A T5 with its decoder and its tokenizer, on the CPU, for training; places and errors as for :func:`load_t5`."""
+    from transformers import T5ForConditionalGeneration
+
+    network: tuple[T5ForConditionalGeneration, Any] = _read_t5(
+        name, T5ForConditionalGeneration, "a T5 with its decoder", allow_download=False
+    )
+    return network
+
+
+def _read_t5(name: str, network_class: Any, what: str, allow_download: bool) -> tuple[Any, Any]:
+    """Network, float32, and tokenizer."""
+    from transformers import AutoTokenizer
 
     folder = Path(name)
     beside = folder.parent / "t5_tokenizer"
     is_apart = folder.is_dir() and beside.is_dir() and not (folder / "tokenizer_config.json").is_file()
-    variant = variant_of(folder)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(
             str(beside) if is_apart else name, local_files_only=not allow_download
         )
-        encoder, info = T5EncoderModel.from_pretrained(
-            name, local_files_only=not allow_download, dtype=torch.float32, variant=variant, output_loading_info=True
+        network, info = network_class.from_pretrained(
+            name,
+            local_files_only=not allow_download,
+            dtype=torch.float32,
+            variant=variant_of(folder),
+            output_loading_info=True,
         )
     except Exception as error:  # a damaged file can raise any exception
         raise CheckpointError(
-            f"The T5 encoder {name} is not on this machine or is damaged: give its folder as parts.t5."
+            f"{what.replace('a ', 'The ', 1)} {name} is not on this machine or is damaged: give its folder as parts.t5."
         ) from error
-    check_loaded(encoder, info, name, "a T5 encoder")
-    if len(tokenizer) > encoder.config.vocab_size:
+    check_loaded(network, info, name, what)
+    if tokenizer.pad_token is None:
         raise CheckpointError(
-            f"The tokenizer in {name} has {len(tokenizer)} tokens, its T5 reads {encoder.config.vocab_size}: "
-            "they do not match."
+            f"The tokenizer of {name} has no padding token: tokenizer_config.json of T5 is missing or damaged."
         )
-    return encoder.eval().requires_grad_(False).to(device), tokenizer
+    if len(tokenizer) > network.config.vocab_size:
+        raise CheckpointError(
+            f"The tokenizer in {name} has {len(tokenizer)} tokens, its T5 reads {network.config.vocab_size}: they do not match."
+        )
+    return network, tokenizer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.files import check_text
 from reaudio_model.config import Retrieval
 from reaudio_model.pipeline.candidates import candidate_generators
 from reaudio_model.retrieval.records import Conditioning, Neighbour
@@ -35,6 +36,8 @@ def texts(name: str, value: str | Sequence[str] | None) -> list[str]:
     found = [value] if isinstance(value, str) else _items(value)
     if found is None or not all(isinstance(each, str) for each in found):
         raise ReaudioError(f"{name} must be a text or a list of texts, not {value!r}.")
+    for each in found:
+        check_text(each)
     return [str(each) for each in found]
 
 
@@ -137,6 +140,8 @@ def check_options(n: int, reranker: Clap | None, prompts: list[str], output_type
     whole("num_waveforms_per_prompt", n, least=1)
     if output_type not in get_args(OutputType):
         raise UnknownNameError("output_type", output_type, get_args(OutputType))
+    if reranker is not None and not hasattr(reranker, "embed_audio"):
+        raise ReaudioError(f"reranker must be a CLAP of load_clap, not {reranker!r}.")
     if reranker is not None and (not prompts or output_type == "latent"):
         raise ReaudioError("A reranker compares audio with prompts: give prompts, and another output_type than 'latent'.")
 
@@ -158,8 +163,34 @@ def check_sources(
     idle = [name for name, value in given.items() if value is not None]
     if conditioning is not None and idle:
         raise ReaudioError(f"conditioning takes the place of {' and '.join(idle)}: leave one or the other out.")
+    if conditioning is not None and not isinstance(conditioning, Conditioning):
+        raise ReaudioError(f"conditioning must be a Conditioning, not {conditioning!r}.")
+    if features is not None and retrieved is None:
+        raise ReaudioError("features are those of retrieved pairs: give retrieved too, or leave them out.")
+    if retrieved is not None and not _are_neighbours(retrieved):
+        raise ReaudioError("retrieved must be a list of neighbours for each prompt, as RetrievalIndex.search returns them.")
     if conditioning is not None and prompts and len(prompts) != len(conditioning):
         raise ReaudioError(f"There are {len(prompts)} prompts, but conditioning of {len(conditioning)}: one row for each.")
+
+
+def check_modes(parts: Mapping[str, Any]) -> None:
+    """Refuse networks in training mode, which drop values at random and change their statistics.
+
+    Raises:
+        ReaudioError: there is one; the message names it.
+    """
+    for name, part in parts.items():
+        if isinstance(part, torch.nn.Module) and part.training:
+            raise ReaudioError(
+                f"The part {name} is in training mode, in which it gives other values: call pipeline.{name}.eval()."
+            )
+
+
+def _are_neighbours(retrieved: Any) -> bool:
+    rows = _items(retrieved)
+    return rows is not None and all(
+        isinstance(row, list | tuple) and all(isinstance(each, Neighbour) for each in row) for row in rows
+    )
 
 
 def _is_whole(value: Any) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import torch
 
 from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
-from reaudio_model.common.errors import CheckpointError
+from reaudio_model.common.errors import CheckpointError, one_of
 from reaudio_model.common.files import StrPath, as_path
+from reaudio_model.common.inference import own_arithmetic
 from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.settings import from_mapping
 from reaudio_model.common.weights import check_loaded, variant_of
@@ -23,6 +25,18 @@ from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 INDEX_FILE = "model_index.json"
+SIZES = (
+    "latent_channels",
+    "channels",
+    "layers_per_block",
+    "head_width",
+    "norm_groups",
+    "retrieval",
+    "fusion",
+    "clap_dim",
+    "mae_dim",
+    "t5_dim",
+)  # of a denoiser
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,7 @@ def assemble_pipeline(
     pipeline.register_modules(vae=vae, vocoder=vocoder)
     if unet is None and parts.unet is not None:
         unet = load_unet_folder(parts.unet)
+        require_sizes(unet, config, parts.unet)
     if unet is not None:
         pipeline.register_modules(unet=unet.to("cpu").eval())
     return pipeline
@@ -119,9 +134,28 @@ def load_unet_folder(path: StrPath) -> RetrievalUNet:
         raise CheckpointError(
             f"{path} is not a saved denoiser, or is damaged: give the folder of save_pretrained."
         ) from error
-    check_loaded(unet, info, folder, "a saved denoiser")
+    check_loaded(unet, info, folder, "a saved denoiser", exact=True)
     loaded: RetrievalUNet = unet
     return loaded
+
+
+def require_sizes(unet: RetrievalUNet, config: ModelConfig, source: StrPath) -> None:
+    """Check that a denoiser is one of a model.
+
+    Raises:
+        CheckpointError: it has other sizes or reads something else.
+    """
+    with torch.device("meta"):
+        expected = build_unet(config).config
+    found = [
+        f"{name} {unet.config[name]}, not {expected[name]}"
+        for name in SIZES
+        if list(np.atleast_1d(unet.config[name])) != list(np.atleast_1d(expected[name]))
+    ]
+    if found:
+        raise CheckpointError(
+            f"The denoiser in {source} is not one of this model ({'; '.join(found)}): choose its sizes, or another."
+        )
 
 
 def load_pipeline(
@@ -139,6 +173,13 @@ def load_pipeline(
     Raises:
         CheckpointError: missing, damaged, saved without its encoders, or another kind of model.
     """
+    one_of("dtype", dtype, get_args(DType))
+    with own_arithmetic():
+        return placed(_loaded(model, allow_download), device, dtype)
+
+
+def _loaded(model: StrPath, allow_download: bool) -> ReAudioLDMPipeline:
+    """A saved pipeline on the CPU, float32."""
     folder = _pipeline_folder(model, allow_download)
     index = read_json_object(
         folder / INDEX_FILE,
@@ -156,13 +197,8 @@ def load_pipeline(
         raise CheckpointError(f"{model} was saved without {', '.join(absent)}: save the whole pipeline.")
     paths = {name: folder / name for name in names if name != "t5"}
     pipeline = assemble_pipeline(Parts(t5=str(folder / "t5"), **paths), config)
-    if pipeline.unet.config.retrieval != config.retrieval:
-        raise CheckpointError(
-            f"The denoiser in {model} has retrieval {pipeline.unet.config.retrieval!r}, its {INDEX_FILE} {config.retrieval!r}: save "
-            "the pipeline again."
-        )
     pipeline.scheduler = _saved_scheduler(folder / "scheduler")
-    return placed(pipeline, device, dtype)
+    return pipeline
 
 
 def placed(pipeline: ReAudioLDMPipeline, device: torch.device, dtype: DType) -> ReAudioLDMPipeline:

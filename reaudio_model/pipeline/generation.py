@@ -31,7 +31,7 @@ from reaudio_model.pipeline.generation_record import (
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_search import SearchResult, search_prompts
-from reaudio_model.retrieval.records import Neighbour
+from reaudio_model.retrieval.records import Neighbour, Pair
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.feature_store import FeatureStore
@@ -94,9 +94,9 @@ def generate_to_files(
     pipeline = copy(pipeline)  # shares the networks; the scheduler of the caller's stays
     pipeline.set_scheduler(request.scheduler)
     k = request.neighbours_used(pipeline.model_config.k) if retrieves(kind) else 0
-    result = _retrieve(request, pipeline, k)
-    retrieved = request.given_neighbours(k) if result is None else list(result.retrieved)
     features = _features(request, pipeline)
+    result = _retrieve(request, pipeline, k, features)
+    retrieved = request.given_neighbours(k) if result is None else list(result.retrieved)
     if features is not None:
         _check_features(features, retrieved or [])
     record = generation_record(request, pipeline, reranker, files, retrieved)
@@ -127,14 +127,38 @@ def _turn(request: GenerateRequest, reporter: Reporter) -> Iterator[None]:
             folder.rmdir()  # where nothing was written
 
 
-def _retrieve(request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int) -> SearchResult | None:
+def _retrieve(
+    request: GenerateRequest, pipeline: ReAudioLDMPipeline, k: int, features: FeatureStore | None
+) -> SearchResult | None:
     if request.index is None or k == 0:
         return None
     clap = pipeline.conditioner.clap
     index = RetrievalIndex.load(request.index, clap.sha256)
     vectors = clap.embed_text([prompt.caption for prompt in request.prompts]).cpu().numpy()
-    settings = replace(request.search, k=k, used=k)
-    return search_prompts(index, request.prompts, settings, vectors)
+    result = search_prompts(index, request.prompts, replace(request.search, k=k, used=k), vectors)
+    for pair in {neighbour.pair for found in result.retrieved for neighbour in found}:
+        _check_pair(pair, index, as_path(request.index), features)
+    return result
+
+
+def _check_pair(pair: Pair, index: RetrievalIndex, folder: Path, features: FeatureStore | None) -> None:
+    """Refuse a pair whose audio or stored tokens are not those that the index has embedded."""
+    embedded = index.sha256.get(pair.clip_id)
+    stored = features.source(pair.clip_id) if features is not None and pair in features else None
+    if stored is not None:
+        found = stored.audio_sha256
+    elif pair.audio is None or not pair.audio.is_file():
+        raise ReaudioError(
+            f"The audio of the clip {pair.clip_id!r} of the index {folder} is not at {pair.audio}: repeat `reaudio-model index build` "
+            "with a table or --audio-root that says where it is now."
+        )
+    else:
+        found = content_sha256(pair.audio)
+    if embedded not in (None, found):
+        raise ReaudioError(
+            f"The audio of the clip {pair.clip_id!r} was changed since the index {folder} was built: repeat `reaudio-model index "
+            "build`, which embeds the clips of now."
+        )
 
 
 def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> FeatureStore | None:

@@ -174,6 +174,9 @@ def kept_files(path: Path, record: dict[str, Any], files: list[Path], reporter: 
         RecordError: files of other settings, without a record, or with a damaged one.
     """
     there = {file for file in files if file.exists()}
+    odd = next((file for file in files if file in there and not file.is_file()), None)
+    if odd is not None:
+        raise RecordError(f"{odd} is no ordinary file: remove it, or choose another --output.")
     if not path.exists():
         if there:
             raise RecordError(f"{min(there)} has no record of how it was made: choose another --output, or --overwrite.")

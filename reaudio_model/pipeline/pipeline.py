@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -14,8 +15,9 @@ from transformers import ClapModel, PreTrainedTokenizerBase, SpeechT5HifiGan, T5
 
 from reaudio_model.codec.codec import Codec
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import as_path
+from reaudio_model.common.inference import own_arithmetic
 from reaudio_model.common.settings import from_mapping
-from reaudio_model.common.weights import check_finite
 from reaudio_model.conditioning.conditioner import Conditioner, withhold_captions
 from reaudio_model.config import ModelConfig, Retrieval, given_choices, reads_text, retrieves
 from reaudio_model.denoiser.sampling import (
@@ -32,6 +34,7 @@ from reaudio_model.encoders.clap import Clap
 from reaudio_model.pipeline.arguments import (
     Generators,
     OutputType,
+    check_modes,
     check_options,
     check_sources,
     clip_noise,
@@ -41,6 +44,7 @@ from reaudio_model.pipeline.arguments import (
     whole,
 )
 from reaudio_model.pipeline.candidates import best_candidates
+from reaudio_model.pipeline.part_check import check_parts
 from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 if TYPE_CHECKING:
@@ -99,7 +103,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
     ReaudioError for an empty prompt, a number out of range, options that contradict each other or would have no effect, a scheduler that
     cannot sample the model, and values that are not finite (the message names the stage).
 
-    Threads may share a pipeline: each call samples with a copy of the scheduler, and the denoiser works for one at a time.
+    Threads may share a pipeline while none moves or converts it: each call samples with a copy of the scheduler, and the denoiser works
+    for one at a time. Autocast and the default device of the calling program have no effect.
     """
 
     model_cpu_offload_seq = "clap->t5->audio_mae->unet->vae->vocoder"
@@ -143,11 +148,14 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in diffusers; weights that are not finite are refused."""
+        """As in diffusers; weights that are missing or not finite are refused."""
         pipeline = super().from_pretrained(*args, **kwargs)
-        for name, part in pipeline.components.items():
-            if isinstance(part, torch.nn.Module):
-                check_finite(part, f"the part {name} of {args[0] if args else 'the pipeline'}")
+        source = args[0] if args else kwargs.get("pretrained_model_name_or_path", "")
+        folder = as_path(source)
+        if not folder.is_dir():  # the name of a model on the hub, which is on this machine by now
+            where = {name: kwargs[name] for name in ("cache_dir", "revision", "variant", "token") if name in kwargs}
+            folder = Path(cls.download(str(source), local_files_only=True, **where))
+        check_parts(pipeline.components, folder, kwargs.get("variant"), given=kwargs)
         return pipeline
 
     @classmethod
@@ -198,6 +206,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.unet.unet.compile(mode=mode, dynamic=False)
         self._compiled = True  # the cache of keys and values would trigger a new compilation
 
+    @own_arithmetic()
     @torch.no_grad()
     def __call__(
         self,
@@ -227,6 +236,7 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         seconds = self.model_config.codec.seconds if audio_length_in_s is None else audio_length_in_s
         frames = self.codec.latent_frames(finite("audio_length_in_s", seconds), 2 ** (len(self.unet.config.channels) - 1))
         check_options(num_waveforms_per_prompt, reranker, prompts, output_type)
+        check_modes(self.components)
         check_sources(prompts, retrieved, k, retrieval, features, conditioning)
         if conditioning is None:
             conditioning = self._condition(prompts, retrieved, k, retrieval, features)
@@ -322,6 +332,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
         device = torch.device(self._execution_device)
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
+        if not isinstance(latents, Tensor):
+            raise ReaudioError(f"latents must be a tensor, not {latents!r}.")
         if latents.shape != shape:
             raise ReaudioError(f"latents must have the shape {shape}, not {tuple(latents.shape)}.")
         if not torch.isfinite(latents).all():

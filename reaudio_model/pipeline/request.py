@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from reaudio_model.common.audio import AUDIO_SUFFIXES, WRITTEN
-from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.files import StrPath, as_path
-from reaudio_model.config import Retrieval, retrieves
+from reaudio_model.config import Retrieval, SchedulerName, retrieves
 from reaudio_model.pipeline.arguments import finite, whole
 from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Neighbour, Pair
@@ -121,6 +121,8 @@ class GenerateRequest:
         Raises:
             ReaudioError: see the messages.
         """
+        if isinstance(self.prompts, str) or not all(isinstance(each, Pair) for each in self.prompts):
+            raise ReaudioError("prompts must be a list of Pair(clip_id, caption): free_prompts makes one of texts.")
         if not self.prompts:
             raise ReaudioError("There is no prompt: give at least one description of a sound.")
         self._check_numbers()
@@ -139,6 +141,9 @@ class GenerateRequest:
         self._check_retrieval(kind, model_k)
 
     def _check_numbers(self) -> None:
+        one_of("scheduler", self.scheduler, get_args(SchedulerName))
+        if not isinstance(self.overwrite, bool):
+            raise ReaudioError(f"overwrite must be True or False, not {self.overwrite!r}.")
         whole("batch_size", self.batch_size, least=1)
         whole("candidates", self.candidates, least=1)
         for name, value in (("guidance_scale", self.guidance_scale), ("eta", self.eta)):

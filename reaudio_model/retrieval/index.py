@@ -63,6 +63,7 @@ class RetrievalIndex:
         encoder_sha256: of the CLAP that computed them (``Clap.sha256``).
         left_out: clip ids of pairs without readable audio.
         inputs: digests of what it was built from (``index_build.index_inputs``); empty if unknown.
+        sha256: clip_id -> of the bytes of the audio that was embedded; without those where it is unknown.
 
     Raises:
         ReaudioError: no pairs, repeated ids, or invalid vectors (see ``nearest.check_vectors``).
@@ -74,6 +75,7 @@ class RetrievalIndex:
     encoder_sha256: str
     left_out: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
     _spaces: dict[tuple[str, str, str], _Space] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,7 +126,8 @@ class RetrievalIndex:
         check_pairs(pairs)
         folder = None if parts is None else as_path(parts)
         done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=folder, sha256=sha256, progress=progress)
-        return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, tuple(done.left_out))
+        left_out = tuple(done.left_out)
+        return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, left_out, sha256=dict(sha256 or {}))
 
     def save(self, folder: StrPath, *, dtype: StoredAs = "float32") -> None:
         """Write the index, replacing an existing one. An index whose writing was interrupted is not loaded.
@@ -136,8 +139,8 @@ class RetrievalIndex:
         Raises:
             ReaudioError: the folder cannot be written.
         """
-        content = IndexContent(self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out, dict(self.inputs))
-        write_index(as_path(folder), content, dtype)
+        known = (self.pairs, self.audio, self.text, self.encoder_sha256, self.left_out)
+        write_index(as_path(folder), IndexContent(*known, dict(self.inputs), dict(self.sha256)), dtype)
 
     @classmethod
     def load(

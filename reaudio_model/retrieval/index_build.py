@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,13 @@ def build_index(
     with folder_lock(folder, lambda: progress.note(f"Another process builds the index {folder}: waiting for it.")):
         found = None if overwrite else _finished(folder, inputs, progress)
         if found is not None and not (strict and found.left_out):
-            return _with_places(found, table, folder)
+            return _with_places(found, table, known, folder)
         built = RetrievalIndex.build(
             table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, sha256=known, progress=progress
         )
         if strict and built.left_out:
             raise _refused(built.left_out)
-        left_out = (*table.missing, *built.left_out)
-        index = RetrievalIndex(built.pairs, built.audio, built.text, built.encoder_sha256, left_out, inputs)
+        index = replace(built, left_out=(*table.missing, *built.left_out), inputs=inputs)
         index.save(folder)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
         return index
@@ -103,16 +103,17 @@ def _finished(folder: Path, inputs: dict[str, str], progress: Reporter) -> Retri
     return index
 
 
-def _with_places(index: RetrievalIndex, table: PairTable, folder: Path) -> RetrievalIndex:
-    """The index with the audio paths of ``table``, written if they changed."""
+def _with_places(index: RetrievalIndex, table: PairTable, sha256: Mapping[str, str], folder: Path) -> RetrievalIndex:
+    """The index with the audio paths of ``table`` and the digests, written if they changed."""
     audio = {pair.clip_id: pair.audio for pair in table.pairs}
     pairs = tuple(pair._replace(audio=audio[pair.clip_id]) for pair in index.pairs)
     moved = any(
         old.audio is None or new.audio is None or old.audio.resolve() != new.audio.resolve()
         for old, new in zip(index.pairs, pairs, strict=True)
     )
-    index = RetrievalIndex(pairs, index.audio, index.text, index.encoder_sha256, index.left_out, index.inputs)
-    if moved:
+    unknown = any(pair.clip_id not in index.sha256 for pair in pairs)
+    index = replace(index, pairs=pairs, sha256=sha256)
+    if moved or unknown:
         index.save(folder)
     return index
 

@@ -32,6 +32,7 @@ from reaudio_model.retrieval.records import Neighbour, Pair
 SCHEMA_VERSION = 1
 FIELDS = ("encoder_sha256", "n", "dim", "audio_root", "left_out", "files")
 MANIFEST, PAIRS, EMBEDDINGS = "manifest.json", "pairs.parquet", "embeddings.safetensors"
+AUDIO_SHA256 = "audio_sha256"  # column; indexes of version 0.1 lack it
 DIGEST = "sha256"  # of the manifest's other fields, in it
 StoredAs = Literal["float32", "float16"]
 QUERIES = b"queries"  # metadata of a neighbours table: all query ids, including those without neighbours
@@ -46,6 +47,7 @@ class IndexContent(NamedTuple):
     encoder_sha256: str
     left_out: tuple[str, ...]
     inputs: dict[str, str]
+    sha256: dict[str, str]
 
 
 def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32") -> None:
@@ -66,7 +68,8 @@ def write_index(folder: Path, content: IndexContent, dtype: StoredAs = "float32"
         (folder / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise explain_write_error(error, folder) from error
-    _write_table(folder / PAIRS, _pair_columns(content.pairs, root))
+    digests = [content.sha256.get(pair.clip_id) for pair in content.pairs]
+    _write_table(folder / PAIRS, {**_pair_columns(content.pairs, root), AUDIO_SHA256: digests})
     with atomic_path(folder / EMBEDDINGS) as temporary:
         save_file(
             {"audio": content.audio.astype(dtype, copy=False), "text": content.text.astype(dtype, copy=False)}, temporary
@@ -98,13 +101,15 @@ def read_index(folder: Path, audio_root: Path | None = None) -> IndexContent:
             raise _damaged(folder, name)
     embeddings = load_file(folder / EMBEDDINGS)
     root = audio_root or (Path(manifest["audio_root"]) if manifest["audio_root"] else None)
+    table = _read_table(folder / PAIRS)
     return IndexContent(
-        tuple(_pairs(_read_table(folder / PAIRS), root)),
+        tuple(_pairs(table, root)),
         embeddings["audio"].astype(np.float32, copy=False),
         embeddings["text"].astype(np.float32, copy=False),
         manifest["encoder_sha256"],
         tuple(manifest["left_out"]),
         manifest.get("inputs", {}),
+        _audio_digests(table),
     )
 
 
@@ -199,6 +204,14 @@ def _pairs(table: Any, root: Path | None) -> list[Pair]:
         Pair(clip_id, caption, None if audio is None else (root or Path()) / audio, source_id, split)
         for clip_id, caption, audio, source_id, split in zip(*columns, strict=True)
     ]
+
+
+def _audio_digests(table: Any) -> dict[str, str]:
+    """clip_id -> SHA-256 of the audio that was embedded, of the pairs where it is known."""
+    if AUDIO_SHA256 not in table.column_names:
+        return {}
+    columns = (table[name].to_pylist() for name in ("clip_id", AUDIO_SHA256))
+    return {clip_id: sha256 for clip_id, sha256 in zip(*columns, strict=True) if sha256}
 
 
 def _write_table(path: Path, columns: Mapping[str, Any], metadata: dict[bytes, bytes] | None = None) -> None:

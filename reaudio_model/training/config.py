@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -100,6 +100,10 @@ class DiffusionChoice:
     cuda_graph: bool = False
 
     def __post_init__(self) -> None:
+        if self.weight_decay < 0:
+            raise ReaudioError(f"diffusion.weight_decay must be 0 or more, not {self.weight_decay}.")
+        if self.max_norm is not None and self.max_norm <= 0:
+            raise ReaudioError(f"diffusion.max_norm must be above 0, not {self.max_norm}.")
         if self.warm_start is not None:
             object.__setattr__(self, "warm_start", as_path(self.warm_start))
 
@@ -111,6 +115,13 @@ class MaeDecoderChoice:
     dim: int = 512
     layers: int = 8
     heads: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise ReaudioError(f"mae_decoder.{name} must be 1 or more, not {getattr(self, name)}.")
+        if self.dim % self.heads:
+            raise ReaudioError(f"mae_decoder.dim must be a multiple of its heads ({self.heads}), not {self.dim}.")
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,14 @@ class TrainConfig:
     tagger: TaggerChoice = TaggerChoice()
     discriminator_width: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.discriminator_width is not None and self.discriminator_width < 1:
+            raise ReaudioError(f"discriminator_width must be 1 or more, not {self.discriminator_width}.")
+        for section, losses in (("vae", asdict(self.vae)), ("vocoder", asdict(self.vocoder))):
+            for name, value in losses.items():
+                if value < 0:
+                    raise ReaudioError(f"{section}.{name} must be 0 or more, not {value}.")
+
 
 def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
     """A configuration from a YAML file, or a bundled one by its name (:func:`bundled_configs`).
@@ -171,6 +190,8 @@ def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
     elif path.suffix not in (".yaml", ".yml"):
         raise UnknownNameError("configuration", str(source), bundled_configs())
     values = read_yaml_file(path, "the configuration")
+    if not isinstance(values, dict):
+        raise ReaudioError(f"{path} must be a list of 'key: value' lines, e.g. part: vae.")
     for override in overrides:
         _override(values, override)
     return from_mapping(TrainConfig, values, path.name)
@@ -186,7 +207,7 @@ def _folder() -> Path:
 
 
 def _override(values: Any, override: str) -> None:
-    key, separator, text = override.partition("=")
+    key, separator, text = str(override).partition("=")
     if not separator or not isinstance(values, dict):
         raise ReaudioError(f"The setting {override!r} must be written section.key=value, e.g. loop.steps=1000.")
     *sections, last = key.strip().split(".")

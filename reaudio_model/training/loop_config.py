@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from reaudio_model.common.errors import ReaudioError
 
+MAX_RATE = 1000.0  # no training converges with it, and no optimizer overflows
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -54,8 +54,10 @@ class LoopConfig:
         for name in ("warmup", "cooldown", "validation_clips", "workers"):
             if getattr(self, name) < 0:
                 raise ReaudioError(f"{name} must be 0 or more, not {getattr(self, name)}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise ReaudioError(f"learning_rate must be above 0, not {self.learning_rate}.")
+        if not 0 <= self.seed < 2**63:
+            raise ReaudioError(f"seed must be between 0 and 2^63 - 1, not {self.seed}.")
+        if not 0 < self.learning_rate <= MAX_RATE:
+            raise ReaudioError(f"learning_rate must be above 0 and at most {MAX_RATE:g}, not {self.learning_rate}.")
         if not 0 < self.epoch_decay <= 1:
             raise ReaudioError(f"epoch_decay must be above 0 and at most 1, not {self.epoch_decay}.")
         if not 0 <= self.ema_decay < 1:

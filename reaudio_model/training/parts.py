@@ -18,7 +18,6 @@ from torch import Tensor
 from reaudio_model.codec.codec import build_vae, build_vocoder, latent_scale, remove_weight_norm
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.codec.mel import log_mel
-from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.config import Part
 from reaudio_model.denoiser.sampling import make_scheduler
@@ -26,9 +25,9 @@ from reaudio_model.denoiser.unet import build_unet
 from reaudio_model.denoiser.unet_checkpoints import load_unet
 from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.encoders.clap import MAX_TOKENS, load_clap
-from reaudio_model.encoders.encoder_checkpoints import load_audio_mae
+from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_whole_t5
 from reaudio_model.encoders.tagger_files import new_tagger, save_tagger
-from reaudio_model.pipeline.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder
+from reaudio_model.pipeline.assemble import assemble_pipeline, load_parts_conditioner, load_unet_folder, require_sizes
 from reaudio_model.retrieval.clip_check import CheckedClips
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.audio_mae import AudioMaeTask
@@ -159,6 +158,7 @@ def _diffusion(config: TrainConfig, setting: Setting) -> Prepared:
     conditioner.to(torch.device("cpu"))  # no longer needed; frees memory for the denoiser
     if parts.unet is not None and not config.from_scratch:
         unet = load_unet_folder(parts.unet)
+        require_sizes(unet, sizes, parts.unet)
     else:
         unet = build_unet(sizes)
         unet.zero_outputs()
@@ -221,17 +221,10 @@ def _audio_mae(config: TrainConfig, setting: Setting) -> Prepared:
 
 
 def _t5(config: TrainConfig, setting: Setting) -> Prepared:
-    from transformers import AutoTokenizer, T5ForConditionalGeneration
-
     condition = config.model.sizes().condition
-    name = config.parts.t5 or condition.t5_name
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=True)
-        network: Any = T5ForConditionalGeneration.from_pretrained(name, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"The T5 {name} is not on this machine or is damaged: give its folder as parts.t5.") from error
+    network, tokenizer = load_whole_t5(config.parts.t5 or condition.t5_name)
     if config.from_scratch:
-        network = T5ForConditionalGeneration(network.config)
+        network = type(network)(network.config)
     unknown = tokenizer.unk_token_id
     ids = tokenizer.convert_tokens_to_ids([f"<extra_id_{i}>" for i in range(N_SENTINELS)])
 

@@ -102,7 +102,8 @@ def plan_training(
 
 
 def _settings(part: Part, config: StrPath, steps: int | None, overrides: Sequence[str]) -> TrainConfig:
-    settings = read_config(config, [*overrides, *([] if steps is None else [f"loop.steps={steps}"])])
+    given = [overrides] if isinstance(overrides, str) else overrides
+    settings = read_config(config, [*given, *([] if steps is None else [f"loop.steps={steps}"])])
     if settings.part != part:
         raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: choose one of the two.")
     return settings
@@ -140,7 +141,7 @@ class _Start:
         settings, output, main = self.settings, self.output, accelerator.is_main_process
         checkpoint = starting_point(output, self.resume, self.chosen, reporter)
         manifest = make_manifest(settings, str(accelerator.device.type), accelerator.num_processes)
-        if self.resume:
+        if self.resume and (checkpoint is not None or (output / "train.csv").exists()):  # else nothing was trained there
             step = 0 if checkpoint is None else checkpoint_step(checkpoint)
             manifest = continue_manifest(output / MANIFEST, manifest, step)
         clips = _checked(settings, plan.tables, self.strict, accelerator, reporter)

@@ -29,21 +29,27 @@ class Sampling(OptionGroup):
 
     panel: ClassVar[str] = "Sampling"
 
-    seconds: Annotated[float | None, Option("Length of a clip, s. Default: the model's.", everyday=True)] = None
-    steps: Annotated[int | None, Option(f"Denoising steps. Default: {DEFAULT_STEPS}.", everyday=True)] = None
+    seconds: Annotated[
+        float | None, Option("Length of a clip, s. Default: the model's.", everyday=True, least=0.1, most=30)
+    ] = None
+    steps: Annotated[int | None, Option(f"Denoising steps. Default: {DEFAULT_STEPS}.", everyday=True, least=1, most=999)] = (
+        None
+    )
     scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: dpm-solver++.")] = None
-    eta: Annotated[float | None, Option("Noise of ddim, 0 to 1. Default: 0.")] = None
+    eta: Annotated[float | None, Option("Noise of ddim. Default: 0.", least=0, most=1)] = None
     paper_sampling: Annotated[bool, Option("The paper's sampler: ddim, 200 steps, eta 1.")] = False
     guidance: Annotated[float, Option("Guidance scale; 1 disables guidance.", everyday=True)] = 3.5
     retrieval_guidance: Annotated[float | None, Option("Separate guidance scale for retrieved pairs.")] = None
     negative_prompt: Annotated[str | None, Option("Description of what to avoid.")] = None
-    candidates: Annotated[int, Option("Clips generated for each prompt; the best is kept.")] = 1
+    candidates: Annotated[int, Option("Clips generated for each prompt; the best is kept.", least=1)] = 1
     reranker: Annotated[Path | None, Option("CLAP that selects among candidates; not the one that scores them.")] = None
     seed: Annotated[int, Option("Seed of the run; each clip's seed is derived from it and the clip id.", everyday=True)] = 0
 
     def check(self) -> None:
         if self.paper_sampling and (self.steps, self.scheduler, self.eta) != (None, None, None):
             raise ReaudioError("--paper-sampling sets sampler, steps and eta: drop it, or --scheduler, --steps and --eta.")
+        if self.eta and self.scheduler != "ddim":
+            raise ReaudioError("--eta is the noise of ddim: give --scheduler ddim too, or leave it out.")
 
     def sampler(self) -> tuple[SchedulerName, int, float]:
         """Scheduler, steps and eta."""

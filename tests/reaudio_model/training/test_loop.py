@@ -154,7 +154,7 @@ def test_a_folder_with_a_run_needs_resume(tmp_path: Path, accelerator: Accelerat
     [
         ({"steps": 0}, "steps must be 1 or more"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be above 0, not nan"),
+        ({"learning_rate": float("nan")}, "learning_rate must be above 0 and at most 1000, not nan"),
         ({"warmup": -5}, "warmup must be 0 or more, not -5"),
         ({"epoch_decay": float("nan")}, "epoch_decay must be above 0 and at most 1, not nan"),
         ({"ema_decay": 1.0}, "ema_decay must be 0 or more and below 1"),
