@@ -83,7 +83,7 @@ def test_a_pipe_in_the_place_of_a_clip_is_not_waited_for(pipeline: ReAudioLDMPip
     os.mkfifo(clip)
     with pytest.raises(ReaudioError, match=r"prompt-1\.wav is no ordinary file: remove it"):
         generate_to_files(asked, pipeline)
-    with pytest.raises(AudioError, match="is no ordinary file: save the clip as a file"):
+    with pytest.raises(AudioError, match="cannot be opened"):
         content_sha256(clip)
     clip.unlink()
     clip.mkdir()
