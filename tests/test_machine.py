@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import resource
 import subprocess
@@ -134,14 +133,3 @@ def test_no_home_and_a_working_directory_that_cannot_be_written(
 
 def test_an_output_that_cannot_be_written_is_one_sentence(data: Path) -> None:
     assert_one_sentence(run(longtail(data, "/proc/reaudio")), "/proc/reaudio", "--output")
-
-
-def test_two_processes_on_one_output_and_one_cache(data: Path, expected: dict[str, str], tmp_path: Path) -> None:
-    environment = os.environ | {"REAUDIO_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "reaudio_eval", *longtail(data, tmp_path / "out"), "--json"]
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    outputs = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert values(tmp_path / "out") == expected
-    first, second = (json.loads(out) for out, _ in outputs)
-    assert first.keys() == second.keys()
