@@ -19,6 +19,7 @@ from reaudio_model.common.progress import Reporter
 
 RESERVED = ("reference", "neighbours")
 GENERATE_BATCH = 16
+MAX_NAME, SHOWN = 200, 40  # bytes of a system's folder, with room for what is added; characters in a message
 
 
 @dataclass(frozen=True)
@@ -200,12 +201,16 @@ def _clip_request(
 
 
 def check_names(requests: Sequence[SystemRequest]) -> None:
-    """Raises ReaudioError for a name that is reserved, or two that would share a folder."""
+    """Raises ReaudioError for a name that is reserved or too long, or two that would share a folder."""
     seen: set[str] = set()
     for request in requests:
         key = folder_name(request.name).lower()
         if key in RESERVED:
             raise ReaudioError(f"A system cannot be called {request.name!r}: choose another name.")
+        if len(key.encode()) > MAX_NAME:
+            raise ReaudioError(
+                f"The name {request.name[:SHOWN]}... of a system is too long for a folder: choose a shorter one."
+            )
         if key in seen:
             raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
         if request.source is not None and not competes(request.name):

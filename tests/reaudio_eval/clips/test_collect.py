@@ -53,3 +53,8 @@ def test_folder_without_any_of_the_clips(tmp_path: Path) -> None:
     (tmp_path / "zzz.wav").write_bytes(b"x")
     with pytest.raises(ReaudioError, match="zzz"):
         gather(SystemRequest("mine", "clips", tmp_path))
+
+
+def test_a_name_too_long_for_a_folder_is_refused_before_work_starts(tmp_path: Path) -> None:
+    with pytest.raises(ReaudioError, match=r"The name x{40}\.\.\. of a system is too long for a folder"):
+        gather(SystemRequest("x" * 300, "clips", tmp_path))
