@@ -1,7 +1,7 @@
 """Audit of the input: clips that are missing, unreadable or unusual.
 
 An unreadable or missing clip is listed with its reason. A readable but unusual one is scored and flagged: leaving it out would favour
-the system that made it. Levels are those of the samples that the networks get (:func:`hear`), not of the file.
+the system that made it. Levels are those of the samples that the networks get (:func:`audit_inputs`), not of the file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ClipAudit:
 
 
 def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAudio | AudioError) -> ClipAudit:
-    """Facts and flags of one file with all its channels, from samples that are already decoded; see :func:`hear`."""
+    """Facts and flags of one file with all its channels, from samples that are already decoded; see :func:`audit_inputs`."""
     if isinstance(decoded, AudioError):
         return ClipAudit(clip_id, "unreadable", path, sha256, reason=str(decoded))
     seconds = len(decoded.samples) / decoded.sample_rate
@@ -110,7 +110,7 @@ def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAud
     )
 
 
-def hear(facts: ClipAudit, decoded: DecodedAudio, rules: Sequence[Heard]) -> ClipAudit:
+def audit_inputs(facts: ClipAudit, decoded: DecodedAudio, rules: Sequence[NetworkInput]) -> ClipAudit:
     """Facts of a file -> facts of what the networks get of it, which may be silent where the file is not.
 
     Args:
@@ -140,8 +140,8 @@ def hear(facts: ClipAudit, decoded: DecodedAudio, rules: Sequence[Heard]) -> Cli
     )
 
 
-class Heard(NamedTuple):
-    """What one network gets: its rule, its rate in Hz, and float32 (n,) of :func:`reaudio_eval.features.waveform.heard`."""
+class NetworkInput(NamedTuple):
+    """What one network gets: its rule, its rate in Hz, and float32 (n,) of :func:`reaudio_eval.features.waveform.at_file_level`."""
 
     rule: WaveformRule
     sample_rate: int

@@ -90,7 +90,7 @@ def _code(*modules: ModuleType) -> Code:
 
 
 def audit_origin(rules: Mapping[str, tuple[WaveformRule, int]]) -> Origin:
-    """Of audits. ``rules``: embedder name -> its waveform rule and rate in Hz, which decide what a network hears of a clip."""
+    """Of audits. ``rules``: embedder name -> its waveform rule and rate in Hz, which decide which samples a network gets."""
     ways = sorted({canonical_sha256([dataclasses.asdict(rule), rate]) for rule, rate in rules.values()})
     return Origin(AUDITS, "clips", {"rules": ways}, code_of(AUDITS, ""))
 

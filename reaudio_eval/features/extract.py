@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_eval.features.active import ActiveEmbedder
-from reaudio_eval.features.audit import ClipAudit, Heard, audit_clip, hear, missing_clip
+from reaudio_eval.features.audit import ClipAudit, NetworkInput, audit_clip, audit_inputs, missing_clip
 from reaudio_eval.features.cache import JsonCache, is_features
 from reaudio_eval.features.cache_origin import audit_origin
 from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_eval.features.feature_set import FeatureSet
-from reaudio_eval.features.waveform import heard, levelled
+from reaudio_eval.features.waveform import at_file_level, levelled
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many, shown
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.limits import MAX_SECONDS
@@ -160,11 +160,11 @@ class _Work:
             audio = self._with_content(sha, paths, first)
             if audio is not None:
                 readable[sha] = audio
-        sounds = {e.name: [heard(a, e.rule, e.sample_rate) for a in readable.values()] for e in self.embedders}
+        sounds = {e.name: [at_file_level(a, e.rule, e.sample_rate) for a in readable.values()] for e in self.embedders}
         for row, (sha, audio) in enumerate(readable.items()):
-            rules = [Heard(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
+            rules = [NetworkInput(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
             path = clips[sha][0]
-            self.facts[sha] = facts = hear(audit_clip(path.stem, path, sha, audio), audio, rules)
+            self.facts[sha] = facts = audit_inputs(audit_clip(path.stem, path, sha, audio), audio, rules)
             self.audits.put(sha, facts.to_json())
         for embedder in self.embedders:
             self._embed(embedder, clips, list(readable), sounds.pop(embedder.name))

@@ -24,7 +24,7 @@ def apply_rule(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> S
     Returns:
         float32 (samples,), mono, at ``sample_rate``, contiguous.
     """
-    return levelled(heard(decoded, rule, sample_rate), rule, sample_rate)
+    return levelled(at_file_level(decoded, rule, sample_rate), rule, sample_rate)
 
 
 def mono(samples: Samples, rule: WaveformRule) -> Samples:
@@ -32,7 +32,7 @@ def mono(samples: Samples, rule: WaveformRule) -> Samples:
     return samples[:, 0] if rule.mono == "first" else samples.mean(axis=1)
 
 
-def heard(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> Samples:
+def at_file_level(decoded: DecodedAudio, rule: WaveformRule, sample_rate: int) -> Samples:
     """The first half of :func:`apply_rule`: mono, without DC, resampled; the level is still the file's."""
     samples = mono(decoded.samples, rule)
     if rule.remove_dc:

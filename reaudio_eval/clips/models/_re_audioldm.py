@@ -185,7 +185,7 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
 
 
 def _search(request: ClipRequest) -> SearchSettings:
-    """Which pairs may be retrieved; bundled systems compare with the mean of a pair's embeddings unless told otherwise."""
+    """Which pairs may be retrieved; bundled systems compare with the mean of a pair's embeddings unless set otherwise."""
     return request.sampling.search.settings(request.reporter, "audio" if request.weights is not None else bundled.KEY)
 
 

@@ -73,7 +73,7 @@ def mpeg(source: Source) -> str | None:
 
 
 def walk(data: bytes, start: int) -> Walk | None:
-    """The frames of a file; None if their lengths are not told or none is found."""
+    """The frames of a file; None if their lengths are not declared or none is found."""
     at = _first(data, start)
     if at is None:
         return None

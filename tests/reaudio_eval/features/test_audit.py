@@ -11,9 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reaudio_eval.features.audit import FLAGS, ClipAudit, Heard, audit_clip, compare_clips, hear, missing_clip, summarise
+from reaudio_eval.features.audit import (
+    FLAGS,
+    ClipAudit,
+    NetworkInput,
+    audit_clip,
+    audit_inputs,
+    compare_clips,
+    missing_clip,
+    summarise,
+)
 from reaudio_eval.features.protocols import WaveformRule
-from reaudio_eval.features.waveform import heard
+from reaudio_eval.features.waveform import at_file_level
 from reaudio_model.common.audio import DecodedAudio
 from reaudio_model.common.errors import AudioError
 
@@ -50,8 +59,8 @@ def test_silence() -> None:
 def heard_by(samples: npt.ArrayLike, *rules: WaveformRule, rate: int = RATE, embedder_rate: int = RATE) -> ClipAudit:
     decoded = DecodedAudio(np.asarray(samples, dtype=np.float32), rate)
     rules = rules or (WaveformRule(),)
-    sounds = [Heard(rule, embedder_rate, heard(decoded, rule, embedder_rate)) for rule in rules]
-    return hear(audit_clip("a", Path("a.wav"), "a", decoded), decoded, sounds)
+    sounds = [NetworkInput(rule, embedder_rate, at_file_level(decoded, rule, embedder_rate)) for rule in rules]
+    return audit_inputs(audit_clip("a", Path("a.wav"), "a", decoded), decoded, sounds)
 
 
 MEAN = WaveformRule(mono="mean", remove_dc=False)
@@ -107,10 +116,10 @@ def test_clipping_counts_in_the_channel_that_is_used() -> None:
 
 def test_a_truncated_file_says_why() -> None:
     decoded = DecodedAudio(np.full((2 * RATE, 1), 0.5, np.float32), RATE, "a", "its last page is missing")
-    found = hear(
+    found = audit_inputs(
         audit_clip("a", Path("a.ogg"), "a", decoded),
         decoded,
-        [Heard(WaveformRule(), RATE, heard(decoded, WaveformRule(), RATE))],
+        [NetworkInput(WaveformRule(), RATE, at_file_level(decoded, WaveformRule(), RATE))],
     )
     assert found.flags == ("truncated", "silent")
     assert found.reason == "The file is not whole: its last page is missing. Its samples are constant, which is no sound."
