@@ -108,8 +108,10 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset, copying: str) ->
 def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo:
     clips = _read(path / "clips.parquet", RUN_CLIPS)
     _unique(clips, "clips.parquet", ["clip_id"])
-    _known(clips["clip_id"], clip_ids, "clip_id", "clips.parquet")
-    files = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
+    found = {str(c): Path(p) for c, p in zip(clips["clip_id"], clips["path"], strict=True)}
+    if not clip_ids <= set(found):
+        _known(found, clip_ids, "clip_id", "clips.parquet")
+    files = {c: p for c, p in found.items() if c in clip_ids}  # earlier runs also list clips of prompts that were left out
     about = manifest["system"]
     retrieval = read_run_retrieval(path, manifest.get("retrieval"))
     return SystemInfo(

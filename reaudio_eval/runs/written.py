@@ -55,7 +55,7 @@ def tables(
     found = {
         "prompts.parquet": RUN_PROMPTS.select(_prompt_frame(dataset.prompts)),
         "labels.parquet": RUN_LABELS.select(_label_frame(dataset)),
-        "clips.parquet": RUN_CLIPS.select(_clip_frame(scores.system)),
+        "clips.parquet": RUN_CLIPS.select(_clip_frame(scores.system, dataset)),
         "scores.parquet": RUN_SCORES.select(_score_frame(scores, dataset, strata, seed)),
         "set_values.parquet": scores.set_values,
     }
@@ -87,8 +87,10 @@ def _label_frame(dataset: Dataset) -> pd.DataFrame:
     )
 
 
-def _clip_frame(system: SystemInfo) -> pd.DataFrame:
-    rows = sorted(system.clips.items())
+def _clip_frame(system: SystemInfo, dataset: Dataset) -> pd.DataFrame:
+    """``frames.scores.RUN_CLIPS``; a system may have clips of prompts that were left out, which are not part of the run."""
+    scored = {p.clip_id for p in dataset.prompts}
+    rows = sorted((clip_id, path) for clip_id, path in system.clips.items() if clip_id in scored)
     return pd.DataFrame({"clip_id": [c for c, _ in rows], "path": [_unicode(p.resolve()) for _, p in rows]}, dtype=object)
 
 

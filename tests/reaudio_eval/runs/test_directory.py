@@ -211,5 +211,21 @@ def test_a_disk_that_is_full_at_any_write_leaves_a_run_that_can_be_made(
         assert {p.name: p.read_bytes() for p in path.iterdir()} == before
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_clips_of_prompts_that_were_left_out_are_not_part_of_a_run(tmp_path: Path, earlier: bool) -> None:
+    """Noise has a clip of every prompt, although only those that all systems have are scored; its run was refused as damaged."""
+    dataset = make_dataset(24)
+    audio = {p.clip_id: tmp_path / f"{p.clip_id}.wav" for p in dataset.prompts}
+    run = write(tmp_path, "noise", 0.4, dataset=dataset, clips=audio | {"left out": tmp_path / "left out.wav"})
+    clips = pd.read_parquet(run / "clips.parquet")
+    assert set(clips["clip_id"]) == set(audio)
+    if earlier:  # runs written before list every clip of the system
+        more = pd.DataFrame({"clip_id": ["left out"], "path": ["left out.wav"]})
+        pd.concat([clips, more]).to_parquet(run / "clips.parquet", index=False)
+        reseal(run, json.loads((run / MANIFEST).read_bytes()))
+    found = read_run(run).scores.system
+    assert (found.n_clips, set(found.clips)) == (24, set(audio))
+
+
 def test_writing_a_run_leaves_no_lock(run: Path) -> None:
     assert [p.name for p in run.parent.iterdir()] == [run.name]
