@@ -9,6 +9,7 @@ from reaudio_eval.cli.doctor import Check
 from reaudio_eval.features.cache import check_cache_dir
 from reaudio_eval.features.cache_check import KindState, clean_cache, verify_cache
 from reaudio_eval.runs.directory import read_run, verify_run
+from reaudio_eval.runs.manifest import MANIFEST
 from reaudio_model.common.errors import ReaudioError
 
 
@@ -65,9 +66,8 @@ def check_run(run: Path) -> list[Check]:
         return [Check("run", "ok", f"{run}: every file is the one that was written")]
     if _is_readable(run):
         return [Check("run", "note", problem) for problem in problems]
-    return [
-        Check("run", "fail", problem, "score it again: the same command makes a damaged run anew") for problem in problems
-    ]
+    remedy = "score it again: the same command makes a damaged run anew" if (run / MANIFEST).is_file() else ""
+    return [Check("run", "fail", problem, remedy) for problem in problems]
 
 
 def _is_readable(run: Path) -> bool:

@@ -139,10 +139,13 @@ def truncated(audit: Mapping[str, Any]) -> Iterator[Alert]:
             str(clip["clip_id"]) for clip in summary["clips"] if "truncated" in clip["flags"] and clip["status"] == "ok"
         ]
         if clips:
+            one = len(clips) == 1
+            what = f"1 file of {name} is" if one else f"{len(clips):,} files of {name} are"
+            scored = "was scored as far as it" if one else "were scored as far as they"
             yield Alert(
                 "warning",
-                f"{len(clips):,} of {summary['n_clips']:,} files of {name} are cut, damaged or joined and were scored as far as they "
-                f"could be read: {_names(clips)}. The audit says why; --strict refuses them.",
+                f"{what} cut, damaged or joined and {scored} could be read: {_names(clips)}. The audit says why; --strict refuses "
+                f"{'it' if one else 'them'}.",
             )
 
 

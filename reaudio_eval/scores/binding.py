@@ -138,7 +138,7 @@ def require_any(metrics: Sequence[NamedMetric]) -> None:
         return
     absent = {m.info.embedder: m.unavailable for m in metrics if m.unavailable and m.unavailable.startswith(NO_CHECKPOINT)}
     others = dict.fromkeys(m.unavailable for m in metrics if m.unavailable and m.info.embedder not in absent)
-    reasons = [f"there is no checkpoint of {' or '.join(absent)}"] if absent else []
+    reasons = [f"there is no checkpoint of {_any_of(list(absent))}"] if absent else []
     reasons += [f"{', '.join(m.info.name for m in metrics if m.unavailable == why)} {why}" for why in others]
     what = f"No metric can be computed: {'; '.join(reasons) or 'no embedder gives what a metric needs'}."
     if not absent:
@@ -147,6 +147,10 @@ def require_any(metrics: Sequence[NamedMetric]) -> None:
     if any("--allow-download" in reason for reason in absent.values()):
         raise NothingToComputeError(f"{what} Give {named} for a file that you have, or download:", {"allow_download": True})
     raise NothingToComputeError(f"{what} Give {named}.")
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:

@@ -31,12 +31,12 @@ def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
     for row in strata_sizes.to_dict("records"):
         n_classes, n_clips = int(row["n_classes_test"]), int(row["n_clips_any"])
         if n_classes == 0:
-            yield Alert("warning", f"No class of the stratum {row['stratum']} is in the test set: it has no numbers.")
+            yield Alert("warning", f"No scored clip has a class of the stratum {row['stratum']}: it has no numbers.")
         elif n_classes < MIN_CLASSES or n_clips < MIN_CLIPS:
             yield Alert(
                 "warning",
                 f"The stratum {row['stratum']} holds {_n(n_classes, 'class', 'classes')} and {_n(n_clips, 'clip', 'clips')} "
-                "of the test set: too few for reliable numbers.",
+                "among those scored: too few for reliable numbers.",
             )
 
 

@@ -94,5 +94,7 @@ def require_match(schemes: Mapping[str, Mapping[str, str]], clips: Mapping[str, 
     if not match.files:
         have = ", ".join(repr(stem) for stem in list(clips)[:EXAMPLES])
         want = ", ".join(dict.fromkeys(repr(stem) for names in schemes.values() for stem in list(names)[:1]))
-        raise ReaudioError(f"No file in {where} belongs to a clip: its names are {have}, expected are names such as {want}.")
+        raise ReaudioError(
+            f"No file in {where} belongs to a clip: its names are {have}, expected are names such as {want}. Rename the files."
+        )
     return match

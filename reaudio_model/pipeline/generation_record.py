@@ -188,7 +188,8 @@ def kept_files(path: Path, record: dict[str, Any], files: list[Path], reporter: 
     comparable = {**found, "clips": [{**clip, "sha256": None} for clip in stored]}
     differing = [name for name in record if name != MACHINES and comparable.get(name) != record[name]]
     if differing:
-        raise RecordError(f"{path} is of clips made otherwise ({', '.join(differing)} differ): {remedy}.")
+        what = ", ".join({"question": "search settings"}.get(name, name) for name in differing)
+        raise RecordError(f"{path} records clips that were generated differently (not the same: {what}): {remedy}.")
     made_on = found.get(MACHINES)
     earlier = made_on if isinstance(made_on, list) else []
     record[MACHINES] = [*earlier, *(each for each in record[MACHINES] if each not in earlier)]

@@ -105,7 +105,8 @@ def _settings(part: Part, config: StrPath, steps: int | None, overrides: Sequenc
     given = [overrides] if isinstance(overrides, str) else overrides
     settings = read_config(config, [*given, *([] if steps is None else [f"loop.steps={steps}"])])
     if settings.part != part:
-        raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: choose one of the two.")
+        remedy = f"give another --config, or `reaudio-model train {settings.part.replace('_', '-')}`"
+        raise ReaudioError(f"The configuration {config} trains {settings.part}, not {part}: {remedy}.")
     return settings
 
 

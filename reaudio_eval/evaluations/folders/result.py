@@ -60,7 +60,13 @@ class FolderScores(Result):
         if any(metric["n_clips"] != self.n_clips for metric in shown.values()):
             table["clips"] = [metric["n_clips"] for metric in shown.values()]
         odd = [
-            f"{side}: {a['n_missing']} missing, {a['n_unreadable']} unreadable, flags {a['flags']}"
+            ", ".join(
+                [
+                    f"{side}: {a['n_missing']} missing",
+                    f"{a['n_unreadable']} unreadable",
+                    *(f"{n} {flag}" for flag, n in a["flags"].items()),
+                ]
+            )
             for side, a in self.audit.items()
         ]
         heading = f"{self.n_clips} clips, protocol {self.protocol}"

@@ -115,7 +115,7 @@ def test_nothing_to_compute_stops_with_the_command_that_works(world: Path, sound
     words = [kind, "--dataset", "folder", "--data-root", str(sounds), "--references", str(sounds / "reference")]
     result = runner.invoke(app, [*words, "--clips", f"Good={sounds / 'good'}", "--output", str(world / "out")])
     assert result.exit_code == 2
-    assert "No metric can be computed: there is no checkpoint of" in result.stderr
+    assert "No metric can be computed: there is no checkpoint of clap, vggish or panns. Give" in result.stderr
     assert f"reaudio-eval {kind} --clips Good={sounds / 'good'}" in result.stderr
     assert "--allow-download" in result.stderr
     assert not (world / "out").exists()
@@ -145,8 +145,13 @@ def test_truncated_files_are_named() -> None:
     ]
     (alert,) = truncated({"ours": {"n_clips": 9, "clips": clips}, "real": {"n_clips": 9, "clips": []}})
     assert alert.level == "warning"
+    assert alert.message == (
+        "1 file of ours is cut, damaged or joined and was scored as far as it could be read: a. The audit says why; --strict refuses it."
+    )
+    clips[1]["flags"] = ["truncated"]
+    (alert,) = truncated({"ours": {"n_clips": 9, "clips": clips}})
     assert alert.message.startswith(
-        "1 of 9 files of ours are cut, damaged or joined and were scored as far as they could be read: a."
+        "2 files of ours are cut, damaged or joined and were scored as far as they could be read: a"
     )
 
 

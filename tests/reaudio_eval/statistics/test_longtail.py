@@ -217,9 +217,9 @@ def test_untrusted_labels_count_overall_only() -> None:
 
 def test_small_strata_and_a_coarse_tail_raise_alerts(tiny: LongtailAnalysis, analysis: LongtailAnalysis) -> None:
     messages = [a.message for a in tiny.alerts]
-    assert "The stratum head holds 1 class and 2 clips of the test set: too few for reliable numbers." in messages
+    assert "The stratum head holds 1 class and 2 clips among those scored: too few for reliable numbers." in messages
     missing = analyse([system("A", {CLAP: {"c1": 0.1}})], TINY, strata_scheme("1,5", TINY.train_counts))
-    assert any(a.message == "No class of the stratum 1-4 is in the test set: it has no numbers." for a in missing.alerts)
+    assert any(a.message == "No scored clip has a class of the stratum 1-4: it has no numbers." for a in missing.alerts)
     wide = [noisy_system("a", 0.3), noisy_system("b", 0.3)]
     for s in wide:
         s.scores["value"] *= 20

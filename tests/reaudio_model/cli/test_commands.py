@@ -258,7 +258,7 @@ def test_generate_with_an_index(model: Path, built: Path, tmp_path: Path) -> Non
     record = json.loads(Path(done["record"]).read_bytes())
     assert len(record["clips"][0]["retrieved"]) == 2
     assert answer(*common, "--k", 2, "-o", tmp_path / "dog.wav")["made"] == 0
-    assert "clips made otherwise" in refusal(*common, "--k", 1, "-o", tmp_path / "dog.wav")
+    assert "generated differently" in refusal(*common, "--k", 1, "-o", tmp_path / "dog.wav")
     assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*common, "--k", 9, "-o", tmp_path / "other.wav")
 
 

@@ -105,7 +105,7 @@ def test_one_file(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
 
 def test_overwrite_makes_all_files_again(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
     before = contents(generate_to_files(request(tmp_path), pipeline))
-    with pytest.raises(ReaudioError, match=r"of clips made otherwise \(settings, clips differ\)"):
+    with pytest.raises(ReaudioError, match=r"generated differently \(not the same: settings, clips\)"):
         generate_to_files(request(tmp_path, seed=1), pipeline)
     again = generate_to_files(request(tmp_path, seed=1, overwrite=True), pipeline)
     assert again.made == len(PROMPTS)
@@ -143,7 +143,7 @@ def test_an_index_that_moved_is_the_same_and_another_in_its_place_is_not(
     assert generate_to_files(request(tmp_path / "out", index=there), pipeline).made == 0
     shutil.rmtree(there)
     RetrievalIndex.build(pairs[:-1], clap_embedders(pipeline.conditioner.clap)).save(there)
-    with pytest.raises(ReaudioError, match="made otherwise"):
+    with pytest.raises(ReaudioError, match="generated differently"):
         generate_to_files(request(tmp_path / "out", index=there), pipeline)
 
 
@@ -304,7 +304,7 @@ def test_given_neighbours_take_the_place_of_an_index(
     assert record["question"] is None
     assert "given" not in record["settings"]
     assert contents(done) != contents(generate_to_files(request(tmp_path / "none"), pipeline))
-    with pytest.raises(ReaudioError, match="made otherwise"):
+    with pytest.raises(ReaudioError, match="generated differently"):
         generate_to_files(replace(asked, given=given[::-1]), pipeline)
     for wrong in ({"index": index}, {"given": given[:1]}):
         with pytest.raises(ReaudioError, match="not both, and not for some prompts only"):

@@ -99,7 +99,9 @@ def test_the_record_holds_what_was_resolved(
     assert generate_to_files(request(tmp_path / "d"), plain).settings["k"] == 0
     build_features(pairs, pipeline.conditioner, tmp_path / "features")
     stored = request(tmp_path / "a", index=index, seconds=None, features=tmp_path / "features")
-    with pytest.raises(ReaudioError, match=r"made otherwise \(settings differ\)"):  # float16 tokens give another sound
+    with pytest.raises(
+        ReaudioError, match=r"generated differently \(not the same: settings\)"
+    ):  # float16 tokens give another sound
         generate_to_files(stored, pipeline)
     kept = generate_to_files(replace(stored, output=tmp_path / "e"), pipeline)
     assert kept.settings["tokens"] == "stored float16"
@@ -133,7 +135,7 @@ def test_pairs_code_and_settings_that_changed_are_named(
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
-        with pytest.raises(ReaudioError, match=r"made otherwise \(pairs differ\)"):
+        with pytest.raises(ReaudioError, match=r"generated differently \(not the same: pairs\)"):
             generate_to_files(request(tmp_path, index=index), pipeline)
     finally:
         for path, content in zip(paths, contents, strict=True):
@@ -141,7 +143,7 @@ def test_pairs_code_and_settings_that_changed_are_named(
     assert generate_to_files(request(tmp_path, index=index), pipeline).made == 0
     known = generation_record.versions()
     monkeypatch.setattr(generation_record, "versions", lambda: known | {"code": "0" * 64})
-    with pytest.raises(ReaudioError, match=r"made otherwise \(versions differ\)"):
+    with pytest.raises(ReaudioError, match=r"generated differently \(not the same: versions\)"):
         generate_to_files(request(tmp_path, index=index), pipeline)
 
 
