@@ -130,6 +130,7 @@ def test_a_run_without_a_readable_manifest_fails(tmp_path: Path, content: bytes 
     assert result.exit_code == 1
     (check,) = json.loads(result.stdout)
     assert check["status"] == "fail"
+    assert bool(check["remedy"]) == (content is not None)  # scoring again is no remedy for a folder that is no run
 
 
 def test_an_old_run_cannot_be_verified(tmp_path: Path) -> None:
