@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import io
 import json
 import os
 import random
@@ -113,17 +114,26 @@ def start(command: Command, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def results(command: Command, folder: Path) -> dict[str, str]:
-    """Relative path (run hashes left out) -> digest of each result; in JSON without times and places."""
+    """Relative path -> digest of each result; JSON and CSV without times."""
     found = {}
     for pattern in command.results:
         for path in sorted(folder.glob(pattern)):
             data = path.read_bytes()
             if path.suffix == ".json":
                 data = VOLATILE.sub(b"", data)
+            if path.suffix == ".csv":
+                data = without_times(data)
             if path.name == "clips.parquet":  # holds absolute paths
                 continue
             found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
     return found
+
+
+def without_times(table: bytes) -> bytes:
+    """A CSV without the columns of ``VOLATILE_KEYS``."""
+    volatile = VOLATILE_KEYS.split("|")
+    rows = csv.DictReader(io.StringIO(table.decode()))
+    return json.dumps([{key: row[key] for key in row if key not in volatile} for row in rows]).encode()
 
 
 def alive(session: int) -> list[int]:
@@ -181,7 +191,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--folder", type=Path, default=None, help="keeps everything there")
+    parser.add_argument("--folder", type=Path, default=None, help="keeps inputs and faulty runs there")
     options = parser.parse_args()
     base = options.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     base.mkdir(parents=True, exist_ok=True)
@@ -189,7 +199,7 @@ def main() -> None:
     commands = [c for c in prepare(base / "inputs") if not options.only or c.name in options.only]
     expected = {}
     for command in commands:
-        folder = base / command.name.replace(" ", "-").replace(",", "") / "whole"
+        folder = base / command.name.replace(" ", "-").replace(",", "")
         begun = time.monotonic()
         code = start(command, folder).wait(TIMEOUT)
         command.seconds = time.monotonic() - begun
@@ -202,15 +212,17 @@ def main() -> None:
         if code or not expected[command.name]:
             print((folder / "log").read_text()[-2000:], file=sys.stderr)
             raise SystemExit(1)
+        shutil.rmtree(folder)  # results name the places of their files, so every run is made in the same folder
     rows = []
     for n in range(options.kills):
         command = commands[n % len(commands)]
-        folder = base / command.name.replace(" ", "-").replace(",", "") / f"kill-{n}"
+        folder = base / command.name.replace(" ", "-").replace(",", "")
         row = kill_once(command, folder, rng, expected[command.name])
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
-        if not options.folder or (row["exit"] == 0 and not row["differing"] and not row["litter"] and not row["orphans"]):
-            shutil.rmtree(folder, ignore_errors=True)
+        if options.folder and (row["exit"] or row["differing"] or row["litter"] or row["orphans"]):
+            shutil.move(folder, folder.with_name(f"{folder.name}-{n}"))
+        shutil.rmtree(folder, ignore_errors=True)
     table = csv.writer(sys.stdout)
     table.writerow(["command", "kills", "repetition failed", "results differ", "litter", "orphans"])
     for command in commands:
