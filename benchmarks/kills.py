@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--folder", type=Path, default=None, help="keeps inputs and faulty runs there")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background, and commands would, too
     base = options.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     base.mkdir(parents=True, exist_ok=True)
     rng = random.Random(options.seed)

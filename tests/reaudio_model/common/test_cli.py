@@ -72,19 +72,19 @@ def test_errors_of_the_system_are_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_command_is_one_sentence(number: signal.Signals) -> None:
     program = (
-        "import time, typer; from reaudio_model.common.cli import CommandGroup, run_app\n"
+        "import signal, time, typer; from reaudio_model.common.cli import CommandGroup, run_app\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background\n"
         "app = typer.Typer(name='toy', cls=CommandGroup); app.callback()(lambda: None)\n"
         "@app.command()\n"
         "def wait() -> None:\n"
         "    print('ready', flush=True); time.sleep(60)\n"
         "run_app(app, 'toy')"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(number)
-    _, message = process.communicate(timeout=30)
+    command = [sys.executable, "-c", program, "wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, message = process.communicate(timeout=90)
     assert process.returncode == 2
     assert message == "toy: Interrupted. Finished work is kept; repeat the command to resume.\n"
