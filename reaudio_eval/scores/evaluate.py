@@ -281,8 +281,9 @@ def _common(prompts: Sequence[Prompt], audits: Mapping[str, Sequence[ClipAudit]]
         lines = [f"{name}: {a.clip_id} ({a.reason})" for name, entries in refused.items() for a in entries]
         if lines:
             more = f" and {len(lines) - EXAMPLES} more" if len(lines) > EXAMPLES else ""
+            n_clips = "1 clip is" if len(lines) == 1 else f"{len(lines):,} clips are"
             raise ReaudioError(
-                f"--strict: {len(lines)} clips are missing, unreadable or not whole: {'; '.join(lines[:EXAMPLES])}{more}. "
+                f"--strict: {n_clips} missing, unreadable or not whole: {'; '.join(lines[:EXAMPLES])}{more}. "
                 "Repair them, or leave out --strict to score the rest."
             )
     left_out = {a.clip_id for entries in bad.values() for a in entries}

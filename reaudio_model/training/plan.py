@@ -138,8 +138,8 @@ def _part_problems(settings: TrainConfig) -> list[str]:
         needed = ("vae", "clap", *(["audio_mae"] if retrieves(sizes.retrieval) else []))
     missing = [name for name in needed if getattr(parts, name) is None]
     if missing:
-        keys = " and ".join(f"parts.{name}" for name in missing)
-        problems.append(f"the checkpoint{'s' * (len(missing) > 1)} of {' and '.join(missing)} must be given as {keys}")
+        keys = ", ".join(f"parts.{name}" for name in missing)
+        problems.append(f"the checkpoint{'s' * (len(missing) > 1)} of {', '.join(missing)} must be given as {keys}")
     paths = {f"parts.{name}": getattr(parts, name) for name in ("vae", "vocoder", "clap", "audio_mae", "unet")}
     paths |= {"diffusion.warm_start": settings.diffusion.warm_start}
     problems += [f"{key}: {path} does not exist" for key, path in paths.items() if path is not None and not path.exists()]

@@ -18,6 +18,8 @@ from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
 from reaudio_eval.scores.metrics._subsets import evaluate, not_finite
 from reaudio_eval.scores.system_scores import Range
 
+CLIPS_A_SPLIT = 2  # the score of a single clip is 1, whatever the clip
+
 
 class InceptionScore(NamedTuple):
     """mean: from 1 to the number of classes or of clips in a split; std: over splits (ddof 0)."""
@@ -62,8 +64,9 @@ def _scores(
     broken = not_finite(data.generated)
 
     def undefined(subset: Subset) -> Undefined | None:
-        if len(subset.generated) < splits:
-            return Undefined(f"needs at least {splits} generated clips, one a split; there are {len(subset.generated)}")
+        if len(subset.generated) < CLIPS_A_SPLIT * splits:
+            least = CLIPS_A_SPLIT * splits
+            return Undefined(f"needs at least {least} generated clips, two a split; there are {len(subset.generated)}")
         return broken
 
     def values(defined: list[Subset]) -> list[float]:
@@ -83,6 +86,8 @@ def _mean(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefine
 
 
 def _std(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined]:
+    if data.protocol.is_splits < 2:
+        return [Undefined("the protocol has one split, which has no spread") for _ in subsets]
     return _scores(data, subsets, lambda score: score.std)
 
 

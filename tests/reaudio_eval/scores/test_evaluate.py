@@ -75,7 +75,7 @@ def test_truncated_clips_are_listed_and_refused_by_strict(tmp_path: Path, monkey
     (entry,) = (clip for clip in audit["clips"] if "truncated" in clip["flags"])
     assert entry["clip_id"] == "c03"
     with pytest.raises(
-        ReaudioError, match=r"1 clips are missing, unreadable or not whole: ours: c03 \(The file is not whole: it"
+        ReaudioError, match=r"1 clip is missing, unreadable or not whole: ours: c03 \(The file is not whole: it"
     ):
         scored(tmp_path / "strict", "eight", cut="c03", strict=True)
     scored(tmp_path / "whole", "eight", strict=True)

@@ -43,7 +43,7 @@ def test_everything_missing_is_named_at_once(world: Path, tmp_path: Path) -> Non
         run("diffusion", "tiny", world, tmp_path / "run", *faults)
     for part in (
         "The training of diffusion cannot start: nowhere.csv does not exist", "nor-there.csv does not exist",
-        "the checkpoints of vae and clap must be given as parts.vae and parts.clap", "gone does not exist",
+        "the checkpoints of vae, clap must be given as parts.vae, parts.clap", "gone does not exist",
         "the T5 nowhere is not on this machine: give its folder as parts.t5", "loop.precision float16 needs a GPU",
     ):  # fmt: skip
         assert part in str(refused.value)

@@ -69,17 +69,25 @@ def test_rows_are_taken_in_the_order_of_file_names(make_features, make_input):
 def test_subsets_and_protocol(make_features, make_input):
     logits = 3 * np.random.default_rng(4).standard_normal((30, 8)).astype(np.float32)
     data = make_input(make_features(np.zeros((30, 2)), logits=logits), is_splits=4, is_seed=7)
-    few, some = np.arange(3), np.arange(5, 25)
+    few, some = np.arange(7), np.arange(5, 25)
     undefined, value = both(data, Subset(few, few), Subset(some, few))
-    assert undefined == (Undefined("needs at least 4 generated clips, one a split; there are 3"),) * 2
+    assert undefined == (Undefined("needs at least 8 generated clips, two a split; there are 7"),) * 2
     assert value == pytest.approx(inception_score(logits[5:25], 4, 7), rel=FLOAT64)
 
 
+def test_one_split_has_no_spread(make_features, make_input):
+    logits = np.random.default_rng(5).standard_normal((6, 8)).astype(np.float32)
+    data = make_input(make_features(np.zeros((6, 2)), logits=logits), is_splits=1)
+    (mean, spread), = both(data, Subset(np.arange(6), np.arange(6)))  # fmt: skip
+    assert mean == pytest.approx(inception_score(logits, 1, 2020).mean, rel=FLOAT64)
+    assert spread == Undefined("the protocol has one split, which has no spread")
+
+
 def test_broken_logits_have_a_reason(make_features, make_input):
-    logits = np.zeros((12, 4))
+    logits = np.zeros((20, 4))
     logits[5, 0] = np.nan
-    rows = np.arange(12)
-    values = IS.compute(make_input(make_features(np.zeros((12, 2)), logits=logits)), [Subset(rows, rows)])
+    rows = np.arange(20)
+    values = IS.compute(make_input(make_features(np.zeros((20, 2)), logits=logits)), [Subset(rows, rows)])
     assert values == [Undefined("the net features of clip clip005 are not finite")]
 
 
