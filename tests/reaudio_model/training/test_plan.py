@@ -48,7 +48,7 @@ def test_everything_missing_is_named_at_once(world: Path, tmp_path: Path) -> Non
     ):  # fmt: skip
         assert part in str(refused.value)
     assert not (tmp_path / "run").exists()
-    assert "missing: the checkpoints of vae and clap must" in found.to_text()
+    assert "missing: the checkpoints of vae, clap must" in found.to_text()
 
 
 def test_counts_and_estimates(world: Path) -> None:
