@@ -20,7 +20,7 @@ import pandas as pd
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.feature_set import IntArray, Undefined
 from reaudio_eval.frames.scores import SCORES, SET_VALUES
-from reaudio_eval.plugin_files import explained
+from reaudio_eval.plugins.files import explained
 from reaudio_eval.scores.checked import clip_values, label_values, set_values
 from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Need, SetMetric, Subset

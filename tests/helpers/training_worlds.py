@@ -12,7 +12,6 @@ from tiny_model import tiny_clap_network, tiny_pairs, tiny_t5_config, tiny_token
 from transformers import T5ForConditionalGeneration
 
 from reaudio_model.codec.codec import build_vae, build_vocoder
-from reaudio_model.common.progress import Reporter
 from reaudio_model.config import TINY_CODEC, TINY_CONDITION, Part
 from reaudio_model.encoders.audio_mae import build_audio_mae
 from reaudio_model.training.loop import FitResult
@@ -28,17 +27,6 @@ SHORT = [
 ]
 PARTS = ("vae", "vocoder", "clap", "audio_mae", "t5")
 HEADER = "clip_id,caption,audio,source_id,split"
-
-
-class Notes(Reporter):
-    """Keeps the notes in ``lines``."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def training_world(root: Path) -> Path:

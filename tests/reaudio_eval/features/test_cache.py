@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from notes import Notes
 
 from reaudio_eval.features import cache as cache_module
 from reaudio_eval.features.cache import FeatureCache, JsonCache, cache_log, check_cache_dir, open_features
@@ -17,7 +18,6 @@ from reaudio_eval.features.cache_origin import AUDITS, Code, Origin
 from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import explain_write_error
-from reaudio_model.common.progress import Reporter
 
 FEATURES = ClipFeatures(np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1.5, -2.5], dtype=np.float32))
 KEY = "f" * 64
@@ -25,15 +25,6 @@ KEY = "f" * 64
 
 def origin(kind: str = "features", code: str = "a", version: str = "1", **settings: str) -> Origin:
     return Origin(kind, "panns", settings, Code(code * 64, {"torch": version}))
-
-
-class Notes(Reporter):
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def notes(root: Path) -> list[str]:

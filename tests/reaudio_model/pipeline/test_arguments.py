@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import diffusers
@@ -11,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_t5_config, tiny_tokenizer
+from tiny_pipeline import tiny_pipeline
 from transformers import T5EncoderModel
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.config import PRESETS, TINY_CONDITION, Retrieval
-from reaudio_model.pipeline.assemble import build_pipeline
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 TINY = PRESETS["tiny"]
@@ -37,14 +36,7 @@ def conditioner(retrieval: Retrieval) -> Conditioner:
 
 
 def make(retrieval: Retrieval) -> ReAudioLDMPipeline:
-    torch.manual_seed(0)
-    pipeline = build_pipeline(replace(TINY, retrieval=retrieval, k=2), conditioner(retrieval))
-    with torch.no_grad():  # random weights alone hardly use their conditions
-        for name, weight in pipeline.unet.named_parameters():
-            if weight.dim() > 1 and ("attn2" in name or "class_embedding" in name):
-                weight.mul_(3)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return tiny_pipeline(retrieval, conditioner(retrieval))
 
 
 @pytest.fixture(scope="module")

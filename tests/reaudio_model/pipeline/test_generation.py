@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import soundfile
 import torch
-from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
+from tiny_model import tiny_clap, tiny_conditioner
 
 from reaudio_model.common.errors import AudioError, CheckpointError, ReaudioError, UnknownNameError
 from reaudio_model.common.files import folder_lock
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.features import build_features
 from reaudio_model.config import PRESETS
-from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, build_pipeline, load_pipeline, load_unet_folder
+from reaudio_model.pipeline.assemble import Parts, assemble_pipeline, load_pipeline, load_unet_folder
 from reaudio_model.pipeline.generation import Generated, generate_to_files
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.pipeline.request import GenerateRequest
@@ -32,30 +32,6 @@ from reaudio_model.retrieval.records import Pair
 
 PROMPTS = free_prompts(["a dog barks", "the wind roars", "birds sings", "a train passes fast", "rain"])
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> ReAudioLDMPipeline:
-    torch.manual_seed(0)
-    pipeline = build_pipeline(replace(PRESETS["tiny"], k=2), tiny_conditioner())
-    with torch.no_grad():  # random weights alone make silence
-        for weight in pipeline.vocoder.parameters():
-            if weight.dim() > 1:
-                weight.mul_(8)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
-    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
-
-
-@pytest.fixture(scope="module")
-def index(pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("index")
-    RetrievalIndex.build(pairs, clap_embedders(pipeline.conditioner.clap)).save(folder)
-    return folder
 
 
 def request(output: Path, **changes: Any) -> GenerateRequest:

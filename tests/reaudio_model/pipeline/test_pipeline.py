@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_model import CAPTIONS, ranked, tiny_clap, tiny_conditioner, tiny_pairs
+from tiny_model import CAPTIONS, ranked, tiny_clap, tiny_conditioner
+from tiny_pipeline import tiny_pipeline
 
 from reaudio_model.codec.codec import build_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
@@ -30,31 +31,6 @@ BATCH_TOLERANCE = 1e-5
 DIFFERENT = 1e-3
 # tokens kept as float16, or a network in bfloat16 (8 bits), through 3 steps
 STORED_TOLERANCE, HALF_TOLERANCE = 1e-2, 5e-2
-
-
-def make(retrieval: Retrieval = "audio+text") -> ReAudioLDMPipeline:
-    """A pipeline whose output and whose use of its conditions are far from 0, as random weights alone would not make them."""
-    torch.manual_seed(0)
-    pipeline = build_pipeline(replace(TINY, retrieval=retrieval, k=2), tiny_conditioner(retrieval))
-    with torch.no_grad():
-        for name, weight in pipeline.unet.named_parameters():
-            if weight.dim() > 1 and ("attn2" in name or "class_embedding" in name):
-                weight.mul_(3)
-        for weight in pipeline.vocoder.parameters():
-            if weight.dim() > 1:
-                weight.mul_(8)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> ReAudioLDMPipeline:
-    return make()
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
-    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +65,7 @@ def test_shape_range_and_dtype(pipeline: ReAudioLDMPipeline, retrieved: list[lis
 
 @pytest.mark.parametrize("retrieval", ["none", "audio", "audio+text"])
 def test_save_and_load_give_the_same_audio_to_the_bit(retrieval: Retrieval, pairs: list[Pair], tmp_path: Path) -> None:
-    pipeline = make(retrieval)
+    pipeline = tiny_pipeline(retrieval)
     pipeline.set_scheduler("unipc")
     options: dict[str, Any] = {} if retrieval == "none" else {"retrieved": [ranked(pairs[:2])] * 3}
     before = generate(pipeline, **options)
@@ -233,7 +209,7 @@ def test_the_reranker_keeps_the_candidate_nearest_to_its_prompt(pipeline: ReAudi
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(retrieved: list[list[Neighbour]], dtype: torch.dtype) -> None:
-    pipeline = make()
+    pipeline = tiny_pipeline()
     exact = latents(pipeline, retrieved=retrieved, guidance_scale=1.0)
     pipeline.unet.to(dtype)
     pipeline.vae.to(dtype)
@@ -241,7 +217,7 @@ def test_half_precision(retrieved: list[list[Neighbour]], dtype: torch.dtype) ->
     assert half.dtype == np.float32
     assert 0 < distance(half, exact) < HALF_TOLERANCE
     assert generate(pipeline, retrieved=retrieved).dtype == np.float32
-    whole = make().to(dtype)
+    whole = tiny_pipeline().to(dtype)
     whole.vocoder = build_vocoder(TINY.codec).eval().to(dtype)  # the enlarged one overflows float16
     assert np.isfinite(generate(whole, retrieved=retrieved)).all()
 
@@ -306,14 +282,14 @@ def test_other_bad_input(pipeline: ReAudioLDMPipeline, retrieved: list[list[Neig
         latents(pipeline, reranker=tiny_clap())
     with pytest.raises(UnknownNameError, match="Unknown scheduler 'euler'"):
         pipeline.set_scheduler("euler")
-    plain = make("none")
+    plain = tiny_pipeline("none")
     for options in ({"retrieved": retrieved}, {"k": 2}):
         with pytest.raises(ReaudioError, match="This model retrieves nothing"):
             generate(plain, **options)
     with pytest.raises(ReaudioError, match="This model retrieves nothing: leave out retrieved, k and retrieval"):
         generate(plain, retrieval="audio")
     with pytest.raises(ReaudioError, match="This model can be given none, audio of the retrieved pairs, not 'audio\\+text'"):
-        generate(make("audio"), retrieval="audio+text")
+        generate(tiny_pipeline("audio"), retrieval="audio+text")
     with pytest.raises(ReaudioError, match="leave out retrieval_guidance_scale"):
         generate(plain, retrieval_guidance_scale=2.0)
     with pytest.raises(ReaudioError, match="The pipeline needs its sizes"):

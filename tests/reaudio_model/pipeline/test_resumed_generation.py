@@ -11,19 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_model import tiny_clap, tiny_conditioner, tiny_pairs
+from notes import Notes
+from tiny_model import tiny_clap
+from tiny_pipeline import tiny_pipeline
 
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.features import build_features
-from reaudio_model.config import PRESETS, Retrieval
 from reaudio_model.pipeline import generation_record
-from reaudio_model.pipeline.assemble import build_pipeline
 from reaudio_model.pipeline.generation import generate_to_files
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.pipeline.request import GenerateRequest
-from reaudio_model.retrieval.embedding import clap_embedders
-from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_search import free_prompts
 from reaudio_model.retrieval.records import Pair
 
@@ -31,48 +28,9 @@ PROMPTS = free_prompts(["a dog barks", "the wind roars", "birds sings", "a train
 ONE_STEP = 1 / 2**15  # of 16 bits: a rounding of float32 can reach the next one
 
 
-def make(retrieval: Retrieval) -> ReAudioLDMPipeline:
-    torch.manual_seed(0)
-    pipeline = build_pipeline(replace(PRESETS["tiny"], k=2, retrieval=retrieval), tiny_conditioner(retrieval))
-    with torch.no_grad():  # random weights alone make silence
-        for weight in pipeline.vocoder.parameters():
-            if weight.dim() > 1:
-                weight.mul_(8)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> ReAudioLDMPipeline:
-    return make("audio+text")
-
-
 @pytest.fixture(scope="module")
 def plain() -> ReAudioLDMPipeline:
-    return make("none")
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
-    return tiny_pairs(tmp_path_factory.mktemp("pairs"))
-
-
-@pytest.fixture(scope="module")
-def index(pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("index")
-    RetrievalIndex.build(pairs, clap_embedders(pipeline.conditioner.clap)).save(folder)
-    return folder
-
-
-class Notes(Reporter):
-    """Keeps its notes."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.said: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.said.append(message)
+    return tiny_pipeline("none")
 
 
 def request(output: Path, **changes: Any) -> GenerateRequest:
@@ -122,7 +80,7 @@ def test_a_file_that_was_changed_is_made_again(plain: ReAudioLDMPipeline, tmp_pa
     again = generate_to_files(request(tmp_path), plain, reporter=notes)
     assert again.made == 1
     assert [file.read_bytes() for file in again.files] == before
-    assert notes.said == ["Made again, because they are no longer the files that were generated: prompt-2.wav."]
+    assert notes.lines == ["Made again, because they are no longer the files that were generated: prompt-2.wav."]
     assert generate_to_files(request(tmp_path), plain).made == 0
 
 
@@ -170,9 +128,9 @@ def test_silent_clips_are_noted(plain: ReAudioLDMPipeline, tmp_path: Path) -> No
         generate_to_files(request(tmp_path / "a"), plain, reporter=notes)
     finally:
         plain.vocoder.load_state_dict(vocoder)
-    assert notes.said == ["5 of 5 clips are silent (all samples are 0): prompt-1.wav, prompt-2.wav, prompt-3.wav."]
+    assert notes.lines == ["5 of 5 clips are silent (all samples are 0): prompt-1.wav, prompt-2.wav, prompt-3.wav."]
     generate_to_files(request(tmp_path / "b"), plain, reporter=(heard := Notes()))
-    assert heard.said == []
+    assert heard.lines == []
 
 
 def test_a_nan_leaves_no_file(plain: ReAudioLDMPipeline, tmp_path: Path) -> None:

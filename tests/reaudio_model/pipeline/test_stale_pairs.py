@@ -8,13 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from tiny_model import tiny_conditioner, tiny_pairs
+from tiny_model import tiny_pairs
 
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import AudioError, ReaudioError
-from reaudio_model.config import PRESETS
-from reaudio_model.pipeline.assemble import build_pipeline
 from reaudio_model.pipeline.generation import generate_to_files
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.pipeline.request import GenerateRequest
@@ -23,14 +20,6 @@ from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_build import build_index
 from reaudio_model.retrieval.index_search import free_prompts
 from reaudio_model.retrieval.pairs import PairTable
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> ReAudioLDMPipeline:
-    torch.manual_seed(0)
-    pipeline = build_pipeline(replace(PRESETS["tiny"], k=2), tiny_conditioner())
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def request(folder: Path, **changes: object) -> GenerateRequest:

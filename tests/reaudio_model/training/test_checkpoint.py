@@ -5,38 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState, PartialState
+from notes import Notes
 from regression import CONFIG, Killed, Regression, Rows
 
 from reaudio_model.common.digests import open_sealed_json
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.progress import Reporter
 from reaudio_model.training.checkpoint import checkpoint_path, find_checkpoint, latest_checkpoint
 from reaudio_model.training.loop import FitResult, fit, starting_point
 from reaudio_model.training.loop_config import LoopConfig
-
-
-class Notes(Reporter):
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
-
-
-@pytest.fixture
-def accelerator() -> Iterator[Accelerator]:
-    yield Accelerator(cpu=True)
-    for state in (AcceleratorState, PartialState, GradientState):
-        state._reset_state()
 
 
 def run(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState, PartialState
 from regression import CONFIG, Killed, Regression, Rows
 from torch import Generator, Tensor, nn
 from torch.optim import SGD, Optimizer
@@ -28,13 +26,6 @@ from reaudio_model.training.task import Batch, descend
 
 # float32 sums in another order
 ROUNDING = 1e-6
-
-
-@pytest.fixture
-def accelerator() -> Iterator[Accelerator]:
-    yield Accelerator(cpu=True)
-    for state in (AcceleratorState, PartialState, GradientState):
-        state._reset_state()
 
 
 def run(

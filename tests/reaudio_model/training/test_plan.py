@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from notes import Notes
 from tiny_model import RATE, tone
-from training_worlds import HEADER, Notes, clips_in, overrides, reset_accelerator, run, training_world
+from training_worlds import HEADER, clips_in, overrides, reset_accelerator, run
 
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
@@ -15,17 +15,6 @@ from reaudio_model.config import Part
 from reaudio_model.training.estimates import FLOAT, METHOD
 from reaudio_model.training.plan import TrainingPlan
 from reaudio_model.training.run import plan_training
-
-
-@pytest.fixture(autouse=True)
-def _one_accelerator_each() -> Iterator[None]:
-    yield
-    reset_accelerator()
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return training_world(tmp_path_factory.mktemp("world"))
 
 
 def plan(world: Path, *more: str, part: Part = "diffusion", config: str = "tiny") -> TrainingPlan:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from notes import Notes
 from tiny_model import RATE, tone
-from training_worlds import Notes, clips_in, reset_accelerator, run, training_world
+from training_worlds import clips_in, reset_accelerator, run, training_world
 
 from reaudio_model.common.audio import wav_bytes
 from reaudio_model.common.errors import ReaudioError
@@ -17,17 +17,6 @@ from reaudio_model.pipeline.assemble import INDEX_FILE
 from reaudio_model.training.log import read_metrics
 
 STEPS = ["loop.steps=4", "loop.checkpoint_every=1"]
-
-
-@pytest.fixture(autouse=True)
-def _one_accelerator_each() -> Iterator[None]:
-    yield
-    reset_accelerator()
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return training_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_model import N_SENTINELS
-from training_worlds import reset_accelerator, run, training_world
+from training_worlds import run
 
 import reaudio_model
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
@@ -26,17 +25,6 @@ from reaudio_model.training.log import read_metrics
 from reaudio_model.training.loop import FitResult
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def _one_accelerator_each() -> Iterator[None]:
-    yield
-    reset_accelerator()
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return training_world(tmp_path_factory.mktemp("world"))
 
 
 def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> None:

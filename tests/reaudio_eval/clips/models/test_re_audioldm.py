@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from notes import Notes
 from tiny_model import tiny_conditioner, tiny_pairs, tone
 
 from reaudio_eval import plugins
@@ -20,7 +21,6 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import decode, wav_bytes
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import PRESETS, retrieves
 from reaudio_model.miniature import bundled, world
@@ -83,17 +83,6 @@ def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None
     other = re_audioldm.PLUGIN.clips(replace(asked, seed=1))["a"]
     assert other != clips["a"]
     assert other.read_bytes() != clips["a"].read_bytes()
-
-
-class Notes(Reporter):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def test_clips_that_were_changed_are_generated_anew(weights: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, overload
 
-from reaudio_eval.plugin_files import explained, import_file, read_contents
+from reaudio_eval.plugins.files import explained, import_file, read_contents
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def all_entries(kind: str) -> list[Entry]:
         raise UnknownNameError("kind", kind, KINDS)
     for folder in missing_folders():
         _say_once(f"{folder} of REAUDIO_PLUGINS is no folder: its plug-ins are not there.")
-    found = _in_folder(kind, Path(__file__).parent.joinpath(*HOMES[kind].split(".")), OWN)
+    found = _in_folder(kind, Path(__file__).parents[1].joinpath(*HOMES[kind].split(".")), OWN)
     for folder in plugin_folders():
         found += _in_folder(kind, folder / kind, str(folder))
     for point in entry_points(group=f"reaudio_eval.{kind}"):
