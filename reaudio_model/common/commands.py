@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
-from reaudio_model.common.options import OptionField, OptionGroup, is_mapping, option_fields, read_options
+from reaudio_model.common.option_values import is_mapping
+from reaudio_model.common.options import OptionField, OptionGroup, option_fields, read_options
 
 Common = Literal["config", "json", "quiet", "dry_run"]
 

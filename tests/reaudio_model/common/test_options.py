@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.common.options import Option, OptionGroup, named_values, option_fields, read_options
+from reaudio_model.common.option_values import named_values
+from reaudio_model.common.options import Option, OptionGroup, option_fields, read_options
 
 
 @dataclass(frozen=True)
