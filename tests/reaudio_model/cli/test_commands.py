@@ -1,4 +1,4 @@
-"""The command line: help, exit codes, an index from tables to leak report, figures of a preset, and conversion."""
+"""The command line: help, exit codes, figures of a preset, options that are passed on, and the path from a table to sound."""
 
 from __future__ import annotations
 
@@ -11,81 +11,17 @@ from typing import Any
 import pytest
 import soundfile
 import torch
-from tiny_model import CAPTIONS, tiny_clap, tiny_conditioner, tiny_pairs
+from model_command import answer, refusal, run
 from training_worlds import arguments, overrides, reset_accelerator, training_world
-from typer.testing import CliRunner
 
-from reaudio_model.cli.app import app
-from reaudio_model.config import get_preset
-from reaudio_model.pipeline.assemble import build_pipeline
 from reaudio_model.pipeline.generation import Generated
 from reaudio_model.pipeline.request import GenerateRequest
-from reaudio_model.retrieval.index import Exclusion, RetrievalIndex, load_neighbours
+from reaudio_model.retrieval.index import Exclusion, RetrievalIndex
 from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.loop import FitResult
 
-runner = CliRunner()
 COMMANDS = (["info"], ["generate"], ["train"], ["convert"], ["index", "build"], ["index", "search"], ["index", "stats"])
-
-
-def run(*arguments: object) -> Any:
-    return runner.invoke(app, [str(a) for a in arguments])
-
-
-def answer(*arguments: object) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def refusal(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 2, result.output
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("reaudio-model: ")
-    return line
-
-
-@pytest.fixture(scope="module")
-def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clap")
-    clap = tiny_clap()
-    clap.network.save_pretrained(folder)
-    clap.tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """table.csv of six clips in audio/ (two of val), one that is missing, and one that is broken."""
-    root = tmp_path_factory.mktemp("world")
-    pairs = tiny_pairs(root / "audio")
-    (root / "audio" / "broken.wav").write_bytes(b"RIFF")
-    rows = [
-        f"{p.clip_id},{p.caption},{p.clip_id}.wav,{p.source_id},{'val' if i > 3 else 'train'}" for i, p in enumerate(pairs)
-    ]
-    rows += ["gone,rain,gone.wav,v,train", "broken,wind,broken.wav,w,train"]
-    (root / "table.csv").write_text("\n".join(["clip_id,caption,audio,source_id,split", *rows]) + "\n")
-    return root
-
-
-@pytest.fixture(scope="module")
-def built(world: Path, clap_folder: Path) -> Path:
-    folder = world / "index"
-    run(
-        "index",
-        "build",
-        world / "table.csv",
-        "--audio-root",
-        world / "audio",
-        "--clap",
-        clap_folder,
-        "-o",
-        folder,
-        "--quiet",
-    )
-    return folder
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -118,110 +54,6 @@ def test_module_runs_as_a_command() -> None:
     assert done.stdout.strip()
 
 
-def test_build(built: Path, world: Path, clap_folder: Path) -> None:
-    stats = answer("index", "stats", built)
-    assert (stats["n"], stats["splits"], stats["left_out"]) == (6, {"train": 4, "val": 2}, ["gone", "broken"])
-    assert stats["pools"] == {"train": 4, "train+val": 6, "all": 6}
-    assert (stats["n_sources"], stats["n_captions"], stats["n_shared_captions"]) == (6, 6, 0)
-    assert "6 pairs (train 4, val 2), 16 dimensions" in run("index", "stats", built).stdout
-    assert "2 clips left out, their audio is missing or cannot be read: gone, broken" in run("index", "stats", built).stdout
-    assert not (built / ".parts").exists()
-    arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "--clap", clap_folder)
-    written = (built / "manifest.json").stat().st_mtime_ns
-    repeated = run(*arguments, "-o", built)
-    assert (repeated.exit_code, (built / "manifest.json").stat().st_mtime_ns) == (0, written)
-    assert "is already built, and verified: 6 pairs" in " ".join(repeated.stderr.split())
-    again = answer(*arguments, "-o", built, "--overwrite", "--batch-size", 2, "--jobs", 1)
-    # vectors of a batch of another size may differ in the last digits
-    assert again == stats | {"mean_cosine": pytest.approx(stats["mean_cosine"], abs=1e-5)}
-
-
-def test_build_of_a_split_and_dry_run(world: Path, clap_folder: Path, tmp_path: Path) -> None:
-    arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "-o", tmp_path / "index")
-    assert answer(*arguments, "--dry-run") == {"output": str(tmp_path / "index"), "n": 7, "missing": ["gone"], "notes": []}
-    assert not (tmp_path / "index").exists()
-    assert answer(*arguments, "--split", "val", "--strict", "--clap", clap_folder, "--quiet")["n"] == 2
-
-
-def test_build_refuses(world: Path, clap_folder: Path, tmp_path: Path) -> None:
-    arguments = ("index", "build", world / "table.csv", "--audio-root", world / "audio", "-o", tmp_path / "index")
-    assert "CLAP is needed: give --clap" in refusal(*arguments)
-    clap = ("--clap", clap_folder)
-    assert "The audio of 2 of 8 clips is missing or cannot be read (gone, broken): repair it" in refusal(
-        *arguments, *clap, "--strict", "--quiet"
-    )
-    assert "--batch-size must be 1 or more, not 0" in refusal(*arguments, *clap, "--batch-size", 0)
-    assert "tabel.csv does not exist" in refusal("index", "build", "tabel.csv", "-o", tmp_path / "index", *clap)
-    assert "no model.safetensors" in refusal(*arguments, "--clap", world)
-    assert "is not a device" in refusal(*arguments, *clap, "--device", "gpu")
-    assert "--captions must be 1 or more, not 0" in refusal(*arguments, "--captions", 0)
-
-
-def test_search_for_words(built: Path, clap_folder: Path) -> None:
-    result = answer("index", "search", built, CAPTIONS[0], "thunder", "--clap", clap_folder, "--key", "text")
-    first, second = result["prompts"]
-    assert (first["clip_id"], first["caption"], second["caption"]) == ("prompt-1", CAPTIONS[0], "thunder")
-    assert first["neighbours"][0]["clip_id"] == "clip-0"
-    assert first["neighbours"][0]["similarity"] == pytest.approx(1, abs=1e-5)
-    assert [len(p["neighbours"]) for p in result["prompts"]] == [4, 4]  # the whole pool, smaller than the usual five
-    assert result["leaks"]["identical_caption"] == {"n": 1, "share": 0.5, "clip_ids": ["prompt-1"]}
-    text = run("index", "search", built, CAPTIONS[0], "--clap", clap_folder, "--key", "text", "--k", 1).stdout.splitlines()
-    assert text[:2] == [CAPTIONS[0], f"   1.000  clip-0  {CAPTIONS[0]}"]
-    assert "its caption for 1 (100.0%)" in text[2]
-
-
-def test_search_for_a_table_writes_a_run(built: Path, clap_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "prompts.csv").write_text(f"clip_id,caption,youtube_id\nclip-1,{CAPTIONS[1]},video-1\nnew,rain,video-2\n")
-    arguments = ("index", "search", built, "--prompts", tmp_path / "prompts.csv", "--clap", clap_folder, "-o", tmp_path)
-    facts = answer(*arguments, "--pool", "train+val", "--used", 6)
-    assert facts == json.loads((tmp_path / "leak_report.json").read_bytes())
-    assert (facts["question"]["k"], facts["leaks"]["target"]["n"], facts["leaks"]["same_source"]["n"]) == (6, 0, 0)
-    found = load_neighbours(tmp_path / "retrieved.parquet")
-    assert {name: len(neighbours) for name, neighbours in found.items()} == {"clip-1": 5, "new": 5}
-    paper = answer(*arguments, "--paper-protocol", "--used", 6)
-    assert (paper["question"]["pool"], paper["question"]["exclude"]["self_"]) == ("all", False)
-    assert paper["leaks"]["target"]["clip_ids"] == ["clip-1"]
-    assert paper["leaks"]["same_source"]["clip_ids"] == ["clip-1", "new"]
-    assert "Paper protocol: all splits are searched, test clips included" in run(*arguments, "--paper-protocol").stderr
-
-
-def test_a_split_asks_its_own_index_without_clap(built: Path, tmp_path: Path) -> None:
-    facts = answer("index", "search", built, "--split", "train", "--backend", "exact", "-o", tmp_path, "--k", 3)
-    assert facts["leaks"]["n_prompts"] == 4
-    index = RetrievalIndex.load(built)
-    expected = index.search(index.queries([f"clip-{i}" for i in range(4)]), k=3)
-    assert list(load_neighbours(tmp_path / "retrieved.parquet").values()) == expected
-    (shown,) = answer("index", "search", built, "--split", "train", "--exclude", "nothing")["prompts"][:1]
-    assert len(shown["neighbours"]) == 4
-    caption = answer("index", "search", built, "--split", "train", "--exclude", "caption", "--key", "text")
-    assert "clip-0" not in [n["clip_id"] for n in caption["prompts"][0]["neighbours"]]
-    alike = answer("index", "search", built, "--split", "train", "--exclude", "nothing", "--exclude-text-from", -1)
-    assert all(p["neighbours"] == [] for p in alike["prompts"])
-
-
-def test_search_refuses(built: Path, clap_folder: Path, tmp_path: Path) -> None:
-    words = ("index", "search", built, "a dog barks", "--clap", clap_folder)
-    assert "Give prompts as words, or --prompts with a table of them" in refusal("index", "search", built)
-    assert "--split uses captions of the index" in refusal(*words, "--split", "train")
-    assert "A prompt is empty" in refusal("index", "search", built, " ", "--clap", clap_folder)
-    assert "CLAP is needed" in refusal("index", "search", built, "a dog barks")
-    assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*words, "--k", 9)
-    assert "--used must be 1 or more" in refusal(*words, "--used", 0)
-    assert "--paper-protocol sets pool and exclusions" in refusal(*words, "--paper-protocol", "--pool", "all")
-    assert "--exclude nothing excludes every other" in refusal(*words, "--exclude", "nothing", "--exclude", "self")
-    assert "no pairs of the split 'test'; it has 'train', 'val'" in refusal("index", "search", built, "--split", "test")
-    assert "contains no retrieval index" in refusal("index", "search", tmp_path, "a", "--clap", clap_folder)
-    other = tiny_clap(seed=1)
-    other.network.save_pretrained(tmp_path)
-    other.tokenizer.save_pretrained(tmp_path)
-    assert "was built with another CLAP" in refusal("index", "search", built, "a", "--clap", tmp_path)
-
-
-def test_index_asked_with_audio_elsewhere(built: Path, tmp_path: Path) -> None:
-    found = answer("index", "search", built, "--split", "val", "--audio-root", "/else")["prompts"][0]["neighbours"]
-    assert all(neighbour["audio"].startswith("/else/clip-") for neighbour in found)
-
-
 def test_info() -> None:
     described = answer("info", "tiny", "--retrieval", "audio", "--fusion", "joint", "--k", 2, "--base-channels", 32)
     assert (described["retrieval"], described["fusion"], described["k"]) == ("audio", "joint", 2)
@@ -230,14 +62,6 @@ def test_info() -> None:
     assert "retrieval audio+text" in run("info", "tiny").stdout
     assert "Did you mean 're-audioldm-s'" in refusal("info", "re-audioldm-x")
     assert "multiple of" in refusal("info", "re-audioldm-l", "--base-channels", 196)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    build_pipeline(get_preset("tiny"), tiny_conditioner()).save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.parametrize("part", ["", "clap"])

@@ -1,0 +1,30 @@
+"""``reaudio-model`` in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from typer.testing import CliRunner
+
+from reaudio_model.cli.app import app
+
+runner = CliRunner()
+
+
+def run(*arguments: object) -> Any:
+    return runner.invoke(app, [str(a) for a in arguments])
+
+
+def answer(*arguments: object) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refusal(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("reaudio-model: ")
+    return line
