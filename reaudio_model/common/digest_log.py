@@ -44,16 +44,6 @@ class DigestLog:
         wanted = {name: known[name] for name in names if name in known}
         return wanted.keys() - set(altered_files(self.path.parent, wanted))
 
-    def restart(self, digests: dict[str, str]) -> None:
-        """Replace the content.
-
-        Raises:
-            ReaudioError: not writable.
-        """
-        atomic_write(
-            self.path, "".join(_line(name, sha) for name, sha in digests.items()).encode("utf-8", "surrogateescape")
-        )
-
     def write(self, name: str, data: bytes) -> None:
         """Write a file atomically and note its digest.
 
@@ -69,7 +59,7 @@ class DigestLog:
         Raises:
             ReaudioError: not writable.
         """
-        lines = "".join(_line(name, sha) for name, sha in digests.items()).encode("utf-8", "surrogateescape")
+        lines = "".join(f"{sha}  {name}\n" for name, sha in digests.items()).encode("utf-8", "surrogateescape")
         try:
             with self.path.open("ab", buffering=0) as file:
                 if file.tell() and not _ends_with_newline(self.path):
@@ -77,10 +67,6 @@ class DigestLog:
                 file.write(lines)
         except OSError as error:
             raise explain_write_error(error, self.path) from error
-
-
-def _line(name: str, sha256: str) -> str:
-    return f"{sha256}  {name}\n"
 
 
 def _ends_with_newline(path: Path) -> bool:

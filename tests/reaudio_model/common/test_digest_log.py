@@ -23,13 +23,12 @@ def test_files_that_were_altered_or_lost_are_not_whole(tmp_path: Path) -> None:
     for name in ("a.wav", "b c.wav", "d.wav"):
         log.write(name, name.encode())
     assert log.whole(["a.wav", "b c.wav", "d.wav", "unknown.wav"]) == {"a.wav", "b c.wav", "d.wav"}
+    assert subprocess.run(["sha256sum", "-c", "clips.sha256"], cwd=tmp_path, capture_output=True).returncode == 0
     (tmp_path / "a.wav").write_bytes(b"another")
     (tmp_path / "d.wav").unlink()
     assert log.whole(["a.wav", "b c.wav", "d.wav"]) == {"b c.wav"}
     log.write("a.wav", b"again")
     assert log.read() == {"a.wav": sha(b"again"), "b c.wav": sha(b"b c.wav"), "d.wav": sha(b"d.wav")}
-    log.restart({"a.wav": sha(b"again")})
-    assert subprocess.run(["sha256sum", "-c", "clips.sha256"], cwd=tmp_path, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("cut", [1, 10, 67])
