@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from reaudio_model.common.audio import wav_bytes
-from reaudio_model.common.code import code_packages, code_sha256
+from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.digest_log import DigestLog
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import atomic_write, canonical_sha256
+from reaudio_model.common.files import atomic_write
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.workers import map_processes
 from reaudio_model.miniature.synthesis import SAMPLE_RATE
@@ -105,11 +105,10 @@ CHUNK = 50
 SHOWN = 3  # names in a message
 
 
-@cache
 def _synthesis() -> str:
     """Twelve hex digits naming the code of the synthesis and the versions of its packages."""
-    modules = ("reaudio_model.miniature.varied", "reaudio_model.common.audio")  # the sound, and how it is written
-    return canonical_sha256([code_sha256(*modules), code_packages(*modules)])[:12]
+    # the sound, and how it is written
+    return computation_sha256("reaudio_model.miniature.varied", "reaudio_model.common.audio")[:12]
 
 
 def _sweep_logs(current: Path) -> None:
