@@ -5,7 +5,6 @@ float16 weights with hashes, the retrieval index and a summary of each run.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -22,6 +21,7 @@ from reaudio_model.common.weights import load_state_dict, sha256_file
 from reaudio_model.miniature.bundled import DENOISERS, FORMAT, INDEX, MANIFEST
 from reaudio_model.miniature.stages import stages, trained_in
 from reaudio_model.miniature.world import WORLD_VERSION
+from reaudio_model.training.log import read_metrics
 
 SHARED = {
     "clap": "clap/clap", "t5": "t5/t5", "audio_mae": "audio-mae/audio_mae", "tagger": "tagger/tagger", "judge": "judge/tagger",
@@ -119,8 +119,5 @@ def summary(run: Path) -> dict[str, Any]:
 
 
 def _last_row(path: Path) -> dict[str, float]:
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: float(value) for name, value in rows[-1].items()} if rows else {}
+    rows = read_metrics(path) if path.is_file() else []
+    return rows[-1] if rows else {}
