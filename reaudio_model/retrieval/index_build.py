@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import StrPath, as_path, canonical_sha256, folder_lock, make_folder
 from reaudio_model.common.naming import caption_key
 from reaudio_model.common.progress import Reporter
+from reaudio_model.retrieval.clip_check import named
 from reaudio_model.retrieval.embedding import CODE, Embedders, hash_audio
 from reaudio_model.retrieval.index import POOLS, RetrievalIndex
 from reaudio_model.retrieval.index_files import MANIFEST
@@ -118,10 +119,9 @@ def _with_places(index: RetrievalIndex, table: PairTable, sha256: Mapping[str, s
     return index
 
 
-def _refused(clip_ids: list[str] | tuple[str, ...]) -> ReaudioError:
+def _refused(clip_ids: Sequence[str]) -> ReaudioError:
     return ReaudioError(
-        f"The audio of {len(clip_ids)} clips is missing or cannot be read ({', '.join(clip_ids[:3])}"
-        f"{', ...' if len(clip_ids) > 3 else ''}): repair it, or leave out --strict."
+        f"The audio of {len(clip_ids)} clips is missing or cannot be read ({named(clip_ids)}): repair it, or leave out --strict."
     )
 
 
@@ -162,6 +162,7 @@ def stats_text(stats: dict[str, Any]) -> str:
         f"mean cosine of audio and its own caption: {stats['mean_cosine']:.3f}",
     ]
     if stats["n_left_out"]:
-        shown = ", ".join(stats["left_out"][:3]) + (", ..." if stats["n_left_out"] > 3 else "")
-        lines.append(f"{stats['n_left_out']} clips left out, their audio is missing or cannot be read: {shown}")
+        lines.append(
+            f"{stats['n_left_out']} clips left out, their audio is missing or cannot be read: {named(stats['left_out'])}"
+        )
     return "\n".join(lines)
