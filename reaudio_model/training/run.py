@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,21 +111,17 @@ def _settings(part: Part, config: StrPath, steps: int | None, overrides: Sequenc
     return settings
 
 
+@dataclass(frozen=True)
 class _Start:
     """One start of a run."""
 
-    def __init__(
-        self,
-        settings: TrainConfig,
-        output: Path,
-        resume: bool,
-        chosen: int | Path | None,
-        strict: bool,
-        device: str,
-        cache_dir: Path,
-    ) -> None:
-        self.settings, self.output, self.resume, self.chosen = settings, output, resume, chosen
-        self.strict, self.device, self.cache_dir = strict, device, cache_dir
+    settings: TrainConfig
+    output: Path
+    resume: bool
+    chosen: int | Path | None
+    strict: bool
+    device: str
+    cache_dir: Path
 
     def train(self, reporter: Reporter) -> FitResult:
         plan = make_plan(self.settings, self.output, self.device)
