@@ -16,7 +16,7 @@ import numpy as np
 
 from reaudio_model.common.audio import audio_bytes, content_sha256
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import as_path, atomic_write, explain_write_error, folder_lock
+from reaudio_model.common.files import as_path, atomic_write, folder_lock, make_folder
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
@@ -115,10 +115,7 @@ def _turn(request: GenerateRequest, reporter: Reporter) -> Iterator[None]:
         yield
         return
     folder = request.output_path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_write_error(error, folder) from error
+    make_folder(folder)
     try:
         with folder_lock(folder, lambda: reporter.note(f"Another process writes to {folder}: waiting for it.")):
             yield
