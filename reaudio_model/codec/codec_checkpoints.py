@@ -8,7 +8,6 @@ Names of the original layout: AudioLDM-training-finetuning, ``modules/diffusionm
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -24,18 +23,13 @@ from transformers import SpeechT5HifiGan
 
 from reaudio_model.codec.codec import build_vae, build_vocoder, remove_weight_norm
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.json_files import read_json_object
-from reaudio_model.common.weights import FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
+from reaudio_model.common.json_files import as_read_back, read_json_object
+from reaudio_model.common.weights import DIFFUSERS_WEIGHTS, FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.config import CodecConfig
 
 FIRST_STAGE = "first_stage_model."  # VAE and vocoder in a complete AudioLDM
 VOCODER = "vocoder."  # the vocoder in a VAE file
 VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
-VAE_FILES = (
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model.bin",
-    "diffusion_pytorch_model.fp16.safetensors",
-)
 # Settings that the shapes of the weights do not determine.
 VAE_SETTINGS = ("act_fn", "norm_num_groups")
 VOCODER_SETTINGS = ("sampling_rate", "upsample_rates", "resblock_dilation_sizes", "leaky_relu_slope", "normalize_before")
@@ -65,7 +59,7 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
-    file = weights_file(path, names=VAE_FILES, part="vae")
+    file = weights_file(path, names=DIFFUSERS_WEIGHTS, part="vae")
     stored = load_state_dict(file, wrapper="state_dict")
     settings = _settings(file)
     vae = build_vae(replace(config, scaling_factor=_scaling_factor(stored, settings, file, config)))
@@ -78,7 +72,7 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
 
 def _scaling_factor(stored: dict[str, Tensor], settings: dict[str, Any], file: Path, config: CodecConfig) -> float:
     """The factor of a VAE's latents; that of ``config`` for a file in the original layout without one."""
-    is_saved = file.name in VAE_FILES  # by diffusers, with its config.json
+    is_saved = file.name in DIFFUSERS_WEIGHTS  # by diffusers, with its config.json
     factor = stored.get("scale_factor", settings.get("scaling_factor", None if is_saved else config.scaling_factor))
     value = float(factor) if isinstance(factor, Tensor | Real) else math.nan
     if not 0 < value < math.inf:
@@ -162,14 +156,14 @@ def _settings(file: Path) -> dict[str, Any]:
         CheckpointError: it is not JSON.
     """
     path = file.with_name("config.json")
-    if file.name not in VAE_FILES + FOLDER_WEIGHTS or not path.is_file():
+    if file.name not in DIFFUSERS_WEIGHTS + FOLDER_WEIGHTS or not path.is_file():
         return {}
     return read_json_object(path, "the settings of a network", remedy="download it again", error=CheckpointError)
 
 
 def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], file: Path) -> None:
     for name in names:
-        ours = json.loads(json.dumps(getattr(config, name)))  # tuples as JSON has them
+        ours = as_read_back(getattr(config, name))
         if stored.get(name, ours) != ours:
             raise CheckpointError(
                 f"{file} belongs to another network: its config.json has {name} {stored[name]}, this model has {ours}."

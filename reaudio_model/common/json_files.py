@@ -62,6 +62,11 @@ def read_json_object(path: Path, what: str, *, remedy: str, error: type[ReaudioE
     return value
 
 
+def as_read_back(value: Any) -> Any:
+    """A value as it is read from a JSON file that it was written to: tuples are lists, paths are text."""
+    return json.loads(json.dumps(value, default=str))
+
+
 def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is not a finite number")
 

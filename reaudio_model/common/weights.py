@@ -5,7 +5,6 @@ No code in a file is executed.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reaudio_model.common.digests import SEAL, check_safetensors, seal_safetensors
+from reaudio_model.common.digests import SEAL, check_safetensors, file_sha256, seal_safetensors
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import StrPath, atomic_path, has_file, has_folder
 from reaudio_model.common.pickles import read_pickle
@@ -24,6 +23,12 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # In a folder of transformers' layout, in order of preference; the last is diffusers' variant "fp16".
 FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.fp16.safetensors")
+# In a folder of diffusers' layout, likewise.
+DIFFUSERS_WEIGHTS = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.safetensors",
+)
 
 
 def sha256_file(path: Path) -> str:
@@ -91,8 +96,7 @@ def variant_of(folder: Path) -> str | None:
 
 @cache
 def _sha256(path: Path, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def load_state_dict(

@@ -5,7 +5,6 @@ Rows are found again by the content of their clips, the encoders, their settings
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.digests import SEAL, check_safetensors, open_sealed_json, sealed_json, sealed_safetensors
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
+from reaudio_model.common.json_files import as_read_back
 from reaudio_model.common.progress import Reporter
 from reaudio_model.conditioning.conditioner import Conditioner
 from reaudio_model.conditioning.feature_store import IDENTITY, KEYS, FeatureStore, TokenSource
@@ -104,7 +104,7 @@ def build_features(
 
 
 def _identity(conditioner: Conditioner) -> dict[str, Any]:
-    sizes = json.loads(json.dumps(asdict(conditioner.config)))  # tuples become lists, as they are read back
+    sizes = as_read_back(asdict(conditioner.config))
     code = computation_sha256("reaudio_model.conditioning.conditioner")
     return {"format": FORMAT, "encoders": conditioner.identity(), "config": sizes, "code": code}
 

@@ -14,16 +14,11 @@ import torch
 from torch import Tensor
 
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.weights import check_keys, load_state_dict, weights_file
+from reaudio_model.common.weights import DIFFUSERS_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.denoiser.unet import RetrievalUNet
 
 ORIGINAL_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema.diffusion_model"  # the names after it have lost their dots
-DIFFUSERS_FILES = (
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model.bin",
-    "diffusion_pytorch_model.fp16.safetensors",
-)
 _ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -65,7 +60,7 @@ def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
     Raises:
         CheckpointError: missing, damaged, without averaged weights, or of another network.
     """
-    file = weights_file(path, names=DIFFUSERS_FILES, part="unet")
+    file = weights_file(path, names=DIFFUSERS_WEIGHTS, part="unet")
     state = load_state_dict(file, wrapper="state_dict")
     original = any(key.startswith((ORIGINAL_PREFIX, "input_blocks.")) for key in state)
     if ema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -16,7 +15,7 @@ from reaudio_model.common.code import code_packages, code_sha256
 from reaudio_model.common.digests import file_sha256
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, atomic_write, canonical_sha256, json_bytes
-from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.json_files import as_read_back, read_json_object
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
@@ -125,7 +124,7 @@ def generation_record(
         ],
         MACHINES: [machine(request, pipeline)],
     }
-    plain: dict[str, Any] = json.loads(json.dumps(record, default=str))  # paths and tuples as they are read back
+    plain: dict[str, Any] = as_read_back(record)
     return plain
 
 

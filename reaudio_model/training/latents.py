@@ -5,7 +5,6 @@ Files are found again by the content of their clips, the VAE, its settings and t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +24,7 @@ from reaudio_model.common.digests import SEAL, check_safetensors, sealed_safeten
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.inference import exact_inference, network_sha256
+from reaudio_model.common.json_files import as_read_back
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
 from reaudio_model.config import CodecConfig
@@ -117,7 +117,7 @@ def _identity(vae: AutoencoderKL, config: CodecConfig) -> dict[str, Any]:
         "format": FORMAT,
         "vae": network_sha256(vae),
         "scaling_factor": vae.config.scaling_factor,
-        "codec": {k: v for k, v in json.loads(json.dumps(asdict(config))).items() if not k.startswith("vocoder")},
+        "codec": {k: v for k, v in as_read_back(asdict(config)).items() if not k.startswith("vocoder")},
         "code": computation_sha256("reaudio_model.training.latents", "reaudio_model.codec.codec"),
     }
 

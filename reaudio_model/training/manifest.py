@@ -6,7 +6,6 @@ clips and frozen networks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.digests import open_sealed_json, sealed_json
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, json_bytes
-from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.json_files import as_read_back, read_json_object
 from reaudio_model.retrieval.clip_check import named
 from reaudio_model.training.config import TrainConfig
 from reaudio_model.training.loop_config import LoopConfig
@@ -47,7 +46,7 @@ def make_manifest(settings: TrainConfig, device: str, processes: int) -> dict[st
         "processes": processes,
         "history": [],
     }
-    plain: dict[str, Any] = json.loads(json.dumps(manifest, default=str))  # paths and tuples as they are read back
+    plain: dict[str, Any] = as_read_back(manifest)
     return plain
 
 
@@ -87,7 +86,7 @@ def _changes(before: dict[str, Any], now: dict[str, Any], path: Path) -> dict[st
         )
     settings = now["config"]
     defaults = _flat(asdict(TrainConfig(settings["part"], LoopConfig(steps=1))))
-    old = json.loads(json.dumps(defaults, default=str)) | _flat(before["config"])  # without settings of later versions
+    old = as_read_back(defaults) | _flat(before["config"])  # without settings of later versions
     old_sizes, sizes = ({f"sizes.{k}": v for k, v in _flat(each.get("sizes", {})).items()} for each in (before, now))
     new = _flat(settings) | sizes
     old |= sizes | old_sizes
