@@ -14,15 +14,18 @@ runner = CliRunner()
 
 
 def arguments(world: Path, *more: str) -> list[str]:
+    """Of the command over the folders of ``world``."""
     checkpoint = f"bands={world / 'plugins' / 'bands.bin'}"
     folders = [str(world / "generated"), str(world / "reference")]
     return ["score", *folders, "--embedder", "bands", "--checkpoint", checkpoint, *more]
 
 
 def score(world: Path, *more: str) -> dict[str, Any]:
+    """What the command prints with ``--json``."""
     result = runner.invoke(app, arguments(world, "--json", "--quiet", *more))
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
 
 
 def refuse(world: Path, *more: str) -> str:
@@ -36,4 +39,5 @@ def refuse(world: Path, *more: str) -> str:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
+    """Path -> bytes of every file below a folder."""
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
