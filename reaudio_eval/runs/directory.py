@@ -21,19 +21,20 @@ from reaudio_eval.frames.schema import FrameError
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs.manifest import (
+    COPYING,
     MANIFEST,
     REMEDY,
-    SEAL,
+    REUSED,
     UNVERIFIED,
-    WANTED,
     DamagedRunError,
     Json,
     check_files,
     damaged,
     is_finished,
-    last_wanted,
+    last_used,
     read_manifest,
     sealed,
+    with_seal,
 )
 from reaudio_eval.runs.stored import stored_dataset, stored_scores, stored_strata
 from reaudio_eval.runs.written import described, tables
@@ -53,7 +54,7 @@ from reaudio_model.common.files import (
 )
 from reaudio_model.common.json_files import read_json_object
 
-COPYING, METRICS, AUDIT, REQUEST = "copying.parquet", "metrics.json", "audit.json", "request.yaml"
+METRICS, AUDIT, REQUEST = "metrics.json", "audit.json", "request.yaml"
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,11 @@ def write_run(
         path.mkdir(parents=True, exist_ok=True)
         with folder_lock(path):
             if unless_whole and _is_whole(path):
-                _mark_wanted(path, str(manifest["created"]))
+                _mark_reused(path, str(manifest["created"]))
                 return
             for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING, REQUEST):  # all but the first are not written by every run
                 (path / name).unlink(missing_ok=True)
-            found = tables(scores, dataset, strata, int(manifest["seed"]), COPYING)
+            found = tables(scores, dataset, strata, int(manifest["seed"]))
             names = [*found, METRICS, AUDIT]
             for name, frame in found.items():
                 with atomic_path(path / name) as temporary:
@@ -179,7 +180,7 @@ def read_run(path: StrPath) -> Run:
         return Run(
             path,
             manifest,
-            stored_scores(path, manifest, dataset, COPYING),
+            stored_scores(path, manifest, dataset),
             dataset,
             stored_strata(manifest),
             _read_object(path / METRICS, "the metrics of a run"),
@@ -204,19 +205,18 @@ def _read_audit(path: Path) -> Json:
     return audit
 
 
-def _mark_wanted(path: Path, now: str) -> None:
-    """Note in a finished run that it is the one wanted now, if other runs of its system are newer."""
+def _mark_reused(path: Path, now: str) -> None:
+    """Note in a finished run that it is used again now, if other runs of its system are newer."""
     manifest = read_manifest(path)
     if UNVERIFIED in manifest or not any(_time(other) >= _time(path) for other in path.parent.iterdir() if other != path):
         return
-    content = {key: value for key, value in manifest.items() if key != SEAL} | {WANTED: now}
-    atomic_write(path / MANIFEST, json_bytes(content | {SEAL: canonical_sha256(content)}))
+    atomic_write(path / MANIFEST, json_bytes(with_seal(manifest | {REUSED: now})))
 
 
 def _time(path: Path) -> str:
-    """When the run in a folder was last wanted; "" where there is none."""
+    """When the run in a folder was last used; "" where there is none."""
     try:
-        return last_wanted(read_manifest(path))
+        return last_used(read_manifest(path))
     except ReaudioError:
         return ""
 

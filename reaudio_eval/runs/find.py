@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.runs.directory import Run, read_run
-from reaudio_eval.runs.manifest import MANIFEST, is_finished, last_wanted
+from reaudio_eval.runs.manifest import MANIFEST, is_finished, last_used
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.json_files import read_json
 
@@ -61,7 +61,7 @@ class RunSet:
         return self._keep(kept or self.runs)
 
     def newest(self) -> RunSet:
-        """One run for each system, the one that was scored last or found finished since; in the order in which systems first appear."""
+        """One run for each system, the one that was scored or reused last; in the order in which systems first appear."""
         return self._keep(_newest(self.runs).values())
 
     def current(self) -> RunSet:
@@ -121,6 +121,6 @@ def _newest(runs: Iterable[Run]) -> dict[str, Run]:
     table: dict[str, Run] = {}
     for run in runs:
         name = run.scores.system.name
-        if name not in table or last_wanted(run.manifest) > last_wanted(table[name].manifest):
+        if name not in table or last_used(run.manifest) > last_used(table[name].manifest):
             table[name] = run
     return table

@@ -19,7 +19,8 @@ READ_VERSIONS = (1, 2)
 MANIFEST = "manifest.json"
 FILES, SEAL = "files", "manifest_sha256"  # name -> SHA-256 of the other files; SHA-256 of the manifest without this entry
 UNVERIFIED = "unverified"  # why the files cannot be verified; only in memory
-WANTED = "wanted"  # when an evaluation found the run finished although a later one was there
+REUSED = "reused"  # when a command took the scores of the finished run while later runs of its system were there
+COPYING = "copying.parquet"  # of a system whose clips were compared with what was retrieved
 REMEDY = "repeat the command that scored it, which makes it anew, or remove the folder"
 Json = dict[str, Any]
 
@@ -34,7 +35,7 @@ _REQUIRED: Mapping[str, tuple[type, ...]] = {
     "dataset.references": (dict,),
 }  # fmt: skip
 _OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "selection": _MAYBE, WANTED: _TEXT, "protocol": (dict, str), "protocol.name": _TEXT, "packages": (dict,), "code_sha256": _TEXT,
+    "selection": _MAYBE, REUSED: _TEXT, "protocol": (dict, str), "protocol.name": _TEXT, "packages": (dict,), "code_sha256": _TEXT,
     "reaudio_eval": _TEXT, "neighbours_of": _TEXT, "neighbours_sha256": _TEXT, "retrieval": (dict, type(None)),
     "retrieval.encoder_sha256": _MAYBE, "retrieval.judges": (list,), "sampling": (dict, type(None)), "sampling.steps": _NUMBER,
     "sampling.guidance": _NUMBER, "sampling.candidates": _NUMBER, "seconds_per_clip": _NUMBER, "settings": (dict,),
@@ -52,9 +53,9 @@ def damaged(path: Path, why: object, remedy: str = REMEDY) -> DamagedRunError:
     return DamagedRunError(f"The run {path} is damaged ({reason}): {remedy}.")
 
 
-def last_wanted(manifest: Json) -> str:
-    """When a run was scored, or found finished since by a command that wanted it, where later runs of its system were there."""
-    return str(manifest.get(WANTED) or manifest["created"])
+def last_used(manifest: Json) -> str:
+    """When a run was scored, or last reused by a command while later runs of its system were there."""
+    return str(manifest.get(REUSED) or manifest["created"])
 
 
 def is_finished(path: Path) -> bool:
@@ -68,7 +69,12 @@ def sealed(folder: Path, manifest: Json, names: list[str]) -> Json:
     Raises:
         OSError: a file cannot be read.
     """
-    content = manifest | {FILES: folder_digests(folder, sorted(names))}
+    return with_seal(manifest | {FILES: folder_digests(folder, sorted(names))})
+
+
+def with_seal(manifest: Json) -> Json:
+    """The manifest with the digest of its other entries, in place of the one that it had."""
+    content = {key: value for key, value in manifest.items() if key != SEAL}
     return content | {SEAL: canonical_sha256(content)}
 
 
@@ -93,7 +99,7 @@ def read_manifest(path: Path) -> Json:
         )
     if version == 1:
         manifest[UNVERIFIED] = "written by a version that stored no checksums"
-    elif manifest.get(SEAL) != canonical_sha256({k: v for k, v in manifest.items() if k != SEAL}):
+    elif manifest.get(SEAL) != with_seal(manifest)[SEAL]:
         raise damaged(path, f"{MANIFEST} was altered")
     _check_types(path, manifest)
     return manifest

@@ -14,7 +14,7 @@ from reaudio_eval.frames.schema import FrameError, Schema
 from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, check_strata
-from reaudio_eval.runs.manifest import FILES, UNVERIFIED, Json
+from reaudio_eval.runs.manifest import COPYING, FILES, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.checked import outside
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
@@ -73,8 +73,8 @@ def _pool_counts(labels: pd.DataFrame) -> dict[str, int] | None:
     return {k: int(n) for k, n in zip(labels["label"], labels["n_pool"], strict=True) if n > 0}
 
 
-def stored_scores(path: Path, manifest: Json, dataset: Dataset, copying: str) -> SystemScores:
-    """The scores of a run; ``copying`` is the name of the table of copies.
+def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
+    """The scores of a run.
 
     Raises:
         FrameError: a table is not what was written.
@@ -91,8 +91,8 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset, copying: str) ->
     _unique(set_values, "set_values.parquet", ["metric", "stratum"])
     _check_values(set_values, "set_values.parquet", metrics, in_range)
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
-    copies = _read(path / copying, COPIES) if _has(path, manifest, copying) else COPIES.empty()
-    _known(copies["clip_id"], clip_ids, "clip_id", copying)
+    copies = _read(path / COPYING, COPIES) if _has(path, manifest, COPYING) else COPIES.empty()
+    _known(copies["clip_id"], clip_ids, "clip_id", COPYING)
     return SystemScores(
         _stored_system(path, manifest, clip_ids),
         metrics,

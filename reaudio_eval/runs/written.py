@@ -14,7 +14,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.scores import RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, RUN_SCORES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
-from reaudio_eval.runs.manifest import SCHEMA_VERSION, Json
+from reaudio_eval.runs.manifest import COPYING, SCHEMA_VERSION, Json
 from reaudio_eval.scores.system_scores import SystemScores
 
 
@@ -48,10 +48,8 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
     }
 
 
-def tables(
-    scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int, copying: str
-) -> dict[str, pd.DataFrame]:
-    """File name -> table; ``copying`` is the name of the table of copies, which is left out where there are none."""
+def tables(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> dict[str, pd.DataFrame]:
+    """File name -> table; that of copies is left out where there are none."""
     found = {
         "prompts.parquet": RUN_PROMPTS.select(_prompt_frame(dataset.prompts)),
         "labels.parquet": RUN_LABELS.select(_label_frame(dataset)),
@@ -59,7 +57,7 @@ def tables(
         "scores.parquet": RUN_SCORES.select(_score_frame(scores, dataset, strata, seed)),
         "set_values.parquet": scores.set_values,
     }
-    return found if scores.copies.empty else found | {copying: scores.copies}
+    return found if scores.copies.empty else found | {COPYING: scores.copies}
 
 
 def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
