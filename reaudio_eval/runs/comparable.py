@@ -178,11 +178,10 @@ def common_clips(runs: Sequence[Run], intersect: bool) -> list[str]:
 def _describe_list(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
     """The runs with this list of clips, and a clip of it that not all have."""
     holders = [run for run, clips in zip(runs, lists, strict=True) if clips == wanted]
-    more = f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""
-    names = ", ".join(run.scores.system.name for run in holders[:SHOWN])
+    names = _first([run.scores.system.name for run in holders])
     extra = sorted(wanted - frozenset.intersection(*lists))
     example = f", such as {extra[0]!r}" if extra else ""
-    return f"{len(wanted)} clips{example}: {names}{more} ({holders[0].path})"
+    return f"{len(wanted)} clips{example}: {names} ({holders[0].path})"
 
 
 def restricted_dataset(dataset: Dataset, clip_ids: Sequence[str]) -> Dataset:
@@ -219,7 +218,7 @@ def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
 
 def notes(runs: Sequence[Run]) -> list[Alert]:
     """Differences between runs that do not prevent a comparison, and runs that cannot be verified."""
-    texts = [alert.message for alert in unverified_alerts(runs)]
+    texts = _unverified(runs)
     if len({run.manifest.get("code_sha256") for run in runs}) > 1:
         versions_of_code = _by(
             runs, lambda r: f"{r.manifest.get('reaudio_eval', '?')} ({str(r.manifest.get('code_sha256', '?'))[:HASH]})"
@@ -243,19 +242,20 @@ def notes(runs: Sequence[Run]) -> list[Alert]:
     return [Alert("note", text) for text in texts]
 
 
-def unverified_alerts(runs: Sequence[Run]) -> list[Alert]:
-    """A note on the runs whose files have no digests."""
+def _unverified(runs: Sequence[Run]) -> list[str]:
+    """A sentence on the runs whose files have no digests."""
     found = [str(run.path) for run in runs if not run.verified]
     if not found:
         return []
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return [
-        Alert(
-            "note",
-            f"{len(found)} of {len(runs)} runs were written by a version that stored no checksums, so a change of their files would not "
-            f"be seen: {', '.join(found[:SHOWN])}{more}. Score them again to have checksums.",
-        )
+        f"{len(found)} of {len(runs)} runs were written by a version that stored no checksums, so a change of their files would not "
+        f"be seen: {_first(found)}. Score them again to have checksums."
     ]
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _by(runs: Sequence[Run], key: Callable[[Run], str]) -> str:
