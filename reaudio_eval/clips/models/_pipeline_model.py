@@ -73,7 +73,7 @@ class PipelineModel(ModelPlugin):
         return resolved_sampling(clips)
 
     def sampling_options(self, variant: str, weights: Path | None) -> Collection[str]:
-        """All, without those of retrieval for a model that retrieves nothing.
+        """All, without those of retrieval for a model that retrieves nothing (``defaults``).
 
         Raises:
             CheckpointError: ``weights`` is no saved pipeline.

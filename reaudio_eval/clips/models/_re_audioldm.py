@@ -66,13 +66,13 @@ def defaults(name: str, weights: Path | None) -> Sampling:
 
 def _saved_sizes(weights: Path) -> ModelConfig:
     path = weights / "model_index.json"
-    message = f"{weights} is no saved Re-AudioLDM pipeline ({path.name} is missing or damaged)"
+    message = f"{weights} is no saved Re-AudioLDM pipeline ({path.name} is missing or damaged)."
     try:
         found = read_json_object(path, "of a saved pipeline", remedy="name the folder of one")["model"]
     except (ReaudioError, KeyError) as error:
-        raise CheckpointError(f"{message}.") from error
+        raise CheckpointError(message) from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{message}.")
+        raise CheckpointError(message)
     return from_mapping(ModelConfig, found, f"model in {path}")
 
 
@@ -189,11 +189,13 @@ def _search(request: ClipRequest) -> SearchSettings:
     return request.sampling.search.settings(request.reporter, "audio" if request.weights is not None else bundled.KEY)
 
 
-def _kept(request: ClipRequest, key: str, load: Callable[[], ReAudioLDMPipeline]) -> ReAudioLDMPipeline:
-    """The pipeline of an earlier request of the same command, or a new one; one at a time stays in memory."""
+def _kept(request: ClipRequest, key: str, load: Callable[..., ReAudioLDMPipeline]) -> ReAudioLDMPipeline:
+    """The pipeline of an earlier request of the same command, or a new one; one at a time stays in memory. ``load`` may take ``dtype``."""
+    dtype = request.sampling.dtype
+    key = f"{key} {dtype}"
     if key not in request.kept:
         request.kept.clear()
-        request.kept[key] = load()
+        request.kept[key] = load() if dtype is None else load(dtype=dtype)
     pipeline: ReAudioLDMPipeline = request.kept[key]
     return pipeline
 
@@ -237,9 +239,7 @@ def _open_bundled(request: ClipRequest, name: str) -> _Source:
     from reaudio_model.common.inference import open_device
 
     device = str(open_device(request.device))
-    dtype = request.sampling.dtype
-    load = partial(bundled.load_bundled, name, device)
-    pipeline = _kept(request, f"{name} on {device} {dtype}", load if dtype is None else partial(load, dtype=dtype))
+    pipeline = _kept(request, f"{name} on {device}", partial(bundled.load_bundled, name, device))
     return _Source(pipeline, None, None, bundled.identity(name))
 
 
@@ -281,9 +281,5 @@ def _open_users(request: ClipRequest, weights: Path) -> _Source:
     from reaudio_model.pipeline.assemble import load_pipeline
 
     device = open_device(request.device)
-    dtype = request.sampling.dtype
-    load = partial(load_pipeline, weights, device=device)
-    pipeline = _kept(
-        request, f"{weights.resolve()} on {device} {dtype}", load if dtype is None else partial(load, dtype=dtype)
-    )
+    pipeline = _kept(request, f"{weights.resolve()} on {device}", partial(load_pipeline, weights, device=device))
     return _Source(pipeline, None, None, [pipeline_identity(pipeline), asdict(pipeline.model_config)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.clips.models import ClipRequest
 from reaudio_eval.clips.models.re_audioldm import ReAudioLdm
-from reaudio_eval.clips.sampling import PAIRS, Sampling
+from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval
-from reaudio_model.common.options import option_fields
 
 VARIANTS = {
     "s": "Upper reference: Re-AudioLDM-S with the real clip of each prompt as its only neighbour",
@@ -45,10 +44,6 @@ class Oracle(ReAudioLdm):
     def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
         """None: the neighbour is given, so there is nothing to sweep."""
         return None
-
-    def sampling_options(self, variant: str, weights: Path | None) -> Collection[str]:
-        """All but those of retrieval."""
-        return {field.name for field in option_fields(Sampling)} - PAIRS
 
     def retrieved(self, request: ClipRequest, clips: Mapping[str, Path]) -> Retrieval | None:
         """None: nothing is retrieved."""
