@@ -60,13 +60,12 @@ def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids:
     for one, other in pairs:
         a, b = content.get(one, {}), content.get(other, {})
         same = [c for c in clip_ids if c in a and a[c] == b.get(c)]
-        what = "the real audio" if other == REFERENCE else other
         if same and len(same) == len(clip_ids):
             yield _same_clips(one, other)
         elif same:
             yield Alert(
                 "warning",
-                f"{len(same):,} of {len(clip_ids):,} clips of {one} are byte for byte those of {what}: {_names(same)}.",
+                f"{len(same):,} of {len(clip_ids):,} clips of {one} are byte for byte those of {_shown(other)}: {first_names(same)}.",
             )
 
 
@@ -91,19 +90,21 @@ def _identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
 
 
 def _same_clips(one: str, other: str) -> Alert:
-    what = "the real audio" if other == REFERENCE else other
-    return Alert("warning", f"{one} and {what} are byte for byte the same clips: {_the_same(other == REFERENCE)}", True)
+    if other == REFERENCE:
+        meaning = "this system is the reference, not generated audio; check the folder that was named."
+    else:
+        meaning = "this is one system under two names; check the folders that were named."
+    message = f"{one} and {_shown(other)} are byte for byte the same clips: {meaning}"
+    return Alert("warning", message, first_screen=True)
+
+
+def _shown(name: str) -> str:
+    return "the real audio" if name == REFERENCE else name
 
 
 def mapping(value: object) -> Mapping[str, Any]:
     """A value of a manifest that should be a mapping; {} for anything else."""
     return value if isinstance(value, Mapping) else {}
-
-
-def _the_same(real: bool) -> str:
-    if real:
-        return "this system is the reference, not generated audio; check the folder that was named."
-    return "this is one system under two names; check the folders that were named."
 
 
 def unused_files(systems: Sequence[SystemInfo], level: Literal["warning", "note"] = "warning") -> Iterator[Alert]:
@@ -114,11 +115,12 @@ def unused_files(systems: Sequence[SystemInfo], level: Literal["warning", "note"
             yield Alert(
                 level,
                 f"{len(system.unused):,} of {n_files:,} files of {system.name} belong to no prompt of this evaluation and are not "
-                f"scored: {_names(system.unused)}.",
+                f"scored: {first_names(system.unused)}.",
             )
 
 
-def _names(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
+    """The first ``EXAMPLES`` of them, and how many more there are."""
     more = f" and {len(names) - EXAMPLES:,} more" if len(names) > EXAMPLES else ""
     return ", ".join(names[:EXAMPLES]) + more
 
@@ -144,7 +146,7 @@ def truncated(audit: Mapping[str, Any]) -> Iterator[Alert]:
             scored = "was scored as far as it" if one else "were scored as far as they"
             yield Alert(
                 "warning",
-                f"{what} cut, damaged or joined and {scored} could be read: {_names(clips)}. The audit says why; --strict refuses "
+                f"{what} cut, damaged or joined and {scored} could be read: {first_names(clips)}. The audit says why; --strict refuses "
                 f"{'it' if one else 'them'}.",
             )
 

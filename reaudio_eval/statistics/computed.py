@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import NotComputed
+from reaudio_model.common.errors import ReaudioError
 
 WITH_VALUES = ("overall", "by_stratum", "per_class")  # frames in which a metric can have a value
 WITHOUT_VALUE, SHOWN = "no clip has a value", "will be shown"
@@ -25,10 +26,7 @@ def split_metrics(
         metrics: of these systems.
         frames: at least those of ``WITH_VALUES``, columns as in ``frames.statistics.LONGTAIL_FRAMES``.
     """
-    known: set[str] = set()
-    for name in WITH_VALUES:
-        frame = frames[name]
-        known |= set(frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64)), "metric"])
+    known = _with_values(frames[name] for name in WITH_VALUES)
     overall = frames["overall"]
     ordered = sorted(systems, key=lambda s: s.system.kind != "generated")
     left_out = []
@@ -42,10 +40,14 @@ def split_metrics(
 
 def metrics_with_values(scores: SystemScores) -> set[str]:
     """Names of the metrics that have a value of this system."""
-    found: set[str] = set()
-    for frame in (scores.scores, scores.set_values):
-        found |= set(frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64)), "metric"])
-    return found
+    return _with_values([scores.scores, scores.set_values])
+
+
+def _with_values(frames: Iterable[pd.DataFrame]) -> set[str]:
+    """Metrics with a finite number in the column "value"."""
+    return {
+        metric for frame in frames for metric in frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64)), "metric"]
+    }
 
 
 def planned(scores: Sequence[SystemScores], metrics: Sequence[MetricInfo]) -> dict[str, str]:
@@ -53,6 +55,17 @@ def planned(scores: Sequence[SystemScores], metrics: Sequence[MetricInfo]) -> di
     known = set().union(*map(metrics_with_values, scores))
     reasons = {name: reason for each in scores for name, reason in each.undefined.items()}
     return {m.name: SHOWN if m.name in known else reasons.get(m.name, WITHOUT_VALUE) for m in metrics}
+
+
+def check_primary(primary: str | None, metrics: Mapping[str, str]) -> None:
+    """Refuse a primary metric that is known and has no value; an unknown one is refused by the analysis. ``metrics``: of :func:`planned`.
+
+    Raises:
+        ReaudioError: with the reason.
+    """
+    reason = metrics.get(primary or "", SHOWN)
+    if reason != SHOWN:
+        raise ReaudioError(f"--primary {primary} has no value in these runs: {reason.rstrip('.')}.")
 
 
 def why_no_strata(dataset: Dataset, metrics: Sequence[MetricInfo], by_stratum: pd.DataFrame) -> str:

@@ -26,7 +26,7 @@ from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_differences import against_baseline, class_differences
 from reaudio_eval.statistics.class_table import all_metrics
-from reaudio_eval.statistics.computed import SHOWN, metrics_with_values, planned
+from reaudio_eval.statistics.computed import check_primary, metrics_with_values, planned
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import ReaudioError, one_of
@@ -179,7 +179,7 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
     own = given.runs[0].strata
     strata = own if request.strata is None else strata_scheme(request.strata, given.dataset.train_counts)
     scores = given.scores if strata == own else tuple(map(_overall_sets, given.scores))
-    _check_primary(request.primary, given.scores)
+    check_primary(request.primary, planned(given.scores, all_metrics(given.scores)))
     with reporter.stage("Comparing", 2) as advance:
         analysis = _analysis(given, scores, strata, request.seed, request.primary)
         advance(1)
@@ -196,13 +196,6 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
         _run_frame(given.runs),
     )
     return CompareResult(comparison, request.page, request.jobs)
-
-
-def _check_primary(wanted: str | None, scores: Sequence[SystemScores]) -> None:
-    """Refuse a primary metric that is known and has no value; an unknown one is refused by the analysis."""
-    reason = planned(scores, all_metrics(scores)).get(wanted or "", SHOWN)
-    if reason != SHOWN:
-        raise ReaudioError(f"--primary {wanted} has no value in these runs: {reason.rstrip('.')}.")
 
 
 def _published(request: CompareRequest, dataset: Dataset) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reaudio_eval.clips.retrieval import control_of
 from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.evaluations.alerts import mapping, run_alerts
+from reaudio_eval.evaluations.alerts import first_names, mapping, run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
@@ -20,14 +20,13 @@ from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.scores.binding import NothingToComputeError
-from reaudio_eval.scores.evaluate import EXAMPLES
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
-from reaudio_eval.statistics.computed import SHOWN, planned
+from reaudio_eval.statistics.computed import SHOWN, check_primary, planned
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import default_primary
-from reaudio_model.common.errors import ReaudioError, UnknownNameError
+from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.common.progress import Reporter
 
 
@@ -61,12 +60,11 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
         ReaudioError: see :func:`report_runs`; no metric has a value.
     """
     found = ReportPlan(request, *report_runs(request.runs))
-    reason = found.metrics.get(request.primary or "", SHOWN)
-    if reason != SHOWN:
-        raise ReaudioError(f"--primary {request.primary} has no value in these runs: {reason.rstrip('.')}.")
-    if SHOWN not in found.metrics.values():
+    metrics = found.metrics
+    check_primary(request.primary, metrics)
+    if SHOWN not in metrics.values():
         raise NothingToComputeError(
-            f"No metric has a value in these runs: {'; '.join(dict.fromkeys(found.metrics.values())) or 'none was asked for'}. "
+            f"No metric has a value in these runs: {'; '.join(dict.fromkeys(metrics.values())) or 'none was asked for'}. "
             "Score the clips again with the checkpoint."
         )
     return found
@@ -85,7 +83,7 @@ def report_runs(paths: Sequence[Path]) -> tuple[tuple[Run, ...], tuple[Alert, ..
     earlier = every.over_all_prompts().paths_not_in(chosen)
     if not earlier:
         return chosen.runs, ()
-    shown = ", ".join(map(str, earlier[:EXAMPLES])) + (f" and {len(earlier) - EXAMPLES} more" if earlier[EXAMPLES:] else "")
+    shown = first_names(list(map(str, earlier)))
     note = f"Left out, since a later run of the same system is there: {shown}. Name a run directory to show it."
     return chosen.runs, (Alert("note", note),)
 
