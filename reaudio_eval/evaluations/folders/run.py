@@ -76,13 +76,15 @@ def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
         overall_json(analysis, GENERATED),
         evaluation.audit,
         analysis,
-        (*(Alert("warning", note) for note in plan.dataset.notes), *_alerts(plan, evaluation)),
+        tuple(_alerts(plan, evaluation)),
     )
 
 
 def _alerts(plan: ScorePlan, evaluation: Evaluation) -> list[Alert]:
+    """The notes on rows that were left out are warnings here, which a terminal shows: there is no page."""
     dataset = dataclasses.replace(plan.dataset, notes=())
-    return evaluation_alerts(dataset, [plan.system], evaluation, plan.tools)
+    left_out = [Alert("warning", note) for note in plan.dataset.notes]
+    return [*left_out, *evaluation_alerts(dataset, [plan.system], evaluation, plan.tools)]
 
 
 def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemInfo, Tools]:
