@@ -119,7 +119,7 @@ def _miniature() -> Check:
 
 
 def _plugins() -> list[Check]:
-    checks: list[Check | None] = [
+    checks = [
         Check("plug-ins", "fail", f"the folder {folder} of REAUDIO_PLUGINS does not exist", "correct REAUDIO_PLUGINS")
         for folder in plugins.missing_folders()
     ]
@@ -130,17 +130,17 @@ def _plugins() -> list[Check]:
             checks.append(Check(kind, "fail", str(error), "rename one of them"))
             continue
         checks.append(Check(kind, "ok", ", ".join(plugins.public_name(kind, name) for name in entries) or "none"))
-        checks += [_broken(kind, name) for name, entry in entries.items() if entry.origin != plugins.OWN]
-    return [check for check in checks if check is not None]
+        checks += [fault for name, entry in entries.items() if entry.origin != plugins.OWN for fault in _faults(kind, name)]
+    return checks
 
 
-def _broken(kind: str, name: str) -> Check | None:
-    """The fault of a plug-in that cannot be used."""
+def _faults(kind: str, name: str) -> list[Check]:
+    """Of a plug-in that cannot be used; [] for one that can."""
     try:
         plugins.load(kind, name)  # type: ignore[call-overload]
     except ReaudioError as error:
-        return Check(f"{kind} {plugins.public_name(kind, name)}", "fail", str(error), "repair or remove the plug-in")
-    return None
+        return [Check(f"{kind} {plugins.public_name(kind, name)}", "fail", str(error), "repair or remove the plug-in")]
+    return []
 
 
 def _checkpoint(embedder: str, file: CheckpointFile, cache_dir: Path) -> Check:

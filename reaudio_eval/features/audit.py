@@ -110,19 +110,19 @@ def audit_clip(clip_id: str, path: Path, sha256: str | None, decoded: DecodedAud
     )
 
 
-def audit_inputs(facts: ClipAudit, decoded: DecodedAudio, rules: Sequence[NetworkInput]) -> ClipAudit:
+def audit_inputs(facts: ClipAudit, decoded: DecodedAudio, inputs: Sequence[NetworkInput]) -> ClipAudit:
     """Facts of a file -> facts of what the networks get of it, which may be silent where the file is not.
 
     Args:
         facts: of :func:`audit_clip`, status "ok".
         decoded: the file.
-        rules: of each network.
+        inputs: of each network.
     """
-    if not rules:
+    if not inputs:
         return facts
-    levels = [_level(each.used) for each in rules]
-    used = [_used(decoded, each.rule) for each in rules]
-    silences = [why for each in rules if (why := each.silence(decoded))]
+    levels = [_level(each.used) for each in inputs]
+    used = [_used(decoded, each.rule) for each in inputs]
+    silences = [why for each in inputs if (why := each.silence(decoded))]
     flags = {
         "silent": bool(silences),
         "clipped": any(_clipped_share(np.abs(each)) >= CLIPPED_SHARE for each in used),

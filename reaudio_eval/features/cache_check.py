@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.features.cache import MADE_BY, check_cache_dir, open_facts, open_features
+from reaudio_eval.features.cache import MADE_BY, FeatureCache, JsonCache, check_cache_dir, open_facts, open_features
 from reaudio_eval.features.cache_origin import FEATURES, KINDS, Code, Origin, code_of
 from reaudio_model.common.digests import check_safetensors, open_sealed_json
 from reaudio_model.common.errors import ReaudioError
 
 CONVERTED = "converted"  # folder of reaudio_model.common.weights.load_state_dict
-_SUFFIXES = {kind: ".safetensors" if kind == FEATURES else ".json" for kind in KINDS}
+_SUFFIXES = {kind: (FeatureCache if kind == FEATURES else JsonCache).suffix for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def verify_cache(root: Path) -> list[KindState]:
     """
     check_cache_dir(root)
     states = [_verify_kind(root, kind) for kind in KINDS]
-    states.append(_verify_files(CONVERTED, list(_files(root / CONVERTED, ".safetensors")), [], _is_whole_conversion))
+    states.append(_verify_files(CONVERTED, list(_files(root / CONVERTED, ".safetensors")), [], check_safetensors))
     return [state for state in states if state.n_bytes]
 
 
@@ -133,10 +133,6 @@ def _is_whole_features(path: Path) -> bool:
 def _is_whole_facts(path: Path) -> bool:
     data = _read(path)
     return data is not None and open_facts(data, path.stem) is not None
-
-
-def _is_whole_conversion(path: Path) -> bool:
-    return check_safetensors(path)
 
 
 def _read(path: Path) -> bytes | None:

@@ -162,9 +162,9 @@ class _Work:
                 readable[sha] = audio
         sounds = {e.name: [at_file_level(a, e.rule, e.sample_rate) for a in readable.values()] for e in self.embedders}
         for row, (sha, audio) in enumerate(readable.items()):
-            rules = [NetworkInput(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
+            inputs = [NetworkInput(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
             path = clips[sha][0]
-            self.facts[sha] = facts = audit_inputs(audit_clip(path.stem, path, sha, audio), audio, rules)
+            self.facts[sha] = facts = audit_inputs(audit_clip(path.stem, path, sha, audio), audio, inputs)
             self.audits.put(sha, facts.to_json())
         for embedder in self.embedders:
             self._embed(embedder, clips, list(readable), sounds.pop(embedder.name))

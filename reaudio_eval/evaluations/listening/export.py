@@ -147,7 +147,7 @@ def run(plan: ListeningPlan, reporter: Reporter) -> ListeningTest:
 
 def _test_id(request: ListeningRequest, prompts: Sequence[TestPrompt], clips: Mapping[tuple[str, str], Path]) -> str:
     config: dict[str, Any] = {
-        "schema": [1, CONFIG_VERSION],
+        "schema": [1, CONFIG_VERSION],  # 1 whatever KEY_SCHEMA is: a digest in the key makes no other forms
         "options": [request.design, request.scale, request.forms, request.per_prompt, request.repeats, request.checks],
         "sound": [request.normalise, request.audio],
         "seed": request.seed,
