@@ -22,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -37,6 +37,13 @@ from tiny_model import tiny_clap_network, tiny_pairs, tiny_tokenizer  # noqa: E4
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ORPHAN_SECONDS = 2.0
 TIMEOUT = 900.0
+# Entry of a row that is empty or 0 where all is well -> column of the table.
+FAULTS = {
+    "exit": "repetition failed",
+    "differing": "results differ",
+    "temporary_files": "temporary files",
+    "orphans": "orphans",
+}
 # Facts of a run that differ between equal runs: when, how long, which command line, where.
 VOLATILE_KEYS = "created|seconds|seconds_per_clip|command|n_cpus|started|finished|path|sha256|generated|date"
 VOLATILE = re.compile(rf'"({VOLATILE_KEYS})": *("[^"]*"|\[[^\]]*\]|[0-9.e+-]+|null)'.encode())
@@ -50,7 +57,11 @@ class Command:
     arguments: Sequence[str]
     results: Sequence[str]
     package: str
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
+
+    def folder(self, base: Path) -> Path:
+        """Where it runs."""
+        return base / self.name.replace(" ", "-").replace(",", "")
 
 
 def prepare(folder: Path) -> list[Command]:
@@ -150,7 +161,7 @@ def alive(session: int) -> list[int]:
     return found
 
 
-def litter(folder: Path) -> list[str]:
+def temporary_files(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.name.startswith(".tmp-")]
 
 
@@ -182,8 +193,31 @@ def kill_once(command: Command, folder: Path, rng: random.Random, expected: dict
         os.kill(pid, signal.SIGKILL)
     return {
         "command": command.name, "signal": number.name, "second": round(moment, 2), "had_finished": finished,
-        "exit": code, "differing": differing[:5], "litter": litter(folder)[:5], "orphans": len(orphans),
+        "exit": code, "differing": differing[:5], "temporary_files": temporary_files(folder)[:5], "orphans": len(orphans),
     }  # fmt: skip
+
+
+def run_whole(command: Command, base: Path) -> dict[str, str]:
+    """The results of a command that is not killed; sets its ``seconds``."""
+    folder = command.folder(base)
+    begun = time.monotonic()
+    code = start(command, folder).wait(TIMEOUT)
+    command.seconds = time.monotonic() - begun
+    found = results(command, folder)
+    print(f"{command.name}: {command.seconds:.1f} s, exit {code}, {len(found)} results", file=sys.stderr, flush=True)
+    if code or not found:
+        print((folder / "log").read_text()[-2000:], file=sys.stderr)
+        raise SystemExit(1)
+    shutil.rmtree(folder)  # results name the places of their files, so every run is made in the same folder
+    return found
+
+
+def print_table(commands: Sequence[Command], rows: Sequence[Mapping[str, object]]) -> None:
+    table = csv.writer(sys.stdout)
+    table.writerow(["command", "kills", *FAULTS.values()])
+    for command in commands:
+        of = [row for row in rows if row["command"] == command.name]
+        table.writerow([command.name, len(of), *(sum(bool(row[key]) for row in of) for key in FAULTS)])
 
 
 def main() -> None:
@@ -198,43 +232,18 @@ def main() -> None:
     base.mkdir(parents=True, exist_ok=True)
     rng = random.Random(options.seed)
     commands = [c for c in prepare(base / "inputs") if not options.only or c.name in options.only]
-    expected = {}
-    for command in commands:
-        folder = base / command.name.replace(" ", "-").replace(",", "")
-        begun = time.monotonic()
-        code = start(command, folder).wait(TIMEOUT)
-        command.seconds = time.monotonic() - begun
-        expected[command.name] = results(command, folder)
-        print(
-            f"{command.name}: {command.seconds:.1f} s, exit {code}, {len(expected[command.name])} results",
-            file=sys.stderr,
-            flush=True,
-        )
-        if code or not expected[command.name]:
-            print((folder / "log").read_text()[-2000:], file=sys.stderr)
-            raise SystemExit(1)
-        shutil.rmtree(folder)  # results name the places of their files, so every run is made in the same folder
+    expected = {command.name: run_whole(command, base) for command in commands}
     rows = []
     for n in range(options.kills):
         command = commands[n % len(commands)]
-        folder = base / command.name.replace(" ", "-").replace(",", "")
+        folder = command.folder(base)
         row = kill_once(command, folder, rng, expected[command.name])
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
-        if options.folder and (row["exit"] or row["differing"] or row["litter"] or row["orphans"]):
+        if options.folder and any(row[key] for key in FAULTS):
             shutil.move(folder, folder.with_name(f"{folder.name}-{n}"))
         shutil.rmtree(folder, ignore_errors=True)
-    table = csv.writer(sys.stdout)
-    table.writerow(["command", "kills", "repetition failed", "results differ", "litter", "orphans"])
-    for command in commands:
-        of = [row for row in rows if row["command"] == command.name]
-        table.writerow(
-            [
-                command.name,
-                len(of),
-                *(sum(bool(row[key]) for row in of) for key in ("exit", "differing", "litter", "orphans")),
-            ]
-        )
+    print_table(commands, rows)
     if not options.folder:
         shutil.rmtree(base, ignore_errors=True)
 
