@@ -70,7 +70,7 @@ ELSEWHERE = (
     "reaudio_eval.cli", "reaudio_eval.evaluations", "reaudio_eval.reports", "reaudio_eval.runs", "reaudio_eval.clips.models",
     "reaudio_eval.clips.collect", "reaudio_eval.clips.sampling", "reaudio_eval.prompts.", "reaudio_eval.frames.",
     "reaudio_eval.statistics.separation", "reaudio_eval.scores.metrics.", "reaudio_eval_plugins", "reaudio_model.cli",
-    "reaudio_model.common.cli", "reaudio_model.common.code", "reaudio_model.common.commands", "reaudio_model.common.options",
+    "reaudio_model.common.cli", "reaudio_model.common.code", "reaudio_model.common.commands", "reaudio_model.common.option",
     "reaudio_model.common.json_files", "reaudio_model.miniature", "reaudio_model.retrieval.", "reaudio_model.pipeline.",
     "reaudio_model.conditioning.", "reaudio_model.common.csv_files", "reaudio_model.common.tables", "reaudio_model.common.yaml_files",
 )  # fmt: skip
