@@ -68,7 +68,7 @@ class TrainingPlan:
     def to_text(self) -> str:
         """Lines for a terminal."""
         facts = self.to_json()
-        lines = [f"{facts['part']} into {facts['output']}, {facts['processes']} process(es) on {facts['device']}"]
+        lines = [f"{facts['part']} into {facts['output']}, {processes_text(self.processes)} on {facts['device']}"]
         for name in ("training", "validation"):
             if facts[name] is not None:
                 splits = ", ".join(f"{split or 'without split'} {n}" for split, n in facts[name]["splits"].items())
@@ -120,6 +120,11 @@ def make_plan(settings: TrainConfig, output: Path, device: str) -> TrainingPlan:
             plan.problems.append(_clause(error))
     plan.notes += _notes(settings, plan.tables)
     return plan
+
+
+def processes_text(n: int) -> str:
+    """``1 process``, ``2 processes``."""
+    return "1 process" if n == 1 else f"{n} processes"
 
 
 def _clause(error: ReaudioError) -> str:

@@ -25,7 +25,7 @@ from reaudio_model.training.manifest import (
     write_data,
     write_manifest,
 )
-from reaudio_model.training.plan import TrainingPlan, make_plan
+from reaudio_model.training.plan import TrainingPlan, make_plan, processes_text
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -216,8 +216,7 @@ def _note(plan: TrainingPlan, clips: RunClips, accelerator: Accelerator, reporte
     for note in plan.notes:
         reporter.note(note)
     n, settings = accelerator.num_processes, plan.settings
-    processes = "1 process" if n == 1 else f"{n} processes"
     reporter.note(
         f"{settings.part}: {len(clips.training.pairs)} training clips, {settings.loop.steps} steps of "
-        f"{settings.loop.batch_size * settings.loop.accumulate * n} clips, {processes} on {accelerator.device.type}"
+        f"{settings.loop.batch_size * settings.loop.accumulate * n} clips, {processes_text(n)} on {accelerator.device.type}"
     )
