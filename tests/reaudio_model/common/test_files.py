@@ -157,7 +157,8 @@ def test_what_ended_processes_left_is_swept_and_nothing_else(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, "-c", LEAVE, str(tmp_path), "end"], capture_output=True, text=True, check=True)
     litter = {Path(line) for line in done.stdout.split("\n") if line}
     (tmp_path / ".tmp-mine").write_bytes(b"the user's")
-    other = tmp_path / f".tmp-{'0' * 8}-1-{'0' * 12}-x"  # of another machine
+    ended = next(iter(litter)).name.split("-")[2]
+    other = tmp_path / f".tmp-{'0' * 8}-{ended}-{'0' * 12}-x"  # of another machine, where that number may be in use
     other.write_bytes(b"")
     with subprocess.Popen(
         [sys.executable, "-c", LEAVE, str(tmp_path), "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

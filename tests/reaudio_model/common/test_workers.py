@@ -40,6 +40,20 @@ def die_first(marks: Path, times: int, task: int) -> int:
     return 2 * task
 
 
+def die_once(marks: Path, losing: set[int], task: int) -> int:
+    """The first process that gets a task of ``losing`` is killed."""
+    if task in losing and not (marks / str(task)).exists():
+        (marks / str(task)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * task
+
+
+def interrupt(task: int) -> int:
+    """As Ctrl-C, which reaches every process of a terminal."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return 2 * task
+
+
 def fail_at_2(task: int) -> int:
     if task == 2:
         raise ReaudioError("task 2")
@@ -54,6 +68,16 @@ def test_results_come_in_order() -> None:
 def test_the_work_of_a_killed_process_is_repeated(tmp_path: Path) -> None:
     assert list(map_processes(partial(die_first, tmp_path, 1), range(4), 2, what="doubles")) == [0, 2, 4, 6]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_losses_with_results_in_between_are_all_repeated(tmp_path: Path) -> None:
+    found = map_processes(partial(die_once, tmp_path, {1, 3}), range(5), 1, what="doubles")
+    assert list(found) == [0, 2, 4, 6, 8]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_workers_leave_interrupts_to_their_parent() -> None:
+    assert list(map_processes(interrupt, range(3), 2, what="doubles")) == [0, 2, 4]
 
 
 def test_a_second_loss_is_one_sentence(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_a_chosen_checkpoint_and_the_later_ones(tmp_path: Path, accelerator: Acc
     assert run(again, tmp_path, accelerator, resume=True, chosen=16).finished
     assert len(again.rates) == 4
     assert names(tmp_path) == ["step-00000016", "step-00000020", "unused-step-00000020"]
+    assert run(Regression(), tmp_path, accelerator, resume=True, chosen=16).finished  # its step 20 replaces the unused one
+    assert names(tmp_path) == ["step-00000016", "step-00000020", "unused-step-00000020"]
     assert starting_point(tmp_path, True, folder / "unused-step-00000020", Notes()) == folder / "unused-step-00000020"
     flip(checkpoint_path(folder, 16) / "state.json")
     with pytest.raises(CheckpointError, match=r"step-00000016 is damaged .*: choose another with --resume-from"):
