@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.tensor_files import TensorFiles
 from reaudio_model.conditioning.slots import PairTokens
 from reaudio_model.retrieval.records import Pair
 
@@ -49,7 +49,7 @@ class FeatureStore:
         self.folder = folder
         self._clips = clips
         self._rows = {clip_id: rows[source.key] for clip_id, source in clips.items()}
-        self._open: dict[Path, dict[str, torch.Tensor]] = {}
+        self._files = TensorFiles()
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -63,9 +63,6 @@ class FeatureStore:
         """The audio and caption that the tokens of a clip were computed from; None for a clip that is not stored."""
         return self._clips.get(clip_id)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_open": {}}  # memory maps are opened again in a data-loading process
-
     def tokens(self, clip_ids: Sequence[str]) -> PairTokens:
         """Tokens of clips, in the order given: float16, on the CPU; captions None in a store without them.
 
@@ -73,20 +70,11 @@ class FeatureStore:
             ReaudioError: a clip that is not stored, or a damaged file.
         """
         rows = [self._row(clip_id) for clip_id in clip_ids]
-        names = self._file(rows[0][0]).keys() - {IDENTITY, KEYS} if rows else ()
-        read = {name: torch.stack([self._file(path)[name][row] for path, row in rows]) for name in names}
+        names = self._files[rows[0][0]].keys() - {IDENTITY, KEYS} if rows else ()
+        read = {name: torch.stack([self._files[path][name][row] for path, row in rows]) for name in names}
         return PairTokens(read["audio"], read.get("captions"), read.get("captions_mask"))
 
     def _row(self, clip_id: str) -> tuple[Path, int]:
         if clip_id not in self._clips:
             raise ReaudioError(f"The features in {self.folder} have no clip {clip_id!r}: build them for this retrieval set.")
         return self._rows[clip_id]
-
-    def _file(self, path: Path) -> dict[str, torch.Tensor]:
-        if path not in self._open:
-            try:
-                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is used
-                    self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
-            except (SafetensorError, OSError) as error:
-                raise ReaudioError(f"{path} is missing or damaged: repeat the command; it is computed again.") from error
-        return self._open[path]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from reaudio_model.common.inference import exact_inference, network_sha256
 from reaudio_model.common.json_files import as_read_back
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.resample import resample
+from reaudio_model.common.tensor_files import TensorFiles
 from reaudio_model.config import CodecConfig
 from reaudio_model.retrieval.clip_check import changed
 from reaudio_model.retrieval.records import Pair
@@ -43,24 +43,15 @@ class LatentStore:
 
     def __init__(self, files: Sequence[Path], rows: int, size: int) -> None:
         self.files, self.rows, self.size = list(files), rows, size
-        self._open: dict[Path, dict[str, Tensor]] = {}
+        self._tensors = TensorFiles()
 
     def __len__(self) -> int:
         return self.size
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_open": {}}  # memory maps are opened again in a data-loading process
-
     def draw(self, clip: int, rng: np.random.Generator) -> Tensor:
         """A sample of the scaled latent, float32 (channels, time, frequency)."""
         path, row = self.files[clip // self.rows], clip % self.rows
-        if path not in self._open:
-            try:
-                with safe_open(path, framework="pt") as file:  # memory maps: a row is read when it is used
-                    self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
-            except (OSError, SafetensorError) as error:
-                raise ReaudioError(f"{path} is missing or damaged: repeat the command; it is computed again.") from error
-        mean, std = (self._open[path][name][row].float() for name in ("mean", "std"))
+        mean, std = (self._tensors[path][name][row].float() for name in ("mean", "std"))
         noise: Tensor = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
         latent: Tensor = mean + std * noise
         return latent
