@@ -27,7 +27,7 @@ def test_the_newest_run_of_each_system(tmp_path: Path) -> None:
     assert [run.path for run in RunSet.read([old, other, new]).newest().runs] == [new, other]
 
 
-def test_a_run_that_is_wanted_again_is_the_newest(tmp_path: Path) -> None:
+def test_a_run_that_is_used_again_is_the_newest(tmp_path: Path) -> None:
     old, new = write(tmp_path, "a", 0.4), write(tmp_path, "a", 0.5, created="2026-02-01T00:00:00+00:00")
     assert [run.path for run in RunSet.read([tmp_path]).newest().runs] == [new]
     run = read_run(old)
