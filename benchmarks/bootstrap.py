@@ -60,7 +60,7 @@ def synthetic_system(name: str, dataset: Dataset, n_metrics: int, rng: np.random
         )
         for metric in metrics
     ]
-    scores = pd.concat(frames, ignore_index=True)[SCORES.names]
+    scores = pd.concat(frames, ignore_index=True)[SCORES.required]
     info = SystemInfo(name, "generated", len(dataset.prompts))
     return SystemScores(info, metrics, scores, pd.DataFrame(columns=SET_VALUES.names))
 

@@ -34,7 +34,7 @@ class Column:
         kind: "text" (str, None where missing), "number" (float64, NaN where undefined), "count" (whole number, NA where missing), "flag"
             (bool) or "list".
         meaning: unit, range and values.
-        optional: files written by older versions may lack it.
+        optional: frames may lack it: files of older versions, or results of which nobody asked for it.
     """
 
     name: str
@@ -52,12 +52,12 @@ def text(name: str, meaning: str) -> Column:
     return Column(name, "text", meaning)
 
 
-def number(name: str, meaning: str) -> Column:
-    return Column(name, "number", meaning)
+def number(name: str, meaning: str, *, optional: bool = False) -> Column:
+    return Column(name, "number", meaning, optional)
 
 
-def count(name: str, meaning: str) -> Column:
-    return Column(name, "count", meaning)
+def count(name: str, meaning: str, *, optional: bool = False) -> Column:
+    return Column(name, "count", meaning, optional)
 
 
 def flag(name: str, meaning: str) -> Column:
@@ -84,6 +84,11 @@ class Schema:
         return [c.name for c in self.columns]
 
     @property
+    def required(self) -> list[str]:
+        """Names of the columns that every frame has, in order."""
+        return [c.name for c in self.columns if not c.optional]
+
+    @property
     def dtypes(self) -> dict[str, str]:
         """Column name -> dtype of a new frame."""
         return {c.name: c.dtype for c in self.columns}
@@ -93,13 +98,16 @@ class Schema:
         return self.frame(())
 
     def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-        """A frame of rows; a key that a row lacks is missing there, and keys that are no column are left out."""
+        """A frame of rows; a key that a row lacks is missing there, and keys that are no column are left out. An optional column that no
+        row has is left out too."""
         rows = list(rows)
-        return pd.DataFrame({c.name: pd.Series([row.get(c.name) for row in rows], dtype=c.dtype) for c in self.columns})
+        present = [c for c in self.columns if not c.optional or any(c.name in row for row in rows)]
+        return pd.DataFrame({c.name: pd.Series([row.get(c.name) for row in rows], dtype=c.dtype) for c in present})
 
     def cast(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The schema's columns of a frame, in order and with the dtypes of a new frame."""
-        return frame[self.names].astype(self.dtypes)
+        """The schema's columns of a frame, in order and with the dtypes of a new frame; optional ones may be missing."""
+        present = [c for c in self.columns if not c.optional or c.name in frame.columns]
+        return frame[[c.name for c in present]].astype({c.name: c.dtype for c in present})
 
     def select(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The schema's columns of a frame from a file, in order, checked; optional ones may be missing, further ones are left out.

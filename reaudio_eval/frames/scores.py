@@ -26,7 +26,15 @@ from reaudio_eval.frames.schema import (
 
 _LABEL = text("label", "class of a label-level value, None for a clip-level value")
 
-SCORES = Schema("scores", "A value of a clip-level or label-level metric.", CLIP_ID, METRIC, _LABEL, VALUE)
+# Of a prompt with several clips (seeds) or several raters.
+_N_VALUES = count("n_values", "seeds (or raters) that value is the mean of; 0 where it is undefined", optional=True)
+_SD_VALUES = number(
+    "sd_values", "standard deviation (n - 1) of the values of the seeds; NaN for fewer than two", optional=True
+)
+
+SCORES = Schema(
+    "scores", "A value of a clip-level or label-level metric.", CLIP_ID, METRIC, _LABEL, VALUE, _N_VALUES, _SD_VALUES
+)
 
 SET_VALUES = Schema(
     "set_values",
@@ -90,4 +98,6 @@ RUN_SCORES = Schema(
     N_TRAIN,
     STRATUM,
     count("seed", "seed of the run"),
+    _N_VALUES,
+    _SD_VALUES,
 )

@@ -109,4 +109,5 @@ def _score_frame(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, 
     frame["system"] = scores.system.name
     frame["embedder"] = frame["metric"].map({m.name: m.embedder for m in scores.metrics})
     frame["seed"] = seed
-    return frame[RUN_SCORES.names].astype({"embedder": object, "label": object, "stratum": object})
+    present = [name for name in RUN_SCORES.names if name in frame.columns]
+    return frame[present].astype({"embedder": object, "label": object, "stratum": object})

@@ -293,4 +293,4 @@ def _value_rows(definition: ClipMetric | LabelMetric, name: str, inputs: MetricI
     frame["metric"] = name
     frame["label"] = frame["label"].astype(object)
     frame["value"] = frame["value"].astype(np.float64)
-    return frame[SCORES.names]
+    return frame[SCORES.required]

@@ -53,7 +53,7 @@ def system(
     return SystemScores(
         SystemInfo(name, kind, 0),
         (*values, *more),
-        pd.DataFrame(rows, columns=SCORES.names).astype({"label": object}),
+        pd.DataFrame(rows, columns=SCORES.required).astype({"label": object}),
         pd.DataFrame([blank | dict(s) for s in sets], columns=SET_VALUES.names),
         undefined or {},
     )

@@ -75,7 +75,7 @@ def write_one(path: Path, data: Dataset, system: str, clips: Mapping[str, Path])
     scores = SystemScores(
         SystemInfo(system, kind, len(clips), clips),
         METRICS,
-        pd.DataFrame(rows, columns=SCORES.names),
+        pd.DataFrame(rows, columns=SCORES.required),
         pd.DataFrame(values if kind == "generated" else [], columns=SET_VALUES.names),
     )
     manifest = {"seed": 0, "created": "2026-01-01T00:00:00+00:00", "clip_ids_sha256": "x", "protocol": {"name": "tests"}}

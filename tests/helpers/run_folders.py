@@ -65,7 +65,7 @@ def make_scores(
                  "replicates": (2 - level + rng.normal(0, 0.002, N_GROUPS)).tolist(), "ci_low": 1 - level, "ci_high": 3 - level}
         for stratum in ("all", *(s.name for s in strata))
     ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=SCORES.names).astype({"label": object})
+    frame = pd.DataFrame(rows, columns=SCORES.required).astype({"label": object})
     return SystemScores(
         SystemInfo(name, kind, len(dataset.prompts)),
         METRICS,

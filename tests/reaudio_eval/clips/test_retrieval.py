@@ -98,7 +98,7 @@ def test_which_embedders_are_the_retriever() -> None:
 
 def run(folder: Path, retrieval: Retrieval | None) -> SystemScores:
     info = SystemInfo("s", "generated", 1, retrieval=retrieval)
-    rows = pd.DataFrame([("p1", "copying_net", None, 0.1)], columns=SCORES.names)
+    rows = pd.DataFrame([("p1", "copying_net", None, 0.1)], columns=SCORES.required)
     copies = pd.DataFrame(
         {"clip_id": ["p1"], "embedder": ["net"], "neighbour_id": [HOSTILE], "similarity": [0.9], "real_similarity": [0.8]}
     )

@@ -36,7 +36,16 @@ def test_rows_become_a_frame_with_the_dtypes() -> None:
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == SCHEMA.dtypes
     assert frame.columns.tolist() == SCHEMA.names
     assert frame.isna().sum().to_dict() == {"name": 0, "x": 1, "n": 1, "seen": 0, "pool": 1}
-    assert SCHEMA.check(SCHEMA.empty()).dtypes.equals(frame.dtypes)
+
+
+def test_an_optional_column_is_left_out_where_no_row_has_it() -> None:
+    without = {name: value for name, value in ROW.items() if name != "pool"}
+    assert SCHEMA.check(SCHEMA.frame([without])).columns.tolist() == SCHEMA.required == ["name", "x", "n", "seen"]
+    assert SCHEMA.check(SCHEMA.empty()).columns.tolist() == SCHEMA.required
+    assert {name: str(dtype) for name, dtype in SCHEMA.empty().dtypes.items()} | {"pool": "Int64"} == SCHEMA.dtypes
+    cast = SCHEMA.cast(pd.DataFrame([without]))
+    assert cast.columns.tolist() == SCHEMA.required
+    assert SCHEMA.cast(pd.DataFrame([ROW])).dtypes["pool"] == "Int64"
 
 
 @pytest.mark.parametrize(

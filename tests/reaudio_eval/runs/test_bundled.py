@@ -42,7 +42,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_bytes(wav_bytes(0.1 * np.random.default_rng(0).standard_normal(4_000).astype(np.float32), 16_000))
     prompts = tuple(Prompt(i, world.describe(i).caption, world.describe(i).labels) for i in IDS)
     dataset = Dataset("miniature", "test", prompts, world.train_counts(), world.label_names(), references=clips)
-    rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=SCORES.names)
+    rows = pd.DataFrame([(i, "m_net", None, 0.5) for i in IDS], columns=SCORES.required)
     scores = SystemScores(SystemInfo(NAME, "generated", 4, clips), (METRIC,), rows, pd.DataFrame(columns=SET_VALUES.names))
     manifest = {"created": "2026", "seed": 3, "clip_ids_sha256": "x", "protocol": {"name": "miniature"}, "packages": {}}
     write_run(tmp_path / "run", scores, dataset, STRATA, {}, {NAME: {"odd": str(tmp_path)}}, manifest)

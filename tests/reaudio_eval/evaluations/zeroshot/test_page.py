@@ -57,7 +57,7 @@ def build(
             (p.clip_id, m.name, None, mean + 0.05 * rng.standard_normal()) for m in (ACCURACY, CLAP) for p in PROMPTS
         ]  # fmt: skip
         clips = {} if folder is None or kind == "noise" else {p.clip_id: _clip(folder, name, p.clip_id) for p in PROMPTS}
-        frame = pd.DataFrame(rows, columns=SCORES.names)
+        frame = pd.DataFrame(rows, columns=SCORES.required)
         info = SystemInfo(name, kind, len(PROMPTS), clips, description="not compared" if "oracle" in name else "")
         scores.append(SystemScores(info, (ACCURACY, CLAP), frame, pd.DataFrame(columns=SET_VALUES.names)))
     known = {name: NOTHING if kind != "generated" else OWN for name, (kind, _, _) in systems.items()} | (training or {})
