@@ -20,6 +20,7 @@ from reaudio_eval.frames.schema import (
     SYSTEM,
     TESTED,
     VALUE,
+    Column,
     Schema,
     by_name,
     count,
@@ -32,6 +33,15 @@ _FLOOR, _MATCHED, _FLOOR_N = (next(c for c in SET_VALUES.columns if c.name == n)
 _NORMALISED = number("normalised", "(value - noise) / (real - noise); NaN unless both exist and differ enough")
 _QUANTITY = text("quantity", '"all", the name of a stratum, "gap_head_tail" or "slope"')
 _AT_COUNT = number("n_train", "training clips")
+
+_SHRUNKEN = tuple(
+    Column(name, "number", meaning, optional=True)
+    for name, meaning in (
+        ("shrunken", "class score shrunken towards what the model expects of such a class, NaN without a model"),
+        ("shrunken_low", "lower end of its 95 % interval, NaN without one"),
+        ("shrunken_high", "upper end of its 95 % interval, NaN without one"),
+    )
+)
 
 LONGTAIL_FRAMES = by_name(
     Schema(
@@ -59,7 +69,7 @@ LONGTAIL_FRAMES = by_name(
     ),
     Schema(
         "per_class", "The mean of a metric of a system over the clips of a class.",
-        SYSTEM, METRIC, LABEL, NAME, N_TRAIN, STRATUM, N_CLIPS, VALUE, _NORMALISED,
+        SYSTEM, METRIC, LABEL, NAME, N_TRAIN, STRATUM, N_CLIPS, VALUE, _NORMALISED, *_SHRUNKEN,
     ),
     Schema(
         "curve", "A point of the smooth of class means on log10(1 + n_train).",

@@ -7,7 +7,7 @@ training clips are a stratum of their own in every scheme.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,14 +20,38 @@ from reaudio_model.common.tables import is_count
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Classes whose training count lies in [low, high): half-open, in clips; high None means no upper end."""
+    """Classes whose training count lies in [low, high): half-open, in clips; high None means no upper end.
+
+    Attributes:
+        name: key in files.
+        low, high: the interval.
+        word: for readers, "common" or "rare"; "" for a stratum known by its range alone. It depends on the other strata of the
+            scheme (:func:`with_words`), so runs do not store it and it is not compared.
+    """
 
     name: str
     low: int
     high: int | None
+    word: str = field(default="", compare=False)
 
     def contains(self, n_train: int) -> bool:
         return n_train >= self.low and (self.high is None or n_train < self.high)
+
+    def to_json(self) -> dict[str, str | int | None]:
+        """What a run stores of it."""
+        return {"name": self.name, "low": self.low, "high": self.high}
+
+    @property
+    def counts(self) -> str:
+        """Its training counts: "100+", "10-99" or "0"."""
+        if self.high is None:
+            return f"{self.low:,}+"
+        return f"{self.low:,}" if self.high == self.low + 1 else f"{self.low:,}-{self.high - 1:,}"
+
+    @property
+    def title(self) -> str:
+        """For readers, on pages and in figures and tables: "common 100+", "unseen 0"; without a word "10-99 clips"."""
+        return f"{self.word} {self.counts}" if self.word else f"{self.counts} clips"
 
     @property
     def range_text(self) -> str:
@@ -38,7 +62,34 @@ class Stratum:
         return f"{self.low:,} to {self.high - 1:,}"
 
 
-ZERO_SHOT = Stratum("zero-shot", 0, 1)
+ZERO_SHOT = Stratum("zero-shot", 0, 1, "unseen")
+
+# The words of the strata with training clips, most frequent first, by their number.
+_WORDS: Mapping[int, tuple[str, ...]] = {
+    1: ("seen",),
+    2: ("common", "rare"),
+    3: ("common", "medium", "rare"),
+    4: ("very common", "common", "rare", "very rare"),
+    5: ("very common", "common", "medium", "rare", "very rare"),
+}
+# Schemes whose own words say something else than those above: "common" is the middle of LVIS.
+_OWN_WORDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("frequent", "common", "rare"): ("frequent", "common", "rare"),
+    ("many", "medium", "few"): ("many-shot", "medium-shot", "few-shot"),
+}
+
+
+def with_words(strata: Sequence[Stratum]) -> tuple[Stratum, ...]:
+    """The strata with their words for readers.
+
+    Args:
+        strata: most frequent first, :data:`ZERO_SHOT` last. Of more than five with training clips only the ends get a word.
+    """
+    seen = tuple(s.name for s in strata if s.high is None or s.high > 1)
+    words = _OWN_WORDS.get(seen) or _WORDS.get(len(seen)) or ("common", *[""] * (len(seen) - 2), "rare")
+    of = dict(zip(seen, words, strict=True))
+    return tuple(replace(s, word=of.get(s.name, ZERO_SHOT.word)) for s in strata)
+
 
 _FIXED: Mapping[str, tuple[Stratum, ...]] = {
     "log10": (Stratum("head", 1000, None), Stratum("medium", 100, 1000), Stratum("tail", 1, 100), ZERO_SHOT),
@@ -61,6 +112,11 @@ PAPER_BINS: tuple[Stratum, ...] = (
 )
 
 
+def stratum_titles(strata: Iterable[Stratum]) -> dict[str, str]:
+    """Name -> title, for frames, which hold names."""
+    return {s.name: s.title for s in strata}
+
+
 def strata_scheme(spec: str, train_counts: Mapping[str, int]) -> tuple[Stratum, ...]:
     """The strata a name or a list of edges stands for, most frequent first, zero-shot last.
 
@@ -79,11 +135,11 @@ def strata_scheme(spec: str, train_counts: Mapping[str, int]) -> tuple[Stratum, 
     """
     name = spec.strip().lower()
     if name in _FIXED:
-        return _FIXED[name]
+        return with_words(_FIXED[name])
     if name == _TERTILE:
-        return _tertiles(train_counts)
+        return with_words(_tertiles(train_counts))
     if "," in name or name.lstrip("+-").replace(".", "").isdigit():
-        return _from_edges(name)
+        return with_words(_from_edges(name))
     raise UnknownNameError("strata scheme", spec, (*SCHEMES, "10,100,1000"))
 
 

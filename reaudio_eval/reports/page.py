@@ -60,7 +60,7 @@ def analysis_head(
     dataset = f"{analysis.dataset_name}/{analysis.split}"
     every = [dataset, Markup(" ").join(words), *facts]
     if strata:
-        every.append(f"training clips of a class: {strata_words(analysis.strata)}")
+        every.append(strata_words(analysis.strata))
     return PageHead(
         name,
         f"{heading}: {dataset}",

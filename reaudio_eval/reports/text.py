@@ -79,13 +79,19 @@ QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "sl
 
 
 def stratum_words(stratum: Stratum) -> str:
-    """``head classes (1,000 or more training clips)``; of a stratum named by its range ``classes with 10 to 99 training clips``."""
-    clips = "training clip" if stratum.range_text == "1" else "training clips"
-    if stratum.name[:1].isdigit():
-        return f"classes with {stratum.range_text} {clips}"
-    return f"{stratum.name} classes ({stratum.range_text} {clips})"
+    """``common classes (1,000 or more training clips)``; of a stratum without a word ``classes with 10-99 training clips``."""
+    if not stratum.word:
+        return f"classes with {_training_clips(stratum)}"
+    return f"{stratum.word} classes ({_training_clips(stratum)})"
 
 
 def strata_words(strata: Sequence[Stratum]) -> str:
-    """``head: 1,000 or more; medium: 100 to 999; zero-shot: 0``; a stratum named by its range is said once: ``10-99``."""
-    return "; ".join(s.name if s.name[:1].isdigit() else f"{s.name}: {s.range_text}" for s in strata)
+    """``common: 100 or more training clips; medium: 10-99; rare: 1-9; unseen: 0``."""
+    ranges = [_training_clips(s) if i == 0 else s.counts for i, s in enumerate(strata)]
+    return "; ".join(f"{s.word}: {text}" if s.word else text for s, text in zip(strata, ranges, strict=True))
+
+
+def _training_clips(stratum: Stratum) -> str:
+    if stratum.high is None:
+        return f"{stratum.low:,} or more training clips"
+    return {"0": "no training clips", "1": "1 training clip"}.get(stratum.counts, f"{stratum.counts} training clips")

@@ -100,7 +100,7 @@ class RunStore:
             "protocol": dataclasses.asdict(get_protocol(options.protocol)),
             "embedders": {name: dict(e.origin.settings) for name, e in tools.embedders.items()},
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
-            "strata": [dataclasses.asdict(s) for s in self.plan.strata],
+            "strata": [s.to_json() for s in self.plan.strata],
             "seed": options.seed,
             "neighbours": self._neighbours(system, clip_ids, content.get(NEIGHBOURS, {})),
             "retrieval": None if system.retrieval is None else retrieval_sha256(system.retrieval, clip_ids),

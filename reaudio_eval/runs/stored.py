@@ -13,7 +13,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.schema import FrameError, Schema
 from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
-from reaudio_eval.prompts.strata import Stratum, check_strata
+from reaudio_eval.prompts.strata import Stratum, check_strata, with_words
 from reaudio_eval.runs.manifest import COPYING, FILES, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.checked import outside
@@ -31,7 +31,7 @@ def stored_strata(manifest: Json) -> tuple[Stratum, ...]:
     """
     strata = tuple(from_mapping(Stratum, each, "strata") for each in manifest["strata"])
     check_strata(strata)
-    return strata
+    return with_words(strata)
 
 
 def stored_dataset(path: Path, about: Json) -> Dataset:

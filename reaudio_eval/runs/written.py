@@ -34,7 +34,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
         },
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),
-        "strata": [dataclasses.asdict(s) for s in strata],
+        "strata": [s.to_json() for s in strata],
         "dataset": {
             "name": dataset.name,
             "split": dataset.split,

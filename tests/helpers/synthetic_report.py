@@ -15,11 +15,11 @@ from scipy import stats
 
 from reaudio_eval.clips.system import SystemInfo, SystemKind
 from reaudio_eval.prompts.dataset import Prompt
-from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 
-STRATA = (Stratum("head", 1000, None), Stratum("medium", 100, 1000), Stratum("tail", 1, 100), Stratum("zero-shot", 0, 1))
+STRATA = strata_scheme("log10", {})
 METRICS = (
     MetricInfo(
         "clap_score", "CLAP score", "clip", True, "cosine", "clap", "a" * 64, "Wu et al. 2023", role="text_similarity"

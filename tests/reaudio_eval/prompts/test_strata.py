@@ -20,6 +20,8 @@ from reaudio_eval.prompts.strata import (
     rarest_label,
     strata_scheme,
     stratum_of,
+    stratum_titles,
+    with_words,
 )
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 
@@ -52,6 +54,37 @@ def test_custom_edges() -> None:
     ]
     assert edges("1, 2") == [("2+", 2, None), ("1", 1, 2), ("zero-shot", 0, 1)]
     assert edges("7") == [("7+", 7, None), ("1-6", 1, 7), ("zero-shot", 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "titles"),
+    [
+        ("log10", ["common 1,000+", "medium 100-999", "rare 1-99", "unseen 0"]),
+        ("lvis", ["frequent 100+", "common 10-99", "rare 1-9", "unseen 0"]),
+        ("imagenet-lt", ["many-shot 101+", "medium-shot 20-100", "few-shot 1-19", "unseen 0"]),
+        ("tertile", ["common 500+", "medium 50-499", "rare 1-49", "unseen 0"]),
+        ("1", ["seen 1+", "unseen 0"]),
+        ("10", ["common 10+", "rare 1-9", "unseen 0"]),
+        ("10,100", ["common 100+", "medium 10-99", "rare 1-9", "unseen 0"]),
+        ("2,10,100", ["very common 100+", "common 10-99", "rare 2-9", "very rare 1", "unseen 0"]),
+        ("5,10,50,100", ["very common 100+", "common 50-99", "medium 10-49", "rare 5-9", "very rare 1-4", "unseen 0"]),
+        ("2,3,4,5,6", ["common 6+", "5 clips", "4 clips", "3 clips", "2 clips", "rare 1", "unseen 0"]),
+    ],
+)
+def test_titles_have_a_word_and_the_range(spec: str, titles: list[str]) -> None:
+    counts = {"a": 5, "b": 50, "c": 500}
+    strata = strata_scheme(spec, counts)
+    assert list(stratum_titles(strata).values()) == titles
+    assert len(set(titles)) == len(titles)
+
+
+def test_words_are_no_part_of_a_stratum() -> None:
+    first = strata_scheme("10,100", {})[0]
+    bare = Stratum("100+", 100, None)
+    assert first == bare
+    assert first.to_json() == {"name": "100+", "low": 100, "high": None}
+    assert bare.title == "100+ clips"
+    assert with_words([bare, ZERO_SHOT])[0].title == "seen 100+"
 
 
 @pytest.mark.parametrize(

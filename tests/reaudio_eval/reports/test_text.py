@@ -70,11 +70,14 @@ def test_words() -> None:
 
 
 def test_strata_in_words() -> None:
-    named, ranges = strata_scheme("log10", {}), strata_scheme("10,100", {})
-    assert strata_words(named) == "head: 1,000 or more; medium: 100 to 999; tail: 1 to 99; zero-shot: 0"
-    assert strata_words(ranges) == "100+; 10-99; 1-9; zero-shot: 0"
-    assert stratum_words(named[2]) == "tail classes (1 to 99 training clips)"
-    assert stratum_words(ranges[0]) == "classes with 100 or more training clips"
+    named, many = strata_scheme("log10", {}), strata_scheme("2,4,8,16,32,64", {})
+    assert strata_words(named) == "common: 1,000 or more training clips; medium: 100-999; rare: 1-99; unseen: 0"
+    assert strata_words(many[:2]) == "common: 64 or more training clips; 32-63"
+    assert stratum_words(named[0]) == "common classes (1,000 or more training clips)"
+    assert stratum_words(named[2]) == "rare classes (1-99 training clips)"
+    assert stratum_words(named[3]) == "unseen classes (no training clips)"
+    assert stratum_words(many[1]) == "classes with 32-63 training clips"
+    assert stratum_words(many[-2]) == "rare classes (1 training clip)"
 
 
 def test_p_values_in_sentences() -> None:

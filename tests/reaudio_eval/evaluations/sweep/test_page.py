@@ -69,7 +69,7 @@ def test_the_verdict_names_the_best_and_the_worse() -> None:
     )
     assert found[1].startswith("Over all clips, also significantly better than the reference: k=1 (+0.05")
     assert found[2].startswith("Over all clips, significantly worse: guidance=1 (−0.2")
-    assert found[3].startswith("In tail classes (1 to 99 training clips), guidance=3 has the best CLAP score")
+    assert found[3].startswith("In rare classes (1-99 training clips), guidance=3 has the best CLAP score")
     assert len(found) == 6
 
 
