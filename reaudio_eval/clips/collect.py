@@ -9,8 +9,9 @@ from typing import Any
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.models import ClipRequest, Spent
+from reaudio_eval.clips.roles import UPPER_REFERENCE, is_reference_name, named_role
 from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
@@ -59,10 +60,6 @@ class SystemRequest:
     seed: int | None = None
 
 
-UPPER_REFERENCE = " (upper reference)"  # ends the name of a model that is shown and not compared
-_OLDER_ENDING = " (not a system)"  # the same in runs of version 0.1.0 and before
-
-
 def shown_name(model: str) -> str:
     """The name of a registered model in reports, marked where the model is not compared (``ModelPlugin.upper_reference``).
 
@@ -81,9 +78,15 @@ def takes_candidates(model: str) -> bool:
     return plugins.load("models", model).candidates
 
 
-def competes(system: str) -> bool:
-    """Whether the system with this name in a report is compared with others."""
-    return not system.endswith((UPPER_REFERENCE, _OLDER_ENDING))
+def own_role(request: SystemRequest) -> Role:
+    """The role of a system by its model; of clips in a folder by its name (:func:`reaudio_eval.clips.roles.named_role`).
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    if request.source is not None:
+        return named_role(request.name)
+    return plugins.load("models", request.model).role(plugins.find("models", request.model).variant)
 
 
 def parse_named_paths(values: Sequence[str], option: str) -> dict[str, Path]:
@@ -160,6 +163,7 @@ def collect_one(
         candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
         unused=_unused(request.source, clips),
         sampling=model.sampling(clip_request, clips),
+        role=own_role(request),
     )
 
 
@@ -213,7 +217,7 @@ def check_names(requests: Sequence[SystemRequest]) -> None:
             )
         if key in seen:
             raise ReaudioError(f"Two systems are called {request.name!r} (names are compared as file names): rename one.")
-        if request.source is not None and not competes(request.name):
+        if request.source is not None and is_reference_name(request.name):
             raise ReaudioError(
                 f"A name cannot end in {UPPER_REFERENCE.strip()!r}, as that of {request.name!r} does: choose another."
             )

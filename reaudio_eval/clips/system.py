@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from reaudio_model.retrieval.records import Neighbour
 
 SystemKind = Literal["generated", "real", "noise"]
 SYSTEM_KINDS: tuple[SystemKind, ...] = ("generated", "real", "noise")  # the order in every table
+Role = Literal["system", "control", "copy", "oracle", "real", "noise"]
+ROLES: tuple[Role, ...] = get_args(Role)  # the order in every table
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class SystemInfo:
         candidates: number of candidates that each clip was chosen from, by the model's CLAP.
         unused: names of the files in the user's folder that belong to no prompt, sorted.
         sampling: resolved settings of the model that generated the clips (``ModelPlugin.sampling``); None where they are unknown.
+        role: in reports: a "system" that is evaluated, the "control" that systems are compared with (their control without retrieval, or a
+            baseline that the user names), or a reference that is shown beside them: the "copy" of the retrieved clips, an "oracle" that is
+            given the real clip, "real" audio, "noise". Real audio and noise have no other role.
     """
 
     name: str
@@ -35,6 +40,16 @@ class SystemInfo:
     candidates: int = 1
     unused: tuple[str, ...] = ()
     sampling: Mapping[str, Any] | None = None
+    role: Role = "system"
+
+    def __post_init__(self) -> None:
+        if self.kind != "generated":
+            object.__setattr__(self, "role", self.kind)
+
+    @property
+    def competes(self) -> bool:
+        """Whether it is compared with others; references never are."""
+        return self.role in ("system", "control")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal
 
-from reaudio_eval.clips.collect import competes
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.directory import Run
@@ -37,7 +36,7 @@ def upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
     return [
         Alert("warning", f"{s.name} is an upper reference and is not compared. {s.description}")
         for s in systems
-        if not competes(s.name)
+        if s.role == "oracle"
     ]
 
 

@@ -49,6 +49,15 @@ SkipBadRows = Annotated[
     bool,
     Option("Leave faulty rows of tables out, and say so, instead of refusing the table.", "--skip-bad-rows", panel=DATA),
 ]
+Baseline = Annotated[
+    str | None,
+    Option(
+        "System that the others are compared with. Default: the bundled control, beside a bundled model.",
+        metavar="NAME",
+        panel=SYSTEMS,
+        everyday=True,
+    ),
+]
 RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
     dict[str, Path],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names, shown_name
 from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import (
     DEFAULT_STRATA,
@@ -23,6 +24,7 @@ from reaudio_eval.evaluations.options import (
     Systems,
     scoring_options,
 )
+from reaudio_eval.evaluations.roles import NOBODY, Named, packaged, planned_roles
 from reaudio_eval.prompts.caption_choice import choose_captions
 from reaudio_eval.prompts.class_prompts import class_prompts
 from reaudio_eval.prompts.dataset import Dataset
@@ -82,6 +84,7 @@ class SystemsPlan:
         primary: metric shown first; None chooses one.
         default_metrics: those that the dataset brings, which nobody asked for.
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
+        roles: system -> its role, with the control that the user names.
     """
 
     scoring: ScoringPlan
@@ -91,6 +94,7 @@ class SystemsPlan:
     primary: str | None
     default_metrics: tuple[str, ...] | None = None
     control: Compared | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
     @property
     def dataset(self) -> Dataset:
@@ -204,8 +208,16 @@ def first_prompts(dataset: Dataset, n: int) -> Dataset:
     return dataclasses.replace(dataset, prompts=dataset.prompts[:n], notes=(*dataset.notes, note))
 
 
-def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None = None) -> SystemsPlan:
+def plan_systems(
+    request: SystemsRequest, reporter: Reporter, data: Data | None = None, named: Named = NOBODY
+) -> SystemsPlan:
     """The scoring plan, and the systems by name.
+
+    Args:
+        request: of the user.
+        reporter: of progress.
+        data: in place of the request's.
+        named: control and copy of the retrieved clips among the systems.
 
     Raises:
         ReaudioError: anything that would make the run fail later and can be known now.
@@ -217,13 +229,15 @@ def plan_systems(request: SystemsRequest, reporter: Reporter, data: Data | None 
     _check_weights(request.data.dataset, systems, request.sampling)
     scoring = plan_scoring(request, reporter, data, systems.clips)
     defaults = request.data.defaults()
+    requests = tuple(_requests(systems, scoring.dataset))
     return SystemsPlan(
         scoring,
-        tuple(_requests(systems, scoring.dataset)),
+        requests,
         systems.models,
         systems.baselines,
         choose_primary(request.primary, defaults.primary, scoring.tools.metrics),
         defaults.metrics,
+        roles=planned_roles(requests, packaged(systems, scoring.dataset), named),
     )
 
 

@@ -13,6 +13,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts, upper_references
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.planning import SystemsPlan
+from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.bundled import known_baselines
 from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
@@ -28,9 +29,9 @@ class Scored:
     """Input of an analysis.
 
     Attributes:
-        scores: of every system, those that come with the package last.
+        scores: of every system, with the roles of the plan, those that come with the package last.
         dataset: with the prompts that were scored.
-        evaluation: what was scored now.
+        evaluation: what was scored now; its systems have their own roles, which run directories keep.
         provenance: where the numbers come from.
         alerts: known before the analysis.
         store: writes the run directories.
@@ -61,7 +62,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
     evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours)
     known, left_out = _known_baselines(plan, tools, evaluation, control_of(systems, plan.control))
     return Scored(
-        (*evaluation.scores, *known),
+        scores_with_roles((*evaluation.scores, *known), plan.roles),
         scored_only(dataset, evaluation),
         evaluation,
         run_provenance(scoring, evaluation),

@@ -33,8 +33,8 @@ ZEROSHOT_FRAMES = by_name(
         SYSTEM,
         text(
             "role",
-            '"system", "twin" (no-retrieval control), "copy" (nearest neighbour unchanged), "oracle" (receives the real clip), "real" '
-            'or "noise"',
+            '"system", "control" (what systems are compared with), "copy" (nearest neighbour unchanged), "oracle" (receives the real '
+            'clip), "real" or "noise"',
         ),
         text("trained_on", "its training data, in words"),
         flag("training_known", "whether the classes in its training are known"),

@@ -39,7 +39,8 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "reaudio_eval": _TEXT, "neighbours_of": _TEXT, "neighbours_sha256": _TEXT, "retrieval": (dict, type(None)),
     "retrieval.encoder_sha256": _MAYBE, "retrieval.judges": (list,), "sampling": (dict, type(None)), "sampling.steps": _NUMBER,
     "sampling.guidance": _NUMBER, "sampling.candidates": _NUMBER, "seconds_per_clip": _NUMBER, "settings": (dict,),
-    "content": (dict,), "system.candidates": (int,), "system.sampling": (dict, type(None)), "dataset.banner": _TEXT, "bundled": (dict,),
+    "content": (dict,), "system.candidates": (int,), "system.role": _TEXT, "system.sampling": (dict, type(None)),
+    "dataset.banner": _TEXT, "bundled": (dict,),
 }  # fmt: skip
 
 

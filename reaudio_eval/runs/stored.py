@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.clips.retrieval import read_run_retrieval
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.roles import named_role
+from reaudio_eval.clips.system import ROLES, Role, SystemInfo
 from reaudio_eval.frames.schema import FrameError, Schema
 from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
@@ -18,6 +19,7 @@ from reaudio_eval.runs.manifest import COPYING, FILES, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.checked import outside
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_model.common.errors import one_of
 from reaudio_model.common.settings import from_mapping
 
 MAX_ROWS = 20_000_000
@@ -124,7 +126,15 @@ def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo
         retrieval,
         about.get("candidates", 1),
         sampling=about.get("sampling"),
+        role=_stored_role(about),
     )
+
+
+def _stored_role(about: Json) -> Role:
+    """As written; of a run that earlier versions wrote by the name of its system."""
+    if "role" not in about:
+        return named_role(about["name"])
+    return ROLES[ROLES.index(one_of("role of a system", about["role"], ROLES))]
 
 
 def _has(path: Path, manifest: Json, name: str) -> bool:

@@ -31,6 +31,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
             "description": system.description,
             "candidates": system.candidates,
             "sampling": None if system.sampling is None else dict(system.sampling),
+            "role": system.role,
         },
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.clips.system import Retrieval, SystemKind
+from reaudio_eval.clips.system import Retrieval, Role, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.progress import Reporter
 
@@ -82,6 +82,16 @@ class ModelPlugin(ABC):
     trained_on: str | Sequence[str] | None = None
     upper_reference: str = ""
     candidates: bool = False
+
+    def role(self, variant: str) -> Role:
+        """The role of the model in reports; see :class:`reaudio_eval.clips.system.SystemInfo`.
+
+        Args:
+            variant: one of the file's ``VARIANTS``, or "".
+        """
+        if self.kind != "generated":
+            return self.kind
+        return "oracle" if self.upper_reference else "system"
 
     @abstractmethod
     def clips(self, request: ClipRequest) -> Mapping[str, Path]:

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
-from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.clips.system import Retrieval, Role
 from reaudio_model.common.errors import ReaudioError
 
 
 class CopyRetrieved(ModelPlugin):
-    """A control without a generator."""
+    """A reference without a generator."""
 
     trained_on = ()  # it has no training: its clips are those of the pool
+
+    def role(self, variant: str) -> Role:
+        """The copy of the retrieved clips."""
+        return "copy"
 
     def clips(self, request: ClipRequest) -> dict[str, Path]:
         """The retrieved clips of the miniature's pool.

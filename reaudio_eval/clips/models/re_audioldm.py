@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reaudio_eval.clips.models import ClipRequest
 from reaudio_eval.clips.models._pipeline_model import PipelineModel
-from reaudio_eval.clips.system import Retrieval
+from reaudio_eval.clips.system import Retrieval, Role
 
 VARIANTS = {
     "s": "Re-AudioLDM-S (arXiv 2309.08051), audio and captions of 3 neighbours",
@@ -15,6 +15,7 @@ VARIANTS = {
     "s-audio": "Re-AudioLDM-S (arXiv 2309.08051), audio of 3 neighbours",
     "s-none": "Re-AudioLDM-S (arXiv 2309.08051) without retrieval",
 }
+NO_RETRIEVAL = "s-none"
 _RECIPES = {"s": "s-audio-text-k3", "l": "l-audio-text-k10", "s-audio": "s-audio-k3", "s-none": "s-none"}
 
 
@@ -24,6 +25,10 @@ class ReAudioLdm(PipelineModel):
     def name(self, variant: str) -> str:
         """The registered name."""
         return f"re-audioldm-{variant}"
+
+    def role(self, variant: str) -> Role:
+        """The variant without retrieval is the control of the others."""
+        return "control" if variant == NO_RETRIEVAL else super().role(variant)
 
     def training(self, variant: str) -> str:
         """The command that trains a variant."""

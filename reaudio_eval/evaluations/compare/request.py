@@ -29,8 +29,8 @@ class CompareRequest(Request):
 
     Attributes:
         runs: of one or several evaluations.
-        baseline: the system that others are compared with; by default the first generated one.
-        systems: those whose differences, figures and clips are shown; by default all generated ones but the baseline.
+        baseline: the system that others are compared with; by default the control among them, else the first that is no reference.
+        systems: those whose differences, figures and clips are shown; by default all but the baseline and references.
         intersect: restrict runs over different clips to those in common instead of refusing. Metrics of clips are restricted exactly;
             metrics of sets of clips become undefined for runs that had more.
         published: show published numbers in a table of their own; None: where the dataset is AudioCaps.
@@ -40,7 +40,7 @@ class CompareRequest(Request):
     baseline: Annotated[
         str | None,
         Option(
-            "System that others are compared with. Default: the first generated one.",
+            "System that others are compared with. Default: the control among them, else the first.",
             metavar="NAME",
             panel=SYSTEMS,
             everyday=True,
@@ -49,7 +49,7 @@ class CompareRequest(Request):
     systems: Annotated[
         tuple[str, ...],
         Option(
-            "Show differences, figures and clips of this system only; repeatable. Default: all.",
+            "Show differences, figures and clips of this system only; repeatable. Default: all but references.",
             "--system",
             "NAME",
             panel=SYSTEMS,

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.clips.roles import competing, controls
+from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.evaluations.alerts import run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.request import CompareRequest
 from reaudio_eval.evaluations.compare.result import CompareResult
+from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.frames.evaluations import COMPARED_RUNS
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
@@ -93,27 +96,36 @@ def gather(
     ]
     first = next((run for run in runs if run.dataset.references), runs[0])
     dataset = dataclasses.replace(runs[0].dataset, references=first.dataset.references)
-    scores = tuple(_scores(run, clip_ids, runs[0].strata) for run in runs)
+    own = tuple(_scores(run, clip_ids, runs[0].strata) for run in runs)
+    scores = scores_with_roles(own, _roles([run.scores.system for run in runs], base))
     _require_metric(scores, base, compared)
     return Common(tuple(runs), scores, comparable.restricted_dataset(dataset, clip_ids), base, compared, tuple(alerts))
 
 
 def _sides(runs: Sequence[Run], baseline: str | None, systems: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """The baseline, and the systems compared with it: those asked for, else the generated ones, else the real audio."""
+    """The baseline, and the systems compared with it: those asked for, else the others, without references if there are more."""
     kinds = {run.scores.system.name: run.scores.system.kind for run in runs if run.scores.system.kind != "noise"}
+    infos = [run.scores.system for run in runs]
     generated = [name for name, kind in kinds.items() if kind == "generated"]
     if len(kinds) < 2 or not generated:
         raise ReaudioError(
             f"There is nothing to compare: the runs hold {', '.join(kinds) or 'no system'}. Name runs of at least two systems "
             "(noise does not count)."
         )
-    base = generated[0] if baseline is None else one_of("system", baseline, kinds)
+    usual = [*(s.name for s in controls(infos)), *competing(infos), *generated]
+    base = usual[0] if baseline is None else one_of("system", baseline, kinds)
     for name in systems:
         one_of("system", name, kinds)
     if base in systems:
         raise ReaudioError(f"--system {base} is the baseline: name another one with --baseline.")
-    others = [name for name in generated if name != base] or [name for name in kinds if name != base]
-    return base, tuple(dict.fromkeys(systems)) or tuple(others)
+    groups = ([name for name in names if name != base] for names in (competing(infos), generated, kinds))
+    return base, tuple(dict.fromkeys(systems)) or tuple(next(group for group in groups if group))
+
+
+def _roles(systems: Sequence[SystemInfo], base: str) -> dict[str, Role]:
+    """System -> role: the baseline is the only control, unless it is a reference."""
+    own: dict[str, Role] = {s.name: "system" if s.competes else s.role for s in systems}
+    return own | {base: "control"} if own[base] == "system" else own
 
 
 def _require_metric(scores: Sequence[SystemScores], base: str, compared: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from reaudio_eval.evaluations.options import (
     OUTPUT,
     STATISTICS,
     SYSTEMS,
+    Baseline,
     Data,
     Jobs,
     Machine,
@@ -38,6 +39,7 @@ class LongtailRequest(Request):
     """Which systems to score by label frequency, and how."""
 
     systems: Systems = field(default_factory=Systems)
+    baseline: Baseline = None
     data: Data = field(default_factory=Data)
     sampling: Sampling = field(default_factory=Sampling)
     measures: Measures = field(default_factory=Measures)
@@ -60,6 +62,7 @@ class ReportRequest(Request):
     """
 
     runs: RunFolders
+    baseline: Baseline = None
     strata: Strata = None
     primary: Primary = None
     baselines: Annotated[

@@ -13,6 +13,7 @@ from reaudio_eval.evaluations.alerts import first_names, mapping, run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
+from reaudio_eval.evaluations.roles import scores_against
 from reaudio_eval.prompts.strata import Stratum, strata_scheme
 from reaudio_eval.runs import comparable
 from reaudio_eval.runs.bundled import known_baselines
@@ -92,7 +93,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
     """Analyse the runs together.
 
     Raises:
-        UnknownNameError: no run has the metric that is to be shown first.
+        UnknownNameError: no run has the metric that is to be shown first, or no system is the baseline.
     """
     request = plan.request
     analysis = analyse_runs(
@@ -101,6 +102,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
         strata=request.strata,
         seed=request.seed,
         bundled=request.baselines,
+        baseline=request.baseline,
         alerts=plan.left_out,
     )
     return LongtailResult(analysis, tuple(r.path for r in plan.runs), analysis.audit, request.page, request.jobs)
@@ -114,6 +116,7 @@ def analyse_runs(
     seed: int = 0,
     only: str | None = None,
     bundled: bool = True,
+    baseline: str | None = None,
     alerts: Sequence[Alert] = (),
 ) -> LongtailAnalysis:
     """The analysis of several runs.
@@ -125,10 +128,12 @@ def analyse_runs(
         seed: of the bootstrap.
         only: the one metric wanted, which saves the work for the others.
         alerts: more of them.
+        baseline: name of the system that the others are compared with, or None.
         bundled: add the no-retrieval control of a bundled model from the scores that come with the package.
 
     Raises:
-        UnknownNameError: no run has the metric ``only`` or ``primary``.
+        UnknownNameError: no run has the metric ``only`` or ``primary``, or no system is called ``baseline``.
+        ReaudioError: ``baseline`` is a reference.
     """
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
@@ -139,7 +144,7 @@ def analyse_runs(
     if strata is not None:
         scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
     return analyse(
-        scores,
+        scores_against(scores, baseline),
         first.dataset,
         scheme,
         seed=seed,

@@ -8,6 +8,7 @@ from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import LongtailRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
 from reaudio_eval.evaluations.planning import SystemsPlan, plan_systems
+from reaudio_eval.evaluations.roles import Named
 from reaudio_eval.evaluations.scoring import analyse_and_store, score_systems
 from reaudio_model.common.progress import Reporter
 
@@ -25,7 +26,7 @@ class LongtailPlan:
 
 def plan(request: LongtailRequest, reporter: Reporter) -> LongtailPlan:
     """See :func:`reaudio_eval.evaluations.planning.plan_systems`."""
-    return LongtailPlan(request, plan_systems(request, reporter))
+    return LongtailPlan(request, plan_systems(request, reporter, named=Named(request.baseline)))
 
 
 def run(plan: LongtailPlan, reporter: Reporter) -> LongtailResult:

@@ -14,7 +14,7 @@ from reaudio_eval.clips.collect import SystemRequest, check_names, collect_one, 
 from reaudio_eval.clips.models import Spent
 from reaudio_eval.clips.retrieval import compared, with_judges
 from reaudio_eval.clips.sampling import PAIRS, Sampling
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import Data
@@ -27,6 +27,7 @@ from reaudio_eval.evaluations.planning import (
     plan_scoring,
     scoring_json,
 )
+from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.evaluations.scoring import generation, networks
 from reaudio_eval.evaluations.sweep.analysis import summarise_sweep, sweep_alerts
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, check_factors, describe, plan_cells
@@ -190,8 +191,9 @@ def _analysis(
     first = plan.cells[0].settings.captions
     about = _provenance(plan, evaluations[first])
     systems = [scores.system for scores in evaluations[first].scores]
+    roles: dict[str, Role] = {cell.name: "control" if cell.reference else "system" for cell in plan.cells}
     analysis = analyse(
-        _in_order(plan.cells, evaluations),
+        scores_with_roles(_in_order(plan.cells, evaluations), roles),
         scored_only(datasets[first], evaluations[first]),
         plan.scoring.strata,
         seed=plan.scoring.options.seed,

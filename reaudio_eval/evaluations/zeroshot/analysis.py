@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.zeroshot.caveats import zeroshot_alerts
-from reaudio_eval.evaluations.zeroshot.comparisons import RegimeClasses, Role, compared_pairs, paired_rows
+from reaudio_eval.evaluations.zeroshot.comparisons import RegimeClasses, compared_pairs, paired_rows
 from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime, described, label_regime, present
@@ -68,7 +69,6 @@ def analyse_zeroshot(
     dataset: Dataset,
     base: LongtailAnalysis,
     *,
-    roles: Mapping[str, Role],
     training: Mapping[str, Training],
     few_shot: int,
     every_prompt: bool = False,
@@ -85,7 +85,7 @@ def analyse_zeroshot(
         scores: of every system, on the same clips.
         dataset: the prompts of those clips, with training and pool counts.
         base: ``longtail.analyse`` of the same scores.
-        roles, training: of every system.
+        training: of every system.
         few_shot: see ``regimes.regime_of``.
         every_prompt: whether the prompts are all of the split.
         seed, n_draws: of the bootstrap.
@@ -97,10 +97,10 @@ def analyse_zeroshot(
     classes = _regime_classes(dataset, context, training, few_shot)
     shown = present(dataset, few_shot)
     frames = _class_frames(dataset, classes, few_shot, shown)
-    rows = _score_rows(scores, base, classes, frames["classes"], roles, training, shown)
-    rows["systems"] = [_system_row(s.name, roles[s.name], training[s.name]) for s in base.systems]
+    rows = _score_rows(scores, base, classes, frames["classes"], training, shown)
+    rows["systems"] = [_system_row(s, training[s.name]) for s in base.systems]
     frames |= {name: ZEROSHOT_FRAMES[name].frame(content) for name, content in rows.items()}
-    alerts = (*alerts, *zeroshot_alerts(shown, classes, roles, training, every_prompt))
+    alerts = (*alerts, *zeroshot_alerts(shown, classes, base.systems, training, every_prompt))
     return ZeroshotAnalysis(base, few_shot, every_prompt, alerts=alerts, **frames)
 
 
@@ -123,14 +123,13 @@ def _score_rows(
     base: LongtailAnalysis,
     classes: RegimeClasses,
     class_frame: pd.DataFrame,
-    roles: Mapping[str, Role],
     training: Mapping[str, Training],
     shown: Sequence[Regime],
 ) -> dict[str, list[Row]]:
     """Rows of each metric with a value per clip or label."""
     order, table = [s.name for s in base.systems], classes.context.table
     arrays = {s.system.name: score_arrays(s, table) for s in scores}
-    pairs = list(compared_pairs(order, roles, training))
+    pairs = list(compared_pairs(base.systems))
     rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
     for metric in (m for m in base.metrics if m.level != "set"):
         for name in (n for n in order if metric.name in arrays[n]):
@@ -142,8 +141,8 @@ def _score_rows(
     return rows
 
 
-def _system_row(name: str, role: Role, training: Training) -> Row:
-    return {"system": name, "role": role, "trained_on": training.text, "training_known": training.known}
+def _system_row(system: SystemInfo, training: Training) -> Row:
+    return {"system": system.name, "role": system.role, "trained_on": training.text, "training_known": training.known}
 
 
 def _size_row(regime: Regime, classes: RegimeClasses, few_shot: int) -> Row:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reaudio_eval.evaluations.zeroshot.comparisons import RegimeClasses, Role
+from reaudio_eval.clips.system import Role, SystemInfo
+from reaudio_eval.evaluations.zeroshot.comparisons import RegimeClasses
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT, Regime
 from reaudio_eval.prompts.training_labels import UNKNOWN, Training
 from reaudio_eval.statistics.analysis import Alert
 
 CONTROLS: Mapping[Role, str] = {
-    "twin": "No no-retrieval control is among the systems (--control NAME), so the gain from retrieval over it is not shown.",
+    "control": "No no-retrieval control is among the systems (--control NAME), so the gain from retrieval over it is not shown.",
     "copy": "The retrieved clips are not among the systems (--copied NAME), so the gain from generation over them is not shown.",
 }
 
@@ -18,7 +19,7 @@ CONTROLS: Mapping[Role, str] = {
 def zeroshot_alerts(
     shown: Sequence[Regime],
     classes: RegimeClasses,
-    roles: Mapping[str, Role],
+    systems: Sequence[SystemInfo],
     training: Mapping[str, Training],
     every_prompt: bool,
 ) -> Iterator[Alert]:
@@ -27,14 +28,16 @@ def zeroshot_alerts(
     Args:
         shown: regimes with a class among the prompts.
         classes: by regime.
-        roles, training: of every system of the report.
+        systems: of the report.
+        training: of every system.
         every_prompt: whether all prompts of the split were used.
     """
     yield from _few_classes(shown, classes)
     if not any(regime in ZERO_SHOT for regime in shown):
         yield Alert("warning", "Every class of these prompts has training clips: no result here is zero-shot.")
-    yield from _unknown_training(roles, training)
-    yield from (Alert("warning", text) for role, text in CONTROLS.items() if role not in roles.values())
+    yield from _unknown_training(systems, training)
+    roles = {s.role for s in systems}
+    yield from (Alert("warning", text) for role, text in CONTROLS.items() if role not in roles)
     if not every_prompt:
         yield Alert(
             "note",
@@ -64,8 +67,8 @@ def _few_classes(shown: Sequence[Regime], classes: RegimeClasses) -> Iterator[Al
             )
 
 
-def _unknown_training(roles: Mapping[str, Role], training: Mapping[str, Training]) -> Iterator[Alert]:
-    for name in sorted(n for n in roles if not training[n].known):
+def _unknown_training(systems: Sequence[SystemInfo], training: Mapping[str, Training]) -> Iterator[Alert]:
+    for name in sorted(s.name for s in systems if not training[s.name].known):
         described = "" if training[name] == UNKNOWN else f" ({training[name].text})"
         yield Alert(
             "warning",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from reaudio_eval.clips.roles import asked
+from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime
 from reaudio_eval.prompts.training_labels import Training
@@ -23,8 +25,6 @@ from reaudio_eval.statistics.intervals import (
     undefined,
 )
 from reaudio_eval.statistics.rows import Row
-
-Role = Literal["system", "twin", "copy", "oracle", "real", "noise"]
 
 
 class RegimeClasses(NamedTuple):
@@ -59,12 +59,12 @@ class RegimeClasses(NamedTuple):
 
 
 def compared_pairs(
-    order: Sequence[str], roles: Mapping[str, Role], training: Mapping[str, Training]
+    systems: Sequence[SystemInfo],
 ) -> Iterator[tuple[str, str, Role]]:
     """(system, control, role of the control) for every evaluated system."""
-    for system in sorted(name for name in order if roles[name] == "system"):
-        for role in ("twin", "copy"):
-            yield from ((system, other, roles[other]) for other in order if roles[other] == role)
+    for system in sorted(s.name for s in asked(systems)):
+        for role in ("control", "copy"):
+            yield from ((system, other.name, other.role) for other in systems if other.role == role and other.name != system)
 
 
 def paired_rows(

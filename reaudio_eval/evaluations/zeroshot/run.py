@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.collect import SystemRequest, competes, shown_name
-from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.clips.collect import SystemRequest, shown_name
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.planning import SystemsPlan, first_prompts, plan_systems
+from reaudio_eval.evaluations.roles import Named, packaged
 from reaudio_eval.evaluations.scoring import analyse_and_store, score_systems
 from reaudio_eval.evaluations.zeroshot.analysis import analyse_zeroshot
-from reaudio_eval.evaluations.zeroshot.comparisons import Role
 from reaudio_eval.evaluations.zeroshot.request import ZeroshotRequest
 from reaudio_eval.evaluations.zeroshot.result import ZeroshotResult
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.regimes import REGIMES, check_few_shot, label_regime, rare_prompts
 from reaudio_eval.prompts.samples import covering_sample
 from reaudio_eval.prompts.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
-from reaudio_eval.runs.bundled import BASELINES, COPY, baseline_names
 from reaudio_eval.scores.binding import require_any
 from reaudio_eval.scores.evaluate import Tools
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
@@ -61,7 +59,8 @@ def plan(request: ZeroshotRequest, reporter: Reporter) -> ZeroshotPlan:
     """
     check_few_shot(request.few_shot)
     data = request.data
-    whole = plan_systems(request, reporter, dataclasses.replace(data, limit=None, sample=None))
+    named = Named(request.control, request.copied, "--control")
+    whole = plan_systems(request, reporter, dataclasses.replace(data, limit=None, sample=None), named)
     pool = _pool_counts(request, whole.dataset)
     dataset = dataclasses.replace(whole.dataset, pool_counts=pool)
     chosen = _chosen(request, dataset)
@@ -72,7 +71,6 @@ def plan(request: ZeroshotRequest, reporter: Reporter) -> ZeroshotPlan:
         selection=_selection(request, len(chosen.prompts), len(dataset.prompts)),
     )
     systems = dataclasses.replace(whole, scoring=scoring, systems=(*whole.systems, *_oracles(request, whole)))
-    _roles(request, [s.name for s in systems.systems] + _packaged(request, dataset))
     return ZeroshotPlan(request, systems, _training(request, systems))
 
 
@@ -121,13 +119,6 @@ def _without_sets(tools: Tools) -> Tools:
     return Tools({name: e for name, e in tools.embedders.items() if name in needed}, metrics)
 
 
-def _packaged(request: ZeroshotRequest, dataset: Dataset) -> list[str]:
-    """Systems whose scores come with the package."""
-    if request.systems.baselines != "bundled":
-        return []
-    return [name for name in baseline_names(dataset, request.systems.models) if name != COPY]
-
-
 def _pool_counts(request: ZeroshotRequest, dataset: Dataset) -> Mapping[str, int] | None:
     """What the pool holds: as the user says, else as the dataset says, unless another pool was named."""
     path = request.pool_labels
@@ -147,7 +138,7 @@ def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training
     """What every system was trained on: as the user states, else as its model file states. The user's weights may be of anything."""
     dataset, found = plan.dataset, {}
     models = {r.name: (r.model, r.weights is not None or r.source is not None) for r in plan.systems}
-    models |= {name: (name, False) for name in _packaged(request, dataset)}
+    models |= {name: (name, False) for name in packaged(request.systems, dataset)}
     for name in request.trained_on:
         if name not in models:
             raise UnknownNameError("system of --trained-on", name, models)
@@ -162,34 +153,6 @@ def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training
     return found
 
 
-def _roles(request: ZeroshotRequest, names: list[str]) -> dict[str, Role]:
-    """The roles that do not follow from what a system is.
-
-    Raises:
-        UnknownNameError: ``control`` or ``copied`` is no system of this evaluation.
-    """
-    for option, name in (("--control", request.control), ("--copied", request.copied)):
-        if name is not None and name not in names:
-            raise UnknownNameError(f"system of {option}", name, names)
-    if request.control is not None and request.control == request.copied:
-        raise ReaudioError(f"--control and --copied both name {request.control!r}: they are two systems.")
-    others = [n for n in names if competes(n) and n not in ("real", "noise")]
-    control = request.control or next((n for n in BASELINES if n in others and len(others) > 1), None)
-    copied = request.copied or next((n for n in (COPY,) if n in others), None)
-    roles: dict[str, Role] = {}
-    if control is not None:
-        roles[control] = "twin"
-    if copied is not None:
-        roles[copied] = "copy"
-    return roles
-
-
-def _role(system: SystemInfo, named: Mapping[str, Role]) -> Role:
-    if system.kind != "generated":
-        return system.kind
-    return named.get(system.name, "system") if competes(system.name) else "oracle"
-
-
 def run(plan: ZeroshotPlan, reporter: Reporter) -> ZeroshotResult:
     """Score the systems on classes without training clips, or with few, and write their run directories.
 
@@ -199,12 +162,10 @@ def run(plan: ZeroshotPlan, reporter: Reporter) -> ZeroshotResult:
     request, options = plan.request, plan.systems.scoring.options
     scored = score_systems(plan.systems, reporter)
     base, runs = analyse_and_store(plan.systems, scored)
-    named = _roles(request, [s.name for s in base.systems])
     analysis = analyse_zeroshot(
         scored.scores,
         scored.dataset,
         base,
-        roles={s.name: _role(s, named) for s in base.systems},
         training=plan.training,
         few_shot=request.few_shot,
         every_prompt=request.every_prompt,

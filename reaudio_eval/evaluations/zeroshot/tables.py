@@ -32,20 +32,20 @@ from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 
 ROLES: Mapping[str, str] = {
     "system": "",
-    "twin": "no-retrieval control",
+    "control": "control",
     "copy": "copy of the retrieved clip",
     "oracle": "oracle: conditioned on the real clip (upper reference, not compared)",
     "real": "real clips",
     "noise": "noise",
 }
-GROUPS = (("system",), ("twin", "copy"), ("oracle", "real", "noise"))
+GROUPS = (("system", "control"), ("copy", "oracle", "real", "noise"))
 SEEN = "n/a (seen)"
 SEEN_NOTE = "n/a (seen): the class is in the training data of the system, so its score is not zero-shot or few-shot."
 UNKNOWN = "training data unknown"
 
 
 def _grouped(analysis: ZeroshotAnalysis, rows: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
-    """Systems, then the two they are compared with, then references."""
+    """Systems and their controls, then references."""
     groups = (tuple(r for r in rows if analysis.role(r.head) in roles) for roles in GROUPS)
     return tuple(group for group in groups if group)
 

@@ -168,6 +168,21 @@ def test_what_can_be_seen_without_digests_is_refused(run: Path, change: Any) -> 
         read_run(run)
 
 
+def test_a_run_without_a_role_has_that_of_its_name(run: Path) -> None:
+    manifest = json.loads((run / MANIFEST).read_bytes())
+    for name, role in (("copy-retrieved", "copy"), ("oracle-l (not a system)", "oracle"), ("mine", "system")):
+        manifest["system"] = {key: value for key, value in manifest["system"].items() if key != "role"} | {"name": name}
+        reseal(run, manifest)
+        assert read_run(run).scores.system.role == role
+    manifest["system"]["role"] = "control"
+    reseal(run, manifest)
+    assert read_run(run).scores.system.role == "control"
+    manifest["system"]["role"] = "king"
+    reseal(run, manifest)
+    with pytest.raises(DamagedRunError, match="Unknown role of a system 'king'"):
+        read_run(run)
+
+
 def test_a_run_without_digests_is_read_and_said_to_be_unverified(run: Path) -> None:
     as_version_1(run)
     found = read_run(run)

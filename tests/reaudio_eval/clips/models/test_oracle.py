@@ -10,7 +10,7 @@ import pytest
 from tiny_model import tiny_conditioner
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.collect import competes, shown_name
+from reaudio_eval.clips.collect import SystemRequest, own_role, shown_name
 from reaudio_eval.clips.models import ClipRequest, oracle
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
@@ -71,7 +71,7 @@ def test_its_name_says_that_it_is_no_system_and_it_is_never_a_baseline() -> None
     names = [f"oracle-{variant}" for variant in oracle.VARIANTS]
     for name in names:
         assert shown_name(name) == f"{name} (upper reference)"
-        assert not competes(shown_name(name))
+        assert own_role(SystemRequest(shown_name(name), name)) == "oracle"
         assert plugins.find("models", name).description.startswith("Upper reference")
         assert name.replace("oracle", "re-audioldm") in bundled.shipped()
     assert shown_name("re-audioldm-l") == "re-audioldm-l"

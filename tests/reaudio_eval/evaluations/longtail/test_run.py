@@ -123,6 +123,23 @@ def test_run_directory_keeps_the_contract(world: Path, sounds: Path) -> None:
     assert json.loads((path / "metrics.json").read_text(encoding="utf-8")) == found["systems"]["good"]
 
 
+def test_a_baseline_is_the_control_of_a_report_and_of_no_run(world: Path, sounds: Path) -> None:
+    found = run(world, sounds, "--baseline", "poor")
+    roles = {s["name"]: s["role"] for s in _record(world / "out")["systems"]}
+    assert roles == {"good": "system", "poor": "control", "real": "real", "noise": "noise"}
+    assert [read_run(Path(path)).scores.system.role for path in found["runs"]] == ["system", "system", "real", "noise"]
+    report = ["report", str(world / "out"), "--output", str(world / "again"), "--media", "none", "--quiet"]
+    assert runner.invoke(app, [*report, "--baseline", "poor"]).exit_code == 0
+    assert {s["name"]: s["role"] for s in _record(world / "again")["systems"]} == roles
+    wrong = runner.invoke(app, [*report, "--baseline", "noise"])
+    assert (wrong.exit_code, "--baseline noise is noise, a reference" in wrong.stderr) == (2, True)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "longtail.json").read_text(encoding="utf-8"))
+    return found
+
+
 def test_runs_read_back_as_they_were_written(world: Path, sounds: Path) -> None:
     found = run(world, sounds)
     again = read_run(Path(found["runs"][1]))
@@ -278,6 +295,8 @@ def test_dry_run(world: Path, sounds: Path) -> None:
         (("--clips", "reference=x"), "cannot be called 'reference'"),
         (("--clips", "new=nowhere"), "does not exist"),
         (("--limit", "0"), "--limit must be 1 or more"),
+        (("--baseline", "por"), "Unknown system of --baseline 'por'. Did you mean 'poor'"),
+        (("--baseline", "real"), "--baseline real is real audio, a reference that is shown and not compared"),
     ],
 )
 def test_bad_input(world: Path, sounds: Path, more: tuple[str, str], words: str) -> None:

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from analysis_worlds import CLAP, RECALL, pick, system
 
+from reaudio_eval.clips.system import Role
+from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
-from reaudio_eval.evaluations.zeroshot.comparisons import Role, smallest_p
+from reaudio_eval.evaluations.zeroshot.comparisons import smallest_p
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.prompts.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, Training
@@ -26,7 +28,7 @@ DATASET = Dataset("d", "test", PROMPTS, COUNTS, {label: label.upper() for label 
 STRATA = strata_scheme("10,100", COUNTS)
 ROLES: dict[str, Role] = {
     "ours": "system",
-    "plain": "twin",
+    "plain": "control",
     "copied": "copy",
     "oracle": "oracle",
     "real": "real",
@@ -51,10 +53,9 @@ def run(
     training: Mapping[str, Training] = TRAINING,
     **more: Any,
 ) -> ZeroshotAnalysis:
-    scores = scores or SCORES
+    scores = list(scores_with_roles(scores or SCORES, ROLES))
     base = analyse(scores, dataset, STRATA)
-    roles = {s.system.name: ROLES[s.system.name] for s in scores}
-    options = {"roles": roles, "training": training, "few_shot": 19} | more
+    options = {"training": training, "few_shot": 19} | more
     return analyse_zeroshot(scores, dataset, base, **options)
 
 
@@ -100,7 +101,7 @@ def test_many_classes_are_bootstrapped_and_few_get_no_interval(found: ZeroshotAn
 def test_differences_to_the_twin_and_to_copying(found: ZeroshotAnalysis) -> None:
     rows = found.paired
     assert set(rows["system"]) == {"ours"}
-    assert list(dict.fromkeys(zip(rows["against"], rows["role"], strict=True))) == [("plain", "twin"), ("copied", "copy")]
+    assert list(dict.fromkeys(zip(rows["against"], rows["role"], strict=True))) == [("plain", "control"), ("copied", "copy")]
     row = pick(rows, against="plain", regime="pool_only")
     assert row["difference"] == pytest.approx(np.mean([class_mean("ours", c) - class_mean("plain", c) for c in POOL]))
     assert row["p_value"] == row["smallest_p"] == 2**-7  # every class favours ours

@@ -65,7 +65,7 @@ def test_only_prompts_with_a_rare_class_are_scored(world: Path, sounds: Path) ->
         ("unknown_pool", 1, 2), ("few_shot", 3, 6),
     ]  # fmt: skip
     assert {r["system"]: r["role"] for r in found["systems"]} == {
-        "good": "system", "poor": "twin", "real": "real", "noise": "noise",
+        "good": "system", "poor": "control", "real": "real", "noise": "noise",
     }  # fmt: skip
     kl = {row["system"]: row["value"] for row in rows(found, "by_regime", metric="kl_bands", regime="few_shot")}
     assert kl["good"] < kl["poor"]
