@@ -32,7 +32,7 @@ Baselines = Literal["bundled", "fresh", "none"]
 
 DatasetName = Annotated[str, Option("Dataset (see `list datasets`).", panel=DATA, everyday=True)]
 DataRoot = Annotated[Path | None, Option("Folder with the dataset's tables.", panel=DATA, everyday=True)]
-Split = Annotated[str, Option("Split whose prompts are used.", panel=DATA)]
+Split = Annotated[str, Option("Split whose prompts are used; `all` takes those of every split.", panel=DATA)]
 CaptionChoice = Annotated[
     str, Option("Which caption of several, from 1; or `classes`: prompts made of class names.", panel=DATA)
 ]

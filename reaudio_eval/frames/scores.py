@@ -72,6 +72,7 @@ RUN_PROMPTS = Schema(
     Column("labels", "list", "class ids"),
     flag("labels_known", "whether the labels are trusted"),
     Column("source_id", "text", "recording that the clip was cut from, or empty", optional=True),
+    Column("split", "text", "split of the dataset that the prompt belongs to, or empty", optional=True),
 )
 
 RUN_LABELS = Schema(

@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+ALL_SPLITS = "all"  # in place of a split: the prompts of every split
+TRAINING_SPLIT = "train"
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -22,6 +25,7 @@ class Prompt:
         labels_known: False when the labels cannot be trusted (an ambiguous match). Such a clip is counted in
             the overall numbers and in no stratum.
         source_id: the recording that the real clip was cut from (a youtube_id), or "" when unknown.
+        split: of the dataset that the prompt belongs to ("train": it is training data), or "" when unknown.
     """
 
     clip_id: str
@@ -29,6 +33,7 @@ class Prompt:
     labels: tuple[str, ...] = ()
     labels_known: bool = True
     source_id: str = ""
+    split: str = ""
 
 
 class NumberedPrompt(NamedTuple):
@@ -49,7 +54,7 @@ class Dataset:
     """Prompts, reference audio and how often each label occurs in training.
 
     Attributes:
-        name, split: e.g. "audiocaps", "test".
+        name, split: e.g. "audiocaps", "test"; the split is ``ALL_SPLITS`` where the prompts are those of every split.
         prompts: in the dataset's own order.
         train_counts: label id -> number of training clips that carry it. A label not listed has 0.
         label_names: label id -> display name.

@@ -12,13 +12,13 @@ import pandas as pd
 
 from reaudio_eval import plugins
 from reaudio_eval.frames.datasets import BINS, SPLITS, label_counts
-from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.dataset import ALL_SPLITS, TRAINING_SPLIT, Dataset
 from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_eval.prompts.strata import PAPER_BINS, Stratum, rarest_label, stratum_of
-from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.common.errors import one_of
 
 Counts = Mapping[str, int]  # label -> clips
-TRAIN = "train"
+TRAIN = TRAINING_SPLIT
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ def _read(plugin: DatasetPlugin, options: DatasetOptions) -> tuple[SplitLabels, 
 
 
 def _clips(found: SplitLabels, split: str) -> Sequence[tuple[str, ...]]:
-    if split not in found.clips:
-        raise UnknownNameError("split", split, found.clips)
-    return found.clips[split]
+    if split == ALL_SPLITS and split not in found.clips:
+        return list(chain.from_iterable(found.clips.values()))
+    return found.clips[one_of("split", split, [*found.clips, ALL_SPLITS])]
 
 
 def _count(clips: Sequence[tuple[str, ...]]) -> Counts:

@@ -86,7 +86,7 @@ class RunStore:
             "schema_version": SCHEMA_VERSION,
             "code": provenance.scoring_code(tools),
             "prompts": sorted(
-                [p.clip_id, p.caption, sorted(p.labels), p.labels_known, p.source_id]
+                [p.clip_id, p.caption, sorted(p.labels), p.labels_known, p.source_id, p.split]
                 for p in dataset.prompts
                 if p.clip_id in wanted
             ),

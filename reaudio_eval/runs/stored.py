@@ -55,7 +55,14 @@ def stored_dataset(path: Path, about: Json) -> Dataset:
         name=about["name"],
         split=about["split"],
         prompts=tuple(
-            Prompt(r["clip_id"], r["caption"], tuple(r["labels"]), bool(r["labels_known"]), r.get("source_id", ""))
+            Prompt(
+                r["clip_id"],
+                r["caption"],
+                tuple(r["labels"]),
+                bool(r["labels_known"]),
+                r.get("source_id", ""),
+                r.get("split", ""),
+            )
             for r in rows
         ),
         train_counts={k: int(n) for k, n in zip(labels["label"], labels["n_train"], strict=True) if n > 0},

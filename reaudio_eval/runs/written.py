@@ -69,6 +69,7 @@ def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
             "labels": [list(p.labels) for p in prompts],
             "labels_known": [p.labels_known for p in prompts],
             "source_id": [p.source_id for p in prompts],
+            "split": [p.split for p in prompts],
         }
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.dataset import TRAINING_SPLIT, Dataset, Prompt
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert
@@ -24,6 +24,18 @@ def without_strata(reason: str) -> Iterator[Alert]:
     """A report in which no metric has a value by stratum, with the reason, or "" for another one."""
     if reason:
         yield Alert("warning", reason)
+
+
+def training_prompts(prompts: Sequence[Prompt]) -> Iterator[Alert]:
+    """Prompts that are training data of the dataset."""
+    n = sum(p.split == TRAINING_SPLIT for p in prompts)
+    if n:
+        yield Alert(
+            "warning",
+            f"{n:,} of {len(prompts):,} prompts are of the split {TRAINING_SPLIT}: a system trained on it has heard these clips and read "
+            "these captions. Evaluate it on the others (--split) before you say how well it generalises.",
+            first_screen=True,
+        )
 
 
 def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:

@@ -125,6 +125,7 @@ def _analysis(
         tail_shape=_tail_shape(dataset, table),
         alerts=(
             *caveats.without_strata(no_strata),
+            *caveats.training_prompts(dataset.prompts),
             *alerts,
             *caveats.leaks(copying.leaks, systems),
             *caveats.shared_networks(systems, scored.metrics),

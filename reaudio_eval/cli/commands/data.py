@@ -50,7 +50,9 @@ class PromptsRequest(OptionGroup):
 
     dataset: DatasetName = DEFAULT_DATASET
     data_root: DataRoot = None
-    split: Annotated[Split, Option("Split whose prompts are used.", panel=DATA, everyday=True)] = "test"
+    split: Annotated[
+        Split, Option("Split whose prompts are used; `all` takes those of every split.", panel=DATA, everyday=True)
+    ] = "test"
     captions: CaptionChoice = "1"
     per_class: PerClass = None
     clip_manifest: ClipManifest = None

@@ -25,7 +25,7 @@ class DatasetOptions:
         references: folder of real clips, or None.
         clip_manifest: CSV (clip_id, caption[, labels, match, audiocap_id, youtube_id, start_time]) naming the clips that
             were generated, when that is not the whole split.
-        split: e.g. "test".
+        split: e.g. "test"; "all" (``dataset.ALL_SPLITS``) for the prompts of every split, each with its ``Prompt.split``.
         captions: which caption of several (1-based).
         cache_dir: where a dataset that makes its audio keeps it; None is the user's cache.
         reporter: of progress; None shows nothing.
@@ -92,7 +92,7 @@ class DatasetPlugin(ABC):
 
     @abstractmethod
     def load(self, options: DatasetOptions) -> Dataset:
-        """The prompts of ``options.split``, with training counts and, where there are real clips, references.
+        """The prompts of ``options.split``, or of every split, with training counts and, where there are real clips, references.
 
         Raises:
             ReaudioError: the data are missing or damaged, or an option does not apply.

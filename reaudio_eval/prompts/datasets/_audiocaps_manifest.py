@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reaudio_eval.prompts.dataset import ALL_SPLITS
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables
 from reaudio_model.common.audiocaps import with_clip
 from reaudio_model.common.naming import caption_key
@@ -46,7 +47,7 @@ def read_manifest(tables: AudioCapsTables, path: Path, split: str, *, skip: bool
     Args:
         tables: of AudioCaps.
         path: the manifest.
-        split: its captions are preferred where a caption is looked up.
+        split: its captions are preferred where a caption is looked up; of "all" none are.
         skip: leave faulty rows out.
 
     Returns:
@@ -114,7 +115,7 @@ class _Names:
         self._by_id = _index(zip(captions["audiocap_id"], captions["clip"], strict=True))
         self._by_video = _index(zip(captions["youtube_id"], captions["clip"], strict=True))
         self._by_caption = _index(zip(captions["caption"].str.strip(), captions["clip"], strict=True))
-        own = captions[captions["split"] == split]
+        own = captions if split == ALL_SPLITS else captions[captions["split"] == split]
         self._by_own_caption = _index(zip(own["caption"].str.strip(), own["clip"], strict=True))
         self._captions = dict(zip(captions["audiocap_id"], captions["caption"], strict=True))
         self._known = set(captions["clip"])

@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from reaudio_eval.prompts.dataset import Prompt
+import pandas as pd
+
+from reaudio_eval.prompts.dataset import ALL_SPLITS, Prompt
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.naming import label_key, name_key
 from reaudio_model.common.tables import Table, quoted, read_table, shown
@@ -91,19 +93,21 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
         path: CSV with the columns caption, one of clip_id, file or filename (a file's extension is dropped), and
             optionally labels (``;``-separated), split, and source_id or youtube_id (the recording a clip was cut from).
         labels: the labels that are known; None keeps whatever stands there.
-        split: rows to keep where there is a column split; None keeps all, and so does the default split where there is none.
+        split: rows to keep where there is a column split; None and "all" keep every row, and so does the default split where there is
+            none.
         skip: leave faulty rows out.
 
     Raises:
         ReaudioError: see ``tables.read_table``; an empty caption, an empty, repeated or unusable id, an unknown label or split.
     """
     table = read_table(path, ["caption"], "the captions", skip=skip)
-    if split not in (None, ANY_SPLIT) and "split" not in table.rows.columns:
+    if split not in (None, ANY_SPLIT, ALL_SPLITS) and "split" not in table.rows.columns:
         raise ReaudioError(
             f"{path} has no column split, so --split {split} cannot be chosen: leave it out or add the column."
         )
-    if split is not None and "split" in table.rows.columns:
-        table.rows = table.rows[table.rows["split"] == one_of("split", split, table.rows["split"].unique().tolist())]
+    if split not in (None, ALL_SPLITS) and "split" in table.rows.columns:
+        known = [*table.rows["split"].unique().tolist(), ALL_SPLITS]
+        table.rows = table.rows[table.rows["split"] == one_of("split", split, known)]
     table.rows = table.rows.assign(clip_id=_clip_ids(table))
     table.require_ids()
     table.require_values("caption")
@@ -111,15 +115,20 @@ def read_captions(path: Path, labels: LabelSet | None = None, split: str | None 
     parse = _as_written if labels is None else labels.parse
     found = table.parsed("labels", parse) if "labels" in table.rows.columns else {}
     rows = table.finish()
-    source = next((c for c in ("source_id", "youtube_id") if c in rows.columns), None)
-    sources = rows[source].tolist() if source else [""] * len(rows)
-    columns = zip(rows.index, rows["clip_id"], rows["caption"], sources, strict=True)
-    prompts = (_prompt(clip_id, caption, found.get(row, ()), source_id) for row, clip_id, caption, source_id in columns)
+    sources, splits = _first_column(rows, "source_id", "youtube_id"), _first_column(rows, "split")
+    columns = zip(rows.index, rows["clip_id"], rows["caption"], sources, splits, strict=True)
+    prompts = (_prompt(clip_id, caption, found.get(row, ()), *facts) for row, clip_id, caption, *facts in columns)
     return Captions(tuple(prompts), table.notes)
 
 
-def _prompt(clip_id: str, caption: str, labels: tuple[str, ...], source_id: str) -> Prompt:
-    return Prompt(clip_id, caption, labels, labels_known=bool(labels), source_id=source_id)
+def _first_column(rows: pd.DataFrame, *names: str) -> list[str]:
+    """The values of the first of these columns that is there, else empty ones."""
+    name = next((name for name in names if name in rows.columns), None)
+    return [""] * len(rows) if name is None else rows[name].tolist()
+
+
+def _prompt(clip_id: str, caption: str, labels: tuple[str, ...], source_id: str, split: str) -> Prompt:
+    return Prompt(clip_id, caption, labels, bool(labels), source_id, split)
 
 
 def _as_written(cell: str) -> tuple[str, ...]:

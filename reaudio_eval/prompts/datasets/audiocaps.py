@@ -6,13 +6,14 @@ Audios in The Wild", NAACL 2019; Gemmeke et al., "Audio Set", ICASSP 2017.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from reaudio_eval.prompts.dataset import Dataset, NumberedPrompt, Prompt
+from reaudio_eval.prompts.dataset import ALL_SPLITS, Dataset, NumberedPrompt, Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_eval.prompts.datasets._audiocaps_manifest import read_manifest
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables, read_tables
@@ -93,8 +94,8 @@ def _clip_labels(tables: AudioCapsTables, split: str) -> list[tuple[str, ...]]:
 
 def _clips(tables: AudioCapsTables, options: DatasetOptions) -> tuple[pd.DataFrame, list[str]]:
     """A row per clip: clip_id, caption, labels (tuple), known, ambiguous, and where known, else "", audiocap_id, youtube_id,
-    start_time and clip (video and start); and notes."""
-    split = one_of("split", options.split, tables.captions["split"].unique().tolist())
+    start_time, clip (video and start) and split; and notes."""
+    split = one_of("split", options.split, [*tables.captions["split"].unique().tolist(), ALL_SPLITS])
     if options.clip_manifest is None:
         return _split_clips(tables, split, options.captions)
     if options.captions != 1:
@@ -102,18 +103,25 @@ def _clips(tables: AudioCapsTables, options: DatasetOptions) -> tuple[pd.DataFra
             "--captions chooses among AudioCaps' own; a --clip-manifest brings its captions: drop one of them."
         )
     manifest = read_manifest(tables, options.clip_manifest, split, skip=options.skip_bad_rows)
-    return manifest.clips, list(manifest.notes)
+    split_of = dict(zip(tables.captions["clip"], tables.captions["split"], strict=True))
+    return manifest.clips.assign(split=manifest.clips["clip"].map(split_of).fillna("")), list(manifest.notes)
+
+
+def _captions_of(tables: AudioCapsTables, split: str) -> pd.DataFrame:
+    """The rows of a split, or of every one."""
+    return tables.captions if split == ALL_SPLITS else tables.captions[tables.captions["split"] == split]
 
 
 def _split_clips(tables: AudioCapsTables, split: str, number: int) -> tuple[pd.DataFrame, list[str]]:
     """A row per clip of the split, with its ``number``-th caption; the same order of clips for every number."""
-    rows = tables.captions[tables.captions["split"] == split]
+    rows = _captions_of(tables, split)
     by_clip = rows.groupby("clip", sort=False)
     sizes = by_clip.size()
     # Where rows were left out, single clips have fewer captions than the others.
     fewest = int(sizes.max() if tables.notes else sizes.min())
     if not 1 <= number <= fewest:
-        raise ReaudioError(f"--captions {number}: every clip of {split} has {fewest}, so give a number from 1 to {fewest}.")
+        where = "some clips of all splits have" if split == ALL_SPLITS else f"every clip of {split} has"
+        raise ReaudioError(f"--captions {number}: {where} {fewest}, so give a number from 1 to {fewest}.")
     chosen = rows[by_clip.cumcount() == number - 1].set_index("clip", drop=False)
     there = sizes.index[sizes >= number]
     clips = chosen.loc[there].reset_index(drop=True)
@@ -130,14 +138,13 @@ def _split_clips(tables: AudioCapsTables, split: str, number: int) -> tuple[pd.D
 
 def _captions_by_name(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str, dict[str, NumberedPrompt]]:
     """Naming scheme -> file stem -> the prompt it names, of every caption of the clips."""
-    facts = {row[0]: row[1:] for row in zip(*(clips[c] for c in ("clip", "clip_id", "labels", "known")), strict=True)}
-    rows = tables.captions[tables.captions["clip"].isin(facts)]
+    prompts = dict(zip(clips["clip"], _prompts(clips), strict=True))
+    rows = tables.captions[tables.captions["clip"].isin(prompts)]
     by_id: dict[str, NumberedPrompt] = {}
     seen: Counter[str] = Counter()
-    for name, clip, video, caption in zip(*(rows[c] for c in ("audiocap_id", "clip", "youtube_id", CAPTION)), strict=True):
-        clip_id, labels, known = facts[clip]
+    for name, clip, caption in zip(*(rows[c] for c in ("audiocap_id", "clip", CAPTION)), strict=True):
         seen[clip] += 1
-        by_id[name] = NumberedPrompt(seen[clip], Prompt(clip_id, caption, labels, bool(known), video))
+        by_id[name] = NumberedPrompt(seen[clip], dataclasses.replace(prompts[clip], caption=caption))
     unique = caption_names((p.clip_id, p.caption) for _, p in by_id.values())[CAPTION]
     by_caption: dict[str, NumberedPrompt] = {}
     for each in by_id.values():
@@ -147,8 +154,10 @@ def _captions_by_name(tables: AudioCapsTables, clips: pd.DataFrame) -> dict[str,
 
 
 def _prompts(clips: pd.DataFrame) -> tuple[Prompt, ...]:
-    rows = zip(*(clips[c] for c in ("clip_id", "caption", "labels", "known", "youtube_id")), strict=True)
-    return tuple(Prompt(clip_id, caption, labels, bool(known), video) for clip_id, caption, labels, known, video in rows)
+    rows = zip(*(clips[c] for c in ("clip_id", "caption", "labels", "known", "youtube_id", "split")), strict=True)
+    return tuple(
+        Prompt(clip, caption, labels, bool(known), video, split) for clip, caption, labels, known, video, split in rows
+    )
 
 
 def _label_notes(clips: pd.DataFrame) -> list[str]:

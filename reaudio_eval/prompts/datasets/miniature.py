@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.dataset import ALL_SPLITS, Dataset, Prompt
 from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions, DatasetPlugin, SplitLabels
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
@@ -38,15 +38,17 @@ class Miniature(DatasetPlugin):
     )
 
     def load(self, options: DatasetOptions) -> Dataset:
-        """Prompts, labels and synthesised references of the split test or val.
+        """Prompts, labels and synthesised references of the split test or val, or of both ("all"); training clips are no prompts.
 
         Raises:
             UnknownNameError: another split.
             ReaudioError: an option of datasets that lie on disk.
         """
         _check(options)
-        split = one_of("miniature split", options.split, SPLITS)
-        specs = [world.describe(clip_id) for clip_id in world.clip_ids(split)]  # type: ignore[arg-type]
+        split = one_of("miniature split", options.split, (*SPLITS, ALL_SPLITS))
+        splits = [s for s in SPLITS if split in (s, ALL_SPLITS)]
+        split_of = {clip_id: s for s in splits for clip_id in world.clip_ids(s)}
+        specs = [world.describe(clip_id) for clip_id in split_of]
         audio = materials.write_clips(
             bundled.audio_folder(options.cache_dir),
             [spec.clip_id for spec in specs],
@@ -57,7 +59,10 @@ class Miniature(DatasetPlugin):
         return Dataset(
             name="miniature",
             split=split,
-            prompts=tuple(Prompt(spec.clip_id, spec.caption, spec.labels, source_id=spec.clip_id) for spec in specs),
+            prompts=tuple(
+                Prompt(spec.clip_id, spec.caption, spec.labels, source_id=spec.clip_id, split=split_of[spec.clip_id])
+                for spec in specs
+            ),
             train_counts={label: n for label, n in world.train_counts().items() if n},
             label_names=world.label_names(),
             references=audio,

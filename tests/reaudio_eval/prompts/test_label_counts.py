@@ -54,6 +54,12 @@ def test_json_has_null_for_open_ends(folder: DatasetOptions) -> None:
     assert (value["dataset"], value["split"], value["n_classes"]) == ("folder", "test", 4)
 
 
+def test_all_splits_are_counted_together(joined: Path) -> None:
+    sizes = {split: label_statistics("audiocaps", DatasetOptions(joined, split=split)).bins for split in ("test", "all")}
+    assert sizes["test"]["n_clips_eval"].sum() == 4
+    assert sizes["all"]["n_clips_eval"].sum() == 8
+
+
 def test_unknown_names(folder: DatasetOptions) -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown dataset 'foldr'\. Did you mean 'folder'"):
         label_statistics("foldr", folder)

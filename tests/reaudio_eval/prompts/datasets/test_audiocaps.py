@@ -24,10 +24,10 @@ def test_test_split(joined: Path) -> None:
     data = PLUGIN.load(DatasetOptions(joined))
     assert (data.name, data.split, data.notes) == ("audiocaps", "test", ())
     assert data.prompts == (
-        Prompt("vidA", "first A", ("/m/1",), source_id="vidA"),
-        Prompt("vidB", "first B", ("/m/4", "/m/3"), source_id="vidB"),
-        Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC"),
-        Prompt("vidC_20", "first D", ("/m/2",), source_id="vidC"),
+        Prompt("vidA", "first A", ("/m/1",), source_id="vidA", split="test"),
+        Prompt("vidB", "first B", ("/m/4", "/m/3"), source_id="vidB", split="test"),
+        Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC", split="test"),
+        Prompt("vidC_20", "first D", ("/m/2",), source_id="vidC", split="test"),
     )
     assert data.train_counts == {"/m/1": 2, "/m/2": 1, "/m/3": 2}
     assert data.pool_counts == data.train_counts  # the default pool is the training split
@@ -35,6 +35,18 @@ def test_test_split(joined: Path) -> None:
     assert data.vocabulary == ("/m/1", "/m/2", "/m/3", "/m/4")
     assert data.vocabulary_name == "audioset-527"
     assert data.label_names["/m/2"] == "Male speech, man speaking"
+
+
+def test_all_splits_and_which_of_them_a_prompt_is_of(joined: Path) -> None:
+    every = PLUGIN.load(DatasetOptions(joined, split="all"))
+    parts = {split: PLUGIN.load(DatasetOptions(joined, split=split)) for split in ROWS}
+    assert every.split == "all"
+    assert {p.clip_id: p.split for p in every.prompts} == {p.clip_id: s for s, data in parts.items() for p in data.prompts}
+    assert set(every.prompts) == {p for data in parts.values() for p in data.prompts}
+    assert every.train_counts == parts["test"].train_counts
+    assert every.captions["audiocap_id"]["3"] == (1, Prompt("trn3", "more dogs", ("/m/3", "/m/1"), True, "trn3", "train"))
+    with pytest.raises(ReaudioError, match="--captions 2: some clips of all splits have 1, so give a number from 1 to 1"):
+        PLUGIN.load(DatasetOptions(joined, split="all", captions=2))
 
 
 def test_official_tables_give_the_same_dataset(joined: Path, official: Path) -> None:
@@ -46,7 +58,7 @@ def test_official_clip_without_segment_has_no_known_labels(official: Path) -> No
     path = official / "unbalanced_train_segments.csv"
     path.write_text("\n".join(row for row in path.read_text().splitlines() if not row.startswith("vidB")), encoding="utf-8")
     data = PLUGIN.load(DatasetOptions(official))
-    assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False, source_id="vidB")
+    assert data.prompts[1] == Prompt("vidB", "first B", (), labels_known=False, source_id="vidB", split="test")
     assert data.notes == ("1 of 4 clips have no known labels: they count in the overall numbers and in no stratum.",)
 
 
@@ -93,7 +105,7 @@ def test_references_are_recognised_by_name(joined: Path, tmp_path: Path, stems: 
 def test_every_caption_has_names_and_a_number(joined: Path) -> None:
     data = PLUGIN.load(DatasetOptions(joined, captions=2))
     assert data.file_names["audiocap_id"] == {"13": "vidA", "14": "vidB", "18": "vidC_10", "17": "vidC_20"}
-    assert data.captions["audiocap_id"]["15"] == (1, Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC"))
+    assert data.captions["audiocap_id"]["15"] == (1, Prompt("vidC_10", "first C", ("/m/2",), source_id="vidC", split="test"))
     assert {name: (p.clip_id, n) for name, (n, p) in data.captions["audiocap_id"].items()} == {
         "11": ("vidA", 1), "12": ("vidB", 1), "13": ("vidA", 2), "14": ("vidB", 2),
         "15": ("vidC_10", 1), "16": ("vidC_20", 1), "17": ("vidC_20", 2), "18": ("vidC_10", 2),

@@ -27,11 +27,11 @@ a/6.wav,A,six,another second of that video,,vidA,99,,exact
 def test_manifest(joined: Path, tmp_path: Path) -> None:
     data = PLUGIN.load(DatasetOptions(joined, clip_manifest=write_manifest(tmp_path / "m.csv", MANIFEST)))
     assert data.prompts == (
-        Prompt("one", "a man", ("/m/3", "/m/1"), source_id="vidA"),
-        Prompt("two", "a dog", ("/m/4", "/m/3"), source_id="vidB"),
-        Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False, source_id="vidB"),
+        Prompt("one", "a man", ("/m/3", "/m/1"), source_id="vidA", split="test"),
+        Prompt("two", "a dog", ("/m/4", "/m/3"), source_id="vidB", split="test"),
+        Prompt("three", "yodel", ("/m/4", "/m/3"), labels_known=False, source_id="vidB", split="test"),
         Prompt("four", "who knows", (), labels_known=False),
-        Prompt("five", "a man again", ("/m/2",), source_id="vidC"),
+        Prompt("five", "a man again", ("/m/2",), source_id="vidC", split="test"),
         Prompt("six", "another second of that video", (), labels_known=False, source_id="vidA"),
     )
     assert data.notes == (

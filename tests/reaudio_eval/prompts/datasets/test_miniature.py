@@ -26,6 +26,12 @@ def test_prompts_counts_and_references(tmp_path: Path) -> None:
     assert dataset.banner == BANNER
 
 
+def test_all_splits_are_those_with_prompts(tmp_path: Path) -> None:
+    dataset = PLUGIN.load(DatasetOptions(split="all", cache_dir=tmp_path))
+    assert [p.clip_id for p in dataset.prompts] == [*world.clip_ids("test"), *world.clip_ids("val")]
+    assert {p.split for p in dataset.prompts} == {"test", "val"}
+
+
 def test_defaults_are_registered_names() -> None:
     assert PLUGIN.defaults.embedders
     for name in PLUGIN.defaults.embedders:

@@ -47,8 +47,12 @@ def test_captions_by_file_name(tmp_path: Path) -> None:
 
 def test_captions_with_labels_and_splits(tmp_path: Path) -> None:
     path = write(tmp_path / "c.csv", "clip_id,caption,labels,split\na,x,Dog,test\nb,y,,test\na,z,Dog,val\n")
-    assert read_captions(path, LABELS, "test").prompts == (Prompt("a", "x", ("/m/2",)), Prompt("b", "y", (), False))
-    assert read_captions(path, None, "val").prompts == (Prompt("a", "z", ("Dog",)),)
+    of_test = (Prompt("a", "x", ("/m/2",), split="test"), Prompt("b", "y", (), False, split="test"))
+    assert read_captions(path, LABELS, "test").prompts == of_test
+    assert read_captions(path, None, "val").prompts == (Prompt("a", "z", ("Dog",), split="val"),)
+    path.write_text(path.read_text().replace("a,z", "c,z"))
+    of_val = Prompt("c", "z", ("/m/2",), split="val")
+    assert read_captions(path, LABELS, "all").prompts == (*of_test, of_val)
     with pytest.raises(UnknownNameError, match=r"Unknown split 'tets'\. Did you mean 'test'"):
         read_captions(path, LABELS, "tets")
 
@@ -85,5 +89,6 @@ def test_captions_may_say_what_a_clip_was_cut_from(tmp_path: Path, column: str) 
 def test_a_split_that_the_table_cannot_know(tmp_path: Path) -> None:
     path = write(tmp_path / "c.csv", "clip_id,caption\na,x\n")
     assert len(read_captions(path, None, "test").prompts) == 1
+    assert read_captions(path, split="all") == read_captions(path, split="test")
     with pytest.raises(ReaudioError, match="has no column split, so --split val cannot be chosen"):
         read_captions(path, None, "val")
