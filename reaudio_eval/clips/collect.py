@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.models import ClipRequest, Spent
 from reaudio_eval.clips.roles import UPPER_REFERENCE, is_reference_name, named_role
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.seed_folders import seed_folders
 from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
@@ -149,10 +150,12 @@ def collect_one(
     folder = output / folder_name(request.name)
     clip_request = _clip_request(request, prompts, dataset, folder, how, reporter, spent or Spent())
     with plugins.guarded("models", request.model, "fails"):
-        clips = model.clips(clip_request)
+        by_seed = model.clips_by_seed(clip_request)
+    clips, *more = by_seed.values()
     if model.kind == "generated" and prompts and not clips:
         raise ReaudioError(_nothing_in_common(request, prompts))
-    reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips")
+    times = f" for each of {len(by_seed)} seeds" if more else ""
+    reporter.note(f"{request.name}: {len(clips)} of {len(prompts)} clips{times}")
     return SystemInfo(
         request.name,
         model.kind,
@@ -161,18 +164,21 @@ def collect_one(
         description=model.upper_reference,
         retrieval=model.retrieved(clip_request, clips),
         candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
-        unused=_unused(request.source, clips),
+        unused=_unused(request.source, by_seed.values()),
         sampling=model.sampling(clip_request, clips),
         role=own_role(request),
+        seeds=tuple(by_seed) if more else (),
+        more_clips=tuple(more),
     )
 
 
-def _unused(source: Path | None, clips: Mapping[str, Path]) -> tuple[str, ...]:
-    """Names of the audio files in the user's folder that are not among the clips."""
+def _unused(source: Path | None, clips: Iterable[Mapping[str, Path]]) -> tuple[str, ...]:
+    """Names of the audio files in the user's folder that are not among the clips; those of seeds with the sub-folder."""
     if source is None:
         return ()
-    used = set(clips.values())
-    return tuple(sorted(path.name for path in find_clips(source).values() if path not in used))
+    used = {path for each in clips for path in each.values()}
+    every = (path for folder in seed_folders(source).values() for path in find_clips(folder).values())
+    return tuple(sorted(path.relative_to(source).as_posix() for path in every if path not in used))
 
 
 def _clip_request(
@@ -228,7 +234,8 @@ def _nothing_in_common(request: SystemRequest, prompts: Sequence[Prompt]) -> str
     wanted = ", ".join(repr(p.clip_id) for p in prompts[:3])
     found: list[str] = []
     if request.source is not None:
-        found = sorted(p.stem for p in request.source.iterdir() if p.is_file() and not p.name.startswith("."))
+        folder = next(iter(seed_folders(request.source).values()))
+        found = sorted(p.stem for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     have = ", ".join(repr(s) for s in found[:3]) or "none"
     return (
         f"No clip of {request.name!r} ({request.source}) belongs to a prompt: file names there are {have}, clip ids are {wanted}. "

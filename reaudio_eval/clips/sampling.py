@@ -13,6 +13,7 @@ from reaudio_model.config import DType, SchedulerName
 PAIRS = frozenset(
     {"k", "retrieval", "key", "pool", "exclude", "exclude_text_from", "paper_protocol"}
 )  # options of retrieval
+MAX_SEEDS = 1000
 Given = Literal["none", "audio", "audio+text"]
 
 
@@ -26,6 +27,7 @@ class Sampling(OptionGroup):
         k: retrieved pairs, at least 0.
         retrieval: what of the pairs conditions the model: "none", "audio" or "audio+text".
         candidates: clips generated for each prompt, of which the model's own CLAP keeps the best; a model that cannot choose makes 1.
+        seeds: clips of each prompt that are scored, with as many seeds; None: 1.
         scheduler, eta: sampler, and the noise of ddim, 0 to 1.
         dtype: precision of the denoiser.
         search: which pairs a prompt may retrieve.
@@ -44,6 +46,15 @@ class Sampling(OptionGroup):
         Option(
             "Clips generated for each prompt; the model's own CLAP keeps the best, which raises the CLAP score. Default: 1.",
             least=1,
+        ),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        Option(
+            "Clips of each prompt, made with seeds SEED, SEED + 1, ... and all scored; scores are means over them. Default: 1.",
+            metavar="N",
+            least=1,
+            most=MAX_SEEDS,
         ),
     ] = None
     scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: the model's.")] = None

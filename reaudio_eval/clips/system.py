@@ -28,6 +28,8 @@ class SystemInfo:
         role: in reports: a "system" that is evaluated, the "control" that systems are compared with (their control without retrieval, or a
             baseline that the user names), or a reference that is shown beside them: the "copy" of the retrieved clips, an "oracle" that is
             given the real clip, "real" audio, "noise". Real audio and noise have no other role.
+        seeds: number of each seed where there are several clips for each prompt, else (). ``clips`` are those of the first.
+        more_clips: clips of the seeds after the first, in order; () for a system of a finished run.
     """
 
     name: str
@@ -41,6 +43,8 @@ class SystemInfo:
     unused: tuple[str, ...] = ()
     sampling: Mapping[str, Any] | None = None
     role: Role = "system"
+    seeds: tuple[int, ...] = ()
+    more_clips: tuple[Mapping[str, Path], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind != "generated":
@@ -50,6 +54,12 @@ class SystemInfo:
     def competes(self) -> bool:
         """Whether it is compared with others; references never are."""
         return self.role in ("system", "control")
+
+    @property
+    def by_seed(self) -> dict[str, Mapping[str, Path]]:
+        """The clips of each seed under the name of the system, with the seed for all but the first."""
+        more = zip(self.seeds[1:], self.more_clips, strict=False)
+        return {self.name: self.clips} | {f"{self.name} (seed {seed})": clips for seed, clips in more}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def evaluation_alerts(
     return [
         *checkpoint_alerts(tools),
         *identical_systems(systems, evaluation.content, evaluation.clip_ids),
+        *_identical_seeds(systems, evaluation.content, evaluation.clip_ids),
         *unused_files(systems, "note" if chosen else "warning"),
         *(Alert("note", note) for note in dataset.notes),
         *_left_out(left_out, len(dataset.prompts)),
@@ -69,12 +70,13 @@ def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids:
 
 
 def run_alerts(runs: Sequence[Run]) -> Iterator[Alert]:
-    """Checkpoints and identical systems of finished runs, by their manifests; older runs do not have these entries."""
+    """Checkpoints, identical systems and seeds of finished runs, by their manifests; older runs do not have these entries."""
     embedders = (each for run in runs for each in mapping(run.manifest.get("embedders")).values())
     stored = (mapping(each).get("notes") for each in embedders)
     for note in dict.fromkeys(str(note) for notes in stored if isinstance(notes, list) for note in notes):
         yield Alert("warning", note, first_screen=True)
     yield from _identical_runs(runs)
+    yield from several_seeds([run.scores.system for run in runs])
 
 
 def _identical_runs(runs: Sequence[Run]) -> Iterator[Alert]:
@@ -110,7 +112,7 @@ def unused_files(systems: Sequence[SystemInfo], level: Literal["warning", "note"
     """Files in the users' folders that belong to no prompt."""
     for system in systems:
         if system.unused:
-            n_files = len(system.unused) + len(system.clips)
+            n_files = len(system.unused) + sum(map(len, system.by_seed.values()))
             yield Alert(
                 level,
                 f"{len(system.unused):,} of {n_files:,} files of {system.name} belong to no prompt of this evaluation and are not "
@@ -122,6 +124,38 @@ def first_names(names: Sequence[str]) -> str:
     """The first ``EXAMPLES`` of them, and how many more there are."""
     more = f" and {len(names) - EXAMPLES:,} more" if len(names) > EXAMPLES else ""
     return ", ".join(names[:EXAMPLES]) + more
+
+
+def several_seeds(systems: Sequence[SystemInfo]) -> Iterator[Alert]:
+    """Systems with several clips for each prompt, and what their numbers are then."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for system in (s for s in systems if s.kind == "generated"):
+        groups.setdefault(system.seeds, []).append(system.name)
+    if any(groups):
+        counts = "; ".join(f"{_seeds_text(seeds)} of {'every system' if len(groups) == 1 else ', '.join(names)}"
+                           for seeds, names in groups.items())  # fmt: skip
+        yield Alert(
+            "note",
+            f"Generated clips of each prompt: {counts}. Values of clips and labels are means over the seeds. Metrics of sets of clips are "
+            "computed for each seed and averaged. Players play the first seed.",
+        )
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} (seeds {', '.join(map(str, seeds))})" if seeds else "1"
+
+
+def _identical_seeds(systems: Sequence[SystemInfo], content: Content, clip_ids: Sequence[str]) -> Iterator[Alert]:
+    """Systems whose clips do not depend on the seed."""
+    for system in systems:
+        first, *others = ([content.get(name, {}).get(c) for c in clip_ids] for name in system.by_seed)
+        if first in others:
+            yield Alert(
+                "warning",
+                f"Seeds of {system.name} are byte for byte the same clips, so they count one clip of each prompt several times: check the "
+                "folders, or whether the model uses the seed.",
+                first_screen=True,
+            )
 
 
 def _left_out(n: int, n_prompts: int) -> Iterator[Alert]:

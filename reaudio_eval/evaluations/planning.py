@@ -12,10 +12,12 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names, shown_name
 from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.clips.seed_folders import first_clips
 from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import (
     DEFAULT_STRATA,
+    MAX_SEED,
     Baselines,
     Data,
     Machine,
@@ -34,7 +36,6 @@ from reaudio_eval.runs.bundled import COPY, baseline_names
 from reaudio_eval.runs.store import ScoringPlan
 from reaudio_eval.scores.evaluate import prepare
 from reaudio_eval.scores.score import NamedMetric
-from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.options import option_fields
 from reaudio_model.common.progress import Reporter
@@ -142,6 +143,7 @@ def plan_scoring(
         ReaudioError: anything that would make the run fail later and can be known now.
     """
     data = data or request.data
+    _check_seeds(request.seed, request.sampling.seeds or 1)
     defaults = data.defaults()
     options = scoring_options(request.measures, request.machine, request.seed, defaults)
     scheme = request.strata or defaults.strata or DEFAULT_STRATA
@@ -159,6 +161,11 @@ def plan_scoring(
         None,
         request.plain(),
     )
+
+
+def _check_seeds(first: int, n: int) -> None:
+    if first + n - 1 > MAX_SEED:
+        raise ReaudioError(f"--seed {first} with --seeds {n} passes the largest seed, {MAX_SEED}: give a smaller --seed.")
 
 
 def load_dataset(
@@ -192,7 +199,7 @@ def load_dataset(
     if data.class_prompts:
         dataset = class_prompts(dataset, data.class_prompts)
     elif dataset.captions and clips:
-        stems = {system: find_clips(folder) for system, folder in clips.items()}
+        stems = {system: first_clips(folder) for system, folder in clips.items()}
         dataset = choose_captions(dataset, stems, data.caption if caption is None else caption)
     if data.limit is not None:
         dataset = first_prompts(dataset, data.limit)

@@ -10,7 +10,7 @@ from pathlib import Path
 from reaudio_eval.clips.collect import Generation, collect
 from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.alerts import evaluation_alerts, upper_references
+from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds, upper_references
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.planning import SystemsPlan
 from reaudio_eval.evaluations.roles import scores_with_roles
@@ -69,6 +69,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
         (
             *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts),
             *upper_references(systems),
+            *several_seeds([scores.system for scores in (*evaluation.scores, *known)]),
             *left_out,
         ),
         store,

@@ -36,6 +36,17 @@ SCORES = Schema(
     "scores", "A value of a clip-level or label-level metric.", CLIP_ID, METRIC, _LABEL, VALUE, _N_VALUES, _SD_VALUES
 )
 
+SEED_VALUES = Schema(
+    "seed_values",
+    "A value of a metric with the clips of one seed; the value in SCORES or SET_VALUES is the mean over the seeds.",
+    count("seed", "seed of the clips"),
+    METRIC,
+    text("clip_id", "id of the clip, None for a set metric"),
+    _LABEL,
+    text("stratum", "as in SET_VALUES, None for a value of a clip or label"),
+    VALUE,
+)
+
 SET_VALUES = Schema(
     "set_values",
     "A value of a metric of a set of clips.",

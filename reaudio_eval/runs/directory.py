@@ -4,8 +4,9 @@ Reports and comparisons are made from it without audio or networks.
 ``runs/<dataset>/<system>/<config hash>/`` holds ``prompts.parquet``, ``labels.parquet``, ``clips.parquet``, ``scores.parquet``,
 ``set_values.parquet``, ``metrics.json``, ``audit.json`` and, written last, ``manifest.json`` with the SHA-256 of every other file: a
 directory without a manifest is not finished, and one with other files is refused. Of a system that retrieves it also holds
-``retrieved.parquet`` and ``leakage.json``, where clips were compared with what was retrieved ``copying.parquet``, and ``request.yaml``
-where options were given. The config hash covers everything the numbers depend on.
+``retrieved.parquet`` and ``leakage.json``, where clips were compared with what was retrieved ``copying.parquet``, of one with several
+clips for each prompt ``seed_values.parquet``, and ``request.yaml`` where options were given. The config hash covers everything the
+numbers depend on.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from reaudio_eval.runs.manifest import (
     MANIFEST,
     REMEDY,
     REUSED,
+    SEED_FILE,
     UNVERIFIED,
     DamagedRunError,
     Json,
@@ -115,7 +117,14 @@ def write_run(
             if unless_whole and _is_whole(path):
                 _mark_reused(path, str(manifest["created"]))
                 return
-            for name in (MANIFEST, RETRIEVED, LEAKAGE, COPYING, REQUEST):  # all but the first are not written by every run
+            for name in (
+                MANIFEST,
+                RETRIEVED,
+                LEAKAGE,
+                COPYING,
+                SEED_FILE,
+                REQUEST,
+            ):  # all but the first are not written by every run
                 (path / name).unlink(missing_ok=True)
             found = tables(scores, dataset, strata, int(manifest["seed"]))
             names = [*found, METRICS, AUDIT]

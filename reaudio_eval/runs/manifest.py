@@ -21,6 +21,7 @@ FILES, SEAL = "files", "manifest_sha256"  # name -> SHA-256 of the other files; 
 UNVERIFIED = "unverified"  # why the files cannot be verified; only in memory
 REUSED = "reused"  # when a command took the scores of the finished run while later runs of its system were there
 COPYING = "copying.parquet"  # of a system whose clips were compared with what was retrieved
+SEED_FILE = "seed_values.parquet"  # of a system with several clips for each prompt
 REMEDY = "repeat the command that scored it, which makes it anew, or remove the folder"
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "reaudio_eval": _TEXT, "neighbours_of": _TEXT, "neighbours_sha256": _TEXT, "retrieval": (dict, type(None)),
     "retrieval.encoder_sha256": _MAYBE, "retrieval.judges": (list,), "sampling": (dict, type(None)), "sampling.steps": _NUMBER,
     "sampling.guidance": _NUMBER, "sampling.candidates": _NUMBER, "seconds_per_clip": _NUMBER, "settings": (dict,),
-    "content": (dict,), "system.candidates": (int,), "system.role": _TEXT, "system.sampling": (dict, type(None)),
+    "content": (dict,), "system.candidates": (int,), "system.role": _TEXT, "system.seeds": (list,), "system.sampling": (dict, type(None)),
     "dataset.banner": _TEXT, "bundled": (dict,),
 }  # fmt: skip
 

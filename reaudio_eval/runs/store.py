@@ -81,7 +81,7 @@ class RunStore:
         """Everything a system's numbers depend on."""
         dataset, tools, options = self.plan.dataset, self.plan.tools, self.plan.options
         wanted = set(clip_ids)
-        files = {name: {c: content[name][c] for c in clip_ids} for name in (system.name, REFERENCE) if name in content}
+        files = {name: {c: content[name][c] for c in clip_ids} for name in (*system.by_seed, REFERENCE) if name in content}
         return {
             "schema_version": SCHEMA_VERSION,
             "code": provenance.scoring_code(tools),
@@ -159,13 +159,13 @@ class RunStore:
             "seed": self.plan.options.seed,
             "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
             "selection": self.plan.selection,
-            "content": _content(evaluation, name),
+            "content": _content(evaluation, scores.system),
             **about,
             "sampling": None if scores.system.sampling is None else dict(scores.system.sampling),
         }
         if name in self.neighbours:
             manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], evaluation.clip_ids)}
-        audited = (name, REFERENCE, NEIGHBOURS)
+        audited = (*scores.system.by_seed, REFERENCE, NEIGHBOURS)
         audit = {each: evaluation.audit[each] for each in audited if each in evaluation.audit}
         dataset = scored_only(self.plan.dataset, evaluation)
         metrics = overall_json(analysis, name)
@@ -175,9 +175,10 @@ class RunStore:
         return path
 
 
-def _content(evaluation: Evaluation, system: str) -> dict[str, str]:
-    """SHA-256 over the files of the scored clips of a system and of the real audio, by "clips" and "reference"."""
-    names = {"clips": system, "reference": REFERENCE}
+def _content(evaluation: Evaluation, system: SystemInfo) -> dict[str, str]:
+    """SHA-256 over the files of the scored clips of a system and of the real audio, by "clips" and "reference"; clips of the seeds after
+    the first by "clips (seed N)"."""
+    names = {f"clips{name.removeprefix(system.name)}": name for name in system.by_seed} | {"reference": REFERENCE}
     files = {key: evaluation.content[name] for key, name in names.items() if name in evaluation.content}
     return {key: canonical_sha256([[c, found.get(c)] for c in evaluation.clip_ids]) for key, found in files.items()}
 

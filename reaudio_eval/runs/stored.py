@@ -12,10 +12,10 @@ from reaudio_eval.clips.retrieval import read_run_retrieval
 from reaudio_eval.clips.roles import named_role
 from reaudio_eval.clips.system import ROLES, Role, SystemInfo
 from reaudio_eval.frames.schema import FrameError, Schema
-from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SET_VALUES
+from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SEED_VALUES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, check_strata, with_words
-from reaudio_eval.runs.manifest import COPYING, FILES, UNVERIFIED, Json
+from reaudio_eval.runs.manifest import COPYING, FILES, SEED_FILE, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.checked import outside
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
@@ -23,6 +23,7 @@ from reaudio_model.common.errors import one_of
 from reaudio_model.common.settings import from_mapping
 
 MAX_ROWS = 20_000_000
+_OPEN = ("clip_id", "label", "stratum")  # may be empty in the values of seeds
 
 
 def stored_strata(manifest: Json) -> tuple[Stratum, ...]:
@@ -96,12 +97,16 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
     _known(scores["clip_id"], clip_ids, "clip_id", "scores.parquet")
     in_range = UNVERIFIED in manifest  # nothing else says that the values are those that were written
     _check_values(scores, "scores.parquet", metrics, in_range)
+    _check_spread(scores)
     set_values = _read(path / "set_values.parquet", SET_VALUES, empty=("reason", "ci_method"))
     _unique(set_values, "set_values.parquet", ["metric", "stratum"])
     _check_values(set_values, "set_values.parquet", metrics, in_range)
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
     copies = _read(path / COPYING, COPIES) if _has(path, manifest, COPYING) else COPIES.empty()
     _known(copies["clip_id"], clip_ids, "clip_id", COPYING)
+    seeds = _read(path / SEED_FILE, SEED_VALUES, _OPEN) if _has(path, manifest, SEED_FILE) else SEED_VALUES.empty()
+    _known(seeds["clip_id"].dropna(), clip_ids, "clip_id", SEED_FILE)
+    _check_values(seeds, SEED_FILE, metrics, in_range)
     return SystemScores(
         _stored_system(path, manifest, clip_ids),
         metrics,
@@ -111,6 +116,7 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
         copies,
         manifest.get("neighbours_of", ""),
         manifest["seed"],
+        seeds,
     )
 
 
@@ -134,6 +140,7 @@ def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo
         about.get("candidates", 1),
         sampling=about.get("sampling"),
         role=_stored_role(about),
+        seeds=_seeds(about),
     )
 
 
@@ -142,6 +149,14 @@ def _stored_role(about: Json) -> Role:
     if "role" not in about:
         return named_role(about["name"])
     return ROLES[ROLES.index(one_of("role of a system", about["role"], ROLES))]
+
+
+def _seeds(about: Json) -> tuple[int, ...]:
+    """The seeds of a system with several clips for each prompt."""
+    seeds = about.get("seeds", [])
+    if not all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds):
+        raise FrameError("a seed of the system is no whole number")
+    return tuple(seeds)
 
 
 def _has(path: Path, manifest: Json, name: str) -> bool:
@@ -183,6 +198,14 @@ def _known(found: Iterable[str], known: set[str], what: str, name: str) -> None:
     unknown = sorted(set(found) - known)
     if unknown:
         raise FrameError(f"{what} {unknown[0]!r} of {name} is not in the run")
+
+
+def _check_spread(scores: pd.DataFrame) -> None:
+    """Number and standard deviation of several values of a prompt are possible ones."""
+    for name in ("n_values", "sd_values"):
+        given = scores[name].dropna().to_numpy(dtype=np.float64) if name in scores.columns else np.empty(0)
+        if not (np.isfinite(given) & (given >= 0)).all():
+            raise FrameError(f"a value of {name} in scores.parquet is negative or infinite")
 
 
 def _check_values(frame: pd.DataFrame, name: str, metrics: Iterable[MetricInfo], in_range: bool) -> None:

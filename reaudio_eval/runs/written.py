@@ -14,7 +14,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.scores import RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, RUN_SCORES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, rarest_label, stratum_of
-from reaudio_eval.runs.manifest import COPYING, SCHEMA_VERSION, Json
+from reaudio_eval.runs.manifest import COPYING, SCHEMA_VERSION, SEED_FILE, Json
 from reaudio_eval.scores.system_scores import SystemScores
 
 
@@ -32,6 +32,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
             "candidates": system.candidates,
             "sampling": None if system.sampling is None else dict(system.sampling),
             "role": system.role,
+            **({"seeds": list(system.seeds)} if system.seeds else {}),
         },
         "metrics": [dataclasses.asdict(m) for m in scores.metrics],
         "undefined": dict(scores.undefined),
@@ -50,7 +51,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
 
 
 def tables(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> dict[str, pd.DataFrame]:
-    """File name -> table; that of copies is left out where there are none."""
+    """File name -> table; those of copies and seeds are left out where there are none."""
     found = {
         "prompts.parquet": RUN_PROMPTS.select(_prompt_frame(dataset.prompts)),
         "labels.parquet": RUN_LABELS.select(_label_frame(dataset)),
@@ -58,7 +59,8 @@ def tables(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], 
         "scores.parquet": RUN_SCORES.select(_score_frame(scores, dataset, strata, seed)),
         "set_values.parquet": scores.set_values,
     }
-    return found if scores.copies.empty else found | {COPYING: scores.copies}
+    further = {COPYING: scores.copies, SEED_FILE: scores.seed_values}
+    return found | {name: frame for name, frame in further.items() if not frame.empty}
 
 
 def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:

@@ -105,8 +105,9 @@ class Evaluation:
     Attributes:
         scores: in the order of the systems asked for.
         clip_ids: the clips scored, sorted; readable in every system and in the reference.
-        audit: system name (or "reference") -> summary of its files.
-        content: system name (or "reference") -> clip_id -> sha256 of the file.
+        audit: system name (or "reference") -> summary of its files; clips of further seeds have names of their own
+            (``SystemInfo.by_seed``).
+        content: the same names -> clip_id -> sha256 of the file.
         widths: embedder name -> dimensions of its features.
     """
 
@@ -208,8 +209,11 @@ def _score(
         for system in systems:
             scores = reuse(system, inputs.clip_ids, inputs.clips.content) if reuse else None
             if scores is None:
-                given = {name: inputs.of(system.name, embedder) for name, embedder in tools.embedders.items()}
-                scores = score_system(system, tools.metrics, given, partition, floors)
+                given, *more = (
+                    {name: inputs.of(system.name, embedder, clips) for name, embedder in tools.embedders.items()}
+                    for clips in system.by_seed
+                )
+                scores = score_system(system, tools.metrics, given, partition, floors, more)
                 scores = inputs.near.with_copies(scores, given, inputs.clips)
             scored.append(scores)
             advance(1)
@@ -217,8 +221,12 @@ def _score(
 
 
 def _files(systems: Sequence[SystemInfo], dataset: Dataset, near: NeighbourFeatures) -> dict[str, dict[str, Path]]:
-    """System (or ``REFERENCE``, ``NEIGHBOURS``) -> clip_id -> file."""
-    files = {s.name: dict(s.clips) for s in systems}
+    """System (``SystemInfo.by_seed``; or ``REFERENCE``, ``NEIGHBOURS``) -> clip_id -> file."""
+    named = [(name, clips) for s in systems for name, clips in s.by_seed.items()]
+    files = {name: dict(clips) for name, clips in named}
+    if len(files) < len(named):
+        twice = next(name for i, (name, _) in enumerate(named) if name in dict(named[:i]))
+        raise ReaudioError(f"{twice!r} is a system and the clips of a seed of another: rename the system.")
     if dataset.references:
         known = (p.clip_id for p in dataset.prompts if p.clip_id in dataset.references)
         files[REFERENCE] = {clip_id: dataset.references[clip_id] for clip_id in known}
@@ -256,12 +264,12 @@ class _Inputs:
     def clip_ids(self) -> tuple[str, ...]:
         return tuple(p.clip_id for p in self.prompts)
 
-    def of(self, system: str, embedder: ActiveEmbedder) -> MetricInput:
-        """The input of the metrics of one system under one embedder."""
+    def of(self, system: str, embedder: ActiveEmbedder, clips: str) -> MetricInput:
+        """The input of the metrics of one system under one embedder; ``clips``: name of the clips of a seed (``SystemInfo.by_seed``)."""
         text, vocabulary = self.text.get(embedder.name), embedder.spec.vocabulary_name
         has_reference = bool(self.dataset.references)
         return MetricInput(
-            feature_set(embedder, self.clips, system, self.clip_ids, text),
+            feature_set(embedder, self.clips, clips, self.clip_ids, text),
             feature_set(embedder, self.clips, REFERENCE, self.clip_ids, text) if has_reference else None,
             self.prompts,
             get_protocol(self.options.protocol),

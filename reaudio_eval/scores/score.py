@@ -24,6 +24,7 @@ from reaudio_eval.plugins.files import explained
 from reaudio_eval.scores.checked import clip_values, label_values, set_values
 from reaudio_eval.scores.jackknife import jackknife_interval
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Need, SetMetric, Subset
+from reaudio_eval.scores.seeds import mean_scores, mean_set_values, seed_values
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 
 JACKKNIFE_GROUPS = 20
@@ -137,13 +138,18 @@ def _mean(values: Sequence[float | Undefined]) -> float:
 
 
 def _set_rows(
-    metric: NamedMetric, definition: SetMetric, inputs: MetricInput, partition: Partition, floors: Floors
-) -> list[dict[str, object]]:
-    plan = _plan(definition, len(inputs.generated), partition, inputs.seed)
-    values = set_values(definition, metric.info.name, inputs, plan.subsets)
-    floor = floors.get(metric, inputs, plan)
+    metric: NamedMetric, definition: SetMetric, inputs: Sequence[MetricInput], partition: Partition, floors: Floors
+) -> tuple[list[dict[str, object]], list[list[dict[str, object]]]]:
+    """The rows of a set metric, and those of each of several inputs (seeds), whose mean they are."""
+    plan = _plan(definition, len(inputs[0].generated), partition, inputs[0].seed)
+    values = [set_values(definition, metric.info.name, each, plan.subsets) for each in inputs]
+    floor = floors.get(metric, inputs[0], plan)
     strata = [ALL, *(partition.rows if definition.in_strata else ())]
-    return [_set_row(metric.info.name, s, plan, values, floor, partition) for s in strata]
+
+    def rows(of: Sequence[float | Undefined]) -> list[dict[str, object]]:
+        return [_set_row(metric.info.name, s, plan, of, floor, partition) for s in strata]
+
+    return (rows(values[0]), []) if len(values) == 1 else (rows(mean_set_values(values)), list(map(rows, values)))
 
 
 def _set_row(
@@ -241,6 +247,7 @@ def score_system(
     inputs: Mapping[str, MetricInput],
     partition: Partition,
     floors: Floors,
+    more: Sequence[Mapping[str, MetricInput]] = (),
 ) -> SystemScores:
     """All metrics of one system.
 
@@ -250,9 +257,12 @@ def score_system(
         inputs: embedder name -> features of generated and reference clips, rows sorted by clip id.
         partition: rows in each stratum, for set metrics.
         floors: shared over the systems of a run.
+        more: ``inputs`` of the seeds after the first, of a system with several clips for each prompt.
     """
-    clip_rows: list[pd.DataFrame] = []
+    seeds = system.seeds or (0,)
+    clip_rows: dict[int, list[pd.DataFrame]] = {seed: [] for seed in seeds}
     set_rows: list[dict[str, object]] = []
+    seed_rows: list[dict[str, object]] = []
     undefined: dict[str, str] = {}
     for metric in metrics:
         given = inputs.get(metric.info.embedder)
@@ -260,15 +270,21 @@ def score_system(
         if reason is not None or given is None:
             undefined[metric.info.name] = reason or "no features"
             continue
+        every = [given, *(each[metric.info.embedder] for each in more)]
         with _guarded(metric):
             if isinstance(metric.definition, SetMetric):
-                set_rows += _set_rows(metric, metric.definition, given, partition, floors)
+                rows, by_seed = _set_rows(metric, metric.definition, every, partition, floors)
+                set_rows += rows
+                seed_rows += [row | {"seed": seed} for seed, own in zip(seeds, by_seed, strict=False) for row in own]
             else:
-                clip_rows.append(_value_rows(metric.definition, metric.info.name, given))
-    scores = SCORES.check(pd.concat(clip_rows, ignore_index=True)) if clip_rows else SCORES.empty()
+                for seed, each in zip(seeds, every, strict=True):
+                    clip_rows[seed].append(_value_rows(metric.definition, metric.info.name, each))
+    frames = {seed: SCORES.check(pd.concat(own, ignore_index=True)) for seed, own in clip_rows.items() if own}
+    scores = SCORES.empty() if not frames else mean_scores(frames) if more else frames[seeds[0]]
     set_values = SET_VALUES.check(pd.DataFrame(set_rows, columns=SET_VALUES.names)) if set_rows else SET_VALUES.empty()
     seed = next((given.seed for given in inputs.values()), 0)
-    return SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined, seed=seed)
+    found = SystemScores(system, tuple(m.info for m in metrics), scores, set_values, undefined, seed=seed)
+    return replace(found, seed_values=seed_values(frames, seed_rows)) if more else found
 
 
 def _guarded(metric: NamedMetric) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.frames.scores import COPIES
+from reaudio_eval.frames.scores import COPIES, SEED_VALUES
 
 Level = Literal["clip", "label", "set"]
 # What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score), the rank or probability of a label, a
@@ -75,6 +75,7 @@ class SystemScores:
         undefined: metric name -> why it has no value for this system at all.
         copies: ``frames.scores.COPIES``; empty without neighbours.
         neighbours_of: the system that retrieved them: this one, another for a system that retrieves nothing, or "".
+        seed_values: ``frames.scores.SEED_VALUES``; empty where there is one clip for each prompt.
         seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
 
@@ -86,3 +87,4 @@ class SystemScores:
     copies: pd.DataFrame = field(default_factory=COPIES.empty)
     neighbours_of: str = ""
     seed: int = 0
+    seed_values: pd.DataFrame = field(default_factory=SEED_VALUES.empty)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,20 @@ class ModelPlugin(ABC):
         Raises:
             ReaudioError: the model cannot run, or its folder cannot be written.
         """
+
+    def clips_by_seed(self, request: ClipRequest) -> Mapping[int, Mapping[str, Path]]:
+        """Seed -> :meth:`clips`, as many seeds as ``request.sampling.seeds`` asks for, from ``request.seed`` on.
+
+        A model without sampling options (:meth:`sampling_options`) makes the same clips with every seed, so there is one.
+
+        Raises:
+            ReaudioError: see :meth:`clips`.
+        """
+        found = {request.seed: self.clips(request)}
+        samples = self.sampling_options(request.variant, request.weights) != ()
+        for seed in range(request.seed + 1, request.seed + ((request.sampling.seeds or 1) if samples else 1)):
+            found[seed] = self.clips(replace(request, seed=seed, output=request.output / f"seed{seed}"))
+        return found
 
     def check(self, dataset: str, weights: Path | None, variant: str) -> None:
         """Refuse a request before anything is loaded.

@@ -1,4 +1,7 @@
-"""Clips of any system, from a folder (``--clips NAME=FOLDER``)."""
+"""Clips of any system, from a folder (``--clips NAME=FOLDER``).
+
+A folder of sub-folders ``seed0``, ``seed1``, ... holds several clips of each prompt, all of which are scored.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_eval.clips.models import ClipRequest, ModelPlugin
+from reaudio_eval.clips.seed_folders import seed_folders
 from reaudio_eval.clips.system import Retrieval
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
@@ -24,8 +28,23 @@ class Clips(ModelPlugin):
         """
         if request.source is None:
             raise ReaudioError("The model clips needs a folder: --clips NAME=FOLDER.")
+        return self._found(request, next(iter(seed_folders(request.source).values())))
+
+    def clips_by_seed(self, request: ClipRequest) -> dict[int, Mapping[str, Path]]:
+        """The files of every seed; see :func:`reaudio_eval.clips.seed_folders.seed_folders`.
+
+        Raises:
+            ReaudioError: see :meth:`clips`.
+        """
+        folders = {} if request.source is None else seed_folders(request.source)
+        if len(folders) < 2:
+            return {request.seed: self.clips(request)}
+        return {seed: self._found(request, folder) for seed, folder in folders.items()}
+
+    @staticmethod
+    def _found(request: ClipRequest, folder: Path) -> dict[str, Path]:
         schemes = request.dataset.file_names or clip_id_names(p.clip_id for p in request.prompts)
-        found = match_names(schemes, find_clips(request.source)).files
+        found = match_names(schemes, find_clips(folder)).files
         return {p.clip_id: found[p.clip_id] for p in request.prompts if p.clip_id in found}
 
     def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
@@ -46,9 +65,10 @@ class Clips(ModelPlugin):
         """
         from reaudio_eval.clips.retrieval import RETRIEVED, read_retrieval
 
-        if request.source is None or not (request.source / RETRIEVED).is_file():
+        if request.source is None:
             return None
-        return read_retrieval(request.source)
+        folders = (request.source, *seed_folders(request.source).values())  # what is retrieved does not depend on the seed
+        return next((read_retrieval(folder) for folder in folders if (folder / RETRIEVED).is_file()), None)
 
 
 PLUGIN = Clips()

@@ -75,6 +75,8 @@ class SweepRequest(Request):
             raise ReaudioError("Nothing to vary: give --over NAME=V1,V2, for example --over k=0,1,3 (repeatable).")
         if self.all_prompts and (self.data.sample or self.data.limit is not None):
             raise ReaudioError("--all-prompts takes every prompt: leave out --sample and --limit, or --all-prompts.")
+        if "seed" in self.over and (self.sampling.seeds or 1) > 1:
+            raise ReaudioError("--over seed makes a setting of every seed, --seeds averages over them: give one of them.")
         for name in self.weights:
             if name != self.model:
                 raise ReaudioError(f"--weights names {name!r}, which is not the --model {self.model}.")

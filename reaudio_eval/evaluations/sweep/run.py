@@ -15,7 +15,7 @@ from reaudio_eval.clips.models import Spent
 from reaudio_eval.clips.retrieval import compared, with_judges
 from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_eval.clips.system import Role, SystemInfo
-from reaudio_eval.evaluations.alerts import evaluation_alerts
+from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import Data
 from reaudio_eval.evaluations.planning import (
@@ -77,7 +77,7 @@ class SweepPlan:
             "model": self.request.model,
             "design": self.request.design,
             "n_cells": len(self.cells),
-            "n_clips": len(self.cells) * n_prompts,
+            "n_clips": len(self.cells) * n_prompts * (self.request.sampling.seeds or 1),
             "cells": [
                 {
                     "name": cell.name,
@@ -168,7 +168,7 @@ def run(plan: SweepPlan, reporter: Reporter) -> SweepResult:
     Raises:
         ReaudioError: see :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
-    n_clips = len(plan.scoring.dataset.prompts)
+    n_clips = len(plan.scoring.dataset.prompts) * (plan.request.sampling.seeds or 1)
     reporter.note(f"{len(plan.cells)} cells of {n_clips} clips: {len(plan.cells) * n_clips} clips in all")
     systems, spent = _generate(plan, reporter)
     evaluations, datasets = _evaluate(plan, systems, reporter)
@@ -201,7 +201,10 @@ def _analysis(
         against=plan.cells[0].name,
         provenance=about,
         audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
-        alerts=evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools, chosen=True),
+        alerts=[
+            *evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools, chosen=True),
+            *several_seeds([scores.system for each in evaluations.values() for scores in each.scores]),
+        ],
     )
     return analysis, about
 

@@ -27,7 +27,7 @@ QUIET = Reporter(quiet=True)
 # A value of each sampling option that is not its default; those of a cell of a sweep are the factors.
 OTHER: dict[str, Any] = {
     "steps": 2, "guidance": 1.5, "k": 2, "retrieval": "audio", "candidates": 2, "scheduler": "ddim", "eta": 1.0, "dtype": "bfloat16",
-    "key": "text", "pool": "all", "exclude": ("caption",), "exclude_text_from": 0.9,
+    "key": "text", "pool": "all", "exclude": ("caption",), "exclude_text_from": 0.9, "seeds": 3,
 }  # fmt: skip
 
 
@@ -88,6 +88,7 @@ def test_sweep_with_weights_passes_the_check_of_a_real_dataset(tmp_path: Path) -
         ({"k": 2}, {"tango": None, "copy-retrieved": None}, "--k has no effect: tango and copy-retrieved do not use it"),
         ({"dtype": "float16"}, {"copy-retrieved": None}, "--dtype has no effect"),
         ({"key": "text"}, {"oracle-l": None}, "--key has no effect"),
+        ({"seeds": 2}, {"copy-retrieved": None}, "--seeds has no effect: copy-retrieved does not use it"),
     ],
 )
 def test_options_without_effect_are_refused_by_name(
