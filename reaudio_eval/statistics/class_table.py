@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,11 @@ from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, stratum_of
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.scale import FREE, Scale
 from reaudio_model.common.errors import ReaudioError
 
 UBIQUITOUS_SHARE = 0.25
+FIXED_SHARE, FIXED_CLIPS = 0.05, 30  # a label on more clips than both is of interest itself, not a sample of such labels
 
 Bools = npt.NDArray[np.bool_]
 
@@ -36,6 +37,7 @@ class ClassTable:
         stratum: intp (C,), position in ``strata``.
         strata: most frequent first.
         ubiquitous: bool (C,), on more than a quarter of the clips with trusted labels.
+        fixed: bool (C,), on more than ``FIXED_SHARE`` of them: their effects are fixed in every inference.
     """
 
     clip_ids: tuple[str, ...]
@@ -46,13 +48,15 @@ class ClassTable:
     stratum: IntArray
     strata: tuple[Stratum, ...]
     ubiquitous: Bools
+    fixed: Bools
 
     def names(self, selected: Bools) -> tuple[str, ...]:
         """Labels of the selected classes (C,)."""
         return tuple(self.labels[i] for i in np.flatnonzero(selected))
 
 
-class Summary(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Summary:
     """One metric of one system (or a difference of two) on a :class:`ClassTable`.
 
     Attributes:
@@ -61,6 +65,8 @@ class Summary(NamedTuple):
         pair_values: float64 (n, C), their values, 0 elsewhere.
         class_counts: intp (C,), pairs of each class.
         class_means: float64 (C,), NaN for classes without a pair.
+        by_label: whether each label of a clip has a value of its own.
+        scale: of the values.
     """
 
     clip_sums: Floats
@@ -69,6 +75,8 @@ class Summary(NamedTuple):
     pair_values: Floats
     class_counts: IntArray
     class_means: Floats
+    by_label: bool
+    scale: Scale
 
     @property
     def defined(self) -> Bools:
@@ -78,35 +86,6 @@ class Summary(NamedTuple):
     def n_clips(self, classes: Bools) -> int:
         """Clips with a value that carry one of the classes."""
         return int(self.scored[:, classes].any(axis=1).sum())
-
-    def shared_clip_factor(self, coefficients: Floats, fit: Floats) -> Floats:
-        """How much wider than for independent classes the interval of ``coefficients @ class_means`` must be, at least 1.
-
-        A clip with several labels enters several class means, which then err together. The factor is the ratio of two
-        standard errors from the residuals (value - fit) of the (clip, class) pairs: clustered by class and by clip (Cameron,
-        Gelbach and Miller 2011, "Robust inference with multiway clustering": by class + by clip - by pair) over clustered by
-        class alone. It is 1 where every clip has one label. On AudioCaps' test labels and independent clip errors, 95 %
-        intervals that take classes as independent cover 0.82 in the head and 0.86 in the middle stratum; with the factor
-        0.95 and 0.94 (``benchmarks/shared_clips.py``).
-
-        Args:
-            coefficients: float64 (C, q), a column for each quantity; 0 for classes that do not enter.
-            fit: float64 (C, q) or (C, 1), what the quantity's model expects of each class mean.
-
-        Returns:
-            float64 (q,).
-        """
-        per_pair = coefficients / np.maximum(1, self.class_counts)[:, None]
-        scored = self.scored.astype(np.float64)
-        by_clip = ((self.pair_values @ per_pair - scored @ (per_pair * fit)) ** 2).sum(axis=0)
-        sums, squares = self.pair_values.sum(axis=0)[:, None], (self.pair_values**2).sum(axis=0)[:, None]
-        residuals = squares - 2 * fit * sums + self.class_counts[:, None] * fit**2
-        by_pair = (per_pair**2 * residuals).sum(axis=0)
-        by_class = ((per_pair * (sums - self.class_counts[:, None] * fit)) ** 2).sum(axis=0)
-        extra = np.divide(by_clip - by_pair, by_class, out=np.zeros_like(by_class), where=by_class > 0)
-        extra[extra < 1e-9] = 0  # rounding, or classes that err against each other
-        factor: Floats = np.sqrt(1 + extra)
-        return factor
 
 
 def class_table(dataset: Dataset, strata: Sequence[Stratum]) -> ClassTable:
@@ -130,8 +109,10 @@ def class_table(dataset: Dataset, strata: Sequence[Stratum]) -> ClassTable:
     position = {s: i for i, s in enumerate(strata)}
     stratum = np.array([position[stratum_of(int(n), strata)] for n in n_train], dtype=np.intp)
     n_labelled = member.any(axis=1).sum()
-    ubiquitous = member.sum(axis=0) > UBIQUITOUS_SHARE * n_labelled
-    return ClassTable(clip_ids, labels, member, n_train, np.log10(1 + n_train), stratum, tuple(strata), ubiquitous)
+    n_clips = member.sum(axis=0)
+    ubiquitous = n_clips > UBIQUITOUS_SHARE * n_labelled
+    fixed = n_clips > max(FIXED_SHARE * n_labelled, FIXED_CLIPS)
+    return ClassTable(clip_ids, labels, member, n_train, np.log10(1 + n_train), stratum, tuple(strata), ubiquitous, fixed)
 
 
 def score_arrays(scores: SystemScores, table: ClassTable) -> dict[str, Floats]:
@@ -178,8 +159,8 @@ def _refuse(rows: pd.DataFrame, bad: Bools, why: str, system: str, metric: str) 
         raise ReaudioError(f"{metric} of {system!r}, clip {row['clip_id']!r}{label}: {why}. Score the system again.")
 
 
-def summarise(values: Floats, table: ClassTable) -> Summary:
-    """Clip sums and class means of an array of ``score_arrays``, or of a difference of two."""
+def summarise(values: Floats, table: ClassTable, scale: Scale = FREE) -> Summary:
+    """Clip sums and class means of an array of ``score_arrays``, or of a difference of two, whose values lie on ``scale``."""
     finite = np.isfinite(values)
     filled = np.where(finite, values, 0.0)
     if values.ndim == 1:
@@ -192,7 +173,7 @@ def summarise(values: Floats, table: ClassTable) -> Summary:
     pair_values = np.where(scored, filled, 0.0)
     means = np.full(len(counts), np.nan)
     np.divide(pair_values.sum(axis=0), counts, out=means, where=counts > 0)
-    return Summary(clip_sums, clip_counts, scored, pair_values, counts, means)
+    return Summary(clip_sums, clip_counts, scored, pair_values, counts, means, values.ndim == 2, scale)
 
 
 def all_metrics(systems: Sequence[SystemScores]) -> tuple[MetricInfo, ...]:

@@ -15,7 +15,8 @@ from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import CopyingAnalysis
 from reaudio_eval.statistics.class_table import Bools, ClassTable, summarise
-from reaudio_eval.statistics.estimates import Context, micro
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.estimates import micro
 from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.rows import Row
 from reaudio_model.retrieval.leakage import LeakReport

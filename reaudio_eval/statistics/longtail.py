@@ -18,9 +18,9 @@ from reaudio_eval.statistics import caveats
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
 from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
 from reaudio_eval.statistics.computed import split_metrics, why_no_strata
+from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.copying import copying_analysis
-from reaudio_eval.statistics.estimates import Context
-from reaudio_eval.statistics.intervals import Draws, gini, imbalance_ratio
+from reaudio_eval.statistics.intervals import gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
 from reaudio_eval.statistics.rows import Row, block
@@ -28,7 +28,6 @@ from reaudio_eval.statistics.thresholds import MIN_CLASSES
 from reaudio_model.common.errors import ReaudioError
 
 MIN_SPAN = 0.05  # proportion of the overall difference of real audio and noise; below it a normalised score is unstable
-_KEPT_CLIP_TABLES = 4
 
 
 def analyse(
@@ -36,8 +35,7 @@ def analyse(
     dataset: Dataset,
     strata: Sequence[Stratum],
     *,
-    seed: int = 0,
-    n_draws: int = 2000,
+    estimand: Estimand = "sampled-classes",
     primary: str | None = None,
     against: str | None = None,
     min_classes: int = MIN_CLASSES,
@@ -47,13 +45,13 @@ def analyse(
 ) -> LongtailAnalysis:
     """Every number of the long-tail report.
 
-    Overall numbers are means over clips with a clip bootstrap; numbers by stratum are means over classes with a class bootstrap. Samples
-    depend on the seed and the names of clips and classes only: further systems or another order change no number but ``p_holm``.
+    Overall numbers are means over clips, numbers by stratum are means over classes. Nothing is random: further systems or another order
+    change no number but ``p_holm``.
 
     Args:
         systems: scored on the same clips.
         dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
-        seed, n_draws: of the bootstrap; seed 0 or more.
+        estimand: whether classes are a sample of such classes, or those of interest.
         primary: metric shown first; see :func:`~reaudio_eval.statistics.primary.choose_primary` for the default.
         against: see :func:`~reaudio_eval.statistics.paired.paired_rows`.
         min_classes: strata with fewer classes have means without intervals and tests.
@@ -64,7 +62,7 @@ def analyse(
         UnknownNameError: no metric is called ``primary``.
     """
     _check(systems, strata)
-    scored = _Scored.of(systems, dataset, strata, seed, n_draws, min_classes)
+    scored = _Scored.of(systems, dataset, strata, estimand, min_classes)
     frames = _system_frames(scored)
     metrics, left_out = split_metrics(systems, scored.metrics, frames)
     scored = scored._replace(metrics=metrics)
@@ -90,12 +88,11 @@ class _Scored(NamedTuple):
         systems: Sequence[SystemScores],
         dataset: Dataset,
         strata: Sequence[Stratum],
-        seed: int,
-        n_draws: int,
+        estimand: Estimand,
         min_classes: int,
     ) -> _Scored:
         table = class_table(dataset, strata)
-        context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=_KEPT_CLIP_TABLES), min_classes)
+        context = Context(table, min_classes, estimand)
         values = {s.system.name: score_arrays(s, table) for s in systems}
         return cls(systems, dataset, all_metrics(systems), values, context)
 

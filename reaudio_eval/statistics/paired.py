@@ -1,7 +1,7 @@
 """Paired comparisons of systems on the same prompts.
 
-Differences are taken on each clip before anything is averaged. p-values of clip- and label-level metrics are sign-flip tests
-(``intervals.sign_flip_p``) over clips for "all" and over classes for the rest; those of set metrics are t tests on the paired jackknife.
+Differences are taken on each clip before anything is averaged. p-values are t tests with the standard error of the interval: of the mixed
+model for clip- and label-level metrics, of the paired jackknife for set metrics. A p-value is below 0.05 where the interval excludes zero.
 Holm's correction runs over all pairs and quantities of a metric.
 """
 
@@ -9,27 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
-from reaudio_eval.statistics.estimates import Context, gap, head_and_tail, line, macro, micro, slope
-from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, paired_jackknife, sign_flip_p, t_test_p
-from reaudio_eval.statistics.rows import ALL, Row
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, slope
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, paired_jackknife, t_test_p
+from reaudio_eval.statistics.rows import ALL, CLASSES, Row
+from reaudio_eval.statistics.scale import Scale
 
 
 class Quantity(NamedTuple):
-    """A difference, and the signed terms (a value a clip or a class) whose sum it is, for the sign-flip test."""
+    """A difference by the classes that enter it."""
 
     name: str
     estimate: Estimate
-    unit: Literal["clips", "classes"]
-    terms: Floats
     n_clips: int
     n_classes: int
 
@@ -60,8 +59,11 @@ def paired_rows(
         rows = [row for a, b in _pairs(by_name, against) for row in _set_rows(metric.name, by_name[a], by_name[b], context)]
     else:
         names = [s.system.name for s in compared if metric.name in values[s.system.name]]
-        arrays = {n: values[n][metric.name] for n in names}
-        rows = _value_rows([(a, b, arrays[a] - arrays[b]) for a, b in _pairs(names, against)], context)
+        arrays, scale = {n: values[n][metric.name] for n in names}, Scale.of(metric.range).difference()
+        rows = []
+        for a, b in _pairs(names, against):
+            difference = summarise(arrays[a] - arrays[b], context.table, scale)
+            rows += [_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) for q in quantities(difference, context)]
     families = dict.fromkeys("" if against is None else row["quantity"] for row in rows)
     for family in families:
         tests = [row for row in rows if against is None or row["quantity"] == family]
@@ -86,6 +88,7 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
         "difference": difference,
         "ci_low": interval.low,
         "ci_high": interval.high,
+        "p_value": t_test_p(difference, interval),
         "detectable": detectable_difference(interval.se, interval.df),
         "n_clips": n_clips,
         "n_classes": n_classes,
@@ -93,59 +96,22 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
     }
 
 
-def _value_rows(differences: Sequence[tuple[str, str, Floats]], context: Context) -> list[Row]:
-    rows: list[Row] = []
-    compared: list[Quantity] = []
-    for a, b, difference in differences:
-        for q in quantities(summarise(difference, context.table), context):
-            rows.append(_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) | {"p_value": np.nan})
-            compared.append(q)
-    rngs = {
-        "clips": context.clip_draws.rng(("sign flips", *context.table.clip_ids)),
-        "classes": context.class_draws.rng(("sign flips", *context.table.labels)),
-    }
-    for unit, rng in rngs.items():
-        tested = [i for i, q in enumerate(compared) if q.unit == unit and q.estimate.interval.reason is None]
-        if tested:
-            terms = np.column_stack([compared[i].terms for i in tested])
-            p_values = sign_flip_p(terms, rng, [compared[i].estimate.interval.widening for i in tested])
-            for i, p in zip(tested, p_values, strict=True):
-                rows[i]["p_value"] = float(p)
-    return rows
-
-
 def quantities(difference: Summary, context: Context) -> Iterator[Quantity]:
-    """What is compared, in this order: all clips, each stratum, head-tail gap, slope.
-
-    Where the null hypothesis allows a common difference of all classes (gap, slope), that difference is taken out before
-    signs are flipped."""
+    """What is compared, in this order: all clips, all classes, each stratum, head-tail gap, slope."""
     table, defined = context.table, difference.defined
-    clip_terms = difference.clip_sums / max(1.0, float(difference.clip_counts.sum()))
     n_clips = int((difference.clip_counts > 0).sum())
-    yield Quantity(ALL, micro(difference, context), "clips", clip_terms, n_clips, int(defined.sum()))
-
-    means = np.where(defined, difference.class_means, 0.0)
+    yield Quantity(ALL, micro(difference, context), n_clips, int(defined.sum()))
+    yield _over_classes(CLASSES, macro(difference, defined, context), difference, defined)
     members = [(table.stratum == i) & defined for i in range(len(table.strata))]
     for i, stratum in enumerate(table.strata):
-        estimate = macro(difference, table.stratum == i, context)
-        yield _over_classes(stratum.name, estimate, difference, members[i], _share(members[i]) * means)
-
+        yield _over_classes(stratum.name, macro(difference, table.stratum == i, context), difference, members[i])
     head, tail = (members[i] for i in head_and_tail(table))
-    terms = (_share(head) - _share(tail)) * (means - _share(head | tail) @ means)
-    yield _over_classes("gap_head_tail", gap(difference, context), difference, head | tail, terms)
-
-    weights = _share(difference.class_counts)
-    terms = line(difference, table).coefficients * (means - weights @ means)
-    yield _over_classes("slope", slope(difference, context), difference, defined, terms)
+    yield _over_classes("gap_head_tail", gap(difference, context), difference, head | tail)
+    yield _over_classes("slope", slope(difference, context), difference, defined)
 
 
-def _share(weights: Bools | IntArray) -> Floats:
-    """Weights that sum to 1 (to 0 if all are 0)."""
-    return weights / max(1, int(weights.sum()))
-
-
-def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: Bools, terms: Floats) -> Quantity:
-    return Quantity(name, estimate, "classes", terms, difference.n_clips(classes), int(classes.sum()))
+def _over_classes(name: str, estimate: Estimate, difference: Summary, classes: Bools) -> Quantity:
+    return Quantity(name, estimate, difference.n_clips(classes), int(classes.sum()))
 
 
 def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -> Iterator[Row]:
@@ -159,8 +125,7 @@ def _set_rows(metric: str, a: SystemScores, b: SystemScores, context: Context) -
             interval = _set_interval(row_a, row_b, a.seed == b.seed)
             estimate = Estimate(float(row_a["value"] - row_b["value"]), interval)
             n_clips = min(int(row_a["n_clips"]), int(row_b["n_clips"]))
-            row = _row(a.system.name, b.system.name, stratum, estimate, n_clips, classes[stratum])
-            yield row | {"p_value": t_test_p(*estimate)}
+            yield _row(a.system.name, b.system.name, stratum, estimate, n_clips, classes[stratum])
 
 
 def _by_stratum(set_values: pd.DataFrame, metric: str) -> dict[str, Row]:

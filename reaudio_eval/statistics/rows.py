@@ -6,31 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
 
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
-from reaudio_eval.statistics import class_statistics
 from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.curve import curve
 from reaudio_eval.statistics.estimates import (
-    Context,
     gap,
-    harmonic,
     head_and_tail,
     macro,
     micro,
-    ranked,
     ratio,
+    shrunken,
     slope,
+    spearman,
     weighted,
+    worst_tenth,
 )
-from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Estimate, widened_limits
+from reaudio_eval.statistics.intervals import Estimate
+from reaudio_eval.statistics.scale import Scale
 
 Row = dict[str, Any]
 ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons
-GRID_POINTS = 30
-MIN_CURVE = 3  # different training counts
+CLASSES = "classes"  # the mean over all classes in comparisons
 
 
 def _cells(estimate: Estimate) -> Row:
@@ -56,6 +56,7 @@ def stratum_rows(summary: Summary, context: Context) -> list[Row]:
 
 def class_rows(summary: Summary, context: Context, names: Mapping[str, str]) -> list[Row]:
     table = context.table
+    predicted, low, high = shrunken(summary, context)
     return [
         {
             "label": table.labels[i],
@@ -64,29 +65,19 @@ def class_rows(summary: Summary, context: Context, names: Mapping[str, str]) -> 
             "stratum": table.strata[table.stratum[i]].name,
             "n_clips": int(summary.class_counts[i]),
             "value": float(summary.class_means[i]),
+            "shrunken": float(predicted[i]),
+            "shrunken_low": float(low[i]),
+            "shrunken_high": float(high[i]),
         }
         for i in np.flatnonzero(summary.defined)
     ]
 
 
 def curve_rows(summary: Summary, context: Context) -> list[Row]:
-    """Local-linear smooth of class means, every class equal, with a pointwise class-bootstrap band."""
-    table, chosen = context.table, summary.defined
-    x, y = table.log_count[chosen], summary.class_means[chosen]
-    if len(np.unique(x)) < MIN_CURVE:
-        return []
-    grid = np.linspace(table.log_count.min(), table.log_count.max(), GRID_POINTS)
-    weights = np.zeros((len(chosen), GRID_POINTS))
-    weights[chosen] = class_statistics.smoother_weights(x, grid)
-    value = y @ weights[chosen]
-    band = np.full((2, GRID_POINTS), np.nan)
-    if len(x) >= MIN_BOOTSTRAP:
-        drawn = class_statistics.local_linear(context.class_draws.counts(table.names(chosen)), x, y, grid)
-        factor = summary.shared_clip_factor(weights, np.interp(table.log_count, grid, value)[:, None])
-        band = value + factor * (np.nanquantile(drawn, sps.norm.cdf(widened_limits(len(x) - 1)), axis=0) - value)
+    """Points of the smooth of class means on log10(1 + n_train), with a pointwise band."""
     return [
-        {"n_train": 10 ** grid[i] - 1, "value": value[i], "ci_low": band[0, i], "ci_high": band[1, i]}
-        for i in range(GRID_POINTS)
+        {"n_train": 10**x - 1, "value": e.value, "ci_low": e.interval.low, "ci_high": e.interval.high}
+        for x, e in curve(summary, context)
     ]
 
 
@@ -111,12 +102,12 @@ def trend_rows(summary: Summary, metric: MetricInfo, context: Context) -> list[R
     over_ends = {"gap_head_tail": gap(summary, context), "ratio_tail_head": ratio(summary, context)}
     over_all = {
         "slope": slope(summary, context),
-        **ranked(summary, metric.higher_is_better, context),
+        "spearman": spearman(summary, context),
+        "worst_10pct": worst_tenth(summary, metric.higher_is_better, context),
         "macro": weighted(summary, np.ones(len(defined)), context),
         "micro": micro(summary, context),
         "frequency_weighted": weighted(summary, table.n_train.astype(np.float64), context),
         "macro_without_ubiquitous": weighted(summary, (~table.ubiquitous).astype(np.float64), context),
-        "harmonic_strata": harmonic(summary, metric.higher_is_better, context),
     }
     n_ends = int((defined & np.isin(table.stratum, head_and_tail(table))).sum())
     rows = [_cells(e) | {"statistic": name, "n_classes": n_ends} for name, e in over_ends.items()]
@@ -135,7 +126,7 @@ def block(
         return _set_block(system, metric.name, context.table)
     if values is None or not np.isfinite(values).any():
         return _undefined_block(_why_undefined(system, metric.name), context.table)
-    return _value_block(summarise(values, context.table), metric, dataset, context)
+    return _value_block(summarise(values, context.table, Scale.of(metric.range)), metric, dataset, context)
 
 
 def _why_undefined(system: SystemScores, metric: str) -> str:

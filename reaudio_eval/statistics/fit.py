@@ -1,0 +1,239 @@
+"""Mixed model of one metric of one system, or of a difference.
+
+Every quantity is ``coefficients @ class means``. Its variance has two parts, that of the classes and that of the clips
+(:mod:`reaudio_eval.statistics.mixed_model`). They are estimated on values that are standardised by the mean-variance relation of the
+metric's scale, so that a common score and a rare one with another level can share them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats as sps
+
+from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.statistics.class_table import Bools
+from reaudio_eval.statistics.mixed_model import Components, Model, Observations, Structure
+from reaudio_eval.statistics.scale import Scale
+
+# Weight of the pooled variance against that of the clips of a quantity, in clips: where the scale gives the variance, and for differences,
+# whose variance depends on the level of both systems.
+PRIOR_BY_MEAN, PRIOR_CONSTANT = 20.0, 4.0
+CRITICAL = float(sps.chi2.ppf(0.90, 1))  # 5 % of a likelihood ratio at the bound of a variance (Self and Liang 1987)
+
+
+class Variance(NamedTuple):
+    """Variance of a linear quantity over that of one value, and its degrees of freedom (Satterthwaite 1946)."""
+
+    relative: float
+    df: float
+
+
+class Grid:
+    """Observations of one pattern of missing values, and what does not depend on the values.
+
+    Args:
+        observations: clips and classes.
+        covariates, fixed: of the classes, see :class:`~reaudio_eval.statistics.mixed_model.Model`.
+
+    Attributes:
+        averages: float64 (n, C), weights of the observations in each class mean; columns sum to 1, or to 0 for a class without any.
+    """
+
+    def __init__(self, observations: Observations, covariates: Floats, fixed: Bools) -> None:
+        self.model = Model(observations, covariates, fixed)
+        self.averages: Floats = observations.member / np.maximum(1.0, observations.member.sum(axis=0))
+        self.part = cache(self._part)
+        self.contrasts = cache(self._contrasts)
+        self.equations = cache(self._equations)
+
+    def _part(self, k: int) -> tuple[Floats, Floats, Floats]:
+        """For structure k: Z' averages (R, C), averages' (I + rho U U') averages (C, C), and z'z of each observation (n,)."""
+        s, average = self.model.structures[k], self.averages
+        noise = average.T @ average
+        if s.rho:
+            of_clips = self.model.clip_sums(average)
+            noise = noise + s.rho * of_clips.T @ of_clips
+        return s.random.T @ average, noise, (s.random**2).sum(axis=1)
+
+    def _contrasts(self, k: int) -> Floats:
+        """Class means of the fixed and random effects of structure k, (C, p + R)."""
+        s = self.model.structures[k]
+        contrasts: Floats = self.averages.T @ np.column_stack([s.fixed, s.random])
+        return contrasts
+
+    def _equations(self, k: int) -> tuple[Floats, Floats]:
+        """Left side of the mixed model equations of structure k without penalties, and the whitened X and Z."""
+        s = self.model.structures[k]
+        columns = self.model.whitened(np.column_stack([s.fixed, s.random]), s.shrink)
+        return columns.T @ columns, columns
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The model of one column of values.
+
+    Attributes:
+        grid: its observations.
+        values: float64 (n,).
+        scale: of the values.
+        random_classes: whether the classes are a sample of such classes; else they are those of interest, and only clips vary.
+        fitted: float64 (n,), means by stratum and labels with fixed effects, inside the range.
+        standardised: float64 (n,), residuals over the square root of their variance by the scale.
+        components: of ``standardised``.
+    """
+
+    grid: Grid
+    values: Floats
+    scale: Scale
+    random_classes: bool
+    fitted: Floats
+    standardised: Floats
+    components: Components
+
+    @classmethod
+    def of(cls, grid: Grid, values: Floats, scale: Scale, random_classes: bool = True) -> Fit:
+        model = grid.model
+        basis = model.structures[0].basis  # no whitening: ordinary least squares
+        fitted = scale.inside(basis @ (basis.T @ values), float(values.mean()))
+        spread = np.sqrt(scale.variance(fitted))
+        standardised = np.divide(values - fitted, spread, out=np.zeros_like(values), where=spread > 0)
+        components = model.fit(standardised[:, None])
+        if scale.bounded and np.isin(values, (scale.low, scale.high)).all():
+            components = _binary(components, model)
+        return cls(grid, values, scale, random_classes, fitted, standardised, components)
+
+    @cached_property
+    def structure(self) -> Structure:
+        return self.grid.model.structures[int(self.components.structure[0])]
+
+    @property
+    def class_variance(self) -> float:
+        """Of the effect of a class, standardised."""
+        return float(self.components.ratio[0] * self.components.noise[0])
+
+    @property
+    def noise_variance(self) -> float:
+        """Of the noise of an observation, standardised; the clip effect has ``structure.rho`` times as much."""
+        return float(self.components.noise[0])
+
+    @property
+    def constant(self) -> bool:
+        """No spread at all, for which no interval exists."""
+        return not self.noise_variance > 0
+
+    def variance(self, coefficients: Floats) -> Variance:
+        """Variance of ``coefficients @ class means``, coefficients float64 (C,), on the standardised scale."""
+        classes, noise, _ = self.grid.part(int(self.components.structure[0]))
+        of_noise = self.noise_variance * float(coefficients @ noise @ coefficients)
+        weights = self.grid.averages @ coefficients
+        n_clips = _effective(self.grid.model.clip_sums(np.abs(weights)[:, None])[:, 0])
+        if not self.random_classes:
+            _, _, own = self.grid.part(int(self.components.structure[0]))
+            total = of_noise + self.class_variance * float(weights**2 @ own)
+            return Variance(self._adjusted(total, weights), max(1.0, n_clips - 1))
+        of_classes = self.class_variance * float(((classes @ coefficients) ** 2).sum())
+        total = of_classes + of_noise
+        n_classes = _effective(np.abs(coefficients[~self.grid.model.fixed_classes]))
+        parts = of_classes**2 / max(1.0, n_classes - 1) + of_noise**2 / max(1.0, n_clips - 1)
+        return Variance(self._adjusted(total, weights), total**2 / parts if parts > 0 else 1.0)
+
+    def covariance(self, a: Floats, b: Floats) -> float:
+        """Covariance of two quantities, on the standardised scale."""
+        classes, noise, own = self.grid.part(int(self.components.structure[0]))
+        of_noise = self.noise_variance * float(a @ noise @ b)
+        if self.random_classes:
+            return of_noise + self.class_variance * float((classes @ a) @ (classes @ b))
+        return of_noise + self.class_variance * float((self.grid.averages @ a * (self.grid.averages @ b)) @ own)
+
+    def solve(self, response: Floats, penalties: Floats) -> tuple[Floats, Floats]:
+        """Fixed and random effects by Henderson's mixed model equations (1975, Biometrics 31), and their covariance.
+
+        Args:
+            response: float64 (n,), on the standardised scale.
+            penalties: float64 (p + R,), of the squared fixed and random effects, over the noise variance; infinite ones are held at 0.
+        """
+        free = np.isfinite(penalties)
+        equations, columns = self.grid.equations(int(self.components.structure[0]))
+        white = self.grid.model.whitened(response[:, None], self.structure.shrink)[:, 0]
+        inverse = np.linalg.pinv(equations[np.ix_(free, free)] + np.diag(penalties[free]), hermitian=True)
+        effects, covariance = np.zeros(len(penalties)), np.zeros((len(penalties), len(penalties)))
+        effects[free] = inverse @ (columns.T @ white)[free]
+        covariance[np.ix_(free, free)] = self.noise_variance * inverse
+        return effects, covariance
+
+    def _adjusted(self, variance: float, weights: Floats) -> float:
+        """The variance with the spread of the observations that enter, as far as they are many (Smyth 2004, moderated variance)."""
+        share = weights**2 / np.maximum((weights**2).sum(), np.finfo(float).tiny)
+        _, _, own = self.grid.part(int(self.components.structure[0]))
+        expected = share @ (self.class_variance * own + self.noise_variance * (1 + self.structure.rho))
+        df = 1 / float(share @ share) - 1 if share.any() else 0.0
+        if df <= 0 or expected <= 0:
+            return variance
+        centred = self.standardised - share @ self.standardised
+        observed = float(share @ centred**2) * (df + 1) / df
+        prior = PRIOR_CONSTANT if self.scale.constant else PRIOR_BY_MEAN
+        factor = (prior + df * observed / expected) / (prior + df)
+        return variance * (max(1.0, factor) if self.scale.bounded else factor)
+
+
+class Effects(NamedTuple):
+    """Predicted class effects.
+
+    Attributes:
+        values: float64 (C,), best linear unbiased prediction of each class mean, in the unit of the values, inside the range.
+        covariance: float64 (C, C), of the prediction errors, over ``scale.variance`` at the class means.
+    """
+
+    values: Floats
+    covariance: Floats
+
+
+def class_effects(fit: Fit, between_strata: float) -> Effects:
+    """Class means, shrunken towards the mean of their stratum, and these towards the overall mean (Robinson 1991, "That BLUP is a good
+    thing", Statistical Science 6).
+
+    Classes are shrunken to one value where they do not differ significantly within strata (likelihood ratio test at 5 %), since the worst of
+    many equal classes would look bad by chance.
+
+    Args:
+        fit: with the strata as covariates.
+        between_strata: variance of the strata's effects, standardised, 0 or more.
+    """
+    model, k = fit.grid.model, int(fit.components.structure[0])
+    ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > CRITICAL else 0.0
+    of_strata = fit.noise_variance / between_strata if between_strata > 0 else np.inf
+    of_classes = 1 / ratio if ratio > 0 else np.inf
+    sizes = [1, model.n_covariates, len(model.fixed_classes)]
+    centre = float(fit.values.mean())
+    spread = np.sqrt(fit.scale.variance(fit.fitted))
+    response = np.divide(fit.values - centre, spread, out=np.zeros_like(spread), where=spread > 0)
+    effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, of_classes], sizes))
+    contrasts = fit.grid.contrasts(k)
+    of_class = np.sqrt(fit.scale.variance(fit.grid.averages.T @ fit.fitted))
+    values = np.clip(centre + of_class * (contrasts @ effects), fit.scale.low, fit.scale.high)
+    return Effects(values, contrasts @ covariance @ contrasts.T)
+
+
+def slope(fit: Fit) -> tuple[float, float]:
+    """Coefficient of the first covariate by generalised least squares, and its standard error; for values of constant variance."""
+    of_classes = 1 / fit.components.ratio[0] if fit.components.ratio[0] > 0 else np.inf
+    penalties = np.repeat([0.0, of_classes], [fit.structure.fixed.shape[1], fit.structure.random.shape[1]])
+    effects, covariance = fit.solve(fit.values, penalties)
+    return float(effects[1]), float(np.sqrt(max(0.0, covariance[1, 1])))
+
+
+def _effective(weights: Floats) -> float:
+    """Kish's effective number of weights."""
+    squares = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def _binary(components: Components, model: Model) -> Components:
+    """Components scaled so that a value varies as its mean says: the variance of a 0 or 1 is known."""
+    s = model.structures[int(components.structure[0])]
+    per_noise = components.ratio * (s.random**2).sum(axis=1).mean() + 1 + s.rho
+    return components._replace(noise=1 / per_noise)

@@ -1,0 +1,173 @@
+"""Variance components of scores over classes, clips and noise.
+
+The model of the observations of one metric, which are clips, or pairs of a clip and a label:
+
+    y = X beta + Z b + u + e,    b ~ N(0, s2 lambda I),    u ~ N(0, s2 rho I),    e ~ N(0, s2 I)
+
+Z holds the labels whose effects are random. A clip-level metric has one value for all labels of a clip (multiple membership, Browne,
+Goldstein and Rasbash 2001, "Multiple membership multiple classification models", Statistical Modelling 1): each of its n labels has the
+weight 1/n, 1/sqrt(n) or 1, and the effect of the clip is part of e. In a label-level metric every label has a value, and u is the effect
+of the clip that its labels share. X holds an intercept, covariates of the classes summed over the labels of the clip with the same
+weights, and the labels whose effects are fixed.
+
+lambda and rho, or lambda and the weight, maximise the restricted likelihood (REML; Patterson and Thompson 1971, Biometrika 58) on a grid.
+One eigendecomposition for each rho or weight serves every system, metric and difference that has values for the same observations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from reaudio_eval.features.feature_set import IntArray
+from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.statistics.class_table import Bools
+
+LAMBDAS = np.concatenate([[0.0], np.geomspace(1e-3, 30, 60)])  # variance of class effects over that of the noise
+RHOS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.6, 2.5, 4.0, 8.0, 20.0)  # variance of clip effects over that of the noise
+POWERS = (1.0, 0.5, 0.0)  # a label among n of a clip has the weight n ** -power
+_RANK = 1e-7  # singular values below it, relative to the largest, are rounding
+
+
+class Observations(NamedTuple):
+    """Which clip and classes an observation belongs to.
+
+    Attributes:
+        clip: intp (n,), position of the clip, 0 to n_clips - 1, ascending.
+        member: float64 (n, C), 1 for the classes of the observation: all labels of a clip, or the one of a pair.
+    """
+
+    clip: IntArray
+    member: Floats
+
+
+class Components(NamedTuple):
+    """REML estimates of each column of values; arrays (m,).
+
+    Attributes:
+        structure: intp, position in ``Model.structures``.
+        ratio: float64, lambda.
+        noise: float64, s2, in squared units of the values.
+        evidence: float64, likelihood ratio statistic of lambda > 0, 0 or more.
+    """
+
+    structure: IntArray
+    ratio: Floats
+    noise: Floats
+    evidence: Floats
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The model with one rho, or one weight of labels.
+
+    Attributes:
+        weights: float64 (n, C), weight of each class in an observation.
+        random: float64 (n, R), Z.
+        fixed: float64 (n, p), X.
+        rho: variance of clip effects over that of the noise.
+        shrink: float64 (n,), the share of the mean of its clip that whitening subtracts from an observation.
+        basis: float64 (n, r), orthonormal basis of the whitened X.
+        rotated: float64 (n, k), left singular vectors of Z after whitening and projection on the complement of X.
+        penalties: float64 (len(LAMBDAS),), logarithm of the determinant of the covariance of the values over s2.
+        shares: float64 (len(LAMBDAS), k), what class effects leave of the variance along ``rotated``.
+    """
+
+    weights: Floats
+    random: Floats
+    fixed: Floats
+    rho: float
+    shrink: Floats
+    basis: Floats
+    rotated: Floats
+    penalties: Floats
+    shares: Floats
+
+
+class Model:
+    """The model of one set of observations.
+
+    Args:
+        observations: clips and classes of the values.
+        covariates: float64 (C, q), of the classes; 0 for a class with a fixed effect.
+        fixed: bool (C,), classes whose effects are fixed.
+    """
+
+    def __init__(self, observations: Observations, covariates: Floats, fixed: Bools) -> None:
+        self.observations = observations
+        self.fixed_classes = fixed
+        self.n = len(observations.clip)
+        self._covariates = np.where(fixed[:, None], 0.0, covariates)
+        self.n_covariates = covariates.shape[1]
+        self.clip_sizes = np.bincount(observations.clip)
+        rows = (observations.clip, np.arange(self.n))
+        self._of_clip = csr_array((np.ones(self.n), rows), shape=(len(self.clip_sizes), self.n))
+
+    @cached_property
+    def structures(self) -> list[Structure]:
+        """One for each rho of a label-level metric, or each weight of a clip-level one."""
+        member = self.observations.member
+        if (self.clip_sizes > 1).any():
+            return [self._structure(member, rho) for rho in RHOS]
+        n_labels = np.maximum(1.0, member.sum(axis=1))
+        powers = POWERS if (n_labels > 1).any() else POWERS[:1]
+        return [self._structure(member * (n_labels**-power)[:, None], 0.0) for power in powers]
+
+    def _structure(self, weights: Floats, rho: float) -> Structure:
+        shrink = 1 - 1 / np.sqrt(1 + rho * self.clip_sizes[self.observations.clip])
+        random = weights[:, ~self.fixed_classes]
+        fixed = np.column_stack([np.ones(self.n), weights @ self._covariates, weights[:, self.fixed_classes]])
+        basis = _orthonormal(self.whitened(fixed, shrink))
+        projected = self.whitened(random, shrink)
+        projected = projected - basis @ (basis.T @ projected)
+        values, vectors = np.linalg.eigh(projected.T @ projected)
+        kept = values > _RANK * max(float(values.max(initial=0.0)), 1.0)
+        rotated = projected @ vectors[:, kept] / np.sqrt(values[kept])
+        inflation = 1 + LAMBDAS[:, None] * values[kept]
+        penalties = np.log(inflation).sum(axis=1) + np.log1p(rho * self.clip_sizes).sum()
+        return Structure(weights, random, fixed, rho, shrink, basis, rotated, penalties, 1 / inflation)
+
+    def whitened(self, values: Floats, shrink: Floats) -> Floats:
+        """(I + rho U U')**-1/2 times the columns of values, float64 (n, q)."""
+        if not shrink.any():
+            return values
+        clip = self.observations.clip
+        means = self.clip_sums(values)[clip] / self.clip_sizes[clip][:, None]
+        white: Floats = values - shrink[:, None] * means
+        return white
+
+    def clip_sums(self, values: Floats) -> Floats:
+        """Sums over the observations of each clip: float64 (n_clips, q) of (n, q)."""
+        sums: Floats = self._of_clip @ values
+        return sums
+
+    def fit(self, values: Floats) -> Components:
+        """REML estimates for each column of values, float64 (n, m)."""
+        profiles = [self._profile(each, values) for each in self.structures]
+        likelihood = np.stack([p[0] for p in profiles])  # structures, LAMBDAS, columns
+        columns = np.arange(values.shape[1])
+        best = likelihood.max(axis=1).argmax(axis=0)
+        place = likelihood[best, :, columns].argmax(axis=1)
+        noise = np.stack([p[1] for p in profiles])[best, place, columns]
+        evidence = 2 * (likelihood[best, place, columns] - likelihood[:, 0].max(axis=0))
+        return Components(best, LAMBDAS[place], noise, np.maximum(evidence, 0.0))
+
+    def _profile(self, s: Structure, values: Floats) -> tuple[Floats, Floats]:
+        """Restricted log-likelihood, and s2, for each lambda and column: (len(LAMBDAS), m)."""
+        white = self.whitened(values, s.shrink)
+        rotated = (s.rotated.T @ white) ** 2
+        rest = np.maximum((white**2).sum(axis=0) - ((s.basis.T @ white) ** 2).sum(axis=0) - rotated.sum(axis=0), 0.0)
+        df = max(1, self.n - s.basis.shape[1])
+        variance = np.maximum((s.shares @ rotated + rest) / df, np.finfo(float).tiny)  # X can explain all
+        return -0.5 * (df * np.log(variance) + s.penalties[:, None]), variance
+
+
+def _orthonormal(columns: Floats) -> Floats:
+    """Orthonormal basis of the span of the columns, (n, rank)."""
+    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: Floats = left[:, singular > _RANK * max(float(singular.max(initial=0.0)), 1.0)]
+    return basis
