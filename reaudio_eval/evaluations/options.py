@@ -28,6 +28,8 @@ SYSTEMS, DATA, METRICS, STATISTICS, OUTPUT, MACHINE = (
 
 Overwrite = Literal["never", "only-missing", "always"]
 Media = Literal["inline", "folder", "none"]
+Estimand = Literal["sampled-classes", "fixed-classes"]
+DEFAULT_ESTIMAND: Estimand = "sampled-classes"
 Baselines = Literal["bundled", "fresh", "none"]
 
 DatasetName = Annotated[str, Option("Dataset (see `list datasets`).", panel=DATA, everyday=True)]
@@ -86,6 +88,13 @@ Seed = Annotated[
         least=0,
         most=MAX_SEED,
         everyday=True,
+    ),
+]
+Inference = Annotated[
+    Estimand,
+    Option(
+        "What intervals and tests are about: means over classes of which these are a sample, or over these classes as they are.",
+        panel=STATISTICS,
     ),
 ]
 Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1, most=MAX_JOBS)]

@@ -16,10 +16,12 @@ from reaudio_eval.clips.seed_folders import first_clips
 from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.options import (
+    DEFAULT_ESTIMAND,
     DEFAULT_STRATA,
     MAX_SEED,
     Baselines,
     Data,
+    Estimand,
     Machine,
     Measures,
     Overwrite,
@@ -70,6 +72,8 @@ class SystemsRequest(ScoringRequest, Protocol):
 
     @property
     def systems(self) -> Systems: ...
+    @property
+    def inference(self) -> Estimand: ...
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class SystemsPlan:
             those systems, "none" leaves them out.
         primary: metric shown first; None chooses one.
         default_metrics: those that the dataset brings, which nobody asked for.
+        estimand: what intervals and tests are about.
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
         roles: system -> its role, with the control that the user names.
     """
@@ -94,6 +99,7 @@ class SystemsPlan:
     baselines: Baselines
     primary: str | None
     default_metrics: tuple[str, ...] | None = None
+    estimand: Estimand = DEFAULT_ESTIMAND
     control: Compared | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
 
@@ -244,6 +250,7 @@ def plan_systems(
         systems.baselines,
         choose_primary(request.primary, defaults.primary, scoring.tools.metrics),
         defaults.metrics,
+        estimand=request.inference,
         roles=planned_roles(requests, packaged(systems, scoring.dataset), named),
     )
 

@@ -82,7 +82,7 @@ def analyse_and_store(plan: SystemsPlan, scored: Scored) -> tuple[LongtailAnalys
         scored.scores,
         scored.dataset,
         plan.scoring.strata,
-        seed=plan.scoring.options.seed,
+        estimand=plan.estimand,
         primary=plan.primary,
         provenance=scored.provenance,
         audit=scored.evaluation.audit,

@@ -61,7 +61,6 @@ ZEROSHOT_FRAMES = by_name(
         "paired", "The paired difference system - against, over the classes in neither side's own training data.",
         METRIC, _REGIME, SYSTEM, text("against", "system that is subtracted"), text("role", "role of against"),
         DIFFERENCE, *INTERVAL, *TESTED,
-        number("smallest_p", "smallest p-value that the test can reach with so many classes"),
         DETECTABLE, N_CLASSES, N_CLIPS, REASON,
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,13 @@ from reaudio_eval.frames.statistics import BASELINE_DIFFERENCES, CLASS_DIFFERENC
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.scores.jackknife import Floats
-from reaudio_eval.scores.system_scores import SystemScores
-from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
-from reaudio_eval.statistics.intervals import Draws, holm, mean_interval
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.statistics.class_table import ClassTable, Summary, all_metrics, class_table, score_arrays, summarise
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.estimates import linear
+from reaudio_eval.statistics.intervals import holm
 from reaudio_eval.statistics.rows import Row
+from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import MIN_CLASS_CLIPS
 from reaudio_model.common.errors import one_of
 
@@ -24,20 +28,16 @@ def class_differences(
     baseline: str,
     dataset: Dataset,
     strata: Sequence[Stratum],
-    *,
-    seed: int = 0,
-    n_draws: int = 2000,
 ) -> pd.DataFrame:
     """System minus baseline for every class, clip- or label-level metric and system, over the clips where both have a value.
 
-    Intervals are over the clips of the class (expanded percentile bootstrap, Student's t below ten clips) and not corrected for the number
-    of classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
+    Intervals are those of other clips of the same class, by the variance components of all classes, and not corrected for the number of
+    classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
 
     Args:
         systems: scored on the same clips, the baseline among them.
         baseline: name of the system that the others are compared with.
         dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
-        seed, n_draws: of the bootstrap; the draws of a class depend on the seed and the clips of the class only.
 
     Returns:
         ``frames.statistics.CLASS_DIFFERENCES``; metrics and systems in their order, classes from the most to the least frequent.
@@ -46,7 +46,7 @@ def class_differences(
         UnknownNameError: no system is called ``baseline``.
     """
     table = class_table(dataset, strata)
-    draws = Draws(seed, n_draws, keep=max(1, len(table.labels)))
+    context = Context(table, min_classes=1, estimand="fixed-classes")
     values = {s.system.name: score_arrays(s, table) for s in systems}
     reference = values[one_of("system", baseline, values)]
     order = sorted(range(len(table.labels)), key=lambda i: (-int(table.n_train[i]), table.labels[i]))
@@ -55,33 +55,47 @@ def class_differences(
         for system in (s.system.name for s in systems if s.system.name != baseline):
             if metric.name in reference and metric.name in values[system]:
                 keys = {"metric": metric.name, "system": system, "baseline": baseline}
-                a, b = values[system][metric.name], reference[metric.name]
-                rows += [keys | row for i in order if (row := _class_row(i, a, b, table, dataset, draws))]
+                pair = _Pair.of(metric, values[system][metric.name], reference[metric.name], table)
+                rows += [keys | _class_row(i, pair, dataset, context) for i in order if pair.difference.defined[i]]
     return CLASS_DIFFERENCES.frame(rows)
 
 
-def _class_row(i: int, a: Floats, b: Floats, table: ClassTable, dataset: Dataset, draws: Draws) -> Row | None:
-    """The difference of one class; None where no clip of it has both values."""
-    rows = np.flatnonzero(table.member[:, i])
-    ours, theirs = (x[rows] if x.ndim == 1 else x[rows, i] for x in (a, b))
-    both = np.isfinite(ours) & np.isfinite(theirs)
-    if not both.any():
-        return None
-    difference, label, n = (ours - theirs)[both], table.labels[i], int(both.sum())
+class _Pair(NamedTuple):
+    """A metric of a system, of the baseline, and their difference, on the clips that have both."""
+
+    ours: Summary
+    theirs: Summary
+    difference: Summary
+
+    @classmethod
+    def of(cls, metric: MetricInfo, ours: Floats, theirs: Floats, table: ClassTable) -> _Pair:
+        both = np.where(np.isfinite(ours) & np.isfinite(theirs), 0.0, np.nan)
+        scale = Scale.of(metric.range)
+        return cls(
+            summarise(ours + both, table, scale),
+            summarise(theirs + both, table, scale),
+            summarise(ours - theirs, table, scale.difference()),
+        )
+
+
+def _class_row(i: int, pair: _Pair, dataset: Dataset, context: Context) -> Row:
+    """The difference of one class with a clip that has both values."""
+    table, n = context.table, int(pair.difference.class_counts[i])
+    label = table.labels[i]
     row: Row = {
         "label": label,
         "name": dataset.label_names.get(label, label),
         "n_train": int(table.n_train[i]),
         "stratum": table.strata[table.stratum[i]].name,
         "n_clips": n,
-        "value": float(ours[both].mean()),
-        "baseline_value": float(theirs[both].mean()),
-        "difference": float(difference.mean()),
+        "value": float(pair.ours.class_means[i]),
+        "baseline_value": float(pair.theirs.class_means[i]),
+        "difference": float(pair.difference.class_means[i]),
         "ci_method": "none",
     }
     if n < MIN_CLASS_CLIPS:
         return row | {"reason": f"fewer than {MIN_CLASS_CLIPS} clips: no interval"}
-    interval = mean_interval(difference, draws, tuple(table.clip_ids[r] for r in rows[both]), "clips")
+    interval = linear(pair.difference, (np.arange(len(table.labels)) == i).astype(np.float64), context).interval
     return row | {
         "ci_low": interval.low,
         "ci_high": interval.high,

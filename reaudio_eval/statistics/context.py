@@ -73,14 +73,17 @@ class Context:
         if covariates == "count":
             return self.table.log_count[:, None]
         present = np.unique(self.table.stratum[summary.defined])
-        return (self.table.stratum[:, None] == present).astype(np.float64)
+        members: Floats = (self.table.stratum[:, None] == present).astype(np.float64)
+        return members
 
 
 def observed(summary: Summary) -> Floats:
     """The values of the observations of the model: clips, or pairs of a clip and a label, by clip and then by label; (n,)."""
     if summary.by_label:
-        return summary.pair_values[summary.scored]
-    return summary.clip_sums[summary.scored.any(axis=1)]
+        pairs: Floats = summary.pair_values[summary.scored]
+        return pairs
+    values: Floats = summary.clip_sums[summary.scored.any(axis=1)]
+    return values
 
 
 def _observations(summary: Summary) -> Observations:

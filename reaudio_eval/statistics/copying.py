@@ -12,15 +12,17 @@ from reaudio_eval.clips.retrieval import leaks
 from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
-from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, Range, SystemScores
 from reaudio_eval.statistics.analysis import CopyingAnalysis
 from reaudio_eval.statistics.class_table import Bools, ClassTable, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import micro
 from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.rows import Row
+from reaudio_eval.statistics.scale import Scale
 from reaudio_model.retrieval.leakage import LeakReport
 
+COSINE = Scale.of(Range(-1.0, 1.0))
 NEAR_COPY = 0.99  # quantile of the real clips' similarities above which a clip is a near copy
 MIN_NEAR_COPY = 20  # clips below which that quantile is only the largest of a few
 
@@ -39,7 +41,7 @@ def copying_analysis(
         dataset: the prompts of those clips.
         metrics: of the report.
         values: system name -> metric name -> array of ``class_table.score_arrays``.
-        context: classes, strata and draws.
+        context: classes and strata.
     """
     reports = {s.system.name: leaks(s.system.retrieval, dataset.prompts) for s in systems if s.system.retrieval is not None}
     affected = [s for s in systems if s.system.name in reports and reports[s.system.name].affected]
@@ -109,17 +111,18 @@ def _leak_score_rows(
     leaked = np.array([clip_id in report.affected for clip_id in context.table.clip_ids], dtype=bool)
     for group, rows in (("affected", leaked), ("clean", ~leaked)):
         for minus in ("", *controls):
-            compared = array - values[minus][metric.name] if minus else array
-            estimate, n_clips = _over(compared, rows, context)
+            scale = Scale.of(metric.range)
+            compared, of = (array - values[minus][metric.name], scale.difference()) if minus else (array, scale)
+            estimate, n_clips = _over(compared, rows, of, context)
             keys: Row = {"metric": metric.name, "group": group, "system": name, "minus": minus}
             yield keys | _estimate_row(estimate, n_clips)
 
 
-def _over(array: Floats, rows: Bools, context: Context) -> tuple[Estimate, int]:
+def _over(array: Floats, rows: Bools, scale: Scale, context: Context) -> tuple[Estimate, int]:
     """The mean over some clips, and how many of them have a value."""
     kept = array.copy()
     kept[~rows] = np.nan
-    summary = summarise(kept, context.table)
+    summary = summarise(kept, context.table, scale)
     return micro(summary, context), int((summary.clip_counts > 0).sum())
 
 
@@ -151,7 +154,8 @@ def _summary_rows(copies: pd.DataFrame, context: Context) -> list[Row]:
         for quantity in ("similarity", "real_similarity", "excess"):
             array = np.full(len(place), np.nan)
             array[where] = rows_of[quantity]
-            estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), context)
+            scale = COSINE.difference() if quantity == "excess" else COSINE
+            estimate, n_clips = _over(array, np.ones(len(place), dtype=bool), scale, context)
             rows.append(keys | {"quantity": quantity} | _estimate_row(estimate, n_clips))
         share, limit = near_copies(rows_of["similarity"].to_numpy(), rows_of["real_similarity"].to_numpy())
         for quantity, estimate_of in (("near_copies", share), ("limit", limit)):

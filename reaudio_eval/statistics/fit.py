@@ -12,7 +12,6 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats as sps
 
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_table import Bools
@@ -22,7 +21,6 @@ from reaudio_eval.statistics.scale import Scale
 # Weight of the pooled variance against that of the clips of a quantity, in clips: where the scale gives the variance, and for differences,
 # whose variance depends on the level of both systems.
 PRIOR_BY_MEAN, PRIOR_CONSTANT = 20.0, 4.0
-CRITICAL = float(sps.chi2.ppf(0.90, 1))  # 5 % of a likelihood ratio at the bound of a variance (Self and Liang 1987)
 
 
 class Variance(NamedTuple):
@@ -177,45 +175,7 @@ class Fit:
         observed = float(share @ centred**2) * (df + 1) / df
         prior = PRIOR_CONSTANT if self.scale.constant else PRIOR_BY_MEAN
         factor = (prior + df * observed / expected) / (prior + df)
-        return variance * (max(1.0, factor) if self.scale.bounded else factor)
-
-
-class Effects(NamedTuple):
-    """Predicted class effects.
-
-    Attributes:
-        values: float64 (C,), best linear unbiased prediction of each class mean, in the unit of the values, inside the range.
-        covariance: float64 (C, C), of the prediction errors, over ``scale.variance`` at the class means.
-    """
-
-    values: Floats
-    covariance: Floats
-
-
-def class_effects(fit: Fit, between_strata: float) -> Effects:
-    """Class means, shrunken towards the mean of their stratum, and these towards the overall mean (Robinson 1991, "That BLUP is a good
-    thing", Statistical Science 6).
-
-    Classes are shrunken to one value where they do not differ significantly within strata (likelihood ratio test at 5 %), since the worst of
-    many equal classes would look bad by chance.
-
-    Args:
-        fit: with the strata as covariates.
-        between_strata: variance of the strata's effects, standardised, 0 or more.
-    """
-    model, k = fit.grid.model, int(fit.components.structure[0])
-    ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > CRITICAL else 0.0
-    of_strata = fit.noise_variance / between_strata if between_strata > 0 else np.inf
-    of_classes = 1 / ratio if ratio > 0 else np.inf
-    sizes = [1, model.n_covariates, len(model.fixed_classes)]
-    centre = float(fit.values.mean())
-    spread = np.sqrt(fit.scale.variance(fit.fitted))
-    response = np.divide(fit.values - centre, spread, out=np.zeros_like(spread), where=spread > 0)
-    effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, of_classes], sizes))
-    contrasts = fit.grid.contrasts(k)
-    of_class = np.sqrt(fit.scale.variance(fit.grid.averages.T @ fit.fitted))
-    values = np.clip(centre + of_class * (contrasts @ effects), fit.scale.low, fit.scale.high)
-    return Effects(values, contrasts @ covariance @ contrasts.T)
+        return variance * float(max(1.0, factor) if self.scale.bounded else factor)
 
 
 def slope(fit: Fit) -> tuple[float, float]:

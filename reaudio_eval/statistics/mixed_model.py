@@ -142,8 +142,7 @@ class Model:
 
     def clip_sums(self, values: Floats) -> Floats:
         """Sums over the observations of each clip: float64 (n_clips, q) of (n, q)."""
-        sums: Floats = self._of_clip @ values
-        return sums
+        return np.asarray(self._of_clip @ values, dtype=np.float64)
 
     def fit(self, values: Floats) -> Components:
         """REML estimates for each column of values, float64 (n, m)."""

@@ -18,10 +18,11 @@ from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.context import Context
-from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, slope
+from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro
 from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, paired_jackknife, t_test_p
 from reaudio_eval.statistics.rows import ALL, CLASSES, Row
 from reaudio_eval.statistics.scale import Scale
+from reaudio_eval.statistics.trends import slope
 
 
 class Quantity(NamedTuple):
@@ -49,7 +50,7 @@ def paired_rows(
         metric: of any level.
         systems: noise is not compared.
         values: system name -> metric name -> array of ``class_table.score_arrays``.
-        context: classes, strata and draws.
+        context: classes and strata.
         against: name of the system that all others are compared with, or None.
     """
     # A pair is named in an order of its own (generated before real, then by name), not in that of the command line.

@@ -13,20 +13,11 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.curve import curve
-from reaudio_eval.statistics.estimates import (
-    gap,
-    head_and_tail,
-    macro,
-    micro,
-    ratio,
-    shrunken,
-    slope,
-    spearman,
-    weighted,
-    worst_tenth,
-)
+from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, ratio, weighted
 from reaudio_eval.statistics.intervals import Estimate
+from reaudio_eval.statistics.predicted import shrunken, worst_tenth
 from reaudio_eval.statistics.scale import Scale
+from reaudio_eval.statistics.trends import slope, spearman
 
 Row = dict[str, Any]
 ALL = "all"  # the stratum of every clip in set values, and that quantity in comparisons

@@ -154,7 +154,7 @@ def systems() -> list[SystemScores]:
 
 @pytest.fixture(scope="module")
 def analysis(systems: list[SystemScores]) -> LongtailAnalysis:
-    return analyse(systems, DATA, STRATA, n_draws=300)
+    return analyse(systems, DATA, STRATA)
 
 
 KEYS = {

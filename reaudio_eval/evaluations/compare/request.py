@@ -9,15 +9,16 @@ from typing import Annotated
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import (
     DATA,
+    DEFAULT_ESTIMAND,
     OUTPUT,
     STATISTICS,
     SYSTEMS,
+    Inference,
     Jobs,
     OutputFolder,
     Page,
     Primary,
     RunFolders,
-    Seed,
 )
 from reaudio_model.common.cli import DEFAULT_JOBS
 from reaudio_model.common.options import Option
@@ -66,7 +67,7 @@ class CompareRequest(Request):
         ),
     ] = None
     primary: Primary = None
-    seed: Seed = 0
+    inference: Inference = DEFAULT_ESTIMAND
     published: Annotated[
         bool | None,
         Option(

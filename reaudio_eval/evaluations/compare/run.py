@@ -193,9 +193,9 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
     scores = given.scores if strata == own else tuple(map(_overall_sets, given.scores))
     check_primary(request.primary, planned(given.scores, all_metrics(given.scores)))
     with reporter.stage("Comparing", 2) as advance:
-        analysis = _analysis(given, scores, strata, request.seed, request.primary)
+        analysis = _analysis(given, scores, strata, request)
         advance(1)
-        classes = class_differences(scores, given.baseline, given.dataset, strata, seed=request.seed)
+        classes = class_differences(scores, given.baseline, given.dataset, strata)
         advance(1)
     landmarks = [s.name for s in analysis.systems if s.kind == "real" and s.name not in (given.baseline, *given.compared)]
     comparison = Comparison(
@@ -217,7 +217,7 @@ def _published(request: CompareRequest, dataset: Dataset) -> pd.DataFrame:
 
 
 def _analysis(
-    given: Common, scores: Sequence[SystemScores], strata: Sequence[Stratum], seed: int, primary: str | None
+    given: Common, scores: Sequence[SystemScores], strata: Sequence[Stratum], request: CompareRequest
 ) -> LongtailAnalysis:
     first, *others = (run.manifest for run in given.runs)
     shared = {k: first[k] for k in SHARED_KEYS if k in first and all(m.get(k) == first[k] for m in others)}
@@ -225,8 +225,8 @@ def _analysis(
         scores,
         given.dataset,
         strata,
-        seed=seed,
-        primary=primary or default_primary(given.dataset.name, scores),
+        estimand=request.inference,
+        primary=request.primary or default_primary(given.dataset.name, scores),
         provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
         alerts=given.alerts,

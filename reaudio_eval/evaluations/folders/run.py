@@ -69,7 +69,7 @@ def run(plan: ScorePlan, reporter: Reporter) -> FolderScores:
     """
     strata = strata_scheme("log10", {})
     evaluation = evaluate([plan.system], plan.dataset, strata, plan.tools, plan.options, reporter)
-    analysis = analyse(evaluation.scores, plan.dataset, strata, seed=plan.options.seed)
+    analysis = analyse(evaluation.scores, plan.dataset, strata)
     return FolderScores(
         plan.options.protocol,
         len(evaluation.clip_ids),

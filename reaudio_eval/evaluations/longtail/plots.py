@@ -129,7 +129,7 @@ def run(plan: PerClassPlan, reporter: Reporter) -> PerClassPlot:
         UnknownNameError: no such metric or system.
     """
     request, name = plan.request, plan.metric
-    analysis = analyse_runs(plan.runs, primary=name, strata=request.strata, seed=request.seed, only=name)
+    analysis = analyse_runs(plan.runs, primary=name, strata=request.strata, estimand=request.inference, only=name)
     return PerClassPlot(_only(analysis, request.systems), request, plan.layers)
 
 

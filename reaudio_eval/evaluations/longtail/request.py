@@ -9,11 +9,13 @@ from typing import Annotated
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import (
+    DEFAULT_ESTIMAND,
     OUTPUT,
     STATISTICS,
     SYSTEMS,
     Baseline,
     Data,
+    Inference,
     Jobs,
     Machine,
     Measures,
@@ -45,6 +47,7 @@ class LongtailRequest(Request):
     measures: Measures = field(default_factory=Measures)
     strata: Strata = None
     primary: Primary = None
+    inference: Inference = DEFAULT_ESTIMAND
     seed: Seed = 0
     output: OutputFolder = Path("reports/longtail")
     overwrite: OverwriteRuns = "only-missing"
@@ -74,7 +77,7 @@ class ReportRequest(Request):
             everyday=True,
         ),
     ] = True
-    seed: Seed = 0
+    inference: Inference = DEFAULT_ESTIMAND
     output: OutputFolder = Path("reports/longtail")
     page: Page = field(default_factory=Page)
     jobs: Jobs = DEFAULT_JOBS
@@ -99,7 +102,7 @@ class PerClassRequest(Request):
         Option("Only this system, in this order; repeatable.", "--system", panel=SYSTEMS, everyday=True),
     ] = ()
     strata: Annotated[str | None, Option("Other strata along the top.", panel=STATISTICS, everyday=True)] = None
-    seed: Seed = 0
+    inference: Inference = DEFAULT_ESTIMAND
     output: Annotated[
         Path,
         Option(

@@ -25,6 +25,7 @@ from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.computed import SHOWN, check_primary, planned
+from reaudio_eval.statistics.context import Estimand
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import UnknownNameError
@@ -100,7 +101,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
         plan.runs,
         primary=request.primary,
         strata=request.strata,
-        seed=request.seed,
+        estimand=request.inference,
         bundled=request.baselines,
         baseline=request.baseline,
         alerts=plan.left_out,
@@ -113,7 +114,7 @@ def analyse_runs(
     *,
     primary: str | None = None,
     strata: str | None = None,
-    seed: int = 0,
+    estimand: Estimand = "sampled-classes",
     only: str | None = None,
     bundled: bool = True,
     baseline: str | None = None,
@@ -125,7 +126,7 @@ def analyse_runs(
         runs: of :meth:`reaudio_eval.runs.find.RunSet.for_report`.
         primary: metric shown first; by default the dataset's, else as in ``statistics.primary.choose_primary``.
         strata: another scheme for per-clip and per-label metrics; set metrics are then over all clips only.
-        seed: of the bootstrap.
+        estimand: see :func:`reaudio_eval.statistics.longtail.analyse`.
         only: the one metric wanted, which saves the work for the others.
         alerts: more of them.
         baseline: name of the system that the others are compared with, or None.
@@ -147,7 +148,7 @@ def analyse_runs(
         scores_against(scores, baseline),
         first.dataset,
         scheme,
-        seed=seed,
+        estimand=estimand,
         primary=primary or default_primary(first.dataset.name, scores),
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},

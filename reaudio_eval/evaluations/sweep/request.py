@@ -11,9 +11,11 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import (
     DATA,
+    DEFAULT_ESTIMAND,
     SYSTEMS,
     Data,
     Index,
+    Inference,
     Machine,
     Measures,
     OutputFolder,
@@ -64,6 +66,7 @@ class SweepRequest(Request):
     measures: Measures = field(default_factory=Measures)
     strata: Strata = None
     primary: Primary = None
+    inference: Inference = DEFAULT_ESTIMAND
     seed: Seed = 0
     output: OutputFolder = Path("reports/sweep")
     overwrite: OverwriteRuns = "only-missing"

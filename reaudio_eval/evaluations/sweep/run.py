@@ -196,7 +196,7 @@ def _analysis(
         scores_with_roles(_in_order(plan.cells, evaluations), roles),
         scored_only(datasets[first], evaluations[first]),
         plan.scoring.strata,
-        seed=plan.scoring.options.seed,
+        estimand=plan.request.inference,
         primary=plan.primary,
         against=plan.cells[0].name,
         provenance=about,

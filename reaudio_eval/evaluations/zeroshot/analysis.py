@@ -18,9 +18,11 @@ from reaudio_eval.prompts.training_labels import Training
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import ClassTable, Summary, class_table, score_arrays, summarise
-from reaudio_eval.statistics.estimates import Context, macro
-from reaudio_eval.statistics.intervals import Draws, undefined
+from reaudio_eval.statistics.context import Context, Estimand
+from reaudio_eval.statistics.estimates import macro
+from reaudio_eval.statistics.intervals import undefined
 from reaudio_eval.statistics.rows import Row
+from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import MIN_CLASSES
 
 
@@ -72,14 +74,13 @@ def analyse_zeroshot(
     training: Mapping[str, Training],
     few_shot: int,
     every_prompt: bool = False,
-    seed: int = 0,
-    n_draws: int = 2000,
+    estimand: Estimand = "sampled-classes",
     min_classes: int = MIN_CLASSES,
     alerts: Sequence[Alert] = (),
 ) -> ZeroshotAnalysis:
-    """Means by regime with intervals over classes, and paired differences with sign-flip tests.
+    """Means by regime with intervals, and paired differences with tests, by the mixed model of the long-tail analysis.
 
-    Samples depend on the seed and the names of classes only: further systems or another order change no number but ``p_holm``.
+    Further systems or another order change no number but ``p_holm``.
 
     Args:
         scores: of every system, on the same clips.
@@ -88,12 +89,12 @@ def analyse_zeroshot(
         training: of every system.
         few_shot: see ``regimes.regime_of``.
         every_prompt: whether the prompts are all of the split.
-        seed, n_draws: of the bootstrap.
+        estimand: see :func:`reaudio_eval.statistics.longtail.analyse`.
         min_classes: regimes with fewer classes have means without intervals and tests.
         alerts: shown before those found here.
     """
     table = class_table(dataset, base.strata)
-    context = Context(table, Draws(seed, n_draws), Draws(seed, n_draws, keep=1), min_classes)
+    context = Context(table, min_classes, estimand)
     classes = _regime_classes(dataset, context, training, few_shot)
     shown = present(dataset, few_shot)
     frames = _class_frames(dataset, classes, few_shot, shown)
@@ -133,11 +134,11 @@ def _score_rows(
     rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
     for metric in (m for m in base.metrics if m.level != "set"):
         for name in (n for n in order if metric.name in arrays[n]):
-            summary = summarise(arrays[name][metric.name], table)
+            summary = summarise(arrays[name][metric.name], table, Scale.of(metric.range))
             keys = {"system": name, "metric": metric.name}
             rows["by_regime"] += [keys | _regime_row(summary, r, name, classes) for r in shown]
             rows["per_class"] += [keys | row for row in _class_rows(summary, name, class_frame, classes)]
-        rows["paired"] += paired_rows(metric.name, pairs, [r for r in shown if r in RARE], arrays, classes, training)
+        rows["paired"] += paired_rows(metric, pairs, [r for r in shown if r in RARE], arrays, classes, training)
     return rows
 
 

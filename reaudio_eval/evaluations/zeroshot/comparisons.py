@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from reaudio_eval.clips.roles import asked
 from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime
 from reaudio_eval.prompts.training_labels import Training
 from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
-from reaudio_eval.statistics.estimates import Context, macro
-from reaudio_eval.statistics.intervals import (
-    MAX_ENUMERATED,
-    N_FLIPS,
-    Estimate,
-    detectable_difference,
-    holm,
-    sign_flip_p,
-    undefined,
-)
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.estimates import macro
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, t_test_p, undefined
 from reaudio_eval.statistics.rows import Row
+from reaudio_eval.statistics.scale import Scale
 
 
 class RegimeClasses(NamedTuple):
@@ -68,7 +61,7 @@ def compared_pairs(
 
 
 def paired_rows(
-    metric: str,
+    metric: MetricInfo,
     pairs: Sequence[tuple[str, str, Role]],
     regimes: Sequence[Regime],
     arrays: Mapping[str, Mapping[str, Floats]],
@@ -78,7 +71,7 @@ def paired_rows(
     """Rows of ``ZeroshotAnalysis.paired`` of one metric.
 
     Args:
-        metric: name.
+        metric: with a value per clip or label.
         pairs: of :func:`compared_pairs`.
         regimes: that are tested.
         arrays: system -> metric -> array of ``class_table.score_arrays``.
@@ -86,20 +79,17 @@ def paired_rows(
         training: of every system.
     """
     rows: list[Row] = []
-    terms: list[Floats] = []
     for system, against, role in pairs:
-        if metric not in arrays[system] or metric not in arrays[against]:
+        ours, theirs = arrays[system].get(metric.name), arrays[against].get(metric.name)
+        if ours is None or theirs is None:
             continue
-        difference = summarise(arrays[system][metric] - arrays[against][metric], classes.context.table)
+        difference = summarise(ours - theirs, classes.context.table, Scale.of(metric.range).difference())
         for regime in regimes:
             allowed = classes.allowed(regime, system, against)
             estimate = _difference(difference, allowed, training, (system, against), classes)
             rows.append(_paired_row(estimate, difference, allowed) | {
-                "metric": metric, "regime": regime.name, "system": system, "against": against, "role": role,
+                "metric": metric.name, "regime": regime.name, "system": system, "against": against, "role": role,
             })  # fmt: skip
-            defined = allowed & difference.defined
-            terms.append(np.where(defined, difference.class_means, 0.0) / max(1, int(defined.sum())))
-    _test(rows, terms, classes)
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_holm"] = p
     return rows
@@ -120,22 +110,7 @@ def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
     value, interval = estimate
     n_classes = int((allowed & difference.defined).sum())
     return {
-        "difference": value, "ci_low": interval.low, "ci_high": interval.high, "p_value": np.nan, "reason": interval.reason,
-        "smallest_p": smallest_p(n_classes) if interval.reason is None else np.nan, "widening": interval.widening,
+        "difference": value, "ci_low": interval.low, "ci_high": interval.high, "p_value": t_test_p(value, interval),
+        "reason": interval.reason,
         "detectable": detectable_difference(interval.se, interval.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
     }  # fmt: skip
-
-
-def _test(rows: list[Row], terms: Sequence[Floats], classes: RegimeClasses) -> None:
-    """Fill in the p-values of the rows that have an interval."""
-    tested = [i for i, row in enumerate(rows) if row["reason"] is None]
-    if tested:
-        rng = classes.context.class_draws.rng(("sign flips", *classes.context.table.labels))
-        p_values = sign_flip_p(np.column_stack([terms[i] for i in tested]), rng, [rows[i]["widening"] for i in tested])
-        for i, p in zip(tested, p_values, strict=True):
-            rows[i]["p_value"] = float(p)
-
-
-def smallest_p(n_classes: int) -> float:
-    """The smallest two-sided p-value a sign-flip test over so many classes can have."""
-    return 2.0 ** (1 - n_classes) if n_classes <= MAX_ENUMERATED else 1 / (1 + N_FLIPS)

@@ -10,8 +10,10 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import (
     DATA,
+    DEFAULT_ESTIMAND,
     SYSTEMS,
     Data,
+    Inference,
     Machine,
     Measures,
     OutputFolder,
@@ -90,6 +92,7 @@ class ZeroshotRequest(Request):
     measures: Measures = field(default_factory=Measures)
     strata: Strata = None
     primary: Primary = None
+    inference: Inference = DEFAULT_ESTIMAND
     seed: Seed = 0
     output: OutputFolder = Path("reports/zeroshot")
     overwrite: OverwriteRuns = "only-missing"

@@ -169,7 +169,7 @@ def run(plan: ZeroshotPlan, reporter: Reporter) -> ZeroshotResult:
         training=plan.training,
         few_shot=request.few_shot,
         every_prompt=request.every_prompt,
-        seed=options.seed,
+        estimand=request.inference,
         alerts=scored.alerts,
     )
     return ZeroshotResult(analysis, runs, scored.evaluation.audit, request.page, options.jobs)

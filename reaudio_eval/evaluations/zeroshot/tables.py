@@ -11,7 +11,7 @@ from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
 from reaudio_eval.reports.shared_tables import methods
-from reaudio_eval.reports.text import count, number, p_value
+from reaudio_eval.reports.text import count, number
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
     Cell,
@@ -169,7 +169,7 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
 
 def _paired(row: Any, digits: int, limits: tuple[float, float], notes: Notes) -> tuple[Cell, ...]:
     size = Cell(f"{row.n_clips:,.0f}", detail=count(row.n_classes, "class", "classes"))
-    return paired_cells(row, digits, limits, notes, size, p_detail=f"at least {p_value(row.smallest_p)}")
+    return paired_cells(row, digits, limits, notes, size)
 
 
 def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView:
