@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,7 @@ from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.statistics.class_table import ClassTable, Summary
 from reaudio_eval.statistics.fit import Fit, Grid
 from reaudio_eval.statistics.mixed_model import Observations
-from reaudio_eval.statistics.scale import FREE
+from reaudio_eval.statistics.scale import FREE, Scale
 
 Covariates = Literal["strata", "count"]
 Estimand = Literal["sampled-classes", "fixed-classes"]
@@ -35,6 +36,7 @@ class Context:
     estimand: Estimand = "sampled-classes"
     _grids: dict[tuple[Covariates, bool, bytes], Grid] = field(default_factory=dict, repr=False)
     _fits: WeakKeyDictionary[Summary, Fit] = field(default_factory=WeakKeyDictionary, repr=False)
+    _trends: WeakKeyDictionary[Summary, Fit] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def too_few(self, n_classes: int) -> Interval | None:
         """The missing interval for fewer than ``min_classes`` classes, else None."""
@@ -44,26 +46,42 @@ class Context:
             f"{n_classes} class{'' if n_classes == 1 else 'es'}: an interval needs at least {self.min_classes}"
         )
 
+    def prepare(self, summaries: Iterable[Summary]) -> None:
+        """Fit the models of many summaries at once, which is faster than one by one."""
+        groups: dict[tuple[bool, Scale, bytes], list[Summary]] = {}
+        for summary in summaries:
+            if summary.scored.any():
+                groups.setdefault((summary.by_label, summary.scale, _pattern(summary)), []).append(summary)
+        for group in groups.values():
+            self._fits.update(zip(group, self._fit("strata", group), strict=True))
+            self._trends.update(zip(group, self._fit("count", group), strict=True))
+
     def fit(self, summary: Summary) -> Fit:
         """The mixed model of a summary with at least one (clip, class) pair, with the strata as covariates."""
         fit = self._fits.get(summary)
         if fit is None:
-            fit = self._fits[summary] = self._fit("strata", summary, observed(summary))
+            fit = self._fits[summary] = self._fit("strata", [summary])[0]
         return fit
 
     def trend_fit(self, summary: Summary) -> Fit:
         """The mixed model with log10(1 + training clips) as covariate, and a constant variance."""
-        return self._fit("count", replace(summary, scale=FREE), observed(summary))
+        fit = self._trends.get(summary)
+        if fit is None:
+            fit = self._trends[summary] = self._fit("count", [summary])[0]
+        return fit
 
     def fit_of(self, summary: Summary, values: Floats) -> Fit:
         """The mixed model of other values of the same observations (in the order of :func:`observed`), with a constant variance."""
-        return self._fit("strata", replace(summary, scale=FREE), values)
+        return Fit.of(self._grid("strata", summary), values[:, None], FREE, self.estimand == "sampled-classes")[0]
 
-    def _fit(self, covariates: Covariates, summary: Summary, values: Floats) -> Fit:
-        return Fit.of(self._grid(covariates, summary), values, summary.scale, self.estimand == "sampled-classes")
+    def _fit(self, covariates: Covariates, summaries: Sequence[Summary]) -> Sequence[Fit]:
+        """Of summaries with values for the same observations on one scale."""
+        values = np.column_stack([observed(summary) for summary in summaries])
+        scale = summaries[0].scale if covariates == "strata" else FREE
+        return Fit.of(self._grid(covariates, summaries[0]), values, scale, self.estimand == "sampled-classes")
 
     def _grid(self, covariates: Covariates, summary: Summary) -> Grid:
-        key = (covariates, summary.by_label, np.packbits(summary.scored).tobytes())
+        key = (covariates, summary.by_label, _pattern(summary))
         if key not in self._grids:
             self._grids[key] = Grid(_observations(summary), self._columns(covariates, summary), self.table.fixed)
         return self._grids[key]
@@ -75,6 +93,11 @@ class Context:
         present = np.unique(self.table.stratum[summary.defined])
         members: Floats = (self.table.stratum[:, None] == present).astype(np.float64)
         return members
+
+
+def _pattern(summary: Summary) -> bytes:
+    """Which (clip, class) pairs have a value."""
+    return np.packbits(summary.scored).tobytes()
 
 
 def observed(summary: Summary) -> Floats:

@@ -7,6 +7,7 @@ metric's scale, so that a common score and a rare one with another level can sha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 
 from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_table import Bools
-from reaudio_eval.statistics.mixed_model import Components, Model, Observations, Structure
+from reaudio_eval.statistics.mixed_model import LAMBDAS, Components, Model, Observations, Structure
 from reaudio_eval.statistics.scale import Scale
 
 # Weight of the pooled variance against that of the clips of a quantity, in clips: where the scale gives the variance, and for differences,
@@ -93,16 +94,22 @@ class Fit:
     components: Components
 
     @classmethod
-    def of(cls, grid: Grid, values: Floats, scale: Scale, random_classes: bool = True) -> Fit:
-        model = grid.model
+    def of(cls, grid: Grid, values: Floats, scale: Scale, random_classes: bool = True) -> Sequence[Fit]:
+        """A fit for each column of values, float64 (n, m); together they are faster than alone."""
+        model, overall = grid.model, values.mean(axis=0)
         basis = model.structures[0].basis  # no whitening: ordinary least squares
-        fitted = scale.inside(basis @ (basis.T @ values), float(values.mean()))
+        fitted = scale.inside(basis @ (basis.T @ values), overall)
         spread = np.sqrt(scale.variance(fitted))
         standardised = np.divide(values - fitted, spread, out=np.zeros_like(values), where=spread > 0)
-        components = model.fit(standardised[:, None])
-        if scale.bounded and np.isin(values, (scale.low, scale.high)).all():
-            components = _binary(components, model)
-        return cls(grid, values, scale, random_classes, fitted, standardised, components)
+        components = model.fit(standardised)
+        if scale.bounded:
+            binary = np.isin(values, (scale.low, scale.high)).all(axis=0)
+            components = components._replace(
+                noise=np.where(binary, _known_noise(components.ratio, components, model), components.noise),
+                noises=np.where(binary, _known_noise(LAMBDAS[:, None], components, model), components.noises),
+            )
+        columns = zip(values.T, fitted.T, standardised.T, strict=True)
+        return [cls(grid, y, scale, random_classes, mean, r, components.column(j)) for j, (y, mean, r) in enumerate(columns)]
 
     @cached_property
     def structure(self) -> Structure:
@@ -148,7 +155,7 @@ class Fit:
         return of_noise + self.class_variance * float((self.grid.averages @ a * (self.grid.averages @ b)) @ own)
 
     def solve(self, response: Floats, penalties: Floats) -> tuple[Floats, Floats]:
-        """Fixed and random effects by Henderson's mixed model equations (1975, Biometrics 31), and their covariance.
+        """Fixed and random effects by Henderson's mixed model equations (1975, Biometrics 31); their covariance over the noise variance.
 
         Args:
             response: float64 (n,), on the standardised scale.
@@ -157,10 +164,12 @@ class Fit:
         free = np.isfinite(penalties)
         equations, columns = self.grid.equations(int(self.components.structure[0]))
         white = self.grid.model.whitened(response[:, None], self.structure.shrink)[:, 0]
-        inverse = np.linalg.pinv(equations[np.ix_(free, free)] + np.diag(penalties[free]), hermitian=True)
+        left = equations[np.ix_(free, free)] + np.diag(penalties[free])
+        # More than one effect without a penalty can depend on each other.
+        inverse = np.linalg.pinv(left, hermitian=True) if (penalties == 0).sum() > 1 else np.linalg.inv(left)
         effects, covariance = np.zeros(len(penalties)), np.zeros((len(penalties), len(penalties)))
         effects[free] = inverse @ (columns.T @ white)[free]
-        covariance[np.ix_(free, free)] = self.noise_variance * inverse
+        covariance[np.ix_(free, free)] = inverse
         return effects, covariance
 
     def _adjusted(self, variance: float, weights: Floats) -> float:
@@ -183,7 +192,7 @@ def slope(fit: Fit) -> tuple[float, float]:
     of_classes = 1 / fit.components.ratio[0] if fit.components.ratio[0] > 0 else np.inf
     penalties = np.repeat([0.0, of_classes], [fit.structure.fixed.shape[1], fit.structure.random.shape[1]])
     effects, covariance = fit.solve(fit.values, penalties)
-    return float(effects[1]), float(np.sqrt(max(0.0, covariance[1, 1])))
+    return float(effects[1]), float(np.sqrt(max(0.0, fit.noise_variance * covariance[1, 1])))
 
 
 def _effective(weights: Floats) -> float:
@@ -192,8 +201,9 @@ def _effective(weights: Floats) -> float:
     return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
-def _binary(components: Components, model: Model) -> Components:
-    """Components scaled so that a value varies as its mean says: the variance of a 0 or 1 is known."""
-    s = model.structures[int(components.structure[0])]
-    per_noise = components.ratio * (s.random**2).sum(axis=1).mean() + 1 + s.rho
-    return components._replace(noise=1 / per_noise)
+def _known_noise(ratio: Floats, components: Components, model: Model) -> Floats:
+    """Noise with which a value varies as its mean says, for each ratio (..., m): the variance of a 0 or 1 is known."""
+    own = np.array([(s.random**2).sum(axis=1).mean() for s in model.structures])
+    rho = np.array([s.rho for s in model.structures])
+    noise: Floats = 1 / (ratio * own[components.structure] + 1 + rho[components.structure])
+    return noise

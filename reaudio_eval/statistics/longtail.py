@@ -16,7 +16,7 @@ from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import caveats
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
-from reaudio_eval.statistics.class_table import ClassTable, all_metrics, class_table, score_arrays
+from reaudio_eval.statistics.class_table import ClassTable, Summary, all_metrics, class_table, score_arrays, summarise
 from reaudio_eval.statistics.computed import split_metrics, why_no_strata
 from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.copying import copying_analysis
@@ -24,6 +24,7 @@ from reaudio_eval.statistics.intervals import gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
 from reaudio_eval.statistics.rows import Row, block
+from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import MIN_CLASSES
 from reaudio_model.common.errors import ReaudioError
 
@@ -156,17 +157,30 @@ def _system_frames(scored: _Scored) -> dict[str, pd.DataFrame]:
     rows: dict[str, list[Row]] = {
         n: [] for n in ("overall", "by_stratum", "per_class", "curve", "bins", "trend", "clip_scores")
     }
+    summaries = _summaries(scored)
     for system in scored.systems:
         for metric in scored.metrics:
-            array = scored.values[system.system.name].get(metric.name)
+            summary = summaries.get((system.system.name, metric.name))
             keys = {"system": system.system.name, "metric": metric.name}
-            for name, new in block(system, metric, array, scored.dataset, scored.context).items():
+            for name, new in block(system, metric, summary, scored.dataset, scored.context).items():
                 rows[name] += [row | keys for row in new]
     frames = {name: LONGTAIL_FRAMES[name].frame(content) for name, content in rows.items()}
     systems = sorted((s.system for s in scored.systems), key=lambda s: s.name)
     for name, keys_of_rows in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
         frames[name]["normalised"] = normalised(frames[name], keys_of_rows, frames["overall"], systems)
     return frames
+
+
+def _summaries(scored: _Scored) -> dict[tuple[str, str], Summary]:
+    """(system, metric) -> its values, where there are any, with their models fitted."""
+    summaries = {
+        (system, metric.name): summarise(values[metric.name], scored.context.table, Scale.of(metric.range))
+        for system, values in scored.values.items()
+        for metric in scored.metrics
+        if metric.level != "set" and metric.name in values and np.isfinite(values[metric.name]).any()
+    }
+    scored.context.prepare(summaries.values())
+    return summaries
 
 
 def _class_frames(scored: _Scored) -> dict[str, pd.DataFrame]:

@@ -53,12 +53,20 @@ class Components(NamedTuple):
         ratio: float64, lambda.
         noise: float64, s2, in squared units of the values.
         evidence: float64, likelihood ratio statistic of lambda > 0, 0 or more.
+        likelihoods, noises: float64 (len(LAMBDAS), m), restricted log-likelihood and s2 of each lambda.
     """
 
     structure: IntArray
     ratio: Floats
     noise: Floats
     evidence: Floats
+    likelihoods: Floats
+    noises: Floats
+
+    def column(self, j: int) -> Components:
+        """The estimates of one column."""
+        of_lambdas = self.likelihoods[:, [j]], self.noises[:, [j]]
+        return Components(self.structure[[j]], self.ratio[[j]], self.noise[[j]], self.evidence[[j]], *of_lambdas)
 
 
 @dataclass(frozen=True)
@@ -150,10 +158,11 @@ class Model:
         likelihood = np.stack([p[0] for p in profiles])  # structures, LAMBDAS, columns
         columns = np.arange(values.shape[1])
         best = likelihood.max(axis=1).argmax(axis=0)
-        place = likelihood[best, :, columns].argmax(axis=1)
-        noise = np.stack([p[1] for p in profiles])[best, place, columns]
-        evidence = 2 * (likelihood[best, place, columns] - likelihood[:, 0].max(axis=0))
-        return Components(best, LAMBDAS[place], noise, np.maximum(evidence, 0.0))
+        likelihoods = likelihood[best, :, columns].T
+        noises = np.stack([p[1] for p in profiles])[best, :, columns].T
+        place = likelihoods.argmax(axis=0)
+        evidence = np.maximum(2 * (likelihoods[place, columns] - likelihood[:, 0].max(axis=0)), 0.0)
+        return Components(best, LAMBDAS[place], noises[place, columns], evidence, likelihoods, noises)
 
     def _profile(self, s: Structure, values: Floats) -> tuple[Floats, Floats]:
         """Restricted log-likelihood, and s2, for each lambda and column: (len(LAMBDAS), m)."""

@@ -61,9 +61,10 @@ def paired_rows(
     else:
         names = [s.system.name for s in compared if metric.name in values[s.system.name]]
         arrays, scale = {n: values[n][metric.name] for n in names}, Scale.of(metric.range).difference()
+        differences = {(a, b): summarise(arrays[a] - arrays[b], context.table, scale) for a, b in _pairs(names, against)}
+        context.prepare(differences.values())
         rows = []
-        for a, b in _pairs(names, against):
-            difference = summarise(arrays[a] - arrays[b], context.table, scale)
+        for (a, b), difference in differences.items():
             rows += [_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) for q in quantities(difference, context)]
     families = dict.fromkeys("" if against is None else row["quantity"] for row in rows)
     for family in families:

@@ -13,17 +13,22 @@ from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import NO_SPREAD, mean_interval, method
 from reaudio_eval.statistics.fit import Fit, Variance
 from reaudio_eval.statistics.intervals import Estimate, undefined
-from reaudio_eval.statistics.thresholds import ALPHA
+from reaudio_eval.statistics.mixed_model import LAMBDAS
 
 WORST_SHARE = 0.10
-CRITICAL = float(sps.chi2.ppf(0.90, 1))  # 5 % of a likelihood ratio at the bound of a variance (Self and Liang 1987)
+LEVEL_OF_DIFFERENCE = 0.01  # of the tests whether classes, or strata, differ at all
+_CRITICAL = float(
+    sps.chi2.ppf(1 - 2 * LEVEL_OF_DIFFERENCE, 1)
+)  # of a likelihood ratio at the bound of a variance (Self and Liang 1987)
+_SUPPORT = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the variance of classes that predictions are averaged over
+_NEARLY_FREE = 1e-6  # penalty of a fixed effect that is not held back
 
 
 class Effects(NamedTuple):
-    """Predicted class effects.
+    """Predicted class means.
 
     Attributes:
-        values: float64 (C,), best linear unbiased prediction of each class mean, in the unit of the values, inside the range.
+        values: float64 (C,), in the unit of the values, inside the range.
         covariance: float64 (C, C), of the prediction errors, over ``scale.variance`` at the class means.
     """
 
@@ -31,37 +36,61 @@ class Effects(NamedTuple):
     covariance: Floats
 
 
-def class_effects(fit: Fit, between_strata: float) -> Effects:
-    """Class means, shrunken towards the mean of their stratum, and these towards the overall mean (Robinson 1991, "That BLUP is a good
-    thing", Statistical Science 6).
-
-    Classes are shrunken to one value where they do not differ significantly within strata (likelihood ratio test at 5 %), since the worst
-    of many equal classes would look bad by chance.
+def class_effects(fit: Fit, ratio: float, noise: float, of_strata: float) -> Effects:
+    """Best linear unbiased predictions of class means (Robinson 1991, "That BLUP is a good thing", Statistical Science 6).
 
     Args:
         fit: with the strata as covariates.
-        between_strata: variance of the strata's effects, standardised, 0 or more.
+        ratio: variance of class effects over that of the noise; 0 predicts one value for the classes of a stratum.
+        noise: variance of the noise, standardised.
+        of_strata: penalty of the effects of strata, over the noise variance; infinite for none.
     """
-    model, k = fit.grid.model, int(fit.components.structure[0])
-    ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > CRITICAL else 0.0
-    of_strata = fit.noise_variance / between_strata if between_strata > 0 else np.inf
-    of_classes = 1 / ratio if ratio > 0 else np.inf
+    model = fit.grid.model
     sizes = [1, model.n_covariates, len(model.fixed_classes)]
     centre = float(fit.values.mean())
     spread = np.sqrt(fit.scale.variance(fit.fitted))
     response = np.divide(fit.values - centre, spread, out=np.zeros_like(spread), where=spread > 0)
-    effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, of_classes], sizes))
-    contrasts = fit.grid.contrasts(k)
+    effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, 1 / ratio if ratio > 0 else np.inf], sizes))
+    contrasts = fit.grid.contrasts(int(fit.components.structure[0]))
     of_class = np.sqrt(fit.scale.variance(fit.grid.averages.T @ fit.fitted))
     values = np.clip(centre + of_class * (contrasts @ effects), fit.scale.low, fit.scale.high)
-    return Effects(values, contrasts @ covariance @ contrasts.T)
+    return Effects(values, noise * contrasts @ covariance @ contrasts.T)
+
+
+def shrunken(summary: Summary, context: Context) -> tuple[Floats, Floats, Floats]:
+    """Predicted class means and the ends of their intervals, each float64 (C,); NaN for classes without a value, or without an interval.
+
+    A class with few clips is predicted near the mean of its stratum. Predictions are averaged over the variances of classes that the data
+    leave open: the posterior distribution for a uniform prior on the standard deviation (Gelman 2006, Bayesian Analysis 1).
+    """
+    values, low, high = (np.full(len(summary.class_means), np.nan) for _ in range(3))
+    chosen = summary.defined
+    if not chosen.any() or context.too_few(int(chosen.sum())) is not None:
+        return values, low, high
+    fit = context.fit(summary)
+    points = [_quantile(fit, quantile) for quantile in _SUPPORT]
+    effects = [class_effects(fit, LAMBDAS[i], float(fit.components.noises[i, 0]), _NEARLY_FREE) for i in points]
+    means = np.stack([e.values for e in effects])
+    values[chosen] = means.mean(axis=0)[chosen]
+    unit = np.maximum(fit.scale.variance(values), np.finfo(float).tiny)
+    relative = np.mean([np.diag(e.covariance) for e in effects], axis=0) + means.var(axis=0) / unit
+    certain = chosen & (relative > 0) & (not fit.constant)
+    low[certain], high[certain] = summary.scale.interval(values[certain], relative[certain], [chosen.sum() - 1.0])
+    return values, low, high
+
+
+def _quantile(fit: Fit, quantile: float) -> int:
+    """Place in ``LAMBDAS`` of a posterior quantile."""
+    likelihood = fit.components.likelihoods[:, 0]
+    density = np.exp(likelihood - likelihood.max()) * np.gradient(np.sqrt(LAMBDAS))
+    return int(np.searchsorted(np.cumsum(density), quantile * density.sum()))
 
 
 def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> Estimate:
     """Mean of the predicted scores of the tenth of the classes (rounded up) whose predicted scores are worst.
 
     Raw class means would name classes of one unlucky clip, and be far too low. A predicted score is shrunken by as much as its clips leave
-    open (:func:`shrunken`); where classes do not differ it is that of all classes.
+    open; where neither classes nor strata differ significantly at 1 %, it is that of all classes.
     """
     chosen = summary.defined
     if not chosen.any():
@@ -69,7 +98,9 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     if (too_few := context.too_few(int(chosen.sum()))) is not None:
         return undefined(str(too_few.reason))
     fit = context.fit(summary)
-    effects = class_effects(fit, between_strata(summary, context))
+    ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > _CRITICAL else 0.0
+    between = between_strata(summary, context)
+    effects = class_effects(fit, ratio, fit.noise_variance, fit.noise_variance / between if between > 0 else np.inf)
     order = np.argsort(np.where(chosen, effects.values if higher_is_better else -effects.values, np.inf), kind="stable")
     worst = order[: int(np.ceil(WORST_SHARE * chosen.sum()))]
     value = float(effects.values[worst].mean())
@@ -79,24 +110,9 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     return Estimate(value, mean_interval(summary.scale, value, Variance(relative, int(chosen.sum()) - 1), method(context)))
 
 
-def shrunken(summary: Summary, context: Context) -> tuple[Floats, Floats, Floats]:
-    """Predicted class means and the ends of their intervals, each float64 (C,); NaN for classes without a value, or without an interval."""
-    values, low, high = (np.full(len(summary.class_means), np.nan) for _ in range(3))
-    chosen = summary.defined
-    if context.too_few(int(chosen.sum())) is not None or not chosen.any():
-        return values, low, high
-    fit = context.fit(summary)
-    effects = class_effects(fit, between_strata(summary, context))
-    values[chosen] = effects.values[chosen]
-    relative = np.diag(effects.covariance)
-    certain = chosen & (relative > 0) & (not fit.constant)
-    low[certain], high[certain] = summary.scale.interval(values[certain], relative[certain], chosen.sum() - 1)
-    return values, low, high
-
-
 def between_strata(summary: Summary, context: Context) -> float:
     """Variance of the strata's effects by the method of moments (DerSimonian and Laird 1986), on the standardised scale; 0 where they do
-    not differ significantly (Cochran's Q at 5 %)."""
+    not differ significantly (Cochran's Q at 1 %)."""
     table, fit = context.table, context.fit(summary)
     members = [(table.stratum == s) & summary.defined for s in np.unique(table.stratum[summary.defined])]
     coefficients = [m / m.sum() for m in members]
@@ -104,11 +120,11 @@ def between_strata(summary: Summary, context: Context) -> float:
     if len(members) < 2 or not (variances > 0).all():
         return 0.0
     overall = float(np.mean(summary.class_means[summary.defined]))
-    spread = np.sqrt(fit.scale.variance(fit.scale.inside(np.array(overall), overall)))
-    means = np.array([float(summary.class_means[m].mean()) for m in members]) / max(float(spread), np.finfo(float).tiny)
+    spread = np.sqrt(fit.scale.variance(fit.scale.inside(np.array([overall]), [overall])))
+    means = np.array([float(summary.class_means[m].mean()) for m in members]) / max(float(spread[0]), np.finfo(float).tiny)
     weights = 1 / variances
     centre = weights @ means / weights.sum()
     q, df = float(weights @ (means - centre) ** 2), len(means) - 1
-    if q < sps.chi2.ppf(1 - ALPHA, df):
+    if q < sps.chi2.ppf(1 - LEVEL_OF_DIFFERENCE, df):
         return 0.0
     return float((q - df) / (weights.sum() - weights @ weights / weights.sum()))

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from reaudio_eval.prompts.dataset import Dataset
-from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
-from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
+from reaudio_eval.statistics.class_table import ClassTable, Summary
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.curve import curve
 from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, ratio, weighted
 from reaudio_eval.statistics.intervals import Estimate
 from reaudio_eval.statistics.predicted import shrunken, worst_tenth
-from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.trends import slope, spearman
 
 Row = dict[str, Any]
@@ -106,18 +104,18 @@ def trend_rows(summary: Summary, metric: MetricInfo, context: Context) -> list[R
 
 
 def block(
-    system: SystemScores, metric: MetricInfo, values: Floats | None, dataset: Dataset, context: Context
+    system: SystemScores, metric: MetricInfo, summary: Summary | None, dataset: Dataset, context: Context
 ) -> dict[str, list[Row]]:
     """Rows of one metric of one system, by the frame they belong to (without its columns "system" and "metric").
 
     Args:
-        values: array of ``class_table.score_arrays``, or None without any.
+        summary: its values, or None without any.
     """
     if metric.level == "set":
         return _set_block(system, metric.name, context.table)
-    if values is None or not np.isfinite(values).any():
+    if summary is None:
         return _undefined_block(_why_undefined(system, metric.name), context.table)
-    return _value_block(summarise(values, context.table, Scale.of(metric.range)), metric, dataset, context)
+    return _value_block(summary, metric, dataset, context)
 
 
 def _why_undefined(system: SystemScores, metric: str) -> str:

@@ -58,12 +58,13 @@ class Scale(NamedTuple):
         distance = mean - self.low
         return distance * (self.high - mean) if self.bounded else distance**2
 
-    def inside(self, fitted: Floats, overall: float) -> Floats:
+    def inside(self, fitted: Floats, overall: ArrayLike) -> Floats:
         """Fitted means moved away from the bounds, where the variance would vanish."""
         if self.constant:
             return fitted
-        low = self.low + _FLOOR * (overall - self.low)
-        return np.clip(fitted, low, self.high - _FLOOR * (self.high - overall)) if self.bounded else np.maximum(fitted, low)
+        mean = np.asarray(overall, dtype=np.float64)
+        low = self.low + _FLOOR * (mean - self.low)
+        return np.clip(fitted, low, self.high - _FLOOR * (self.high - mean)) if self.bounded else np.maximum(fitted, low)
 
     def interval(self, value: ArrayLike, relative_variance: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats]:
         """Ends of the intervals of means at ``LEVEL``; arguments are broadcast.

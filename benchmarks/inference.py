@@ -1,0 +1,178 @@
+"""Coverage of intervals, level and power of tests, in simulated scores on real label structures.
+
+    python benchmarks/inference.py [--part coverage|tests|power] [--runs 300] [--data-root AUDIOCAPS] [--jobs 2] [--csv FILE]
+
+Every number comes from the functions that make the reports, on scores whose means are known (``inference_worlds.py``). Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from inference_worlds import SCALES, Level, Sampler, World, structures
+
+from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
+from reaudio_eval.statistics.context import Context, Estimand
+from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, ratio
+from reaudio_eval.statistics.intervals import Estimate, t_test_p
+from reaudio_eval.statistics.paired import quantities
+from reaudio_eval.statistics.predicted import shrunken, worst_tenth
+from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
+from reaudio_eval.statistics.trends import slope, spearman
+
+Row = dict[str, Any]
+DISTRIBUTIONS = [
+    *(("accuracy", p) for p in (0.05, 0.1, 0.3, 0.5, 0.8, 0.95)), ("log-normal", 0.5), ("log-normal", 1.0), ("cosine", 0.0),
+]  # fmt: skip
+
+
+def grid() -> Iterator[World]:
+    """The worlds of the grid: score, level, class effects, clip effects."""
+    for (kind, parameter), classes in product(DISTRIBUTIONS, (0.0, 1.0)):
+        levels: list[tuple[Level, float]] = [("label", 0.0), ("label", 0.5), ("clip", 0.0)]
+        for level, clips in levels:
+            yield World(kind, parameter, level, classes, clips)  # type: ignore[arg-type]
+
+
+def about(structure: str, world: World) -> Row:
+    """Columns that name a cell."""
+    return {
+        "structure": structure, "score": world.title, "level": world.level, "classes": world.class_effects, "clips": world.clip_effects,
+    }  # fmt: skip
+
+
+def coverage(
+    structure: str, table: ClassTable, world: World, runs: int, estimand: Estimand = "sampled-classes"
+) -> list[Row]:
+    """How often the interval of each quantity covers its target."""
+    sampler = Sampler(table, world, np.random.default_rng(1))
+    context = Context(table, MIN_CLASSES, estimand)
+    drawn, effects = [], []
+    for _ in range(runs):
+        effects.append(sampler.effects())
+        drawn.append(summarise(sampler.array(sampler.scores(effects[-1], sampler.noise())), table, SCALES[world.kind]))
+    context.prepare(drawn)
+    outcomes: dict[str, list[tuple[bool, float, float]]] = {}
+    for summary, of_classes in zip(drawn, effects, strict=True):
+        targets = [
+            summarise(sampler.array(sampler.expected(of_classes, sampled)), table)
+            for sampled in (estimand == "sampled-classes", False)
+        ]
+        for name, estimate, target in _estimates(summary, *targets, world, context):
+            outcomes.setdefault(name, []).append(_outcome(estimate, target))
+        _, low, high = shrunken(summary, context)
+        inside = (low <= targets[1].class_means) & (targets[1].class_means <= high)
+        outcomes.setdefault("class scores", []).append((bool(inside.any()), 0.0, float(np.mean(inside))))
+    rows = []
+    for name, values in outcomes.items():
+        covered, bias, width = (np.array(column) for column in zip(*values, strict=True))
+        share = float(width.mean()) if name == "class scores" else float(covered.mean())
+        measured = {"coverage": share, "bias": float(bias.mean()), "width": float(width.mean())}
+        rows.append(about(structure, world) | measured | {"quantity": name, "runs": runs, "n_clips": _clips(name, table)})
+    return rows
+
+
+def _estimates(
+    summary: Summary, target: Summary, of_these: Summary, world: World, context: Context
+) -> Iterator[tuple[str, Estimate, float]]:
+    table = context.table
+    for i, stratum in enumerate(table.strata):
+        classes = table.stratum == i
+        if classes.sum() >= MIN_CLASSES:
+            yield stratum.name, macro(summary, classes, context), float(target.class_means[classes].mean())
+    yield "classes", macro(summary, summary.defined, context), float(target.class_means.mean())
+    head, tail = (float(target.class_means[table.stratum == s].mean()) for s in head_and_tail(table))
+    yield "gap", gap(summary, context), head - tail
+    yield "ratio", ratio(summary, context), tail / head
+    sums = of_these.clip_sums.sum() / of_these.clip_counts.sum()
+    yield "all clips", micro(summary, context), float(sums)
+    yield "slope", slope(summary, context), 0.0
+    if not world.class_effects:
+        yield "spearman", spearman(summary, context), 0.0
+        worst = worst_tenth(summary, world.kind != "log-normal", context)
+        yield "worst tenth", worst, float(target.class_means.mean())
+
+
+def _outcome(estimate: Estimate, target: float) -> tuple[bool, float, float]:
+    """Whether the interval covers the target, the error, and its width; a missing interval covers nothing."""
+    interval = estimate.interval
+    return interval.low <= target <= interval.high, estimate.value - target, interval.high - interval.low
+
+
+def _clips(name: str, table: ClassTable) -> int:
+    for i, stratum in enumerate(table.strata):
+        if stratum.name == name:
+            return int(table.member[:, table.stratum == i].any(axis=1).sum())
+    return int(table.member.any(axis=1).sum())
+
+
+def tests(structure: str, table: ClassTable, world: World, runs: int) -> list[Row]:
+    """How often paired tests reject for two systems of equal quality, which differ at random by class where the world has class effects."""
+    sampler = Sampler(table, world, np.random.default_rng(2))
+    context = Context(table, MIN_CLASSES)
+    differences = [pair(sampler, context) for _ in range(runs)]
+    context.prepare(differences)
+    rejected: dict[str, list[bool]] = {}
+    for difference in differences:
+        for q in quantities(difference, context):
+            if q.estimate.interval.reason is None:
+                rejected.setdefault(q.name, []).append(t_test_p(*q.estimate) < ALPHA)
+    return [
+        about(structure, world) | {"quantity": name, "rejected": float(np.mean(each)), "runs": len(each)}
+        for name, each in rejected.items()
+    ]
+
+
+def pair(sampler: Sampler, context: Context, shift: Floats | float = 0.0) -> Summary:
+    """The difference of two systems that share clip effects and half of the class effects; ``shift`` is added to the first's predictor."""
+    common = sampler.effects()
+    clips = sampler.rng.standard_normal(int(sampler.clip.max()) + 1)
+    systems = []
+    for extra in (shift, 0.0):
+        own = np.where(sampler.table.fixed, 0.0, sampler.effects())
+        systems.append(sampler.array(sampler.scores(np.sqrt(0.5) * (common + own), sampler.noise(clips), extra)))
+    scale = SCALES[sampler.world.kind].difference()
+    return summarise(systems[0] - systems[1], context.table, scale)
+
+
+def summary_of(frame: pd.DataFrame, value: str) -> str:
+    """Mean and extremes of a column by quantity."""
+    groups = frame.groupby(["structure", "quantity"], sort=False)[value]
+    return groups.agg(["mean", "min", "max", "count"]).round(3).to_string()
+
+
+def _task(part: str, runs: int, cell: tuple[str, ClassTable, World]) -> list[Row]:
+    return {"coverage": coverage, "tests": tests}[part](*cell, runs)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--data-root", type=Path, default=Path("../shared/data/audiocaps"))
+    parser.add_argument("--part", choices=("coverage", "tests"), default="coverage")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--only", default="", help="structures whose name contains this")
+    args = parser.parse_args(arguments)
+    cells = [(n, t, w) for n, t in structures(args.data_root).items() if args.only in n for w in grid()]
+    rows: list[Row] = []
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for done in pool.map(partial(_task, args.part, args.runs), cells):
+            rows += done
+    frame = pd.DataFrame(rows)
+    if args.csv:
+        frame.to_csv(args.csv, index=False)
+    print(summary_of(frame, "coverage" if args.part == "coverage" else "rejected"))
+
+
+if __name__ == "__main__":
+    main()
