@@ -6,6 +6,7 @@ from reaudio_eval.frames.schema import (
     CI_METHOD,
     DETECTABLE,
     DIFFERENCE,
+    FAMILY,
     INTERVAL,
     LABEL,
     METRIC,
@@ -60,8 +61,7 @@ ZEROSHOT_FRAMES = by_name(
     Schema(
         "paired", "The paired difference system - against, over the classes in neither side's own training data.",
         METRIC, _REGIME, SYSTEM, text("against", "system that is subtracted"), text("role", "role of against"),
-        DIFFERENCE, *INTERVAL, *TESTED,
-        DETECTABLE, N_CLASSES, N_CLIPS, REASON,
+        DIFFERENCE, *INTERVAL, *TESTED, FAMILY, DETECTABLE, N_CLASSES, N_CLIPS, REASON,
     ),
 )  # fmt: skip
 
@@ -69,7 +69,7 @@ _CELL = text("cell", "name of the setting, a system of the analysis")
 _REFERENCE = flag("reference", "whether it is the reference setting")
 _NUMBERS = (
     METRIC,
-    text("stratum", '"all" for every clip, else the name of a stratum'),
+    text("stratum", '"all" (clips), "classes" (mean over all classes), "gap_head_tail" or the name of a stratum'),
     VALUE,
     *INTERVAL,
     N_CLASSES,
@@ -79,6 +79,7 @@ _NUMBERS = (
     number("difference_low", "lower end of its 95 % interval"),
     number("difference_high", "upper end of its 95 % interval"),
     *TESTED,
+    FAMILY,
     DETECTABLE,
 )
 SWEEP_FRAMES = by_name(

@@ -167,4 +167,9 @@ TESTED = (
     number("p_value", "two-sided p-value against no difference, NaN without a test"),
     number("p_holm", "p-value after Holm's correction"),
 )
+FAMILY = text(
+    "family",
+    '"confirmatory" (the tests that the report names in advance), "exploratory" (other tests among systems) or "reference" (real audio, a '
+    "copy or an oracle on one side); each is corrected by itself",
+)
 DETECTABLE = number("detectable", "smallest difference found with probability 0.8 at the 5 % level")

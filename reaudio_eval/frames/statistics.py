@@ -8,6 +8,7 @@ from reaudio_eval.frames.schema import (
     DETECTABLE,
     DIFFERENCE,
     EMBEDDER,
+    FAMILY,
     INTERVAL,
     LABEL,
     METRIC,
@@ -31,7 +32,9 @@ from reaudio_eval.frames.scores import COPIES, SET_VALUES
 
 _FLOOR, _MATCHED, _FLOOR_N = (next(c for c in SET_VALUES.columns if c.name == n) for n in ("floor", "matched", "floor_n"))
 _NORMALISED = number("normalised", "(value - noise) / (real - noise); NaN unless both exist and differ enough")
-_QUANTITY = text("quantity", '"all", the name of a stratum, "gap_head_tail" or "slope"')
+_QUANTITY = text(
+    "quantity", '"all" (clips), "classes" (mean over all classes), the name of a stratum, "gap_head_tail" or "slope"'
+)
 _AT_COUNT = number("n_train", "training clips")
 
 _SHRUNKEN = tuple(
@@ -92,7 +95,7 @@ LONGTAIL_FRAMES = by_name(
     Schema(
         "paired", "The paired difference of two systems, system_a - system_b.",
         METRIC, _QUANTITY, text("system_a", "first system"), text("system_b", "second system"),
-        DIFFERENCE, *INTERVAL, *TESTED, DETECTABLE, N_CLIPS, N_CLASSES, REASON,
+        DIFFERENCE, *INTERVAL, *TESTED, FAMILY, DETECTABLE, N_CLIPS, N_CLASSES, REASON,
     ),
     Schema(
         "clip_scores", "A metric of a system on a clip; label-level metrics averaged over the labels of the clip.",
@@ -168,6 +171,7 @@ BASELINE_DIFFERENCES = Schema(
     DIFFERENCE,
     *INTERVAL,
     *TESTED,
+    FAMILY,
     DETECTABLE,
     N_CLIPS,
     N_CLASSES,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import records
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.reports.text import number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import generated
 from reaudio_model.retrieval.records import Neighbour
 
 REFERENCE = "real audio"
@@ -166,7 +166,9 @@ def _rank(
     if metric is None:
         return {}, {}
     frame = analysis.clip_scores
-    frame = frame[(frame["metric"] == metric.name) & frame["system"].isin(generated(analysis)) & frame["clip_id"].isin(ids)]
+    frame = frame[
+        (frame["metric"] == metric.name) & frame["system"].isin(competing(analysis.systems)) & frame["clip_id"].isin(ids)
+    ]
     by_clip = frame.dropna(subset=["value"]).groupby("clip_id")["value"]
     mean = by_clip.mean().sort_values(ascending=metric.higher_is_better, kind="stable")
     spread = (by_clip.max() - by_clip.min()).sort_values(ascending=False, kind="stable")

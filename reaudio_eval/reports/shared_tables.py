@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import count, number
 from reaudio_eval.reports.views import (
@@ -25,7 +26,7 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import Separation, generated, overall_separation, separate
+from reaudio_eval.statistics.separation import Separation, overall_separation, separate
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES, MIN_CLIPS
 
 MARKS = (
@@ -80,7 +81,7 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
             for m in metrics
         ),
     )
-    marks, halves = MARKS if len(generated(analysis)) > 1 else "", HALVES if floor else ""
+    marks, halves = MARKS if len(competing(analysis.systems)) > 1 else "", HALVES if floor else ""
     return TableView(
         "main",
         f"Every metric over all {clips}, with 95% intervals",
@@ -158,7 +159,7 @@ def strata_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
 def _stratum_separation(
     analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, row_of: Mapping[Any, Any]
 ) -> Separation:
-    values = {s: row_of[s, stratum].value for s in generated(analysis) if (s, stratum) in row_of}
+    values = {s: row_of[s, stratum].value for s in competing(analysis.systems) if (s, stratum) in row_of}
     return separate(values, analysis.paired, metric, stratum)
 
 

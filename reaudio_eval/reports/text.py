@@ -75,7 +75,7 @@ def bold_listing(names: Sequence[str]) -> Markup:
     return Markup(listing([str(Markup("<b>{}</b>").format(name)) for name in names]))  # noqa: S704 - each name is escaped
 
 
-QUANTITIES = {"all": "all clips", "gap_head_tail": "head-tail gap", "slope": "slope"}
+QUANTITIES = {"all": "all clips", "classes": "all classes", "gap_head_tail": "head-tail gap", "slope": "slope"}
 
 
 def stratum_words(stratum: Stratum) -> str:

@@ -58,7 +58,7 @@ def coarse_tail(
     """Whether tests in the tail find differences above ``COARSE`` only."""
     tail = table.strata[head_and_tail(table)[1]].name
     rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == tail)].dropna(subset=["detectable"])
-    rows = rows[rows["system_a"].isin(_generated(systems)) & rows["system_b"].isin(_generated(systems))]
+    rows = rows[rows["system_a"].isin(_competing(systems)) & rows["system_b"].isin(_competing(systems))]
     detectable = rows["detectable"].median()
     if detectable > COARSE:
         yield Alert(
@@ -159,12 +159,12 @@ def ubiquitous_labels(
 def _without_ubiquitous(trend: pd.DataFrame, systems: Mapping[str, SystemInfo]) -> list[str]:
     wide = trend.pivot(index="system", columns="statistic", values="value")
     wide = wide.reindex(columns=["macro", "macro_without_ubiquitous"]).dropna()
-    rows = wide[wide.index.isin(_generated(systems))].sort_index().to_dict("index")
+    rows = wide[wide.index.isin(_competing(systems))].sort_index().to_dict("index")
     return [f"{n} {row['macro_without_ubiquitous']:.3f} (over all classes {row['macro']:.3f})" for n, row in rows.items()]
 
 
-def _generated(systems: Mapping[str, SystemInfo]) -> set[str]:
-    return {name for name, system in systems.items() if system.kind == "generated"}
+def _competing(systems: Mapping[str, SystemInfo]) -> set[str]:
+    return {name for name, system in systems.items() if system.competes}
 
 
 def _n(n: int, singular: str, plural: str) -> str:

@@ -16,7 +16,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import ClassTable, Summary, all_metrics, class_table, score_arrays, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import linear
-from reaudio_eval.statistics.intervals import holm
+from reaudio_eval.statistics.families import corrected
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import MIN_CLASS_CLIPS
@@ -109,8 +109,7 @@ def against_baseline(
 ) -> pd.DataFrame:
     """The rows of ``LongtailAnalysis.paired`` with the baseline, as system minus baseline.
 
-    ``p_holm`` is corrected over the compared systems and all quantities of a metric, instead of over all pairs of systems; landmarks (the
-    real audio) are corrected among themselves.
+    Each family of tests is corrected over the rows that are left, instead of over all pairs of systems.
 
     Args:
         paired: of the analysis.
@@ -126,9 +125,5 @@ def against_baseline(
     for new, old in (("difference", "difference"), ("ci_low", "ci_high"), ("ci_high", "ci_low")):
         rows[new] = paired[new].where(flip, -paired[old])
     has_baseline = (paired["system_a"] == baseline) | (paired["system_b"] == baseline)
-    families = [rows[has_baseline & rows["system"].isin(names)] for names in (compared, landmarks)]
-    for family in families:
-        for _, tests in family.groupby("metric"):
-            rows.loc[tests.index, "p_holm"] = holm(tests["p_value"].to_numpy(dtype="float64"))
-    kept = rows.loc[sorted(i for family in families for i in family.index)]
-    return BASELINE_DIFFERENCES.cast(kept).reset_index(drop=True)
+    kept = rows[has_baseline & rows["system"].isin([*compared, *landmarks])]
+    return BASELINE_DIFFERENCES.cast(corrected(kept)).reset_index(drop=True)

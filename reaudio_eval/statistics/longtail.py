@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.statistics import LONGTAIL_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
@@ -20,6 +21,7 @@ from reaudio_eval.statistics.class_table import ClassTable, Summary, all_metrics
 from reaudio_eval.statistics.computed import split_metrics, why_no_strata
 from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.copying import copying_analysis
+from reaudio_eval.statistics.families import Family, Pair, confirmatory_family, corrected, family_name
 from reaudio_eval.statistics.intervals import gini, imbalance_ratio
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
@@ -39,6 +41,7 @@ def analyse(
     estimand: Estimand = "sampled-classes",
     primary: str | None = None,
     against: str | None = None,
+    pairs: Sequence[Pair] | None = None,
     min_classes: int = MIN_CLASSES,
     provenance: Mapping[str, Any] | None = None,
     audit: Mapping[str, Any] | None = None,
@@ -55,6 +58,8 @@ def analyse(
         estimand: whether classes are a sample of such classes, or those of interest.
         primary: metric shown first; see :func:`~reaudio_eval.statistics.primary.choose_primary` for the default.
         against: see :func:`~reaudio_eval.statistics.paired.paired_rows`.
+        pairs: of the confirmatory family; by default systems against their controls and against each other
+            (:func:`~reaudio_eval.statistics.families.named_pairs`).
         min_classes: strata with fewer classes have means without intervals and tests.
         provenance, audit, alerts: passed on to the report; further alerts are appended.
 
@@ -68,10 +73,10 @@ def analyse(
     metrics, left_out = split_metrics(systems, scored.metrics, frames)
     scored = scored._replace(metrics=metrics)
     frames |= _class_frames(scored)
-    rows = [row for m in scored.metrics for row in paired_rows(m, systems, scored.values, scored.context, against)]
-    frames["paired"] = LONGTAIL_FRAMES["paired"].frame(rows)
     chosen = choose_primary(metrics, frames["overall"], primary, [each.metric for each in left_out])
-    return _analysis(scored, frames, chosen, left_out, provenance or {}, audit or {}, alerts)
+    family = confirmatory_family(chosen, [s.system for s in systems], scored.context.table, min_classes, pairs)
+    frames["paired"] = _paired(scored, family, against)
+    return _analysis(scored, frames, chosen, family, left_out, provenance or {}, audit or {}, alerts)
 
 
 class _Scored(NamedTuple):
@@ -98,10 +103,21 @@ class _Scored(NamedTuple):
         return cls(systems, dataset, all_metrics(systems), values, context)
 
 
+def _paired(scored: _Scored, family: Family, against: str | None) -> pd.DataFrame:
+    """Every paired difference with its family, corrected."""
+    competitors = set(competing([s.system for s in scored.systems]))
+    rows = [row for m in scored.metrics for row in paired_rows(m, scored.systems, scored.values, scored.context, against)]
+    for row in rows:
+        test = (row["metric"], row["quantity"], row["system_a"], row["system_b"])
+        row["family"] = family_name(family, competitors, *test)
+    return corrected(LONGTAIL_FRAMES["paired"].frame(rows))
+
+
 def _analysis(
     scored: _Scored,
     frames: Mapping[str, pd.DataFrame],
     primary: MetricInfo | None,
+    family: Family,
     left_out: tuple[NotComputed, ...],
     provenance: Mapping[str, Any],
     audit: Mapping[str, Any],
@@ -118,6 +134,7 @@ def _analysis(
         systems=tuple(systems.values()),
         metrics=scored.metrics,
         primary=primary.name if primary else None,
+        family=family,
         strata=table.strata,
         prompts=dataset.prompts,
         tail_shape=_tail_shape(dataset, table),

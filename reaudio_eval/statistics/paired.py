@@ -2,7 +2,7 @@
 
 Differences are taken on each clip before anything is averaged. p-values are t tests with the standard error of the interval: of the mixed
 model for clip- and label-level metrics, of the paired jackknife for set metrics. A p-value is below 0.05 where the interval excludes zero.
-Holm's correction runs over all pairs and quantities of a metric.
+:mod:`reaudio_eval.statistics.families` corrects them for their number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro
-from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, paired_jackknife, t_test_p
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, paired_jackknife, t_test_p
 from reaudio_eval.statistics.rows import ALL, CLASSES, Row
 from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.trends import slope
@@ -43,8 +43,7 @@ def paired_rows(
 ) -> list[Row]:
     """Rows of ``LongtailAnalysis.paired`` for one metric: every pair of generated and real systems that have it.
 
-    With ``against`` only that system is compared with each other one (the other minus it), and Holm's correction runs over the
-    systems for each quantity by itself: a sweep asks of every stratum which settings differ from the reference there.
+    With ``against`` only that system is compared with each other one (the other minus it).
 
     Args:
         metric: of any level.
@@ -66,12 +65,7 @@ def paired_rows(
         rows = []
         for (a, b), difference in differences.items():
             rows += [_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) for q in quantities(difference, context)]
-    families = dict.fromkeys("" if against is None else row["quantity"] for row in rows)
-    for family in families:
-        tests = [row for row in rows if against is None or row["quantity"] == family]
-        for row, adjusted in zip(tests, holm([row["p_value"] for row in tests]), strict=True):
-            row |= {"metric": metric.name, "p_holm": adjusted}
-    return rows
+    return [row | {"metric": metric.name} for row in rows]
 
 
 def _pairs(names: Iterable[str], against: str | None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import records
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
@@ -77,13 +78,8 @@ def _favours(leader: str, pair: Any, metric: MetricInfo) -> bool:
     return bool(leads > 0) == metric.higher_is_better
 
 
-def generated(analysis: LongtailAnalysis) -> list[str]:
-    """Names of the generated systems."""
-    return [s.name for s in analysis.systems if s.kind == "generated"]
-
-
 def overall_separation(analysis: LongtailAnalysis, metric: MetricInfo) -> Separation:
     """The leader over all clips."""
     rows = analysis.overall[analysis.overall["metric"] == metric.name]
     values = dict(zip(rows["system"], rows["value"], strict=True))
-    return separate({s: values.get(s, math.nan) for s in generated(analysis)}, analysis.paired, metric, "all")
+    return separate({s: values.get(s, math.nan) for s in competing(analysis.systems)}, analysis.paired, metric, "all")

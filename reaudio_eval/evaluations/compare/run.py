@@ -227,6 +227,7 @@ def _analysis(
         strata,
         estimand=request.inference,
         primary=request.primary or default_primary(given.dataset.name, scores),
+        pairs=[(system, given.baseline) for system in given.compared],
         provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
         alerts=given.alerts,

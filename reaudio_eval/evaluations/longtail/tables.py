@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.evaluations.longtail.verdict import ends, losses
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import QUANTITIES, count
@@ -24,7 +25,6 @@ from reaudio_eval.reports.views import (
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import generated
 from reaudio_eval.statistics.thresholds import ALPHA
 
 STATISTICS = {
@@ -98,9 +98,9 @@ def paired_tables(analysis: LongtailAnalysis, metric: MetricInfo) -> list[TableV
 def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str, rows: list[Any]) -> TableView:
     digits = metric_decimals(analysis, metric) + (quantity == "slope")
     limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
-    competing = set(generated(analysis))
-    pairs = [r for r in rows if {r.system_a, r.system_b} <= competing]
-    others = [r for r in rows if not {r.system_a, r.system_b} <= competing]
+    competitors = set(competing(analysis.systems))
+    pairs = [r for r in rows if {r.system_a, r.system_b} <= competitors]
+    others = [r for r in rows if not {r.system_a, r.system_b} <= competitors]
     notes = Notes()
     groups = tuple(
         tuple(Row(f"{r.system_a} − {r.system_b}", paired_cells(r, digits, limits, notes, _size(r))) for r in group)

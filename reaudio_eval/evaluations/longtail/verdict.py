@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.reports.leader import NOTHING, leader_sentence, without_strata
@@ -18,7 +19,6 @@ from reaudio_eval.reports.text import count, interval, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import generated
 from reaudio_eval.statistics.thresholds import ALPHA
 
 
@@ -60,7 +60,7 @@ def losses(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Loss]:
 
 def sentences(analysis: LongtailAnalysis) -> list[Markup]:
     """The leader on the primary metric, the losses from head to tail, and the same loss of the real audio."""
-    if analysis.primary is None or not generated(analysis):
+    if analysis.primary is None or not competing(analysis.systems):
         return [*without_strata(analysis), NOTHING]
     metric = analysis.metric(analysis.primary)
     if analysis.no_strata:
@@ -70,8 +70,8 @@ def sentences(analysis: LongtailAnalysis) -> list[Markup]:
 
 def _loss_sentences(analysis: LongtailAnalysis, metric: MetricInfo) -> list[Markup]:
     every = losses(analysis, metric)
-    competing = set(generated(analysis))
-    known = [loss for loss in every if loss.system in competing and math.isfinite(loss.value)]
+    competitors = set(competing(analysis.systems))
+    known = [loss for loss in every if loss.system in competitors and math.isfinite(loss.value)]
     head, tail = ends(analysis.strata)
     if not known:
         reason = next((loss.reason for loss in every if loss.reason), "")
@@ -121,8 +121,8 @@ def _how_clear(known: Sequence[Loss]) -> str:
 
 def _gap_tests(analysis: LongtailAnalysis, metric: MetricInfo) -> Markup | None:
     rows = analysis.paired[(analysis.paired["metric"] == metric.name) & (analysis.paired["quantity"] == "gap_head_tail")]
-    competing = set(generated(analysis))
-    rows = rows[rows["system_a"].isin(competing) & rows["system_b"].isin(competing) & rows["p_holm"].notna()]
+    competitors = set(competing(analysis.systems))
+    rows = rows[rows["system_a"].isin(competitors) & rows["system_b"].isin(competitors) & rows["p_holm"].notna()]
     if rows.empty:
         return None
     different = int((rows["p_holm"] < ALPHA).sum())

@@ -13,7 +13,8 @@ from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Design, show
 from reaudio_eval.frames.evaluations import SWEEP_FRAMES
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
-from reaudio_eval.statistics.rows import ALL, Row
+from reaudio_eval.statistics.families import GAP
+from reaudio_eval.statistics.rows import ALL, CLASSES, Row
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class Sweep:
         cells, axes, design: as planned; the first cell is the reference.
         costs: cell -> seconds a clip of generation alone, None where nobody measured.
         cell_table, numbers, curves, spread: DataFrames, columns as in ``frames.evaluations.SWEEP_FRAMES`` (``cell_table``: "cells").
-            p-values are corrected over the cells.
     """
 
     analysis: LongtailAnalysis
@@ -67,16 +67,18 @@ def summarise_sweep(
 
 
 def _numbers(analysis: LongtailAnalysis, cells: Sequence[Cell]) -> pd.DataFrame:
-    values = pd.concat([analysis.overall.assign(stratum=ALL), analysis.by_stratum], ignore_index=True)
+    over_classes = analysis.trend.assign(stratum=analysis.trend["statistic"].map({"macro": CLASSES, GAP: GAP}))
+    parts = [analysis.overall.assign(stratum=ALL), over_classes.dropna(subset=["stratum"]), analysis.by_stratum]
+    values = pd.concat(parts, ignore_index=True)
     values = values.rename(columns={"system": "cell"})
     paired = analysis.paired[analysis.paired["system_b"] == cells[0].name]
     paired = paired.rename(
         columns={"system_a": "cell", "quantity": "stratum", "ci_low": "difference_low", "ci_high": "difference_high"}
     )
     keys = ["cell", "metric", "stratum"]
-    columns = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "detectable"]
+    columns = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "family", "detectable"]
     joined = values.merge(paired[[*keys, *columns]], on=keys, how="left")
-    joined["n_classes"] = joined["n_classes"].astype("Int64")
+    joined[["n_classes", "n_clips"]] = joined[["n_classes", "n_clips"]].astype("Int64")
     order = {cell.name: i for i, cell in enumerate(cells)}
     joined = joined.sort_values("cell", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     return SWEEP_FRAMES["numbers"].cast(joined)
@@ -174,6 +176,6 @@ def numbers_of(sweep: Sweep, metric: MetricInfo, stratum: str = ALL) -> pd.DataF
     return numbers[(numbers["metric"] == metric.name) & (numbers["stratum"] == stratum) & numbers["value"].notna()]
 
 
-def chance_cells(sweep: Sweep) -> set[str]:
+def chance_cells(axes: Sequence[Axis], reference: Cell) -> set[str]:
     """Cells that differ from the reference by a draw alone (seed, caption): none of them is a choice."""
-    return {cell.name for axis in sweep.axes if axis.factor.chance for _, cell in axis.points if cell != sweep.reference}
+    return {cell.name for axis in axes if axis.factor.chance for _, cell in axis.points if cell != reference}

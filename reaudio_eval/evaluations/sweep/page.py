@@ -95,6 +95,7 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
                 for axis in sweep.axes
             },
             "primary": analysis.primary,
+            "family": analysis.family,
             "verdict": verdict.sentences(sweep),
             "metrics": analysis.metrics,
             "strata": analysis.strata,

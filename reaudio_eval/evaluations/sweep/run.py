@@ -29,7 +29,7 @@ from reaudio_eval.evaluations.planning import (
 )
 from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.evaluations.scoring import generation, networks
-from reaudio_eval.evaluations.sweep.analysis import summarise_sweep, sweep_alerts
+from reaudio_eval.evaluations.sweep.analysis import chance_cells, summarise_sweep, sweep_alerts
 from reaudio_eval.evaluations.sweep.cells import Axis, Cell, Settings, Value, check_factors, describe, plan_cells
 from reaudio_eval.evaluations.sweep.request import SweepRequest
 from reaudio_eval.evaluations.sweep.result import SweepResult
@@ -199,6 +199,11 @@ def _analysis(
         estimand=plan.request.inference,
         primary=plan.primary,
         against=plan.cells[0].name,
+        pairs=[
+            (cell.name, plan.cells[0].name)
+            for cell in plan.cells[1:]
+            if cell.name not in chance_cells(plan.axes, plan.cells[0])
+        ],
         provenance=about,
         audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
         alerts=[

@@ -10,7 +10,7 @@ from typing import Any
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.frames.rows import lookup
-from reaudio_eval.reports.text import DASH, interval, number
+from reaudio_eval.reports.text import DASH, QUANTITIES, interval, number
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.rows import ALL
@@ -109,7 +109,7 @@ def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | No
     digits = metric_decimals(sweep.analysis, metric)
     rows = tuple(
         Row(
-            "all clips" if stratum == ALL else stratum,
+            QUANTITIES.get(stratum, stratum),
             tuple(Cell(number(getattr(row, name), digits)) for name in ("mean", "sd", "low", "high", "half_width")),
         )
         for stratum, row in row_of.items()

@@ -28,7 +28,7 @@ def sentences(sweep: Sweep) -> list[str]:
 
 
 def _by_stratum(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
-    if any(cell != sweep.reference and cell.name not in chance_cells(sweep) for cell in sweep.cells):
+    if any(cell != sweep.reference and cell.name not in chance_cells(sweep.axes, sweep.reference) for cell in sweep.cells):
         tail = sweep.analysis.strata[-2]
         yield from _best(sweep, metric, ALL, "Over all clips", "Over all clips", f" ({describe(sweep.reference.settings)})")
         yield from _best(sweep, metric, tail.name, f"In {stratum_words(tail)}", "In these classes", "")
@@ -36,7 +36,11 @@ def _by_stratum(sweep: Sweep, metric: MetricInfo) -> Iterator[str]:
 
 def _best(sweep: Sweep, metric: MetricInfo, stratum: str, where: str, again: str, named: str) -> Iterator[str]:
     """The settings that are significantly different from the reference, and in which direction."""
-    rows = [row for row in records(numbers_of(sweep, metric, stratum)) if row.cell not in chance_cells(sweep)]
+    rows = [
+        row
+        for row in records(numbers_of(sweep, metric, stratum))
+        if row.cell not in chance_cells(sweep.axes, sweep.reference)
+    ]
     reference = next((row for row in rows if row.cell == sweep.reference.name), None)
     others = [row for row in rows if math.isfinite(row.difference)]
     if reference is None or not others:

@@ -15,15 +15,19 @@ from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.regimes import RARE, REGIMES, Regime, described, label_regime, present
 from reaudio_eval.prompts.training_labels import Training
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.class_table import ClassTable, Summary, class_table, score_arrays, summarise
 from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.estimates import macro
+from reaudio_eval.statistics.families import Family, corrected, named_pairs
 from reaudio_eval.statistics.intervals import undefined
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import MIN_CLASSES
+
+Arrays = Mapping[str, Mapping[str, Floats]]  # system -> metric -> array of ``class_table.score_arrays``
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,15 @@ class ZeroshotAnalysis:
 
     Attributes:
         systems, regimes, classes, by_regime, per_class, paired: DataFrames, columns as in ``frames.evaluations.ZEROSHOT_FRAMES``.
-            ``p_holm`` is corrected over all rows of a metric.
         base: long-tail analysis of the same scores: systems, metrics, prompts, scores of each clip, alerts.
+        family: the confirmatory tests among ``paired``; its quantities are regimes.
         few_shot: a class with 1 to this many training clips is few-shot.
         every_prompt: whether all prompts of the split were used, and not only those with a rare class.
         alerts: of ``base`` that hold here, and those of this analysis.
     """
 
     base: LongtailAnalysis
+    family: Family
     few_shot: int
     every_prompt: bool
     systems: pd.DataFrame
@@ -59,7 +64,7 @@ class ZeroshotAnalysis:
     @property
     def primary(self) -> MetricInfo | None:
         """The metric the verdict rests on."""
-        return next((m for m in self.metrics if m.name == self.base.primary), self.metrics[0] if self.metrics else None)
+        return next((m for m in self.metrics if m.name == self.family.metric), None)
 
     def role(self, system: str) -> str:
         """The role of a system."""
@@ -98,11 +103,15 @@ def analyse_zeroshot(
     classes = _regime_classes(dataset, context, training, few_shot)
     shown = present(dataset, few_shot)
     frames = _class_frames(dataset, classes, few_shot, shown)
-    rows = _score_rows(scores, base, classes, frames["classes"], training, shown)
+    arrays = {s.system.name: score_arrays(s, table) for s in scores}
+    rows = _score_rows(arrays, base, classes, frames["classes"], shown)
+    family = _family(base, {row["metric"] for row in rows["per_class"]}, shown)
+    rows["paired"] = _paired(arrays, base, classes, training, shown, family)
     rows["systems"] = [_system_row(s, training[s.name]) for s in base.systems]
     frames |= {name: ZEROSHOT_FRAMES[name].frame(content) for name, content in rows.items()}
+    frames["paired"] = corrected(frames["paired"])
     alerts = (*alerts, *zeroshot_alerts(shown, classes, base.systems, training, every_prompt))
-    return ZeroshotAnalysis(base, few_shot, every_prompt, alerts=alerts, **frames)
+    return ZeroshotAnalysis(base, family, few_shot, every_prompt, alerts=alerts, **frames)
 
 
 def _regime_classes(dataset: Dataset, context: Context, training: Mapping[str, Training], few_shot: int) -> RegimeClasses:
@@ -119,27 +128,41 @@ def _class_frames(
     return {"classes": _classes(dataset, classes.context.table, few_shot), "regimes": sizes}
 
 
+def _family(base: LongtailAnalysis, with_classes: set[str], shown: Sequence[Regime]) -> Family:
+    """The primary metric (without values of classes the first that has some), systems against controls and each other, the rare regimes."""
+    metrics = [m.name for m in base.metrics if m.name in with_classes]
+    if not metrics:
+        return Family()
+    primary = base.primary if base.primary in metrics else metrics[0]
+    return Family(primary, named_pairs(base.systems), tuple(r.name for r in shown if r in RARE))
+
+
 def _score_rows(
-    scores: Sequence[SystemScores],
-    base: LongtailAnalysis,
-    classes: RegimeClasses,
-    class_frame: pd.DataFrame,
-    training: Mapping[str, Training],
-    shown: Sequence[Regime],
+    arrays: Arrays, base: LongtailAnalysis, classes: RegimeClasses, class_frame: pd.DataFrame, shown: Sequence[Regime]
 ) -> dict[str, list[Row]]:
     """Rows of each metric with a value per clip or label."""
     order, table = [s.name for s in base.systems], classes.context.table
-    arrays = {s.system.name: score_arrays(s, table) for s in scores}
-    pairs = list(compared_pairs(base.systems))
-    rows: dict[str, list[Row]] = {"by_regime": [], "per_class": [], "paired": []}
+    rows: dict[str, list[Row]] = {"by_regime": [], "per_class": []}
     for metric in (m for m in base.metrics if m.level != "set"):
         for name in (n for n in order if metric.name in arrays[n]):
             summary = summarise(arrays[name][metric.name], table, Scale.of(metric.range))
             keys = {"system": name, "metric": metric.name}
             rows["by_regime"] += [keys | _regime_row(summary, r, name, classes) for r in shown]
             rows["per_class"] += [keys | row for row in _class_rows(summary, name, class_frame, classes)]
-        rows["paired"] += paired_rows(metric, pairs, [r for r in shown if r in RARE], arrays, classes, training)
     return rows
+
+
+def _paired(
+    arrays: Arrays,
+    base: LongtailAnalysis,
+    classes: RegimeClasses,
+    training: Mapping[str, Training],
+    shown: Sequence[Regime],
+    family: Family,
+) -> list[Row]:
+    pairs, rare = list(compared_pairs(base.systems)), [r for r in shown if r in RARE]
+    metrics = [m for m in base.metrics if m.level != "set"]
+    return [row for metric in metrics for row in paired_rows(metric, pairs, rare, arrays, classes, training, family)]
 
 
 def _system_row(system: SystemInfo, training: Training) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from reaudio_eval.clips.roles import asked
@@ -15,7 +16,8 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import macro
-from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, t_test_p, undefined
+from reaudio_eval.statistics.families import Family
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, t_test_p, undefined
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.scale import Scale
 
@@ -54,10 +56,12 @@ class RegimeClasses(NamedTuple):
 def compared_pairs(
     systems: Sequence[SystemInfo],
 ) -> Iterator[tuple[str, str, Role]]:
-    """(system, control, role of the control) for every evaluated system."""
-    for system in sorted(s.name for s in asked(systems)):
-        for role in ("control", "copy"):
-            yield from ((system, other.name, other.role) for other in systems if other.role == role and other.name != system)
+    """(system, other, role of the other): each evaluated system against controls and copies, then the systems against each other."""
+    evaluated = sorted(asked(systems), key=lambda s: s.name)
+    for system in evaluated:
+        others = [s for role in ("control", "copy") for s in systems if s.role == role and s not in evaluated]
+        yield from ((system.name, other.name, other.role) for other in others)
+    yield from ((a.name, b.name, b.role) for a, b in combinations(evaluated, 2))
 
 
 def paired_rows(
@@ -67,6 +71,7 @@ def paired_rows(
     arrays: Mapping[str, Mapping[str, Floats]],
     classes: RegimeClasses,
     training: Mapping[str, Training],
+    family: Family,
 ) -> list[Row]:
     """Rows of ``ZeroshotAnalysis.paired`` of one metric.
 
@@ -77,6 +82,7 @@ def paired_rows(
         arrays: system -> metric -> array of ``class_table.score_arrays``.
         classes: by regime.
         training: of every system.
+        family: the confirmatory tests.
     """
     rows: list[Row] = []
     for system, against, role in pairs:
@@ -87,11 +93,11 @@ def paired_rows(
         for regime in regimes:
             allowed = classes.allowed(regime, system, against)
             estimate = _difference(difference, allowed, training, (system, against), classes)
+            named = family.holds(metric.name, regime.name, system, against)
+            kind = "reference" if role == "copy" else "confirmatory" if named else "exploratory"
             rows.append(_paired_row(estimate, difference, allowed) | {
-                "metric": metric.name, "regime": regime.name, "system": system, "against": against, "role": role,
+                "metric": metric.name, "regime": regime.name, "system": system, "against": against, "role": role, "family": kind,
             })  # fmt: skip
-    for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
-        row["p_holm"] = p
     return rows
 
 

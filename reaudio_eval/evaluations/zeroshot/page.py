@@ -130,6 +130,6 @@ def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:
     base = analysis.base
     shared = ("dataset_name", "split", "list_sha256", "banner", "metrics", "prompts", "clip_scores", "provenance", "audit")
     about = {name: getattr(base, name) for name in shared}
-    numbers = {name: getattr(analysis, name) for name in ("few_shot", "every_prompt", *ZEROSHOT_FRAMES, "alerts")}
+    numbers = {name: getattr(analysis, name) for name in ("family", "few_shot", "every_prompt", *ZEROSHOT_FRAMES, "alerts")}
     primary = analysis.primary
     return record_json(numbers | about | {"primary": primary.name if primary else None})

@@ -149,11 +149,10 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
         for regime in titles
         if (paired["regime"] == regime).any()
     )
-    n_tests = int(paired["p_value"].notna().sum())
     remarks = (
         f"System minus the system it is compared with, on the same clips. Bold: significantly different (Holm-corrected p < {ALPHA}).",
-        f"p: sign-flip test over classes. With few classes it cannot be smaller than the value below it, and Holm's correction over "
-        f"the {count(n_tests, 'test')} of the table multiplies the smallest p by {n_tests}." if n_tests else "",
+        "p: sign-flip test over classes. With few classes it cannot be smaller than the value below it, and Holm's correction multiplies "
+        "the smallest p by the number of tests of its family.",
         "The test has weaker assumptions than the interval: where the two disagree, use the test.",
         "Detectable: the smallest difference that the test detects with a power of 0.8.",
     )  # fmt: skip

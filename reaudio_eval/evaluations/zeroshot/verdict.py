@@ -15,7 +15,7 @@ from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.thresholds import ALPHA
 
-AGAINST = {"control": "its control {}", "copy": "the copies of the retrieved clips {}"}
+AGAINST = {"control": "its control {}", "system": "{}", "copy": "the copies of the retrieved clips {}"}
 MOST = 3  # systems that get a sentence of their own
 
 

@@ -98,12 +98,17 @@ def test_turning_a_pair_around(systems: list[SystemScores]) -> None:
 
 
 def test_holm_over_what_was_asked(systems: list[SystemScores]) -> None:
-    paired = analyse(systems, DATA, STRATA, n_draws=100).paired
+    pairs = [("better", "base"), ("other", "base")]
+    paired = analyse(systems, DATA, STRATA, n_draws=100, pairs=pairs).paired
     found = against_baseline(paired, "base", ["better", "other"], ["real"])
     assert set(found["system"]) == {"better", "other", "real"}
-    for names in (["better", "other"], ["real"]):
-        for _, own in found[found["system"].isin(names)].groupby("metric"):
+    assert set(found.loc[found["system"] == "real", "family"]) == {"reference"}
+    for family, rows in found.groupby("family"):
+        for own in [rows] if family == "confirmatory" else [each for _, each in rows.groupby("metric")]:
             np.testing.assert_array_equal(own["p_holm"], holm(own["p_value"]))
+    named = found[found["family"] == "confirmatory"]
+    assert set(named["metric"]) == {CLAP.name}
+    assert "all" not in set(named["quantity"])
     alone = against_baseline(paired, "base", ["better"])
     both = found[found["system"] == "better"].reset_index(drop=True)
     assert (alone["p_holm"].dropna() <= both["p_holm"].dropna()).all()

@@ -151,7 +151,7 @@ def test_tiny_paired(tiny: LongtailAnalysis) -> None:
     x, d = np.log10([2001, 151, 11, 1]), np.array([0.2, 0.1, 0.3, -0.2])
     assert differences == pytest.approx(
         {
-            "all": 0.2 / 3, "head": 0.2, "medium": 0.1, "tail": 0.3, "zero-shot": -0.2, "gap_head_tail": -0.1,
+            "all": 0.2 / 3, "classes": 0.1, "head": 0.2, "medium": 0.1, "tail": 0.3, "zero-shot": -0.2, "gap_head_tail": -0.1,
             "slope": np.polyfit(x, d, 1, w=np.sqrt([2, 1, 1, 1]))[0],
         }
     )  # fmt: skip
@@ -161,7 +161,10 @@ def test_tiny_paired(tiny: LongtailAnalysis) -> None:
     slope = pick(tiny.paired, metric="clap_score", quantity="slope")
     assert 0 < slope["p_value"] <= 1
     p = tiny.paired[(tiny.paired["metric"] == "clap_score") & tiny.paired["p_value"].notna()]
-    assert p["p_holm"].max() == min(1.0, 2 * p["p_value"].min())  # Holm over the two tests there are
+    named, other = (p[p["family"] == family] for family in ("confirmatory", "exploratory"))
+    assert (named["quantity"].tolist(), other["quantity"].tolist()) == (["classes"], ["all", "slope"])
+    assert named["p_holm"].tolist() == named["p_value"].tolist()
+    assert other["p_holm"].max() == min(1.0, 2 * other["p_value"].min())  # Holm over the two tests there are
 
     kad = pick(tiny.paired, metric="kad_panns", quantity="all")
     # Replicates of the difference 0.4, 0.5, 0.9: variance 2 / 3 x 0.14.

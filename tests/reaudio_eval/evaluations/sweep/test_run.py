@@ -156,13 +156,15 @@ def test_cells_are_systems_compared_with_the_reference(world: Path, sounds: Path
 
 
 @pytest.mark.usefixtures("page_only")
-def test_holm_runs_over_the_cells_of_each_stratum(world: Path, sounds: Path) -> None:
+def test_holm_runs_over_the_cells_of_each_family(world: Path, sounds: Path) -> None:
     run(world, sounds, "--over", "k=0,1", "--over", "steps=2,4", "--metric", "kl_bands")
     numbers = pd.read_csv(world / "out" / "tables" / "numbers.csv")
     tested = numbers[numbers["difference"].notna()]
-    for _, rows in tested.groupby(["metric", "stratum"]):
-        assert len(rows) == 4
-        np.testing.assert_allclose(rows["p_holm"], holm(rows["p_value"]))
+    assert set(tested["family"]) == {"confirmatory", "exploratory"}
+    named = tested[tested["family"] == "confirmatory"]
+    assert set(named["stratum"]) == {"classes", "1-99", "gap_head_tail"}
+    assert len(named) == 3 * 4
+    np.testing.assert_allclose(named["p_holm"], holm(named["p_value"]))
     assert (tested["p_holm"] > tested["p_value"]).any()
 
 
@@ -287,7 +289,7 @@ def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
     assert list(cells["reference"]) == [True, False, False, False, False]
     record = json.loads((out / "sweep.json").read_text())
     assert [point["cell"] for point in record["factors"]["k"]] == ["copies k=0", "copies k=1", "copies"]
-    assert len(record["numbers"]) == 5 * 4  # cells, and all clips beside three strata
+    assert len(record["numbers"]) == 5 * 6  # cells; all clips, all classes, three strata and the gap
     for sentence in record["verdict"]:
         assert sentence in result.stdout
     assert f"Report: {out / 'sweep.html'}" in result.stdout
