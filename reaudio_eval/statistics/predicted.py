@@ -10,7 +10,7 @@ from scipy import stats as sps
 from reaudio_eval.scores.jackknife import Floats, no_interval
 from reaudio_eval.statistics.class_table import Summary
 from reaudio_eval.statistics.context import Context
-from reaudio_eval.statistics.estimates import NO_SPREAD, mean_interval, method
+from reaudio_eval.statistics.estimates import NO_SPREAD, macro, mean_interval, method
 from reaudio_eval.statistics.fit import Fit, Variance
 from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.mixed_model import LAMBDAS
@@ -90,7 +90,7 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     """Mean of the predicted scores of the tenth of the classes (rounded up) whose predicted scores are worst.
 
     Raw class means would name classes of one unlucky clip, and be far too low. A predicted score is shrunken by as much as its clips leave
-    open; where neither classes nor strata differ significantly at 1 %, it is that of all classes.
+    open. Where neither classes nor strata differ significantly at 1 %, no class is known to be worse, and this is the mean of all.
     """
     chosen = summary.defined
     if not chosen.any():
@@ -100,6 +100,8 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     fit = context.fit(summary)
     ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > _CRITICAL else 0.0
     between = between_strata(summary, context)
+    if ratio == 0 and between == 0:
+        return macro(summary, chosen, context)
     effects = class_effects(fit, ratio, fit.noise_variance, fit.noise_variance / between if between > 0 else np.inf)
     order = np.argsort(np.where(chosen, effects.values if higher_is_better else -effects.values, np.inf), kind="stable")
     worst = order[: int(np.ceil(WORST_SHARE * chosen.sum()))]
