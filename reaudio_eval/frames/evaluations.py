@@ -14,6 +14,8 @@ from reaudio_eval.frames.schema import (
     N_CLIPS,
     N_TRAIN,
     NAME,
+    POWER_NOTE,
+    PRECISION,
     REASON,
     SYSTEM,
     TESTED,
@@ -61,7 +63,7 @@ ZEROSHOT_FRAMES = by_name(
     Schema(
         "paired", "The paired difference system - against, over the classes in neither side's own training data.",
         METRIC, _REGIME, SYSTEM, text("against", "system that is subtracted"), text("role", "role of against"),
-        DIFFERENCE, *INTERVAL, *TESTED, FAMILY, DETECTABLE, N_CLASSES, N_CLIPS, REASON,
+        DIFFERENCE, *INTERVAL, *PRECISION, *TESTED, FAMILY, DETECTABLE, POWER_NOTE, N_CLASSES, N_CLIPS, REASON,
     ),
 )  # fmt: skip
 
@@ -78,9 +80,11 @@ _NUMBERS = (
     number("difference", "paired difference to the reference, NaN for the reference itself"),
     number("difference_low", "lower end of its 95 % interval"),
     number("difference_high", "upper end of its 95 % interval"),
+    *PRECISION,
     *TESTED,
     FAMILY,
     DETECTABLE,
+    POWER_NOTE,
 )
 SWEEP_FRAMES = by_name(
     Schema(

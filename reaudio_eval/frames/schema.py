@@ -172,4 +172,12 @@ FAMILY = text(
     '"confirmatory" (the tests that the report names in advance), "exploratory" (other tests among systems) or "reference" (real audio, a '
     "copy or an oracle on one side); each is corrected by itself",
 )
-DETECTABLE = number("detectable", "smallest difference found with probability 0.8 at the 5 % level")
+PRECISION = (
+    number("se", "standard error of the difference, NaN without one"),
+    number("df", "degrees of freedom of the standard error"),
+    number("possible", "largest difference that the range of the metric allows, NaN without a bound"),
+)
+DETECTABLE = number(
+    "detectable", "smallest difference found with probability 0.8 at the 5 % level after the correction, NaN without any"
+)
+POWER_NOTE = text("power_note", "why no difference could be significant, else None")

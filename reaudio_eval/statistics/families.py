@@ -20,11 +20,13 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.class_table import ClassTable
 from reaudio_eval.statistics.estimates import head_and_tail
-from reaudio_eval.statistics.intervals import holm
+from reaudio_eval.statistics.intervals import detectable_difference, holm
 from reaudio_eval.statistics.rows import ALL, CLASSES
+from reaudio_eval.statistics.thresholds import ALPHA
 
 FamilyName = Literal["confirmatory", "exploratory", "reference"]
 GAP = "gap_head_tail"
+IMPOSSIBLE = "no difference within the range of the metric would probably be significant"
 Pair = tuple[str, str]
 
 
@@ -100,16 +102,35 @@ def family_name(family: Family, competitors: set[str], metric: str, quantity: st
 
 
 def corrected(tests: pd.DataFrame) -> pd.DataFrame:
-    """The tests with ``p_holm``: corrected over the confirmatory family, and over each metric in the other two.
+    """The tests with ``p_holm``, ``detectable`` and ``power_note``.
+
+    p-values are corrected over the confirmatory family, and over each metric in the other two. The detectable difference is that of a test
+    at 5 % divided by the number of tests of its family, which is Holm's rule for the smallest of their p-values.
 
     Args:
-        tests: frame with "metric", "family" and "p_value" (NaN without a test).
+        tests: frame with "metric", "family", "p_value" (NaN without a test), "se", "df" and "possible".
     """
-    p_holm = pd.Series(np.nan, index=tests.index, dtype="float64")
     groups = tests["metric"].where(tests["family"] != "confirmatory", "")
-    for _, rows in tests.groupby([tests["family"], groups]):
-        p_holm[rows.index] = holm(rows["p_value"].to_numpy(dtype="float64"))
-    return tests.assign(p_holm=p_holm)
+    parts = [_corrected_family(rows) for _, rows in tests.groupby([tests["family"], groups])]
+    added = pd.concat(parts) if parts else pd.DataFrame(columns=["p_holm", "detectable", "power_note"])
+    return tests.assign(**{name: added[name].reindex(tests.index) for name in added.columns})
+
+
+def _corrected_family(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is added to the tests of one family."""
+    p_values, se, df, possible = (rows[name].to_numpy(dtype="float64") for name in ("p_value", "se", "df", "possible"))
+    made = np.isfinite(p_values)
+    alpha = ALPHA / max(1, int(made.sum()))
+    needed = np.array([detectable_difference(*x, alpha) for x in zip(se, df, strict=True)])
+    impossible = made & (needed > possible)
+    return pd.DataFrame(
+        {
+            "p_holm": holm(p_values),
+            "detectable": np.where(made & ~impossible, needed, np.nan),
+            "power_note": pd.Series([IMPOSSIBLE if each else None for each in impossible], index=rows.index, dtype="object"),
+        },
+        index=rows.index,
+    )
 
 
 def n_tests(tests: pd.DataFrame) -> int:

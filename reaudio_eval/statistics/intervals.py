@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 from scipy import stats as sps
 
 from reaudio_eval.scores.jackknife import (
@@ -30,7 +31,7 @@ from reaudio_eval.scores.jackknife import (
     no_interval,
     student_interval,
 )
-from reaudio_eval.statistics.thresholds import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA, POWER
 
 MIN_BOOTSTRAP = 10
 MAX_ENUMERATED = 14  # units; 2**13 sign patterns up to symmetry
@@ -240,12 +241,20 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def detectable_difference(se: float, df: float = np.inf, alpha: float = ALPHA, power: float = 0.8) -> float:
-    """Smallest true difference that a two-sided test at ``alpha`` finds with probability ``power`` (Miller,
-    arXiv 2411.00640, section 5), from the standard error of the paired difference; t quantiles for few units."""
+def detectable_difference(se: float, df: float = np.inf, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Smallest true difference that a two-sided t test at ``alpha`` finds with probability ``power`` (Miller, arXiv 2411.00640, section 5,
+    with the noncentral t distribution), from the standard error of the paired difference and its degrees of freedom."""
     if np.isnan(se) or np.isnan(df):
         return np.nan
-    return float((sps.t.ppf(1 - alpha / 2, df) + sps.t.ppf(power, df)) * se)
+    return _noncentrality(float(df), float(alpha), float(power)) * se
+
+
+@lru_cache(maxsize=4096)
+def _noncentrality(df: float, alpha: float, power: float) -> float:
+    """Difference over its standard error at which a t test has this power."""
+    critical = float(special.ndtri(1 - alpha / 2) if np.isinf(df) else special.stdtrit(df, 1 - alpha / 2))
+    # The other tail, of a significant difference with the wrong sign, adds less than alpha / 1000.
+    return float(critical + special.ndtri(power) if np.isinf(df) else special.nctdtrinc(df, 1 - power, critical))
 
 
 def gini(counts: ArrayLike) -> float:

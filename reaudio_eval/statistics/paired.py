@@ -7,6 +7,7 @@ model for clip- and label-level metrics, of the paired jackknife for set metrics
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro
-from reaudio_eval.statistics.intervals import Estimate, detectable_difference, paired_jackknife, t_test_p
+from reaudio_eval.statistics.intervals import Estimate, paired_jackknife, t_test_p
 from reaudio_eval.statistics.rows import ALL, CLASSES, Row
 from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.trends import slope
@@ -64,7 +65,10 @@ def paired_rows(
         context.prepare(differences.values())
         rows = []
         for (a, b), difference in differences.items():
-            rows += [_row(a, b, q.name, q.estimate, q.n_clips, q.n_classes) for q in quantities(difference, context)]
+            rows += [
+                _row(a, b, q.name, q.estimate, q.n_clips, q.n_classes, _possible(q.name, scale))
+                for q in quantities(difference, context)
+            ]
     return [row | {"metric": metric.name} for row in rows]
 
 
@@ -75,7 +79,7 @@ def _pairs(names: Iterable[str], against: str | None) -> list[tuple[str, str]]:
     return [(name, against) for name in listed if name != against] if against in listed else []
 
 
-def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int) -> Row:
+def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int, possible: float = math.nan) -> Row:
     difference, interval = estimate
     return {
         "quantity": quantity,
@@ -84,12 +88,21 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
         "difference": difference,
         "ci_low": interval.low,
         "ci_high": interval.high,
+        "se": interval.se,
+        "df": interval.df,
+        "possible": possible,
         "p_value": t_test_p(difference, interval),
-        "detectable": detectable_difference(interval.se, interval.df),
         "n_clips": n_clips,
         "n_classes": n_classes,
         "reason": interval.reason,
     }
+
+
+def _possible(quantity: str, scale: Scale) -> float:
+    """The largest difference that the range of a metric allows; NaN without a bound."""
+    if quantity == "slope" or not math.isfinite(scale.high):
+        return math.nan
+    return scale.high * (2 if quantity == "gap_head_tail" else 1)
 
 
 def quantities(difference: Summary, context: Context) -> Iterator[Quantity]:

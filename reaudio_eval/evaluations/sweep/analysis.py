@@ -76,7 +76,7 @@ def _numbers(analysis: LongtailAnalysis, cells: Sequence[Cell]) -> pd.DataFrame:
         columns={"system_a": "cell", "quantity": "stratum", "ci_low": "difference_low", "ci_high": "difference_high"}
     )
     keys = ["cell", "metric", "stratum"]
-    columns = ["difference", "difference_low", "difference_high", "p_value", "p_holm", "family", "detectable"]
+    columns = [c.name for c in SWEEP_FRAMES["numbers"].columns if c.name in paired.columns and c.name not in values.columns]
     joined = values.merge(paired[[*keys, *columns]], on=keys, how="left")
     joined[["n_classes", "n_clips"]] = joined[["n_classes", "n_clips"]].astype("Int64")
     order = {cell.name: i for i, cell in enumerate(cells)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from reaudio_eval.statistics.class_table import Bools, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import macro
 from reaudio_eval.statistics.families import Family
-from reaudio_eval.statistics.intervals import Estimate, detectable_difference, t_test_p, undefined
+from reaudio_eval.statistics.intervals import Estimate, t_test_p, undefined
 from reaudio_eval.statistics.rows import Row
 from reaudio_eval.statistics.scale import Scale
 
@@ -117,6 +118,6 @@ def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
     n_classes = int((allowed & difference.defined).sum())
     return {
         "difference": value, "ci_low": interval.low, "ci_high": interval.high, "p_value": t_test_p(value, interval),
-        "reason": interval.reason,
-        "detectable": detectable_difference(interval.se, interval.df), "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
+        "se": interval.se, "df": interval.df, "possible": difference.scale.high if math.isfinite(difference.scale.high) else math.nan,
+        "reason": interval.reason, "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
     }  # fmt: skip
