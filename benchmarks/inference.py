@@ -18,18 +18,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from inference_worlds import SCALES, Level, Sampler, World, structures
+from scipy import optimize
 
 from reaudio_eval.scores.jackknife import Floats
-from reaudio_eval.statistics.class_table import ClassTable, Summary, summarise
+from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.statistics.class_table import Bools, ClassTable, Summary, summarise
 from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro, ratio
-from reaudio_eval.statistics.intervals import Estimate, t_test_p
+from reaudio_eval.statistics.families import GAP, detectable_at, named_quantities
+from reaudio_eval.statistics.intervals import Estimate, detectable_difference, holm, t_test_p
 from reaudio_eval.statistics.paired import quantities
 from reaudio_eval.statistics.predicted import shrunken, worst_tenth
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 from reaudio_eval.statistics.trends import slope, spearman
 
 Row = dict[str, Any]
+METRIC = MetricInfo("score", "Score", "label", True, "", "")
 DISTRIBUTIONS = [
     *(("accuracy", p) for p in (0.05, 0.1, 0.3, 0.5, 0.8, 0.95)), ("log-normal", 0.5), ("log-normal", 1.0), ("cosine", 0.0),
 ]  # fmt: skip
@@ -123,13 +127,82 @@ def tests(structure: str, table: ClassTable, world: World, runs: int) -> list[Ro
     context.prepare(differences)
     rejected: dict[str, list[bool]] = {}
     for difference in differences:
-        for q in quantities(difference, context):
-            if q.estimate.interval.reason is None:
-                rejected.setdefault(q.name, []).append(t_test_p(*q.estimate) < ALPHA)
+        p_values = {
+            q.name: t_test_p(*q.estimate) for q in quantities(difference, context) if q.estimate.interval.reason is None
+        }
+        for name, p in p_values.items():
+            rejected.setdefault(name, []).append(p < ALPHA)
+        rejected.setdefault("family", []).append(bool((holm([p_values[n] for n in family(table)]) < ALPHA).any()))
     return [
         about(structure, world) | {"quantity": name, "rejected": float(np.mean(each)), "runs": len(each)}
         for name, each in rejected.items()
     ]
+
+
+def family(table: ClassTable) -> list[str]:
+    """Quantities of the confirmatory family, for one pair of systems."""
+    return [q for q in named_quantities(METRIC, table, MIN_CLASSES) if table.member[:, _members(q, table)].any()]
+
+
+def _members(quantity: str, table: ClassTable) -> Bools:
+    """Classes of a stratum; all classes for other quantities."""
+    names = [s.name for s in table.strata]
+    return table.stratum == names.index(quantity) if quantity in names else np.ones(len(table.labels), dtype=bool)
+
+
+def power(structure: str, table: ClassTable, world: World, runs: int) -> list[Row]:
+    """How often the printed detectable difference of a quantity is found after the correction of its family.
+
+    The difference is in the classes of that stratum alone, or in all classes for the mean over classes, and in the direction in which the
+    variance grows.
+    """
+    context, rows = Context(table, MIN_CLASSES), []
+    for quantity in (q for q in family(table) if q != GAP):
+        sampler = Sampler(table, world, np.random.default_rng(3))
+        level = _level(sampler, quantity)
+        without = [pair(sampler, context) for _ in range(runs)]
+        context.prepare(without)
+        printed = float(np.median([_detectable(quantity, each, level, sampler, context) for each in without]))
+        shift = _shift(sampler, quantity, printed)
+        found = []
+        if shift is not None:
+            shifted = [pair(sampler, context, shift) for _ in range(runs)]
+            context.prepare(shifted)
+            found = [_significant(quantity, each, context) for each in shifted]
+        measured = {"detectable": printed, "power": float(np.mean(found)) if found else np.nan, "runs": len(found)}
+        rows.append(about(structure, world) | measured | {"quantity": quantity})
+    return rows
+
+
+def _level(sampler: Sampler, quantity: str, shift: Floats | float = 0.0) -> float:
+    """Expected mean of the classes of a quantity, without effects of classes with fixed effects."""
+    expected = sampler.expected(np.zeros(len(sampler.table.labels)), True, shift)
+    means = summarise(sampler.array(expected), sampler.table).class_means
+    return float(means[_members(quantity, sampler.table)].mean())
+
+
+def _detectable(quantity: str, difference: Summary, level: float, sampler: Sampler, context: Context) -> float:
+    interval = next(q.estimate.interval for q in quantities(difference, context) if q.name == quantity)
+    alone = detectable_difference(interval.se, interval.df, ALPHA / len(family(context.table)))
+    return detectable_at(SCALES[sampler.world.kind], level, alone)
+
+
+def _significant(quantity: str, difference: Summary, context: Context) -> bool:
+    names = family(context.table)
+    p_values = {q.name: t_test_p(*q.estimate) for q in quantities(difference, context)}
+    return bool(holm([p_values[name] for name in names])[names.index(quantity)] < ALPHA)
+
+
+def _shift(sampler: Sampler, quantity: str, wanted: float) -> Floats | None:
+    """What is added to the predictor of the clips of some classes so that their mean differs by ``wanted``; None where it cannot."""
+    where = sampler.weights[:, _members(quantity, sampler.table)].sum(axis=1)
+    sign = -1.0 if sampler.world.kind == "accuracy" and sampler.world.parameter > 0.5 else 1.0
+    level = _level(sampler, quantity)
+
+    def missing(size: float) -> float:
+        return abs(_level(sampler, quantity, sign * size * where) - level) - wanted
+
+    return None if missing(20.0) < 0 else np.asarray(sign * optimize.brentq(missing, 0.0, 20.0) * where)
 
 
 def pair(sampler: Sampler, context: Context, shift: Floats | float = 0.0) -> Summary:
@@ -151,14 +224,14 @@ def summary_of(frame: pd.DataFrame, value: str) -> str:
 
 
 def _task(part: str, runs: int, cell: tuple[str, ClassTable, World]) -> list[Row]:
-    return {"coverage": coverage, "tests": tests}[part](*cell, runs)
+    return {"coverage": coverage, "tests": tests, "power": power}[part](*cell, runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--data-root", type=Path, default=Path("../shared/data/audiocaps"))
-    parser.add_argument("--part", choices=("coverage", "tests"), default="coverage")
+    parser.add_argument("--part", choices=("coverage", "tests", "power"), default="coverage")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--only", default="", help="structures whose name contains this")
@@ -171,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     frame = pd.DataFrame(rows)
     if args.csv:
         frame.to_csv(args.csv, index=False)
-    print(summary_of(frame, "coverage" if args.part == "coverage" else "rejected"))
+    print(summary_of(frame, {"coverage": "coverage", "tests": "rejected", "power": "power"}[args.part]))
 
 
 if __name__ == "__main__":

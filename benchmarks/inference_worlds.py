@@ -121,13 +121,13 @@ class Sampler:
         scores: Floats = COSINE_MEAN + predictor + COSINE_SD * noise
         return scores
 
-    def expected(self, effects: Floats, sampled: bool = True) -> Floats:
+    def expected(self, effects: Floats, sampled: bool = True, shift: Floats | float = 0.0) -> Floats:
         """Expected scores of the observations, with other classes in place of those with random effects (``sampled``)."""
         kept = np.where(self.table.fixed, effects, 0.0) if sampled else effects
         spread = (
             self.random_sd * self.world.class_effects * CLASS_SD[self.world.kind] if sampled else np.zeros(len(self.clip))
         )
-        predictor = (self.weights @ kept + self.trend)[:, None] + spread[:, None] * _POINTS
+        predictor = (self.weights @ kept + self.trend + shift)[:, None] + spread[:, None] * _POINTS
         if self.world.kind == "accuracy":
             mean = special.expit(special.logit(self.world.parameter) + predictor)
         elif self.world.kind == "log-normal":

@@ -175,7 +175,7 @@ FAMILY = text(
 PRECISION = (
     number("se", "standard error of the difference, NaN without one"),
     number("df", "degrees of freedom of the standard error"),
-    number("possible", "largest difference that the range of the metric allows, NaN without a bound"),
+    number("level", "mean of the two values, NaN for gap and slope"),
 )
 DETECTABLE = number(
     "detectable", "smallest difference found with probability 0.8 at the 5 % level after the correction, NaN without any"

@@ -105,14 +105,18 @@ def _class_row(i: int, pair: _Pair, dataset: Dataset, context: Context) -> Row:
 
 
 def against_baseline(
-    paired: pd.DataFrame, baseline: str, compared: Sequence[str], landmarks: Sequence[str] = ()
+    paired: pd.DataFrame,
+    metrics: Sequence[MetricInfo],
+    baseline: str,
+    compared: Sequence[str],
+    landmarks: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The rows of ``LongtailAnalysis.paired`` with the baseline, as system minus baseline.
 
     Each family of tests is corrected over the rows that are left, instead of over all pairs of systems.
 
     Args:
-        paired: of the analysis.
+        paired, metrics: of the analysis.
         baseline: name of a system.
         compared, landmarks: names of the systems to keep.
 
@@ -126,4 +130,4 @@ def against_baseline(
         rows[new] = paired[new].where(flip, -paired[old])
     has_baseline = (paired["system_a"] == baseline) | (paired["system_b"] == baseline)
     kept = rows[has_baseline & rows["system"].isin([*compared, *landmarks])]
-    return BASELINE_DIFFERENCES.cast(corrected(kept)).reset_index(drop=True)
+    return BASELINE_DIFFERENCES.cast(corrected(kept, metrics)).reset_index(drop=True)

@@ -7,7 +7,7 @@ side (real audio, a copy of the retrieved clips, an oracle); each of these two g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -22,6 +22,7 @@ from reaudio_eval.statistics.class_table import ClassTable
 from reaudio_eval.statistics.estimates import head_and_tail
 from reaudio_eval.statistics.intervals import detectable_difference, holm
 from reaudio_eval.statistics.rows import ALL, CLASSES
+from reaudio_eval.statistics.scale import Scale
 from reaudio_eval.statistics.thresholds import ALPHA
 
 FamilyName = Literal["confirmatory", "exploratory", "reference"]
@@ -101,28 +102,38 @@ def family_name(family: Family, competitors: set[str], metric: str, quantity: st
     return "confirmatory" if family.holds(metric, quantity, a, b) else "exploratory"
 
 
-def corrected(tests: pd.DataFrame) -> pd.DataFrame:
+def corrected(tests: pd.DataFrame, metrics: Iterable[MetricInfo]) -> pd.DataFrame:
     """The tests with ``p_holm``, ``detectable`` and ``power_note``.
 
     p-values are corrected over the confirmatory family, and over each metric in the other two. The detectable difference is that of a test
     at 5 % divided by the number of tests of its family, which is Holm's rule for the smallest of their p-values.
 
     Args:
-        tests: frame with "metric", "family", "p_value" (NaN without a test), "se", "df" and "possible".
+        tests: frame with "metric", "quantity" (or "regime"), "family", "p_value" (NaN without a test), "se", "df" and "level".
+        metrics: those of the tests.
     """
+    scales = {m.name: Scale.of(m.range) for m in metrics}
     groups = tests["metric"].where(tests["family"] != "confirmatory", "")
-    parts = [_corrected_family(rows) for _, rows in tests.groupby([tests["family"], groups])]
+    parts = [_corrected_family(rows, scales) for _, rows in tests.groupby([tests["family"], groups])]
     added = pd.concat(parts) if parts else pd.DataFrame(columns=["p_holm", "detectable", "power_note"])
     return tests.assign(**{name: added[name].reindex(tests.index) for name in added.columns})
 
 
-def _corrected_family(rows: pd.DataFrame) -> pd.DataFrame:
+def _corrected_family(rows: pd.DataFrame, scales: Mapping[str, Scale]) -> pd.DataFrame:
     """What is added to the tests of one family."""
-    p_values, se, df, possible = (rows[name].to_numpy(dtype="float64") for name in ("p_value", "se", "df", "possible"))
+    p_values, se, df, level = (rows[name].to_numpy(dtype="float64") for name in ("p_value", "se", "df", "level"))
     made = np.isfinite(p_values)
     alpha = ALPHA / max(1, int(made.sum()))
-    needed = np.array([detectable_difference(*x, alpha) for x in zip(se, df, strict=True)])
-    impossible = made & (needed > possible)
+    of_metric = [scales[name] for name in rows["metric"]]
+    gaps = (rows["quantity"] == GAP).to_numpy() if "quantity" in rows else np.zeros(len(rows), dtype=bool)
+    needed = np.array(
+        [
+            detectable_at(scale, x, detectable_difference(*each, alpha))
+            for scale, x, *each in zip(of_metric, level, se, df, strict=True)
+        ]
+    )
+    widest = np.array([scale.high - scale.low for scale in of_metric]) * np.where(gaps, 2, 1)
+    impossible = made & ~(needed <= widest)
     return pd.DataFrame(
         {
             "p_holm": holm(p_values),
@@ -131,6 +142,29 @@ def _corrected_family(rows: pd.DataFrame) -> pd.DataFrame:
         },
         index=rows.index,
     )
+
+
+def detectable_at(scale: Scale, level: float, difference: float) -> float:
+    """The detectable difference of two systems of which one is at ``level``, when the variance of a mean changes with its level.
+
+    The other system is taken to lie in the direction in which the variance grows. Infinite where no difference is large enough.
+
+    Args:
+        scale: of the metric.
+        level: mean of one system, NaN where unknown.
+        difference: detectable with the variance at ``level``.
+    """
+    variance = float(scale.variance(np.array(level)))
+    if scale.constant or not variance > 0 or not np.isfinite(difference):
+        return difference
+    # The mean of the variances at level and level + d, over that at level, is 1 + linear d + square d**2.
+    linear = abs(scale.high + scale.low - 2 * level) / 2 / variance if scale.bounded else 1 / (level - scale.low)
+    square = -1 / 2 / variance if scale.bounded else 1 / 2 / variance
+    leading = 1 - square * difference**2
+    if leading <= 0:
+        return np.inf
+    half = linear * difference**2 / 2
+    return float((half + np.sqrt(half**2 + leading * difference**2)) / leading)
 
 
 def n_tests(tests: pd.DataFrame) -> int:

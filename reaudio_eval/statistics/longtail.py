@@ -110,7 +110,7 @@ def _paired(scored: _Scored, family: Family, against: str | None) -> pd.DataFram
     for row in rows:
         test = (row["metric"], row["quantity"], row["system_a"], row["system_b"])
         row["family"] = family_name(family, competitors, *test)
-    return corrected(LONGTAIL_FRAMES["paired"].frame(rows))
+    return corrected(LONGTAIL_FRAMES["paired"].frame(rows), scored.metrics)
 
 
 def _analysis(

@@ -17,7 +17,7 @@ import pandas as pd
 
 from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
-from reaudio_eval.statistics.class_table import Bools, Summary, summarise
+from reaudio_eval.statistics.class_table import Bools, ClassTable, Summary, summarise
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.estimates import gap, head_and_tail, macro, micro
 from reaudio_eval.statistics.intervals import Estimate, paired_jackknife, t_test_p
@@ -61,12 +61,15 @@ def paired_rows(
     else:
         names = [s.system.name for s in compared if metric.name in values[s.system.name]]
         arrays, scale = {n: values[n][metric.name] for n in names}, Scale.of(metric.range).difference()
-        differences = {(a, b): summarise(arrays[a] - arrays[b], context.table, scale) for a, b in _pairs(names, against)}
+        pairs = _pairs(names, against)
+        differences = {(a, b): summarise(arrays[a] - arrays[b], context.table, scale) for a, b in pairs}
+        # Both systems on the clips of the difference.
+        middles = {(a, b): summarise((arrays[a] + arrays[b]) / 2, context.table) for a, b in pairs}
         context.prepare(differences.values())
         rows = []
         for (a, b), difference in differences.items():
             rows += [
-                _row(a, b, q.name, q.estimate, q.n_clips, q.n_classes, _possible(q.name, scale))
+                _row(a, b, q.name, q.estimate, q.n_clips, q.n_classes, level(q.name, middles[a, b], context.table))
                 for q in quantities(difference, context)
             ]
     return [row | {"metric": metric.name} for row in rows]
@@ -79,7 +82,7 @@ def _pairs(names: Iterable[str], against: str | None) -> list[tuple[str, str]]:
     return [(name, against) for name in listed if name != against] if against in listed else []
 
 
-def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int, possible: float = math.nan) -> Row:
+def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_classes: int, level: float = math.nan) -> Row:
     difference, interval = estimate
     return {
         "quantity": quantity,
@@ -90,7 +93,7 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
         "ci_high": interval.high,
         "se": interval.se,
         "df": interval.df,
-        "possible": possible,
+        "level": level,
         "p_value": t_test_p(difference, interval),
         "n_clips": n_clips,
         "n_classes": n_classes,
@@ -98,11 +101,16 @@ def _row(a: str, b: str, quantity: str, estimate: Estimate, n_clips: int, n_clas
     }
 
 
-def _possible(quantity: str, scale: Scale) -> float:
-    """The largest difference that the range of a metric allows; NaN without a bound."""
-    if quantity == "slope" or not math.isfinite(scale.high):
+def level(quantity: str, middle: Summary, table: ClassTable) -> float:
+    """A quantity of the mean of two systems; NaN for gap and slope."""
+    if quantity == ALL:
+        counts = middle.clip_counts.sum()
+        return float(middle.clip_sums.sum() / counts) if counts else math.nan
+    names = [s.name for s in table.strata]
+    if quantity not in (CLASSES, *names):
         return math.nan
-    return scale.high * (2 if quantity == "gap_head_tail" else 1)
+    classes = middle.defined & (table.stratum == names.index(quantity) if quantity in names else True)
+    return float(middle.class_means[classes].mean()) if classes.any() else math.nan
 
 
 def quantities(difference: Summary, context: Context) -> Iterator[Quantity]:

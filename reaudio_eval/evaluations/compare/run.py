@@ -203,7 +203,7 @@ def run(plan: ComparePlan, reporter: Reporter) -> CompareResult:
         given.baseline,
         given.compared,
         classes[classes["system"].isin(given.compared)].reset_index(drop=True),
-        against_baseline(analysis.paired, given.baseline, given.compared, landmarks),
+        against_baseline(analysis.paired, analysis.metrics, given.baseline, given.compared, landmarks),
         _published(request, given.dataset),
         _run_frame(given.runs),
     )

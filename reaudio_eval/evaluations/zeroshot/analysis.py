@@ -109,7 +109,7 @@ def analyse_zeroshot(
     rows["paired"] = _paired(arrays, base, classes, training, shown, family)
     rows["systems"] = [_system_row(s, training[s.name]) for s in base.systems]
     frames |= {name: ZEROSHOT_FRAMES[name].frame(content) for name, content in rows.items()}
-    frames["paired"] = corrected(frames["paired"])
+    frames["paired"] = corrected(frames["paired"], base.metrics)
     alerts = (*alerts, *zeroshot_alerts(shown, classes, base.systems, training, every_prompt))
     return ZeroshotAnalysis(base, family, few_shot, every_prompt, alerts=alerts, **frames)
 

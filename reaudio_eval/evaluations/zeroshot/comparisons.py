@@ -91,12 +91,15 @@ def paired_rows(
         if ours is None or theirs is None:
             continue
         difference = summarise(ours - theirs, classes.context.table, Scale.of(metric.range).difference())
+        middle = summarise((ours + theirs) / 2, classes.context.table)
         for regime in regimes:
             allowed = classes.allowed(regime, system, against)
             estimate = _difference(difference, allowed, training, (system, against), classes)
             named = family.holds(metric.name, regime.name, system, against)
             kind = "reference" if role == "copy" else "confirmatory" if named else "exploratory"
-            rows.append(_paired_row(estimate, difference, allowed) | {
+            defined = allowed & difference.defined
+            level = float(middle.class_means[defined].mean()) if defined.any() else math.nan
+            rows.append(_paired_row(estimate, difference, allowed, level) | {
                 "metric": metric.name, "regime": regime.name, "system": system, "against": against, "role": role, "family": kind,
             })  # fmt: skip
     return rows
@@ -113,11 +116,11 @@ def _difference(
     return macro(difference, allowed, classes.context)
 
 
-def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools) -> Row:
+def _paired_row(estimate: Estimate, difference: Summary, allowed: Bools, level: float) -> Row:
     value, interval = estimate
     n_classes = int((allowed & difference.defined).sum())
     return {
         "difference": value, "ci_low": interval.low, "ci_high": interval.high, "p_value": t_test_p(value, interval),
-        "se": interval.se, "df": interval.df, "possible": difference.scale.high if math.isfinite(difference.scale.high) else math.nan,
+        "se": interval.se, "df": interval.df, "level": level,
         "reason": interval.reason, "n_classes": n_classes, "n_clips": difference.n_clips(allowed),
     }  # fmt: skip
