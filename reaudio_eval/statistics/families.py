@@ -126,12 +126,8 @@ def _corrected_family(rows: pd.DataFrame, scales: Mapping[str, Scale]) -> pd.Dat
     alpha = ALPHA / max(1, int(made.sum()))
     of_metric = [scales[name] for name in rows["metric"]]
     gaps = (rows["quantity"] == GAP).to_numpy() if "quantity" in rows else np.zeros(len(rows), dtype=bool)
-    needed = np.array(
-        [
-            detectable_at(scale, x, detectable_difference(*each, alpha))
-            for scale, x, *each in zip(of_metric, level, se, df, strict=True)
-        ]
-    )
+    alone = [detectable_difference(error, n, alpha) for error, n in zip(se, df, strict=True)]
+    needed = np.array([detectable_at(*each) for each in zip(of_metric, level, alone, strict=True)])
     widest = np.array([scale.high - scale.low for scale in of_metric]) * np.where(gaps, 2, 1)
     impossible = made & ~(needed <= widest)
     return pd.DataFrame(
