@@ -165,8 +165,9 @@ class Fit:
         equations, columns = self.grid.equations(int(self.components.structure[0]))
         white = self.grid.model.whitened(response[:, None], self.structure.shrink)[:, 0]
         left = equations[np.ix_(free, free)] + np.diag(penalties[free])
-        # More than one effect without a penalty can depend on each other.
-        inverse = np.linalg.pinv(left, hermitian=True) if (penalties == 0).sum() > 1 else np.linalg.inv(left)
+        s = self.structure
+        independent = s.basis.shape[1] == s.fixed.shape[1] or (penalties == 0).sum() <= 1
+        inverse = np.linalg.inv(left) if independent else np.linalg.pinv(left, hermitian=True)
         effects, covariance = np.zeros(len(penalties)), np.zeros((len(penalties), len(penalties)))
         effects[free] = inverse @ (columns.T @ white)[free]
         covariance[np.ix_(free, free)] = inverse
