@@ -80,6 +80,17 @@ Strata = Annotated[
 Primary = Annotated[
     str | None, Option("Metric shown first. Default: the dataset's, else CLAP score, else label recall.", panel=STATISTICS)
 ]
+MarginOption = Annotated[
+    float | None,
+    Option(
+        "Largest difference in the primary metric that counts as none, fixed before scoring: tests whether systems are non-inferior and "
+        "equivalent to their control.",
+        "--margin",
+        metavar="M",
+        panel=STATISTICS,
+        everyday=True,
+    ),
+]
 Seed = Annotated[
     int,
     Option(

@@ -38,6 +38,7 @@ from reaudio_eval.runs.bundled import COPY, baseline_names
 from reaudio_eval.runs.store import ScoringPlan
 from reaudio_eval.scores.evaluate import prepare
 from reaudio_eval.scores.score import NamedMetric
+from reaudio_eval.statistics.margins import Margin
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.options import option_fields
 from reaudio_model.common.progress import Reporter
@@ -91,6 +92,7 @@ class SystemsPlan:
         estimand: what intervals and tests are about.
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
         roles: system -> its role, with the control that the user names.
+        margin: for tests of non-inferiority; None without.
     """
 
     scoring: ScoringPlan
@@ -102,6 +104,7 @@ class SystemsPlan:
     estimand: Estimand = DEFAULT_ESTIMAND
     control: Compared | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
+    margin: Margin | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -112,7 +115,8 @@ class SystemsPlan:
             "systems": [
                 {"name": s.name, "model": s.model, "folder": None if s.source is None else str(s.source)}
                 for s in self.systems
-            ]
+            ],
+            "margin": None if self.margin is None else dataclasses.asdict(self.margin),
         }
 
 

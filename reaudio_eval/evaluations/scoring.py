@@ -12,6 +12,7 @@ from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_ju
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds, upper_references
 from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.margins import margin_alerts
 from reaudio_eval.evaluations.planning import SystemsPlan
 from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.prompts.dataset import Dataset
@@ -78,15 +79,18 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
 
 def analyse_and_store(plan: SystemsPlan, scored: Scored) -> tuple[LongtailAnalysis, tuple[Path, ...]]:
     """The long-tail analysis of what was scored, and its run directories, written."""
+    competes = {s.system.name for s in scored.scores if s.system.competes}
+    competitors = {name: manifest for name, manifest in scored.store.reused.items() if name in competes}
     analysis = analyse(
         scored.scores,
         scored.dataset,
         plan.scoring.strata,
         estimand=plan.estimand,
         primary=plan.primary,
+        margin=plan.margin,
         provenance=scored.provenance,
         audit=scored.evaluation.audit,
-        alerts=scored.alerts,
+        alerts=[*scored.alerts, *margin_alerts(plan.margin, competitors)],
     )
     runs = scored.store.write(scored.evaluation, analysis, scored.provenance)
     places = {scores.system.name: run for scores, run in zip(scored.evaluation.scores, runs, strict=True)}

@@ -37,6 +37,19 @@ _NORMALISED = number("normalised", "(value - noise) / (real - noise); NaN unless
 _QUANTITY = text(
     "quantity", '"all" (clips), "classes" (mean over all classes), the name of a stratum, "gap_head_tail" or "slope"'
 )
+_MARGIN = (
+    number(
+        "p_noninferior",
+        "one-sided p-value that the system is worse than its control by the margin or more, after Holm's correction over the confirmatory "
+        "means; NaN for other differences",
+        optional=True,
+    ),
+    number(
+        "p_equivalent",
+        "larger one-sided p-value that they differ by the margin or more, corrected alike; NaN for other differences",
+        optional=True,
+    ),
+)
 _AT_COUNT = number("n_train", "training clips")
 
 _SHRUNKEN = tuple(
@@ -97,7 +110,7 @@ LONGTAIL_FRAMES = by_name(
     Schema(
         "paired", "The paired difference of two systems, system_a - system_b.",
         METRIC, _QUANTITY, text("system_a", "first system"), text("system_b", "second system"),
-        DIFFERENCE, *INTERVAL, *PRECISION, *TESTED, FAMILY, DETECTABLE, POWER_NOTE, N_CLIPS, N_CLASSES, REASON,
+        DIFFERENCE, *INTERVAL, *PRECISION, *TESTED, FAMILY, *_MARGIN, DETECTABLE, POWER_NOTE, N_CLIPS, N_CLASSES, REASON,
     ),
     Schema(
         "clip_scores", "A metric of a system on a clip; label-level metrics averaged over the labels of the clip.",
@@ -175,6 +188,7 @@ BASELINE_DIFFERENCES = Schema(
     *PRECISION,
     *TESTED,
     FAMILY,
+    *_MARGIN,
     DETECTABLE,
     POWER_NOTE,
     N_CLIPS,

@@ -41,7 +41,7 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "retrieval.encoder_sha256": _MAYBE, "retrieval.judges": (list,), "sampling": (dict, type(None)), "sampling.steps": _NUMBER,
     "sampling.guidance": _NUMBER, "sampling.candidates": _NUMBER, "seconds_per_clip": _NUMBER, "settings": (dict,),
     "content": (dict,), "system.candidates": (int,), "system.role": _TEXT, "system.seeds": (list,), "system.sampling": (dict, type(None)),
-    "dataset.banner": _TEXT, "bundled": (dict,),
+    "dataset.banner": _TEXT, "bundled": (dict,), "margin": (dict,), "margin.metric": _TEXT, "margin.value": (int, float),
 }  # fmt: skip
 
 

@@ -75,6 +75,7 @@ class RunStore:
         self.plan = plan
         self.neighbours = neighbours or {}
         self.reporter = reporter or Reporter(quiet=True)
+        self.reused: dict[str, Json] = {}  # system -> manifest of its finished run
         self.started = datetime.datetime.now(datetime.UTC)
 
     def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
@@ -130,7 +131,9 @@ class RunStore:
         if self.plan.overwrite == "never":
             raise ReaudioError(f"{path} exists already; choose another --output or --overwrite only-missing.")
         try:
-            return dataclasses.replace(read_run(path).scores, system=system)
+            run = read_run(path)
+            self.reused[system.name] = run.manifest
+            return dataclasses.replace(run.scores, system=system)
         except DamagedRunError as error:
             self.reporter.note(f"{system.name} is scored again. {error}")
             return None
@@ -163,6 +166,8 @@ class RunStore:
             **about,
             "sampling": None if scores.system.sampling is None else dict(scores.system.sampling),
         }
+        if analysis.margin is not None:
+            manifest |= {"margin": dataclasses.asdict(analysis.margin)}
         if name in self.neighbours:
             manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], evaluation.clip_ids)}
         audited = (*scores.system.by_seed, REFERENCE, NEIGHBOURS)

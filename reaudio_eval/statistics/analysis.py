@@ -15,6 +15,7 @@ from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.families import Family
+from reaudio_eval.statistics.margins import Margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class LongtailAnalysis:
         no_strata: why no metric has a value by stratum, or "".
         primary: name of the metric shown first, None without metrics.
         family: the confirmatory tests among ``paired``.
+        margin: by which systems were tested for non-inferiority and equivalence; None without.
         labels, strata_sizes, overall, by_stratum, per_class, curve, bins, trend, paired, clip_scores: DataFrames, columns as in
             ``frames.statistics.LONGTAIL_FRAMES``.
         tail_shape: Gini coefficient and imbalance ratio of the training counts, and numbers of classes.
@@ -116,6 +118,7 @@ class LongtailAnalysis:
     not_computed: tuple[NotComputed, ...] = ()
     no_strata: str = ""
     family: Family = field(default_factory=Family)
+    margin: Margin | None = None
 
     def metric(self, name: str) -> MetricInfo:
         return next(m for m in (*self.metrics, *(each.metric for each in self.not_computed)) if m.name == name)

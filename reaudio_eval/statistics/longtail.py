@@ -23,6 +23,7 @@ from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.copying import copying_analysis
 from reaudio_eval.statistics.families import Family, Pair, confirmatory_family, corrected, family_name
 from reaudio_eval.statistics.intervals import gini, imbalance_ratio
+from reaudio_eval.statistics.margins import Margin, check_margin, with_margin
 from reaudio_eval.statistics.paired import paired_rows
 from reaudio_eval.statistics.primary import choose_primary
 from reaudio_eval.statistics.rows import Row, block
@@ -42,6 +43,7 @@ def analyse(
     primary: str | None = None,
     against: str | None = None,
     pairs: Sequence[Pair] | None = None,
+    margin: Margin | None = None,
     min_classes: int = MIN_CLASSES,
     provenance: Mapping[str, Any] | None = None,
     audit: Mapping[str, Any] | None = None,
@@ -60,11 +62,13 @@ def analyse(
         against: see :func:`~reaudio_eval.statistics.paired.paired_rows`.
         pairs: of the confirmatory family; by default systems against their controls and against each other
             (:func:`~reaudio_eval.statistics.families.named_pairs`).
+        margin: of the primary metric, for tests of non-inferiority and equivalence; one of another metric is not used.
         min_classes: strata with fewer classes have means without intervals and tests.
         provenance, audit, alerts: passed on to the report; further alerts are appended.
 
     Raises:
-        ReaudioError: no system, two of the same name, strata that do not partition the counts, or scores of another dataset.
+        ReaudioError: no system, two of the same name, strata that do not partition the counts, scores of another dataset, or a margin that
+            the primary metric cannot have.
         UnknownNameError: no metric is called ``primary``.
     """
     _check(systems, strata)
@@ -75,8 +79,13 @@ def analyse(
     frames |= _class_frames(scored)
     chosen = choose_primary(metrics, frames["overall"], primary, [each.metric for each in left_out])
     family = confirmatory_family(chosen, [s.system for s in systems], scored.context.table, min_classes, pairs)
-    frames["paired"] = _paired(scored, family, against)
-    return _analysis(scored, frames, chosen, family, left_out, provenance or {}, audit or {}, alerts)
+    rows = _paired_rows(scored, family, against)
+    if margin is not None:
+        margin = None if chosen is None or margin.metric not in ("", chosen.name) else check_margin(margin.value, chosen)
+    if margin is not None and chosen is not None:
+        rows = with_margin(rows, {s.system.name: s.system.role for s in systems}, chosen, margin)
+    frames["paired"] = corrected(LONGTAIL_FRAMES["paired"].frame(rows), scored.metrics)
+    return _analysis(scored, frames, chosen, family, margin, left_out, provenance or {}, audit or {}, alerts)
 
 
 class _Scored(NamedTuple):
@@ -103,14 +112,14 @@ class _Scored(NamedTuple):
         return cls(systems, dataset, all_metrics(systems), values, context)
 
 
-def _paired(scored: _Scored, family: Family, against: str | None) -> pd.DataFrame:
-    """Every paired difference with its family, corrected."""
+def _paired_rows(scored: _Scored, family: Family, against: str | None) -> list[Row]:
+    """Every paired difference with its family."""
     competitors = set(competing([s.system for s in scored.systems]))
     rows = [row for m in scored.metrics for row in paired_rows(m, scored.systems, scored.values, scored.context, against)]
     for row in rows:
         test = (row["metric"], row["quantity"], row["system_a"], row["system_b"])
         row["family"] = family_name(family, competitors, *test)
-    return corrected(LONGTAIL_FRAMES["paired"].frame(rows), scored.metrics)
+    return rows
 
 
 def _analysis(
@@ -118,6 +127,7 @@ def _analysis(
     frames: Mapping[str, pd.DataFrame],
     primary: MetricInfo | None,
     family: Family,
+    margin: Margin | None,
     left_out: tuple[NotComputed, ...],
     provenance: Mapping[str, Any],
     audit: Mapping[str, Any],
@@ -135,6 +145,7 @@ def _analysis(
         metrics=scored.metrics,
         primary=primary.name if primary else None,
         family=family,
+        margin=margin,
         strata=table.strata,
         prompts=dataset.prompts,
         tail_shape=_tail_shape(dataset, table),

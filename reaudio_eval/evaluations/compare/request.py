@@ -15,6 +15,7 @@ from reaudio_eval.evaluations.options import (
     SYSTEMS,
     Inference,
     Jobs,
+    MarginOption,
     OutputFolder,
     Page,
     Primary,
@@ -34,6 +35,7 @@ class CompareRequest(Request):
         systems: those whose differences, figures and clips are shown; by default all but the baseline and references.
         intersect: restrict runs over different clips to those in common instead of refusing. Metrics of clips are restricted exactly;
             metrics of sets of clips become undefined for runs that had more.
+        margin: in place of the one that the runs were scored with.
         published: show published numbers in a table of their own; None: where the dataset is AudioCaps.
     """
 
@@ -67,6 +69,7 @@ class CompareRequest(Request):
         ),
     ] = None
     primary: Primary = None
+    margin: MarginOption = None
     inference: Inference = DEFAULT_ESTIMAND
     published: Annotated[
         bool | None,

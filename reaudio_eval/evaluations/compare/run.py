@@ -16,6 +16,7 @@ from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.request import CompareRequest
 from reaudio_eval.evaluations.compare.result import CompareResult
+from reaudio_eval.evaluations.margins import common_margin, margin_alerts
 from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.frames.evaluations import COMPARED_RUNS
 from reaudio_eval.prompts.dataset import Dataset
@@ -31,6 +32,7 @@ from reaudio_eval.statistics.class_differences import against_baseline, class_di
 from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.computed import check_primary, metrics_with_values, planned
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.margins import Margin
 from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.progress import Reporter
@@ -178,6 +180,11 @@ class ComparePlan:
 def plan(request: CompareRequest, reporter: Reporter) -> ComparePlan:
     """Read the runs and check them; see :func:`gather`."""
     common = gather(request.runs, intersect=request.intersect, baseline=request.baseline, systems=request.systems)
+    roles = {each.system.name: each.system.role for each in common.scores}
+    if request.margin is not None and roles[common.baseline] != "control":
+        raise ReaudioError(
+            f"--margin compares systems with a system, and {common.baseline} is a reference: name another --baseline."
+        )
     return ComparePlan(request, common)
 
 
@@ -221,6 +228,8 @@ def _analysis(
 ) -> LongtailAnalysis:
     first, *others = (run.manifest for run in given.runs)
     shared = {k: first[k] for k in SHARED_KEYS if k in first and all(m.get(k) == first[k] for m in others)}
+    compared = [run for run in given.runs if run.scores.system.name in (given.baseline, *given.compared)]
+    margin = common_margin(compared) if request.margin is None else Margin(request.margin)
     return analyse(
         scores,
         given.dataset,
@@ -228,9 +237,10 @@ def _analysis(
         estimand=request.inference,
         primary=request.primary or default_primary(given.dataset.name, scores),
         pairs=[(system, given.baseline) for system in given.compared],
+        margin=margin,
         provenance=shared,
         audit={name: entry for run in given.runs for name, entry in run.audit.items()},
-        alerts=given.alerts,
+        alerts=[*given.alerts, *margin_alerts(margin, {run.scores.system.name: run.manifest for run in compared})],
     )
 
 

@@ -18,6 +18,7 @@ from reaudio_eval.evaluations.options import (
     Inference,
     Jobs,
     Machine,
+    MarginOption,
     Measures,
     OutputFolder,
     OverwriteRuns,
@@ -47,6 +48,7 @@ class LongtailRequest(Request):
     measures: Measures = field(default_factory=Measures)
     strata: Strata = None
     primary: Primary = None
+    margin: MarginOption = None
     inference: Inference = DEFAULT_ESTIMAND
     seed: Seed = 0
     output: OutputFolder = Path("reports/longtail")

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reaudio_eval.clips.retrieval import control_of
-from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.evaluations.alerts import first_names, mapping, run_alerts
+from reaudio_eval.evaluations.alerts import first_names, run_alerts
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import ReportRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
+from reaudio_eval.evaluations.margins import common_margin
+from reaudio_eval.evaluations.packaged import packaged_scores
 from reaudio_eval.evaluations.roles import scores_against
-from reaudio_eval.prompts.strata import Stratum, strata_scheme
+from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs import comparable
-from reaudio_eval.runs.bundled import known_baselines
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
@@ -27,6 +26,7 @@ from reaudio_eval.statistics.class_table import all_metrics
 from reaudio_eval.statistics.computed import SHOWN, check_primary, planned
 from reaudio_eval.statistics.context import Estimand
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.margins import Margin
 from reaudio_eval.statistics.primary import default_primary
 from reaudio_model.common.errors import UnknownNameError
 from reaudio_model.common.progress import Reporter
@@ -104,6 +104,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
         estimand=request.inference,
         bundled=request.baselines,
         baseline=request.baseline,
+        margin=common_margin(plan.runs),
         alerts=plan.left_out,
     )
     return LongtailResult(analysis, tuple(r.path for r in plan.runs), analysis.audit, request.page, request.jobs)
@@ -118,6 +119,7 @@ def analyse_runs(
     only: str | None = None,
     bundled: bool = True,
     baseline: str | None = None,
+    margin: Margin | None = None,
     alerts: Sequence[Alert] = (),
 ) -> LongtailAnalysis:
     """The analysis of several runs.
@@ -130,6 +132,7 @@ def analyse_runs(
         only: the one metric wanted, which saves the work for the others.
         alerts: more of them.
         baseline: name of the system that the others are compared with, or None.
+        margin: of the runs, or None.
         bundled: add the no-retrieval control of a bundled model from the scores that come with the package.
 
     Raises:
@@ -138,7 +141,7 @@ def analyse_runs(
     """
     first = runs[0]
     scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
-    shipped, left_out = _bundled_scores(runs, scheme) if bundled else ([], [])
+    shipped, left_out = packaged_scores(runs, scheme) if bundled else ([], [])
     scores = [s if only is None else one_metric(s, only) for s in (*(r.scores for r in runs), *shipped)]
     if only is not None and not any(s.metrics for s in scores):
         raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
@@ -150,6 +153,7 @@ def analyse_runs(
         scheme,
         estimand=estimand,
         primary=primary or default_primary(first.dataset.name, scores),
+        margin=margin,
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[
@@ -161,32 +165,6 @@ def analyse_runs(
             *alerts,
         ],
     )
-
-
-def _bundled_scores(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
-    """Scores that come with the package and belong in the report of these runs, and why others are left out."""
-    first = runs[0]
-    systems = [r.scores.system for r in runs]
-    return known_baselines(
-        first.dataset,
-        [s.name for s in systems],
-        clip_ids=[p.clip_id for p in first.dataset.prompts],
-        metrics=all_metrics([r.scores for r in runs]),
-        protocol=str(first.manifest["protocol"]["name"]),
-        strata=strata,
-        sampling=_sampling(runs),
-        selection=first.manifest.get("selection") is not None,
-        control=control_of(systems),
-    )
-
-
-def _sampling(runs: Sequence[Run]) -> Sampling:
-    """The sampling settings of the runs, by the first that stores them; runs of older versions may not."""
-    every = [mapping(run.manifest.get("sampling")) for run in runs]
-    stored = next((each for each in every if each.get("steps") is not None), {})
-    known = {name: stored.get(name) for name in ("steps", "candidates", "scheduler", "eta", "dtype")}
-    known["guidance"] = stored.get("guidance", stored.get("guidance_scale"))
-    return Sampling.of({name: value for name, value in known.items() if value is not None})
 
 
 def one_metric(scores: SystemScores, name: str) -> SystemScores:

@@ -61,6 +61,7 @@ class LongtailResult(Result):
         return {
             "dataset": dataset_json(self.analysis),
             "primary": self.analysis.primary,
+            "margin": self.analysis.margin,
             "systems": {s.name: overall_json(self.analysis, s.name) for s in self.analysis.systems},
             "strata": _strata_json(self.analysis.by_stratum),
             "audit": dict(self.audit),

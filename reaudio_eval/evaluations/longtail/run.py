@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.longtail.request import LongtailRequest
 from reaudio_eval.evaluations.longtail.result import LongtailResult
+from reaudio_eval.evaluations.margins import planned_margin
 from reaudio_eval.evaluations.planning import SystemsPlan, plan_systems
 from reaudio_eval.evaluations.roles import Named
 from reaudio_eval.evaluations.scoring import analyse_and_store, score_systems
@@ -25,8 +26,10 @@ class LongtailPlan:
 
 
 def plan(request: LongtailRequest, reporter: Reporter) -> LongtailPlan:
-    """See :func:`reaudio_eval.evaluations.planning.plan_systems`."""
-    return LongtailPlan(request, plan_systems(request, reporter, named=Named(request.baseline)))
+    """See :func:`reaudio_eval.evaluations.planning.plan_systems` and :func:`reaudio_eval.evaluations.margins.planned_margin`."""
+    systems = plan_systems(request, reporter, named=Named(request.baseline))
+    margin = planned_margin(request.margin, systems.primary, systems.scoring.tools.metrics, systems.roles)
+    return LongtailPlan(request, replace(systems, margin=margin))
 
 
 def run(plan: LongtailPlan, reporter: Reporter) -> LongtailResult:
