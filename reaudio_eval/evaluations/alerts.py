@@ -9,24 +9,37 @@ from typing import Any, Literal
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.directory import Run
-from reaudio_eval.scores.evaluate import EXAMPLES, REFERENCE, Evaluation, Tools
+from reaudio_eval.scores.evaluate import EXAMPLES, Evaluation, Tools
+from reaudio_eval.scores.inputs import REFERENCE
 from reaudio_eval.statistics.analysis import Alert
 
 Content = Mapping[str, Mapping[str, str]]
 
 
 def evaluation_alerts(
-    dataset: Dataset, systems: Sequence[SystemInfo], evaluation: Evaluation, tools: Tools, *, chosen: bool = False
+    dataset: Dataset,
+    systems: Sequence[SystemInfo],
+    evaluation: Evaluation,
+    tools: Tools,
+    *,
+    chosen: bool = False,
+    common: bool = False,
 ) -> list[Alert]:
-    """What a reader must know of the clips that were scored; ``chosen``: the prompts are not all, so some files belong to none."""
+    """What a reader must know of the clips that were scored.
+
+    Args:
+        dataset, systems, evaluation, tools: of the evaluation.
+        chosen: the prompts are not all, so some files belong to none.
+        common: every system was scored on the prompts that all have.
+    """
     left_out = len(dataset.prompts) - len(evaluation.clip_ids)
     return [
         *checkpoint_alerts(tools),
         *identical_systems(systems, evaluation.content, evaluation.clip_ids),
-        *_identical_seeds(systems, evaluation.content, evaluation.clip_ids),
+        *_identical_seeds(systems, evaluation),
         *unused_files(systems, "note" if chosen else "warning"),
         *(Alert("note", note) for note in dataset.notes),
-        *_left_out(left_out, len(dataset.prompts)),
+        *_left_out(left_out, len(dataset.prompts), "at least one" if common else "every"),
         *truncated(evaluation.audit),
         *_few_clips(evaluation, tools),
     ]
@@ -53,19 +66,20 @@ def identical_systems(systems: Sequence[SystemInfo], content: Content, clip_ids:
     Args:
         systems: with their kinds; the real audio is the reference and not compared with it.
         content: system name (or "reference") -> clip_id -> sha256 of the file.
-        clip_ids: of the clips that are scored.
+        clip_ids: of the clips that are scored in any system.
     """
     generated = [s.name for s in systems if s.kind == "generated"]
     pairs = [(name, REFERENCE) for name in generated] + list(combinations(generated, 2))
     for one, other in pairs:
         a, b = content.get(one, {}), content.get(other, {})
-        same = [c for c in clip_ids if c in a and a[c] == b.get(c)]
-        if same and len(same) == len(clip_ids):
+        ours = [c for c in clip_ids if c in a]
+        same = [c for c in ours if a[c] == b.get(c)]
+        if same and len(same) == len(ours):
             yield _same_clips(one, other)
         elif same:
             yield Alert(
                 "warning",
-                f"{len(same):,} of {len(clip_ids):,} clips of {one} are byte for byte those of {_shown(other)}: {first_names(same)}.",
+                f"{len(same):,} of {len(ours):,} clips of {one} are byte for byte those of {_shown(other)}: {first_names(same)}.",
             )
 
 
@@ -145,10 +159,11 @@ def _seeds_text(seeds: Sequence[int]) -> str:
     return f"{len(seeds)} (seeds {', '.join(map(str, seeds))})" if seeds else "1"
 
 
-def _identical_seeds(systems: Sequence[SystemInfo], content: Content, clip_ids: Sequence[str]) -> Iterator[Alert]:
+def _identical_seeds(systems: Sequence[SystemInfo], evaluation: Evaluation) -> Iterator[Alert]:
     """Systems whose clips do not depend on the seed."""
     for system in systems:
-        first, *others = ([content.get(name, {}).get(c) for c in clip_ids] for name in system.by_seed)
+        clip_ids = evaluation.clips[system.name].own
+        first, *others = ([evaluation.content[name][c] for c in clip_ids] for name in system.by_seed)
         if first in others:
             yield Alert(
                 "warning",
@@ -158,11 +173,11 @@ def _identical_seeds(systems: Sequence[SystemInfo], content: Content, clip_ids: 
             )
 
 
-def _left_out(n: int, n_prompts: int) -> Iterator[Alert]:
+def _left_out(n: int, n_prompts: int, of_which: str) -> Iterator[Alert]:
     if n:
         yield Alert(
             "warning",
-            f"{n} of {n_prompts} prompts are left out of every system alike, because a clip of at least one "
+            f"{n} of {n_prompts} prompts are left out of every system alike, because the clip of {of_which} "
             "system (or the real clip) is missing or unreadable; the audit lists them.",
         )
 
@@ -187,9 +202,9 @@ def truncated(audit: Mapping[str, Any]) -> Iterator[Alert]:
 def _few_clips(evaluation: Evaluation, tools: Tools) -> Iterator[Alert]:
     measured = {m.info.name for m in tools.metrics if m.unavailable is None}
     for name, width in evaluation.widths.items():
-        if f"fd_{name}" in measured and len(evaluation.clip_ids) < 2 * width:
+        if f"fd_{name}" in measured and len(evaluation.set_clip_ids) < 2 * width:
             yield Alert(
                 "note",
-                f"fd_{name} rests on {len(evaluation.clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
+                f"fd_{name} rests on {len(evaluation.set_clip_ids)} clips for {width} dimensions, so its size is mostly that of the "
                 "sample: compare it only within this report and beside its floor. KAD does not have this bias.",
             )

@@ -202,6 +202,7 @@ class Systems(OptionGroup):
         Baselines,
         Option("Beside a bundled model: its control without retrieval, by scores of the package or generated anew."),
     ] = "bundled"
+    common: Annotated[bool, Option("Score every system only on the prompts that all systems have.", everyday=True)] = False
     real: Annotated[bool, Option("Score the real audio too (upper reference).", "--real/--no-real")] = True
     noise: Annotated[bool, Option("Score noise too (lower reference).", "--noise/--no-noise")] = True
 

@@ -9,32 +9,38 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.alerts import mapping
 from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs.bundled import known_baselines
+from reaudio_eval.runs.comparable import protocol_name
 from reaudio_eval.runs.directory import Run
+from reaudio_eval.runs.together import Together, with_sets
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_eval.statistics.class_table import all_metrics
 
 
-def packaged_scores(runs: Sequence[Run], strata: Sequence[Stratum]) -> tuple[list[SystemScores], list[Alert]]:
+def packaged_scores(
+    runs: Sequence[Run], together: Together, strata: Sequence[Stratum]
+) -> tuple[list[SystemScores], list[Alert]]:
     """Scores that come with the package and belong beside these runs, and why others are left out.
 
     Args:
         runs: of bundled models, or of others, which have none.
+        together: their prompts and scores.
         strata: of the analysis.
     """
     first = runs[0]
     systems = [r.scores.system for r in runs]
-    return known_baselines(
-        first.dataset,
+    found, left_out = known_baselines(
+        together.dataset,
         [s.name for s in systems],
-        clip_ids=[p.clip_id for p in first.dataset.prompts],
-        metrics=all_metrics([r.scores for r in runs]),
-        protocol=str(first.manifest["protocol"]["name"]),
+        clip_ids=together.clip_ids,
+        metrics=all_metrics(together.scores),
+        protocol=protocol_name(first),
         strata=strata,
         sampling=_sampling(runs),
         selection=first.manifest.get("selection") is not None,
         control=control_of(systems),
     )
+    return [with_sets(scores, together.clip_ids, together.set_clip_ids) for scores in found], left_out
 
 
 def _sampling(runs: Sequence[Run]) -> Sampling:

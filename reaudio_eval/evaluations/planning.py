@@ -93,6 +93,7 @@ class SystemsPlan:
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
         roles: system -> its role, with the control that the user names.
         margin: for tests of non-inferiority; None without.
+        common: score every system only on the prompts that all have.
     """
 
     scoring: ScoringPlan
@@ -105,6 +106,7 @@ class SystemsPlan:
     control: Compared | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
     margin: Margin | None = None
+    common: bool = False
 
     @property
     def dataset(self) -> Dataset:
@@ -256,6 +258,7 @@ def plan_systems(
         defaults.metrics,
         estimand=request.inference,
         roles=planned_roles(requests, packaged(systems, scoring.dataset), named),
+        common=systems.common,
     )
 
 

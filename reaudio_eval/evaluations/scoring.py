@@ -18,6 +18,7 @@ from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.bundled import known_baselines
 from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
+from reaudio_eval.runs.together import with_sets
 from reaudio_eval.scores.evaluate import Evaluation, Options, Tools, evaluate
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
@@ -60,7 +61,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
     tools = applicable(scoring.tools, bool(neighbours), options, plan.default_metrics)
     scoring = dataclasses.replace(scoring, tools=tools)
     store = RunStore(scoring, neighbours, reporter)
-    evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours)
+    evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours, plan.common)
     known, left_out = _known_baselines(plan, tools, evaluation, control_of(systems, plan.control))
     return Scored(
         scores_with_roles((*evaluation.scores, *known), plan.roles),
@@ -68,7 +69,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
         evaluation,
         run_provenance(scoring, evaluation),
         (
-            *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts),
+            *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts, common=plan.common),
             *upper_references(systems),
             *several_seeds([scores.system for scores in (*evaluation.scores, *known)]),
             *left_out,
@@ -132,7 +133,7 @@ def _known_baselines(
     """Scores that come with the package, and why some cannot be shown."""
     if plan.baselines != "bundled":
         return [], []
-    return known_baselines(
+    found, left_out = known_baselines(
         plan.dataset,
         plan.models,
         clip_ids=evaluation.clip_ids,
@@ -143,3 +144,4 @@ def _known_baselines(
         selection=plan.scoring.selection is not None,
         control=control,
     )
+    return [with_sets(scores, evaluation.clip_ids, evaluation.set_clip_ids) for scores in found], left_out

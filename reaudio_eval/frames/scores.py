@@ -84,6 +84,7 @@ RUN_PROMPTS = Schema(
     flag("labels_known", "whether the labels are trusted"),
     Column("source_id", "text", "recording that the clip was cut from, or empty", optional=True),
     Column("split", "text", "split of the dataset that the prompt belongs to, or empty", optional=True),
+    Column("in_sets", "flag", "whether metrics of sets of clips count the clip; absent where they count all", optional=True),
 )
 
 RUN_LABELS = Schema(

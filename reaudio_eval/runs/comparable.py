@@ -1,4 +1,4 @@
-"""Rules for comparing runs: what must be equal, common clips."""
+"""Rules for comparing runs: what must be equal, and what is noted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from reaudio_eval.clips.system import SYSTEM_KINDS
-from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
-from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_model.common.errors import ReaudioError
 
@@ -151,71 +150,6 @@ def _prompt_differences(a: Prompt, b: Prompt) -> Iterator[str]:
         yield f"clip {a.clip_id!r} has different labels"
 
 
-def common_clips(runs: Sequence[Run], intersect: bool) -> list[str]:
-    """Clip ids of the comparison, in the order of the first run.
-
-    Args:
-        runs: at least one.
-        intersect: keep the clips that all runs have instead of refusing different lists.
-
-    Raises:
-        ReaudioError: different lists without ``intersect``, or no clip in common.
-    """
-    lists = [frozenset(p.clip_id for p in run.dataset.prompts) for run in runs]
-    common = frozenset.intersection(*lists)
-    if len(set(lists)) > 1 and not (intersect and common):
-        lists_of_runs = "; ".join(_describe_list(runs, lists, wanted) for wanted in dict.fromkeys(lists))
-        if not common:
-            raise ReaudioError(f"The runs have no clip in common: {lists_of_runs}. Score the systems on the same prompts.")
-        raise ReaudioError(
-            f"The runs are not over the same clips: {lists_of_runs}; {len(common)} are in all of them. "
-            f"Give --intersect to compare on those {len(common)} ({SET_METRICS} of runs with other clips then have no value), "
-            "or score the systems in one command."
-        )
-    return [p.clip_id for p in runs[0].dataset.prompts if p.clip_id in common]
-
-
-def _describe_list(runs: Sequence[Run], lists: Sequence[frozenset[str]], wanted: frozenset[str]) -> str:
-    """The runs with this list of clips, and a clip of it that not all have."""
-    holders = [run for run, clips in zip(runs, lists, strict=True) if clips == wanted]
-    names = _first([run.scores.system.name for run in holders])
-    extra = sorted(wanted - frozenset.intersection(*lists))
-    example = f", such as {extra[0]!r}" if extra else ""
-    return f"{len(wanted)} clips{example}: {names} ({holders[0].path})"
-
-
-def restricted_dataset(dataset: Dataset, clip_ids: Sequence[str]) -> Dataset:
-    """The dataset with these clips only."""
-    kept = set(clip_ids)
-    references = {clip: path for clip, path in dataset.references.items() if clip in kept}
-    return dataclasses.replace(
-        dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept), references=references
-    )
-
-
-def restricted_scores(run: Run, clip_ids: Sequence[str]) -> SystemScores:
-    """The scores of these clips: exact for metrics with a value per clip or label; a metric of a set of clips keeps its value only
-    if these are all clips of the run, and is undefined with the reason otherwise."""
-    kept, scores = set(clip_ids), run.scores
-    n_run = len(run.dataset.prompts)
-    clips = {clip: path for clip, path in scores.system.clips.items() if clip in kept}
-    system = dataclasses.replace(scores.system, n_clips=len(kept), clips=clips)
-    if len(kept) == n_run:
-        return dataclasses.replace(scores, system=system)
-    reason = (
-        f"A value of a set of clips, stored for all {n_run} clips of the run, {len(kept)} of which are compared here: "
-        "score the systems in one command to have it."
-    )
-    sets = {m.name: reason for m in scores.metrics if m.level == "set"}
-    return dataclasses.replace(
-        scores,
-        system=system,
-        scores=scores.scores[scores.scores["clip_id"].isin(kept)],
-        set_values=scores.set_values.iloc[:0],
-        undefined={**scores.undefined, **sets},
-    )
-
-
 def notes(runs: Sequence[Run]) -> list[Alert]:
     """Differences between runs that do not prevent a comparison, and runs that cannot be verified."""
     texts = _unverified(runs)
@@ -249,11 +183,11 @@ def _unverified(runs: Sequence[Run]) -> list[str]:
         return []
     return [
         f"{len(found)} of {len(runs)} runs were written by a version that stored no checksums, so a change of their files would not "
-        f"be seen: {_first(found)}. Score them again to have checksums."
+        f"be seen: {first_names(found)}. Score them again to have checksums."
     ]
 
 
-def _first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 

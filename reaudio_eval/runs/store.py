@@ -18,9 +18,10 @@ from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.runs import provenance
 from reaudio_eval.runs.directory import overall_json, read_run, run_path, write_run
 from reaudio_eval.runs.manifest import SCHEMA_VERSION, DamagedRunError, Json, is_finished
-from reaudio_eval.scores.evaluate import REFERENCE, Evaluation, Options, Tools
+from reaudio_eval.scores.evaluate import Evaluation, Options, Tools
+from reaudio_eval.scores.inputs import REFERENCE
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
-from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.scores.system_scores import ScoredClips, SystemScores
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -78,10 +79,10 @@ class RunStore:
         self.reused: dict[str, Json] = {}  # system -> manifest of its finished run
         self.started = datetime.datetime.now(datetime.UTC)
 
-    def config(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Json:
+    def config(self, system: SystemInfo, clips: ScoredClips, content: Mapping[str, Mapping[str, str]]) -> Json:
         """Everything a system's numbers depend on."""
         dataset, tools, options = self.plan.dataset, self.plan.tools, self.plan.options
-        wanted = set(clip_ids)
+        clip_ids, wanted = clips.own, set(clips.own)
         files = {name: {c: content[name][c] for c in clip_ids} for name in (*system.by_seed, REFERENCE) if name in content}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -98,6 +99,7 @@ class RunStore:
             "propagated": dataset.propagated,
             "system": system.kind,
             "files": files,
+            "set_clips": None if clips.sets == clips.own else list(clips.sets),
             "protocol": dataclasses.asdict(get_protocol(options.protocol)),
             "embedders": {name: dict(e.origin.settings) for name, e in tools.embedders.items()},
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
@@ -116,16 +118,14 @@ class RunStore:
             c: [[n.pair.clip_id, content.get(str(n.pair.audio))] for n in of.neighbours.get(c, ())] for c in clip_ids
         }
 
-    def path(self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]) -> Path:
+    def path(self, system: SystemInfo, clips: ScoredClips, content: Mapping[str, Mapping[str, str]]) -> Path:
         """The run directory of a system."""
-        config = self.config(system, clip_ids, content)
+        config = self.config(system, clips, content)
         return run_path(self.plan.output, self.plan.dataset.name, system.name, config)
 
-    def reuse(
-        self, system: SystemInfo, clip_ids: Sequence[str], content: Mapping[str, Mapping[str, str]]
-    ) -> SystemScores | None:
+    def reuse(self, system: SystemInfo, clips: ScoredClips, content: Mapping[str, Mapping[str, str]]) -> SystemScores | None:
         """Scores of a finished run with the same configuration; None if there is none, or a damaged one, which is made anew."""
-        path = self.path(system, clip_ids, content)
+        path = self.path(system, clips, content)
         if self.plan.overwrite == "always" or not is_finished(path):
             return None
         if self.plan.overwrite == "never":
@@ -155,12 +155,13 @@ class RunStore:
         self, scores: SystemScores, evaluation: Evaluation, analysis: LongtailAnalysis, about: Mapping[str, Any]
     ) -> Path:
         name = scores.system.name
-        path = self.path(scores.system, evaluation.clip_ids, evaluation.content)
+        clips = evaluation.clips[name]
+        path = self.path(scores.system, clips, evaluation.content)
         manifest = {
             "created": self.started.isoformat(timespec="milliseconds"),
             "seconds": round((datetime.datetime.now(datetime.UTC) - self.started).total_seconds(), 1),
             "seed": self.plan.options.seed,
-            "clip_ids_sha256": canonical_sha256(list(evaluation.clip_ids)),
+            "clip_ids_sha256": canonical_sha256(list(clips.own)),
             "selection": self.plan.selection,
             "content": _content(evaluation, scores.system),
             **about,
@@ -169,10 +170,10 @@ class RunStore:
         if analysis.margin is not None:
             manifest |= {"margin": dataclasses.asdict(analysis.margin)}
         if name in self.neighbours:
-            manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], evaluation.clip_ids)}
+            manifest |= {"neighbours_sha256": neighbours_sha256(self.neighbours[name], clips.own)}
         audited = (*scores.system.by_seed, REFERENCE, NEIGHBOURS)
         audit = {each: evaluation.audit[each] for each in audited if each in evaluation.audit}
-        dataset = scored_only(self.plan.dataset, evaluation)
+        dataset = with_prompts(self.plan.dataset, clips.own)
         metrics = overall_json(analysis, name)
         request = _yaml(self.plan.request) if self.plan.request else None
         keep = self.plan.overwrite == "only-missing"
@@ -185,7 +186,8 @@ def _content(evaluation: Evaluation, system: SystemInfo) -> dict[str, str]:
     the first by "clips (seed N)"."""
     names = {f"clips{name.removeprefix(system.name)}": name for name in system.by_seed} | {"reference": REFERENCE}
     files = {key: evaluation.content[name] for key, name in names.items() if name in evaluation.content}
-    return {key: canonical_sha256([[c, found.get(c)] for c in evaluation.clip_ids]) for key, found in files.items()}
+    clip_ids = evaluation.clips[system.name].own
+    return {key: canonical_sha256([[c, found.get(c)] for c in clip_ids]) for key, found in files.items()}
 
 
 def _yaml(options: Mapping[str, Any]) -> bytes:
@@ -223,6 +225,11 @@ def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
 
 
 def scored_only(dataset: Dataset, evaluation: Evaluation) -> Dataset:
-    """The dataset with the prompts that were scored."""
-    kept = set(evaluation.clip_ids)
+    """The dataset with the prompts that were scored in any system."""
+    return with_prompts(dataset, evaluation.clip_ids)
+
+
+def with_prompts(dataset: Dataset, clip_ids: Sequence[str]) -> Dataset:
+    """The dataset with these prompts alone, in its order."""
+    kept = set(clip_ids)
     return dataclasses.replace(dataset, prompts=tuple(p for p in dataset.prompts if p.clip_id in kept))

@@ -117,7 +117,14 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
         manifest.get("neighbours_of", ""),
         manifest["seed"],
         seeds,
+        _set_clip_ids(path),
     )
+
+
+def _set_clip_ids(path: Path) -> frozenset[str] | None:
+    """The clips that set metrics count; None where they count all."""
+    prompts = _read(path / "prompts.parquet", RUN_PROMPTS)
+    return frozenset(prompts.loc[prompts["in_sets"], "clip_id"]) if "in_sets" in prompts.columns else None
 
 
 def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo:
@@ -132,7 +139,7 @@ def _stored_system(path: Path, manifest: Json, clip_ids: set[str]) -> SystemInfo
     return SystemInfo(
         about["name"],
         about["kind"],
-        len(files),
+        len(clip_ids),
         files,
         path,
         about["description"],

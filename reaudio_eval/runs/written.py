@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def described(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...
 def tables(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], seed: int) -> dict[str, pd.DataFrame]:
     """File name -> table; those of copies and seeds are left out where there are none."""
     found = {
-        "prompts.parquet": RUN_PROMPTS.select(_prompt_frame(dataset.prompts)),
+        "prompts.parquet": RUN_PROMPTS.select(_prompt_frame(dataset.prompts, scores.set_clip_ids)),
         "labels.parquet": RUN_LABELS.select(_label_frame(dataset)),
         "clips.parquet": RUN_CLIPS.select(_clip_frame(scores.system, dataset)),
         "scores.parquet": RUN_SCORES.select(_score_frame(scores, dataset, strata, seed)),
@@ -63,8 +64,8 @@ def tables(scores: SystemScores, dataset: Dataset, strata: tuple[Stratum, ...], 
     return found | {name: frame for name, frame in further.items() if not frame.empty}
 
 
-def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
-    return pd.DataFrame(
+def _prompt_frame(prompts: tuple[Prompt, ...], in_sets: Collection[str] | None) -> pd.DataFrame:
+    frame = pd.DataFrame(
         {
             "clip_id": [p.clip_id for p in prompts],
             "caption": [p.caption for p in prompts],
@@ -74,6 +75,7 @@ def _prompt_frame(prompts: tuple[Prompt, ...]) -> pd.DataFrame:
             "split": [p.split for p in prompts],
         }
     )
+    return frame if in_sets is None else frame.assign(in_sets=[p.clip_id in in_sets for p in prompts])
 
 
 def _label_frame(dataset: Dataset) -> pd.DataFrame:

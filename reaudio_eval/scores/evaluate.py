@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.retrieval import Compared
@@ -18,23 +15,21 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.audit import ClipAudit, summarise
 from reaudio_eval.features.cache import cache_log, check_cache_dir
-from reaudio_eval.features.extract import EmbeddedClips, embed_captions, embed_clips, feature_set
+from reaudio_eval.features.extract import embed_clips
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
-from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
 from reaudio_eval.scores.binding import bind_metrics, check_required, choose, for_dataset, require_any
-from reaudio_eval.scores.metrics import MetricInput
+from reaudio_eval.scores.inputs import REFERENCE, Inputs
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS, NeighbourFeatures
 from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_system
-from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.scores.system_scores import ScoredClips, SystemScores
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, default_cache_dir
 from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.progress import Reporter
 
-REFERENCE = "reference"
-Vectors = npt.NDArray[np.float32]
-Reuse = Callable[[SystemInfo, Sequence[str], Mapping[str, Mapping[str, str]]], SystemScores | None]
+Reuse = Callable[[SystemInfo, ScoredClips, Mapping[str, Mapping[str, str]]], SystemScores | None]
 DEFAULT_EMBEDDERS = ("vggish", "panns", "clap")
 EXAMPLES = 3  # names shown in a message
 EMBED_BATCH = 8
@@ -100,11 +95,11 @@ class Tools:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of every system on the same clips.
+    """Scores of every system on its clips.
 
     Attributes:
         scores: in the order of the systems asked for.
-        clip_ids: the clips scored, sorted; readable in every system and in the reference.
+        clips: system name -> the clips that its numbers count.
         audit: system name (or "reference") -> summary of its files; clips of further seeds have names of their own
             (``SystemInfo.by_seed``).
         content: the same names -> clip_id -> sha256 of the file.
@@ -112,10 +107,20 @@ class Evaluation:
     """
 
     scores: tuple[SystemScores, ...]
-    clip_ids: tuple[str, ...]
+    clips: Mapping[str, ScoredClips]
     audit: dict[str, Any]
     content: Mapping[str, Mapping[str, str]]
     widths: Mapping[str, int]
+
+    @cached_property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Every clip that is scored in any system, sorted."""
+        return tuple(sorted({clip_id for clips in self.clips.values() for clip_id in clips.own}))
+
+    @property
+    def set_clip_ids(self) -> tuple[str, ...]:
+        """The clips that metrics of sets of clips count, sorted: those that every system has."""
+        return next((clips.sets for clips in self.clips.values()), ())
 
 
 def prepare(options: Options, dataset: Dataset | None = None) -> Tools:
@@ -161,8 +166,9 @@ def evaluate(
     reporter: Reporter,
     reuse: Reuse | None = None,
     neighbours: Mapping[str, Compared] | None = None,
+    common: bool = False,
 ) -> Evaluation:
-    """Score systems on the clips that all of them, and the reference, have.
+    """Score systems, each on the clips that it and the reference have; metrics of sets of clips on those that all systems have.
 
     Args:
         systems: with their clips.
@@ -173,9 +179,11 @@ def evaluate(
         reporter: shows progress.
         reuse: gives the scores of a finished run with the same inputs, or None.
         neighbours: system name -> the retrieved clips that its clips are compared with (``clips.retrieval.compared``).
+        common: score every system on the clips that all of them have.
 
     Raises:
-        ReaudioError: no clip is left, or ``options.strict`` and a clip is missing, unreadable or truncated.
+        ReaudioError: a system has no readable clip, or with ``common`` no clip that all have; or ``options.strict`` and a clip is missing,
+            unreadable or truncated.
     """
     near = NeighbourFeatures(neighbours or {}, tools.metrics)
     files = _files(systems, dataset, near)
@@ -183,13 +191,12 @@ def evaluate(
     embedders = list(tools.embedders.values())
     clips = embed_clips(files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds)
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
-    prompts = _common(dataset.prompts, audits, options.strict)
-    inputs = _Inputs(clips, near, prompts, _captions(tools, prompts, reporter), dataset, options)
+    scored = scored_clips(audits, {s.name: tuple(s.by_seed) for s in systems}, options.strict, common)
+    inputs = Inputs.of(clips, near, scored, dataset, tools.embedders, options.protocol, options.seed, reporter)
     cache_log(options.cache_dir).report(reporter)
-    partition = Partition(partition_by_rarest(prompts, dataset.n_train, strata))
     return Evaluation(
-        _score(systems, tools, inputs, partition, reuse, reporter),
-        inputs.clip_ids,
+        _score(systems, tools, inputs, scored, strata, reuse, reporter),
+        scored,
         {name: summarise(entries) for name, entries in [*audits.items(), *near.audits(clips).items()]},
         clips.content,
         {name: next(iter(features.values())).frames.shape[1] for name, features in clips.features.items()},
@@ -199,23 +206,26 @@ def evaluate(
 def _score(
     systems: Sequence[SystemInfo],
     tools: Tools,
-    inputs: _Inputs,
-    partition: Partition,
+    inputs: Inputs,
+    clips: Mapping[str, ScoredClips],
+    strata: Sequence[Stratum],
     reuse: Reuse | None,
     reporter: Reporter,
 ) -> tuple[SystemScores, ...]:
-    floors, scored = Floors(), []
+    floors, scored, embedders = Floors(), [], tuple(tools.embedders.values())
+    common_prompts = inputs.prompts_of(next((found.sets for found in clips.values()), ()))
+    partition = Partition(partition_by_rarest(common_prompts, inputs.dataset.n_train, strata))
     with reporter.stage("Scoring", len(systems)) as advance:
         for system in systems:
-            scores = reuse(system, inputs.clip_ids, inputs.clips.content) if reuse else None
+            own, sets = clips[system.name]
+            counted = replace(system, n_clips=len(own))
+            scores = reuse(counted, clips[system.name], inputs.clips.content) if reuse else None
             if scores is None:
-                given, *more = (
-                    {name: inputs.of(system.name, embedder, clips) for name, embedder in tools.embedders.items()}
-                    for clips in system.by_seed
-                )
-                scores = score_system(system, tools.metrics, given, partition, floors, more)
+                given, *more = inputs.of_seeds(system, embedders, own)
+                common = None if own == sets else inputs.of_seeds(system, embedders, sets) if sets else []
+                scores = score_system(counted, tools.metrics, given, partition, floors, more, common)
                 scores = inputs.near.with_copies(scores, given, inputs.clips)
-            scored.append(scores)
+            scored.append(replace(scores, set_clip_ids=None if own == sets else frozenset(sets)))
             advance(1)
     return tuple(scored)
 
@@ -233,70 +243,42 @@ def _files(systems: Sequence[SystemInfo], dataset: Dataset, near: NeighbourFeatu
     return files | ({NEIGHBOURS: near.files} if near.files else {})
 
 
-def _captions(tools: Tools, prompts: Sequence[Prompt], reporter: Reporter) -> dict[str, Vectors]:
-    """Name of an embedder with text -> float32 (n, d) of the captions; zeros for an unknown caption, which have no direction, so that
-    a similarity with them is undefined. Empty where no caption is known."""
-    captions = [p.caption for p in prompts]
-    known = [bool(caption.strip()) for caption in captions]
-    if not any(known):
-        return {}
-    found = {}
-    for name, embedder in tools.embedders.items():
-        if embedder.spec.has_text:
-            vectors = embed_captions(embedder, [c for c, k in zip(captions, known, strict=True) if k], reporter)
-            found[name] = np.zeros((len(captions), vectors.shape[1]), dtype=np.float32)
-            found[name][known] = vectors
-    return found
+def scored_clips(
+    audits: Mapping[str, Sequence[ClipAudit]], systems: Mapping[str, Sequence[str]], strict: bool, common: bool
+) -> dict[str, ScoredClips]:
+    """System -> the clips that its numbers count, sorted by clip id (Inception Score depends on the order).
 
+    Args:
+        audits: clips of a system and seed (or ``REFERENCE``) -> an entry for every prompt.
+        systems: system -> names of its clips in ``audits``, one for each seed; a prompt needs a clip of every seed.
+        strict: refuse missing, unreadable and truncated clips.
+        common: every system counts the clips that all have.
 
-@dataclass(frozen=True)
-class _Inputs:
-    """Everything that metrics are computed from."""
-
-    clips: EmbeddedClips
-    near: NeighbourFeatures
-    prompts: tuple[Prompt, ...]
-    text: Mapping[str, Vectors]
-    dataset: Dataset
-    options: Options
-
-    @cached_property
-    def clip_ids(self) -> tuple[str, ...]:
-        return tuple(p.clip_id for p in self.prompts)
-
-    def of(self, system: str, embedder: ActiveEmbedder, clips: str) -> MetricInput:
-        """The input of the metrics of one system under one embedder; ``clips``: name of the clips of a seed (``SystemInfo.by_seed``)."""
-        text, vocabulary = self.text.get(embedder.name), embedder.spec.vocabulary_name
-        has_reference = bool(self.dataset.references)
-        return MetricInput(
-            feature_set(embedder, self.clips, clips, self.clip_ids, text),
-            feature_set(embedder, self.clips, REFERENCE, self.clip_ids, text) if has_reference else None,
-            self.prompts,
-            get_protocol(self.options.protocol),
-            self.options.seed,
-            self.dataset.vocabulary if vocabulary is not None and vocabulary == self.dataset.vocabulary_name else (),
-            self.near.vectors(embedder.name, self.clips, system, self.clip_ids),
-        )
-
-
-def _common(prompts: Sequence[Prompt], audits: Mapping[str, Sequence[ClipAudit]], strict: bool) -> tuple[Prompt, ...]:
-    """Prompts whose clip is readable everywhere, sorted by clip id (Inception Score depends on the order)."""
-    bad = {name: [a for a in entries if a.status != "ok"] for name, entries in audits.items()}
+    Raises:
+        ReaudioError: a clip that ``strict`` refuses; a system without a readable clip, or with ``common`` no clip that all have.
+    """
     if strict:
-        refused = {
-            name: [a for a in entries if a.status != "ok" or "truncated" in a.flags] for name, entries in audits.items()
-        }
-        lines = [f"{name}: {a.clip_id} ({a.reason})" for name, entries in refused.items() for a in entries]
-        if lines:
-            more = f" and {len(lines) - EXAMPLES} more" if len(lines) > EXAMPLES else ""
-            n_clips = "1 clip is" if len(lines) == 1 else f"{len(lines):,} clips are"
-            raise ReaudioError(
-                f"--strict: {n_clips} missing, unreadable or not whole: {'; '.join(lines[:EXAMPLES])}{more}. "
-                "Repair them, or leave out --strict to score the rest."
-            )
-    left_out = {a.clip_id for entries in bad.values() for a in entries}
-    kept = sorted((p for p in prompts if p.clip_id not in left_out), key=lambda p: p.clip_id)
-    if not kept:
-        counts = ", ".join(f"{name}: {len(e) - len(bad[name])} of {len(e)} readable" for name, e in audits.items())
-        raise ReaudioError(f"No clip is readable in every system ({counts}). Name each file after its clip id.")
-    return tuple(kept)
+        _refuse_incomplete(audits)
+    readable = {name: {a.clip_id for a in entries if a.status == "ok"} for name, entries in audits.items()}
+    real = [readable[REFERENCE]] if REFERENCE in readable else []
+    own = {name: set.intersection(*(readable[each] for each in seeds), *real) for name, seeds in systems.items()}
+    sets = set.intersection(*own.values()) if own else set()
+    if not sets and (common or not all(own.values())):
+        counts = ", ".join(f"{name}: {len(readable[name])} of {len(entries)} readable" for name, entries in audits.items())
+        remedy = "Leave out --common" if all(own.values()) else "Name each file after its clip id"
+        raise ReaudioError(f"No clip is readable in every system ({counts}). {remedy}.")
+    in_order = tuple(sorted(sets))
+    return {name: ScoredClips(in_order if common else tuple(sorted(ids)), in_order) for name, ids in own.items()}
+
+
+def _refuse_incomplete(audits: Mapping[str, Sequence[ClipAudit]]) -> None:
+    """Raise ReaudioError where a clip is missing, unreadable or truncated."""
+    refused = {name: [a for a in entries if a.status != "ok" or "truncated" in a.flags] for name, entries in audits.items()}
+    lines = [f"{name}: {a.clip_id} ({a.reason})" for name, entries in refused.items() for a in entries]
+    if lines:
+        more = f" and {len(lines) - EXAMPLES} more" if len(lines) > EXAMPLES else ""
+        n_clips = "1 clip is" if len(lines) == 1 else f"{len(lines):,} clips are"
+        raise ReaudioError(
+            f"--strict: {n_clips} missing, unreadable or not whole: {'; '.join(lines[:EXAMPLES])}{more}. "
+            "Repair them, or leave out --strict to score the rest."
+        )

@@ -204,11 +204,15 @@ def _matched_value(values: Sequence[float | Undefined]) -> dict[str, object]:
     return {"value": _mean(values), "ci_low": float(low), "ci_high": float(high), "ci_method": method}
 
 
+NONE_IN_COMMON = "no prompt has a clip of every system, and metrics of sets of clips compare systems on the same prompts"
+
+
 def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None) -> str | None:
-    """Why a metric has no value for a system, or None when it can be computed."""
+    """Why a metric has no value for a system, or None when it can be computed; ``inputs``: None where no clip is common to all systems."""
     if metric.unavailable is not None:
         return metric.unavailable
-    assert inputs is not None
+    if inputs is None:
+        return NONE_IN_COMMON
     needs = metric.definition.needs
     if len(inputs.generated) == 0:
         return "no clip could be scored"
@@ -248,6 +252,7 @@ def score_system(
     partition: Partition,
     floors: Floors,
     more: Sequence[Mapping[str, MetricInput]] = (),
+    sets: Sequence[Mapping[str, MetricInput]] | None = None,
 ) -> SystemScores:
     """All metrics of one system.
 
@@ -258,6 +263,8 @@ def score_system(
         partition: rows in each stratum, for set metrics.
         floors: shared over the systems of a run.
         more: ``inputs`` of the seeds after the first, of a system with several clips for each prompt.
+        sets: ``inputs`` and ``more`` of the clips that every system has, for set metrics, () where there are none; None where these are
+            the same.
     """
     seeds = system.seeds or (0,)
     clip_rows: dict[int, list[pd.DataFrame]] = {seed: [] for seed in seeds}
@@ -265,12 +272,12 @@ def score_system(
     seed_rows: list[dict[str, object]] = []
     undefined: dict[str, str] = {}
     for metric in metrics:
-        given = inputs.get(metric.info.embedder)
-        reason = why_not(metric, system, given)
-        if reason is not None or given is None:
-            undefined[metric.info.name] = reason or "no features"
+        chosen = sets if isinstance(metric.definition, SetMetric) and sets is not None else (inputs, *more)
+        reason = why_not(metric, system, chosen[0].get(metric.info.embedder) if chosen else None)
+        if reason is not None:
+            undefined[metric.info.name] = reason
             continue
-        every = [given, *(each[metric.info.embedder] for each in more)]
+        every = [each[metric.info.embedder] for each in chosen]
         with _guarded(metric):
             if isinstance(metric.definition, SetMetric):
                 rows, by_seed = _set_rows(metric, metric.definition, every, partition, floors)

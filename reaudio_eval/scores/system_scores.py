@@ -63,6 +63,17 @@ class MetricInfo:
     range: Range = UNBOUNDED
 
 
+class ScoredClips(NamedTuple):
+    """Clips that the numbers of a system count, sorted by id.
+
+    own: of metrics of clips and labels: its clips that could be read, and whose real clip could.
+    sets: of metrics of sets of clips, which depend on the number of clips: those of ``own`` that every system has.
+    """
+
+    own: tuple[str, ...]
+    sets: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class SystemScores:
     """Scores of one system.
@@ -76,6 +87,7 @@ class SystemScores:
         copies: ``frames.scores.COPIES``; empty without neighbours.
         neighbours_of: the system that retrieved them: this one, another for a system that retrieves nothing, or "".
         seed_values: ``frames.scores.SEED_VALUES``; empty where there is one clip for each prompt.
+        set_clip_ids: the clips that ``set_values`` count, where not all that are scored; else None.
         seed: of the groups that the replicates in ``set_values`` leave out; other seeds leave out other groups, which do not pair.
     """
 
@@ -88,3 +100,4 @@ class SystemScores:
     neighbours_of: str = ""
     seed: int = 0
     seed_values: pd.DataFrame = field(default_factory=SEED_VALUES.empty)
+    set_clip_ids: frozenset[str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import TRAINING_SPLIT, Dataset, Prompt
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
-from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert
 from reaudio_eval.statistics.class_table import UBIQUITOUS_SHARE, ClassTable
 from reaudio_eval.statistics.estimates import head_and_tail
@@ -36,6 +37,29 @@ def training_prompts(prompts: Sequence[Prompt]) -> Iterator[Alert]:
             "these captions. Evaluate it on the others (--split) before you say how well it generalises.",
             first_screen=True,
         )
+
+
+def different_prompts(systems: Sequence[SystemScores], prompts: Sequence[Prompt]) -> Iterator[Alert]:
+    """Systems with values of different prompts, how many each has, and pairs without a common one."""
+    clips = {s.system.name: frozenset(s.scores["clip_id"]) for s in systems if not s.scores.empty}
+    if len(set(clips.values())) < 2:
+        return
+    groups: dict[frozenset[str], list[str]] = {}
+    for name, own in clips.items():
+        groups.setdefault(own, []).append(name)
+    counts = "; ".join(f"{_listing(names)} on {len(own):,}" for own, names in groups.items())
+    apart = [
+        f"{_listing(groups[one])} share no prompt with {_listing(groups[other])}"
+        for one, other in combinations(groups, 2)
+        if not one & other
+    ]
+    yield Alert(
+        "warning",
+        f"Systems were scored on different prompts, of {len(prompts):,}: {counts}. The numbers of a system are of its own prompts, and two "
+        f"systems are compared on those that both have{'; ' if apart else ''}{'; '.join(apart)}. --common uses only the prompts that all "
+        "systems have.",
+        first_screen=True,
+    )
 
 
 def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:

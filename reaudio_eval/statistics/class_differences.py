@@ -35,7 +35,7 @@ def class_differences(
     classes; a class with fewer than ``MIN_CLASS_CLIPS`` has none.
 
     Args:
-        systems: scored on the same clips, the baseline among them.
+        systems: each with scores of all prompts or some of them, the baseline among them.
         baseline: name of the system that the others are compared with.
         dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
 

@@ -37,7 +37,7 @@ def copying_analysis(
     """Leakage and copying of the systems; no number depends on the order of systems, prompts or rows.
 
     Args:
-        systems: scored on the same clips.
+        systems: each with scores of all prompts or some of them.
         dataset: the prompts of those clips.
         metrics: of the report.
         values: system name -> metric name -> array of ``class_table.score_arrays``.

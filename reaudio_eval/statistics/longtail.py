@@ -55,7 +55,7 @@ def analyse(
     change no number but ``p_holm``.
 
     Args:
-        systems: scored on the same clips.
+        systems: each with scores of all prompts or some of them.
         dataset, strata: the prompts of those clips with training counts, and strata that partition the counts.
         estimand: whether classes are a sample of such classes, or those of interest.
         primary: metric shown first; see :func:`~reaudio_eval.statistics.primary.choose_primary` for the default.
@@ -152,6 +152,7 @@ def _analysis(
         alerts=(
             *caveats.without_strata(no_strata),
             *caveats.training_prompts(dataset.prompts),
+            *caveats.different_prompts(scored.systems, dataset.prompts),
             *alerts,
             *caveats.leaks(copying.leaks, systems),
             *caveats.shared_networks(systems, scored.metrics),

@@ -33,8 +33,8 @@ class CompareRequest(Request):
         runs: of one or several evaluations.
         baseline: the system that others are compared with; by default the control among them, else the first that is no reference.
         systems: those whose differences, figures and clips are shown; by default all but the baseline and references.
-        intersect: restrict runs over different clips to those in common instead of refusing. Metrics of clips are restricted exactly;
-            metrics of sets of clips become undefined for runs that had more.
+        common: restrict runs over different clips to those that all have, instead of comparing each two systems on the clips that both
+            have. Metrics of clips are restricted exactly; metrics of sets of clips become undefined for runs that had more.
         margin: in place of the one that the runs were scored with.
         published: show published numbers in a table of their own; None: where the dataset is AudioCaps.
     """
@@ -59,8 +59,8 @@ class CompareRequest(Request):
             everyday=True,
         ),
     ] = ()
-    intersect: Annotated[
-        bool, Option("Compare runs over different clips on those that all have.", panel=DATA, everyday=True)
+    common: Annotated[
+        bool, Option("Use only the prompts that all runs have.", "--common --intersect", panel=DATA, everyday=True)
     ] = False
     strata: Annotated[
         str | None,

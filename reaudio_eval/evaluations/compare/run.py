@@ -25,6 +25,7 @@ from reaudio_eval.runs import comparable
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.provenance import SHARED_KEYS
 from reaudio_eval.runs.published import published
+from reaudio_eval.runs.together import put_together
 from reaudio_eval.scores.binding import NothingToComputeError
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
@@ -42,12 +43,12 @@ PUBLISHED_DATASET = "audiocaps"
 
 @dataclass(frozen=True)
 class Common:
-    """The runs of a comparison, checked, with distinct names and restricted to the clips of all of them.
+    """The runs of a comparison, checked, with distinct names, on the clips of any of them or of all.
 
     Attributes:
         runs: in the order given; real audio and noise once.
-        scores: of the common clips, one a run.
-        dataset: the prompts of the common clips.
+        scores: one a run.
+        dataset: the prompts of these clips.
         baseline, compared: names of systems.
         alerts: what a reader must know.
     """
@@ -72,36 +73,34 @@ class Common:
 
 
 def gather(
-    paths: Sequence[Path], *, intersect: bool = False, baseline: str | None = None, systems: Sequence[str] = ()
+    paths: Sequence[Path], *, common: bool = False, baseline: str | None = None, systems: Sequence[str] = ()
 ) -> Common:
-    """Read runs, check that they can be compared, and restrict them to their common clips.
+    """Read runs, check that they can be compared, and put them together; ``common``: on the clips that all have.
 
     Raises:
-        ReaudioError: no run, runs that cannot be compared (``comparable.check``), different clips without ``intersect``, fewer than
-            two systems.
+        ReaudioError: no run, runs that cannot be compared (``comparable.check``), fewer than two systems, a baseline that has no clip in
+            common with any other, or with ``common`` no clip that all have.
         UnknownNameError: no system is called ``baseline`` or one of ``systems``.
     """
     every, left_out = comparable.read_runs(paths)
     runs = comparable.distinct(every)
     comparable.check(runs)
-    clip_ids = comparable.common_clips(runs, intersect)
+    together = put_together(runs, common=common)
     base, compared = _sides(runs, baseline, systems)
     notes = [Alert("note", note) for note in dict.fromkeys(note for run in runs for note in run.dataset.notes)]
     alerts = [
         *run_alerts(runs),
         *comparable.reference_files_alerts(every),
-        *comparable.reference_alerts(every, clip_ids),
-        *_fewer_clips(runs, clip_ids),
+        *comparable.reference_alerts(every, together.clip_ids),
+        *(_fewer_clips(runs, together.clip_ids) if common else []),
         *left_out,
         *comparable.notes(runs),
         *notes,
     ]
-    first = next((run for run in runs if run.dataset.references), runs[0])
-    dataset = dataclasses.replace(runs[0].dataset, references=first.dataset.references)
-    own = tuple(_scores(run, clip_ids, runs[0].strata) for run in runs)
+    own = [s if run.strata == runs[0].strata else _overall_sets(s) for run, s in zip(runs, together.scores, strict=True)]
     scores = scores_with_roles(own, _roles([run.scores.system for run in runs], base))
     _require_metric(scores, base, compared)
-    return Common(tuple(runs), scores, comparable.restricted_dataset(dataset, clip_ids), base, compared, tuple(alerts))
+    return Common(tuple(runs), scores, together.dataset, base, compared, tuple(alerts))
 
 
 def _sides(runs: Sequence[Run], baseline: str | None, systems: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -131,7 +130,14 @@ def _roles(systems: Sequence[SystemInfo], base: str) -> dict[str, Role]:
 
 
 def _require_metric(scores: Sequence[SystemScores], base: str, compared: Sequence[str]) -> None:
-    """Refuse systems without a metric that the baseline has too."""
+    """Refuse systems without a clip and a metric that the baseline has too."""
+    clips = {each.system.name: set(each.scores["clip_id"]) for each in scores if not each.scores.empty}
+    others = [clips[name] for name in compared if name in clips]
+    if base in clips and others and not any(clips[base] & other for other in others):
+        raise ReaudioError(
+            f"{base} has no clip in common with {' or '.join(compared)}, so nothing can be compared: name another --baseline, or score "
+            "the systems on the same prompts."
+        )
     known = {each.system.name: metrics_with_values(each) for each in scores}
     if any(known[base] & known[name] for name in compared):
         return
@@ -156,11 +162,6 @@ def _fewer_clips(runs: Sequence[Run], clip_ids: Sequence[str]) -> list[Alert]:
     ]
 
 
-def _scores(run: Run, clip_ids: Sequence[str], strata: tuple[Stratum, ...]) -> SystemScores:
-    scores = comparable.restricted_scores(run, clip_ids)
-    return scores if run.strata == strata else _overall_sets(scores)
-
-
 def _overall_sets(scores: SystemScores) -> SystemScores:
     """Without the set metrics of strata, which were computed for other strata than the comparison's."""
     return dataclasses.replace(scores, set_values=scores.set_values[scores.set_values["stratum"] == "all"])
@@ -179,7 +180,7 @@ class ComparePlan:
 
 def plan(request: CompareRequest, reporter: Reporter) -> ComparePlan:
     """Read the runs and check them; see :func:`gather`."""
-    common = gather(request.runs, intersect=request.intersect, baseline=request.baseline, systems=request.systems)
+    common = gather(request.runs, common=request.common, baseline=request.baseline, systems=request.systems)
     roles = {each.system.name: each.system.role for each in common.scores}
     if request.margin is not None and roles[common.baseline] != "control":
         raise ReaudioError(

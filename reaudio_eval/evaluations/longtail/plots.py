@@ -16,6 +16,7 @@ from reaudio_eval.evaluations.longtail.rerender import analyse_runs, report_runs
 from reaudio_eval.reports.drawing import add_legend
 from reaudio_eval.reports.svg import figure_bytes, name_points
 from reaudio_eval.runs.directory import Run
+from reaudio_eval.runs.together import put_together
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.primary import choose_primary
@@ -129,7 +130,8 @@ def run(plan: PerClassPlan, reporter: Reporter) -> PerClassPlot:
         UnknownNameError: no such metric or system.
     """
     request, name = plan.request, plan.metric
-    analysis = analyse_runs(plan.runs, primary=name, strata=request.strata, estimand=request.inference, only=name)
+    together = put_together(plan.runs)
+    analysis = analyse_runs(plan.runs, together, primary=name, strata=request.strata, estimand=request.inference, only=name)
     return PerClassPlot(_only(analysis, request.systems), request, plan.layers)
 
 

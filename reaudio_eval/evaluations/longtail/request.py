@@ -9,6 +9,7 @@ from typing import Annotated
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import (
+    DATA,
     DEFAULT_ESTIMAND,
     OUTPUT,
     STATISTICS,
@@ -67,6 +68,7 @@ class ReportRequest(Request):
     """
 
     runs: RunFolders
+    common: Annotated[bool, Option("Use only the prompts that all runs have.", panel=DATA, everyday=True)] = False
     baseline: Baseline = None
     strata: Strata = None
     primary: Primary = None

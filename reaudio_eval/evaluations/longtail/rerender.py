@@ -19,6 +19,7 @@ from reaudio_eval.runs import comparable
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
 from reaudio_eval.runs.provenance import SHARED_KEYS
+from reaudio_eval.runs.together import Together, put_together
 from reaudio_eval.scores.binding import NothingToComputeError
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
@@ -34,21 +35,21 @@ from reaudio_model.common.progress import Reporter
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """The request, the runs that the report is made of, and notes on those left out."""
+    """The request, the runs that the report is made of, their scores, and notes on those left out."""
 
     request: ReportRequest
     runs: tuple[Run, ...]
+    together: Together
     left_out: tuple[Alert, ...] = ()
 
     @property
     def metrics(self) -> dict[str, str]:
         """Metric -> "will be shown", or why not."""
-        scores = [run.scores for run in self.runs]
-        return planned(scores, all_metrics(scores))
+        return planned(self.together.scores, all_metrics(self.together.scores))
 
     def to_json(self) -> Json:
         return {
-            "n_clips": len(self.runs[0].dataset.prompts),
+            "n_clips": len(self.together.clip_ids),
             "systems": {run.scores.system.name: str(run.path) for run in self.runs},
             "metrics": self.metrics,
             "output": str(self.request.output),
@@ -59,9 +60,10 @@ def plan(request: ReportRequest, reporter: Reporter) -> ReportPlan:
     """Read the runs.
 
     Raises:
-        ReaudioError: see :func:`report_runs`; no metric has a value.
+        ReaudioError: see :func:`report_runs` and :func:`reaudio_eval.runs.together.put_together`; no metric has a value.
     """
-    found = ReportPlan(request, *report_runs(request.runs))
+    runs, left_out = report_runs(request.runs)
+    found = ReportPlan(request, runs, put_together(runs, common=request.common), left_out)
     metrics = found.metrics
     check_primary(request.primary, metrics)
     if SHOWN not in metrics.values():
@@ -99,6 +101,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
     request = plan.request
     analysis = analyse_runs(
         plan.runs,
+        plan.together,
         primary=request.primary,
         strata=request.strata,
         estimand=request.inference,
@@ -112,6 +115,7 @@ def run(plan: ReportPlan, reporter: Reporter) -> LongtailResult:
 
 def analyse_runs(
     runs: Sequence[Run],
+    together: Together,
     *,
     primary: str | None = None,
     strata: str | None = None,
@@ -126,6 +130,7 @@ def analyse_runs(
 
     Args:
         runs: of :meth:`reaudio_eval.runs.find.RunSet.for_report`.
+        together: their prompts and scores.
         primary: metric shown first; by default the dataset's, else as in ``statistics.primary.choose_primary``.
         strata: another scheme for per-clip and per-label metrics; set metrics are then over all clips only.
         estimand: see :func:`reaudio_eval.statistics.longtail.analyse`.
@@ -139,26 +144,26 @@ def analyse_runs(
         UnknownNameError: no run has the metric ``only`` or ``primary``, or no system is called ``baseline``.
         ReaudioError: ``baseline`` is a reference.
     """
-    first = runs[0]
-    scheme = first.strata if strata is None else strata_scheme(strata, first.dataset.train_counts)
-    shipped, left_out = packaged_scores(runs, scheme) if bundled else ([], [])
-    scores = [s if only is None else one_metric(s, only) for s in (*(r.scores for r in runs), *shipped)]
+    first, dataset = runs[0], together.dataset
+    scheme = first.strata if strata is None else strata_scheme(strata, dataset.train_counts)
+    shipped, left_out = packaged_scores(runs, together, scheme) if bundled else ([], [])
+    scores = [s if only is None else one_metric(s, only) for s in (*together.scores, *shipped)]
     if only is not None and not any(s.metrics for s in scores):
         raise UnknownNameError("metric", only, sorted({m.name for r in runs for m in r.scores.metrics}))
     if strata is not None:
         scores = [dataclasses.replace(s, set_values=s.set_values[s.set_values["stratum"] == "all"]) for s in scores]
     return analyse(
         scores_against(scores, baseline),
-        first.dataset,
+        dataset,
         scheme,
         estimand=estimand,
-        primary=primary or default_primary(first.dataset.name, scores),
+        primary=primary or default_primary(dataset.name, scores),
         margin=margin,
         provenance={k: first.manifest[k] for k in SHARED_KEYS if k in first.manifest},
         audit={name: entry for r in runs for name, entry in r.audit.items()},
         alerts=[
             *run_alerts(runs),
-            *(Alert("note", note) for note in first.dataset.notes),
+            *(Alert("note", note) for note in dict.fromkeys(note for run in runs for note in run.dataset.notes)),
             *comparable.reference_files_alerts(runs),
             *comparable.notes(runs),
             *left_out,

@@ -207,7 +207,7 @@ def _analysis(
         provenance=about,
         audit={name: entry for e in evaluations.values() for name, entry in e.audit.items()},
         alerts=[
-            *evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools, chosen=True),
+            *evaluation_alerts(datasets[first], systems, evaluations[first], plan.scoring.tools, chosen=True, common=True),
             *several_seeds([scores.system for each in evaluations.values() for scores in each.scores]),
         ],
     )
@@ -265,7 +265,8 @@ def _evaluate(
         scoring = dataclasses.replace(plan.scoring, dataset=datasets[number])
         neighbours = compared(own)
         reuse = RunStore(scoring, neighbours, reporter).reuse
-        return evaluate(own, datasets[number], scoring.strata, scoring.tools, scoring.options, reporter, reuse, neighbours)
+        data, tools, options = datasets[number], scoring.tools, scoring.options
+        return evaluate(own, data, scoring.strata, tools, options, reporter, reuse, neighbours, common=True)
 
     found = {number: evaluate_caption(number) for number in datasets}
     common = set.intersection(*(set(e.clip_ids) for e in found.values()))

@@ -85,7 +85,7 @@ def test_public_names_exist_whatever_was_imported_before(name: str) -> None:
 def test_functions_show_their_options() -> None:
     signature = inspect.signature(reaudio_eval.compare)
     assert list(signature.parameters)[:3] == ["runs", "baseline", "systems"]
-    assert signature.parameters["intersect"].default is False
+    assert signature.parameters["common"].default is False
     assert {"longtail", "LongtailRequest", "plot_per_class", "ReaudioError"} <= set(dir(reaudio_eval))
 
 

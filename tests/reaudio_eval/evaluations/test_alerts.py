@@ -18,8 +18,7 @@ from reaudio_eval.evaluations.alerts import identical_systems, truncated, unused
 from reaudio_eval.features.active import activate
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.features.protocols import get_protocol
-from reaudio_eval.prompts.dataset import Prompt
-from reaudio_eval.scores.evaluate import Tools, _captions
+from reaudio_eval.scores.inputs import caption_vectors
 from reaudio_model.common.progress import Reporter
 
 runner = CliRunner()
@@ -184,8 +183,7 @@ def test_an_unknown_caption_has_no_similarity(world: Path) -> None:
         cache_dir=world / "cache", device="cpu", allow_download=False,
     )  # fmt: skip
     assert not isinstance(embedder, Undefined)
-    tools = Tools({"bands": embedder}, ())
-    vectors = _captions(tools, [Prompt("a", "a dog barks"), Prompt("b", " ")], Reporter(quiet=True))["bands"]
+    vectors = caption_vectors([embedder], ["a dog barks", " "], Reporter(quiet=True))["bands"]
     assert vectors[0].any()
     assert not vectors[1].any()
-    assert _captions(tools, [Prompt("a", "")], Reporter(quiet=True)) == {}
+    assert caption_vectors([embedder], [""], Reporter(quiet=True)) == {}

@@ -1,4 +1,4 @@
-"""Which runs may be compared: refusals that name what differs, common clips, names, notes."""
+"""Which runs may be compared: refusals that name what differs, names, notes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from run_folders import CLAP, KAD, make_dataset, make_scores, write
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.comparable import (
     check,
-    common_clips,
     distinct,
     notes,
     read_runs,
     reference_alerts,
     reference_files_alerts,
-    restricted_scores,
 )
 from reaudio_eval.runs.directory import Run, read_run
 from reaudio_model.common.errors import ReaudioError
@@ -32,7 +30,6 @@ def runs(*paths: Path) -> list[Run]:
 def test_equal_settings_pass(tmp_path: Path) -> None:
     pair = runs(write(tmp_path, "a", 0.4), write(tmp_path, "b", 0.5))
     check(pair)
-    assert common_clips(pair, intersect=False) == [p.clip_id for p in make_dataset().prompts]
     assert not notes(pair)
 
 
@@ -71,39 +68,6 @@ def test_what_differs_is_named(tmp_path: Path, what: str, words: str) -> None:
         check([first, *others])
     assert words in str(error.value)
     assert str(others[1].path) in str(error.value)
-
-
-def test_different_lists_are_refused_or_intersected(tmp_path: Path) -> None:
-    pair = runs(write(tmp_path, "a", 0.4, dataset=make_dataset(96)), write(tmp_path, "b", 0.5, dataset=make_dataset(80)))
-    with pytest.raises(ReaudioError) as error:
-        common_clips(pair, intersect=False)
-    for words in ("96 clips, such as 'c080': a", "80 clips: b", "80 are in all of them", "Give --intersect"):
-        assert words in str(error.value)
-    assert common_clips(pair, intersect=True) == [p.clip_id for p in make_dataset(80).prompts]
-
-
-def test_no_clip_in_common(tmp_path: Path) -> None:
-    data = make_dataset(16)
-    other = replace(data, prompts=tuple(replace(p, clip_id=f"x{p.clip_id}") for p in data.prompts))
-    pair = runs(write(tmp_path, "a", 0.4, dataset=data), write(tmp_path, "b", 0.5, dataset=other))
-    for intersect in (False, True):
-        with pytest.raises(ReaudioError, match="no clip in common"):
-            common_clips(pair, intersect)
-
-
-def test_restriction_is_exact_and_never_invents_a_set_value(tmp_path: Path) -> None:
-    run = read_run(write(tmp_path, "a", 0.4))
-    kept = [p.clip_id for p in run.dataset.prompts[:10]]
-    part = restricted_scores(run, kept)
-    whole = run.scores.scores
-    expected = whole[whole["clip_id"].isin(kept)]
-    assert part.scores.reset_index(drop=True).equals(expected.reset_index(drop=True))
-    assert part.set_values.empty
-    assert "stored for all 96 clips of the run, 10 of which are compared here" in part.undefined[KAD.name]
-    assert part.system.n_clips == 10
-    everything = restricted_scores(run, [p.clip_id for p in run.dataset.prompts])
-    assert everything.set_values.equals(run.scores.set_values)
-    assert not everything.undefined
 
 
 def test_names_of_runs_of_one_system(tmp_path: Path) -> None:

@@ -8,16 +8,25 @@ import pytest
 from fakes import write_embedder, write_pair
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.features.audit import ClipAudit
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.scores.evaluate import Evaluation, Options, evaluate, prepare
+from reaudio_eval.scores.evaluate import Evaluation, Options, evaluate, prepare, scored_clips
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
 LABELS = tuple(f"band{i}" for i in range(8))
 
 
-def scored(tmp_path: Path, vocabulary_name: str, cut: str | None = None, **settings: object) -> Evaluation:
+def scored(
+    tmp_path: Path,
+    vocabulary_name: str,
+    cut: str | None = None,
+    lacks: int | None = None,
+    common: bool = False,
+    **settings: object,
+) -> Evaluation:
+    """A system, and with ``lacks`` a second one with the same clips that lacks the first of them."""
     checkpoint = write_embedder(tmp_path / "plugins", "foo")
     generated, reference = write_pair(tmp_path, n=10)
     if cut is not None:
@@ -38,8 +47,48 @@ def scored(tmp_path: Path, vocabulary_name: str, cut: str | None = None, **setti
     options = Options(
         embedders=("foo",), checkpoints={"foo": str(checkpoint)}, cache_dir=str(tmp_path / "cache"), **settings
     )  # type: ignore[dict-item, arg-type]
-    system = SystemInfo("ours", "generated", len(ids), {c: generated / f"{c}.wav" for c in ids})
-    return evaluate([system], dataset, strata_scheme("10", {}), prepare(options), options, Reporter(quiet=True))
+    clips = {c: generated / f"{c}.wav" for c in ids}
+    systems = [SystemInfo("ours", "generated", len(ids), clips)]
+    if lacks is not None:
+        systems.append(SystemInfo("theirs", "generated", len(ids) - lacks, {c: clips[c] for c in ids[lacks:]}))
+    quiet = Reporter(quiet=True)
+    return evaluate(systems, dataset, strata_scheme("10", {}), prepare(options), options, quiet, common=common)
+
+
+def test_a_system_counts_its_clips_and_set_metrics_those_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    found = scored(tmp_path, "eight", lacks=3)
+    every = tuple(f"c{i:02d}" for i in range(10))
+    assert found.clips == {"ours": (every, every[3:]), "theirs": (every[3:], every[3:])}
+    assert (found.clip_ids, found.set_clip_ids) == (every, every[3:])
+    ours, theirs = found.scores
+    assert (ours.system.n_clips, theirs.system.n_clips) == (10, 7)
+    assert (ours.set_clip_ids, theirs.set_clip_ids) == (frozenset(every[3:]), None)
+    values = [s.scores.set_index(["metric", "clip_id", "label"])["value"] for s in (ours, theirs)]
+    assert values[1].equals(values[0][values[0].index.isin(every[3:], level="clip_id")])
+    for scores in (ours, theirs):
+        overall = scores.set_values[scores.set_values["stratum"] == "all"]
+        assert set(overall["n_clips"]) == {7}
+    fd = [s.set_values.set_index(["metric", "stratum"]).at[("fd_foo", "all"), "value"] for s in (ours, theirs)]
+    assert fd[0] == pytest.approx(fd[1])  # of the same clips
+    assert scored(tmp_path, "eight", lacks=3, common=True).clips == dict.fromkeys(("ours", "theirs"), (every[3:], every[3:]))
+
+
+def test_systems_without_a_common_clip_have_no_set_metrics() -> None:
+    ok = {
+        name: [ClipAudit(c, "ok" if c in clips else "missing") for c in "abcd"] for name, clips in (("x", "ab"), ("y", "cd"))
+    }
+    names = {"x": ("x",), "y": ("y",)}
+    assert scored_clips(ok, names, strict=False, common=False) == {"x": (("a", "b"), ()), "y": (("c", "d"), ())}
+    with pytest.raises(
+        ReaudioError, match=r"No clip is readable in every system \(x: 2 of 4 readable, y: .*Leave out --common"
+    ):
+        scored_clips(ok, names, strict=False, common=True)
+    ok["reference"] = [ClipAudit(c, "ok" if c in "ac" else "missing") for c in "abcd"]
+    assert scored_clips(ok, names, strict=False, common=False) == {"x": (("a",), ()), "y": (("c",), ())}
+    ok["x (seed 1)"] = [ClipAudit(c, "missing") for c in "abcd"]
+    with pytest.raises(ReaudioError, match="Name each file after its clip id"):
+        scored_clips(ok, {**names, "x": ("x", "x (seed 1)")}, strict=False, common=False)
 
 
 def test_a_text_embedder_and_tagger_of_another_name_gets_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

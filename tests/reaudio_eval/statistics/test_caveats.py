@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from analysis_worlds import CLAP, KL
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert
-from reaudio_eval.statistics.caveats import reranked, training_prompts
+from reaudio_eval.statistics.caveats import different_prompts, reranked, training_prompts
 
 CHOSEN = "Candidate selection: each clip of a (of 3) is the candidate most similar to the prompt by the model's own CLAP."
 
@@ -26,3 +29,20 @@ def test_prompts_of_the_training_split_are_counted() -> None:
     assert alert.message.startswith("2 of 5 prompts are of the split train: ")
     assert (alert.level, alert.first_screen) == ("warning", True)
     assert list(training_prompts(prompts[2:])) == []
+
+
+def test_systems_with_other_prompts_are_counted_and_those_without_a_common_one_named() -> None:
+    prompts = [Prompt(str(i), "x") for i in range(6)]
+    clips = {"real": "012345", "a": "012", "b": "345", "c": "012", "kad only": ""}
+    rows = {name: [(clip, CLAP.name, None, 0.5) for clip in own] for name, own in clips.items()}
+    systems = [
+        SystemScores(
+            SystemInfo(name, "generated", 6), (CLAP,), pd.DataFrame(own, columns=SCORES.required), SET_VALUES.empty()
+        )
+        for name, own in rows.items()
+    ]
+    (alert,) = different_prompts(systems, prompts)
+    assert alert.message.startswith("Systems were scored on different prompts, of 6: real on 6; a and c on 3; b on 3. ")
+    assert "compared on those that both have; a and c share no prompt with b. --common" in alert.message
+    assert (alert.level, alert.first_screen) == ("warning", True)
+    assert list(different_prompts([systems[1], systems[3], systems[4]], prompts)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -179,17 +180,47 @@ def test_one_system_is_compared_with_the_real_audio(made: Path, tmp_path: Path) 
     assert (found["baseline"], found["compared"]) == ("base", ["real"])
 
 
-def test_intersect(made: Path, tmp_path: Path) -> None:
+def test_runs_over_other_clips_are_compared_on_those_that_both_have(made: Path, tmp_path: Path) -> None:
     fewer = write(tmp_path / "fewer", "short", 0.5, dataset=make_dataset(64))
-    assert "96 clips, such as 'c064'" in refuse(made / "first", fewer, "--output", tmp_path / "x")
+    found = compare(made / "first", fewer, "--media", "none", "--output", tmp_path / "x")
+    assert found["dataset"]["n_clips"] == 96
+    runs = {name: read_run(next((path / f"runs/folder/{name}").glob("*/manifest.json")).parent).scores.scores
+            for name, path in (("base", made / "first"), ("short", tmp_path / "fewer"))}  # fmt: skip
+    own = {name: scores[scores["metric"] == CLAP.name].set_index("clip_id")["value"] for name, scores in runs.items()}
+    for name, values in own.items():
+        assert found["systems"][name][CLAP.name]["value"] == pytest.approx(values.mean())
+        assert found["systems"][name][CLAP.name]["n_clips"] == len(values)
+    both = own["short"].index
+    difference = found["differences"][CLAP.name]["all"]["short"]
+    assert difference["difference"] == pytest.approx((own["short"] - own["base"].reindex(both)).mean())
+    assert found["systems"]["base"][KAD.name]["value"] is not None  # most runs count all clips
+    assert "stored for 64 clips, 64 of which are among the 96" in found["systems"]["short"][KAD.name]["reason"]
+    (alert,) = [a["message"] for a in found["alerts"] if "different prompts" in a["message"]]
+    assert "short on 64" in alert
+
+
+def test_runs_without_a_common_clip_are_refused(made: Path, tmp_path: Path) -> None:
+    data = make_dataset(16)
+    renamed = dataclasses.replace(data, prompts=tuple(dataclasses.replace(p, clip_id=f"x{p.clip_id}") for p in data.prompts))
+    other = write(tmp_path / "other", "short", 0.5, dataset=renamed)
+    base = made / "first/runs/folder/base"
+    assert "base has no clip in common with short" in refuse(base, other, "--output", tmp_path / "x")
+    assert "have no clip in common: 96 clips, such as 'c000': base" in refuse(
+        base, other, "--common", "--output", tmp_path / "x"
+    )
     assert not (tmp_path / "x").exists()
-    found = compare(made / "first", fewer, "--intersect", "--media", "none", "--output", tmp_path / "x")
+
+
+@pytest.mark.parametrize("flag", ["--common", "--intersect"])
+def test_common_clips(made: Path, tmp_path: Path, flag: str) -> None:
+    fewer = write(tmp_path / "fewer", "short", 0.5, dataset=make_dataset(64))
+    found = compare(made / "first", fewer, flag, "--media", "none", "--output", tmp_path / "x")
     assert found["dataset"]["n_clips"] == 64
     scores = read_run(next((made / "first/runs/folder/base").glob("*/manifest.json")).parent).scores.scores
     kept = scores[(scores["metric"] == CLAP.name) & scores["clip_id"].isin([p.clip_id for p in make_dataset(64).prompts])]
     assert found["systems"]["base"][CLAP.name]["value"] == pytest.approx(kept["value"].mean())
     assert found["systems"]["base"][KAD.name]["value"] is None
-    assert "stored for all 96 clips" in found["systems"]["base"][KAD.name]["reason"]
+    assert "stored for 96 clips" in found["systems"]["base"][KAD.name]["reason"]
     assert found["systems"]["short"][KAD.name]["value"] is not None
     assert KAD.name not in found["differences"]
     assert any("over the 64 clips that all runs have in common" in a["message"] for a in found["alerts"])

@@ -169,13 +169,20 @@ def test_report_with_other_strata(world: Path, sounds: Path) -> None:
     assert set(json.loads(result.stdout)["strata"]["kl_bands"]) == {"frequent", "common", "rare", "zero-shot"}
 
 
-def test_report_refuses_runs_over_different_clips(world: Path, sounds: Path) -> None:
+def test_report_of_runs_over_different_clips(world: Path, sounds: Path) -> None:
     run(world, sounds)
     run(world, sounds, "--limit", "6", output="fewer")
     runs = [str(world / "out" / "runs" / "folder" / "good"), str(world / "fewer" / "runs" / "folder" / "poor")]
-    result = runner.invoke(app, ["report", *runs, "--output", str(world / "x")])
-    assert result.exit_code == 2
-    assert "different clips" in result.stderr
+    words = ["report", *runs, "--output", str(world / "x"), "--media", "none", "--json", "--quiet"]
+    counts = []
+    for more in ([], ["--common"]):
+        result = runner.invoke(app, [*words, *more])
+        assert result.exit_code == 0, result.output
+        found = json.loads(result.stdout)
+        counts.append([found["systems"][name]["kl_bands"]["n_clips"] for name in ("good", "poor")])
+        alerts = [a for a in found["alerts"] if "good on 16; poor on 6" in a["message"]]
+        assert len(alerts) == (0 if more else 1)
+    assert counts == [[16, 6], [6, 6]]
 
 
 def test_report_of_something_else(world: Path) -> None:
