@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reaudio_eval.evaluations.listening.crossed import crossed_mean, crossed_p
-from reaudio_eval.statistics.intervals import Draws
+from reaudio_eval.evaluations.listening.resampling import Draws
 
 
 class Scenario(NamedTuple):

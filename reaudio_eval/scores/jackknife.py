@@ -25,9 +25,8 @@ class Interval(NamedTuple):
         low, high: NaN without interval.
         se: standard error, or NaN.
         df: degrees of freedom of the standard error, or NaN.
-        method: for the reader, e.g. "expanded percentile bootstrap over classes (2,000 draws)"; "none" without interval.
+        method: for the reader, e.g. "mixed model over classes and clips"; "none" without interval.
         reason: why there is no interval, else None.
-        widening: by how much limits and standard error were multiplied because units are not independent.
     """
 
     low: float
@@ -36,15 +35,6 @@ class Interval(NamedTuple):
     df: float
     method: str
     reason: str | None = None
-    widening: float = 1.0
-
-    def widened(self, value: float, factor: float) -> Interval:
-        """This interval of ``value``, ``factor`` >= 1 times as wide on either side."""
-        if self.reason is not None or factor <= 1:
-            return self
-        low, high = value - factor * (value - self.low), value + factor * (self.high - value)
-        method = f"{self.method}, widened for shared clips"
-        return self._replace(low=low, high=high, se=factor * self.se, method=method, widening=factor)
 
 
 def no_interval(reason: str) -> Interval:

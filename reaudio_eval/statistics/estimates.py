@@ -15,7 +15,6 @@ from reaudio_eval.statistics.fit import Variance
 from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.scale import Scale
 
-WORST_SHARE = 0.10
 METHOD, METHOD_FIXED = "mixed model over classes and clips", "mixed model over clips, classes as they are"
 NO_SPREAD = "all values are the same: nothing to estimate a spread from"
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from reaudio_eval.evaluations.listening.resampling import unit_counts
+from reaudio_eval.evaluations.listening.resampling import MIN_BOOTSTRAP, Draws, percentile_interval, unit_counts
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.scores.jackknife import Floats, no_interval
-from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, percentile_interval, undefined
+from reaudio_eval.statistics.intervals import Estimate, undefined
 
 N_SPLITS = 100
 MIN_SPLIT = 4  # participants

@@ -17,10 +17,11 @@ from reaudio_eval.evaluations.listening.crossed import Crossed, crossed_mean, cr
 from reaudio_eval.evaluations.listening.metric_agreement import metric_rows
 from reaudio_eval.evaluations.listening.preferences import bradley_terry
 from reaudio_eval.evaluations.listening.records import QUESTIONS, Key
+from reaudio_eval.evaluations.listening.resampling import Draws, percentile_interval
 from reaudio_eval.evaluations.listening.screening import Screened, screen
 from reaudio_eval.frames.listening import CLIP_MEANS, LISTENING_FRAMES
 from reaudio_eval.reports.text import count
-from reaudio_eval.statistics.intervals import Draws, detectable_difference, holm, percentile_interval
+from reaudio_eval.statistics.intervals import detectable_difference, holm
 from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.errors import ReaudioError
 
@@ -199,7 +200,7 @@ def _strength(key: Key, ratings: pd.DataFrame, draws: Draws) -> list[dict[str, A
                 row["reason"] = "one participant or one prompt: an interval needs at least 2 of each"
             else:
                 interval = percentile_interval(drawn[:, i], smallest - 1, "participants and prompts")
-                row |= {"ci_low": interval.low, "ci_high": interval.high}
+                row |= {"ci_low": interval.low, "ci_high": interval.high, "reason": interval.reason}
             rows.append(row)
     return rows
 

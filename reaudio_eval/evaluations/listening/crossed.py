@@ -2,7 +2,7 @@
 
 Participants and prompts are both samples, and an interval must cover both.
 A quantity is a mean over prompts of (differences of) clip means, so every prompt has the same weight whatever its number of answers. Its
-interval is that over prompts (``intervals.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller
+interval is that over prompts (``resampling.mean_interval``), widened by the two-way clustered standard error (Cameron, Gelbach and Miller
 2011) over participants and prompts, with Satterthwaite's degrees of freedom from the variance components. Answers of one participant, and
 answers about one prompt, may depend on each other in any way. The p-value is the larger of two: sign flips of the prompts' values,
 which are exact for few prompts but treat the participants as fixed, and the t test by the two-way standard error.
@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
+from reaudio_eval.evaluations.listening.resampling import Draws, mean_interval
+from reaudio_eval.evaluations.listening.sign_flips import sign_flip_p
 from reaudio_eval.features.feature_set import IntArray
 from reaudio_eval.scores.jackknife import LEVEL, Floats, Interval, no_interval
-from reaudio_eval.statistics.intervals import Draws, Estimate, mean_interval, sign_flip_p, t_test_p, undefined
+from reaudio_eval.statistics.intervals import Estimate, t_test_p, undefined
 from reaudio_eval.statistics.thresholds import ALPHA
 
 
@@ -99,17 +101,20 @@ def _interval(answers: _Answers, per_prompt: Floats, n_people: int, draws: Draws
     n_prompts, value = len(per_prompt), float(per_prompt.mean())
     if n_people < 2:
         return no_interval(f"{n_people} participant: an interval needs at least 2")
-    if n_prompts > 1 and np.ptp(per_prompt) == 0:
-        return no_interval(f"all {n_prompts} prompts have the same value: too few to estimate the spread")
     interval = mean_interval(per_prompt, draws, answers.prompts, "prompts")
     if interval.reason is not None:
         return interval
     variance, df = _two_way(answers, n_people)
     alone = float(per_prompt.var(ddof=1)) / n_prompts
     stretch = sps.t.ppf((1 + LEVEL) / 2, df) / sps.t.ppf((1 + LEVEL) / 2, n_prompts - 1)
-    widened = interval.widened(value, max(1.0, float(np.sqrt(variance / alone) * stretch)))
-    method = f"{interval.method}, widened for participants"
-    return widened._replace(se=float(np.sqrt(max(variance, alone))), df=df, method=method)
+    factor = max(1.0, float(np.sqrt(variance / alone) * stretch))
+    return Interval(
+        low=value - factor * (value - interval.low),
+        high=value + factor * (interval.high - value),
+        se=float(np.sqrt(max(variance, alone))),
+        df=df,
+        method=f"{interval.method}, widened for participants",
+    )
 
 
 def _two_way(answers: _Answers, n_people: int) -> tuple[float, float]:

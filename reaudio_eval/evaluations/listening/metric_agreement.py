@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from reaudio_eval.evaluations.listening.resampling import pigeonhole, unit_counts
+from reaudio_eval.evaluations.listening import ranks
+from reaudio_eval.evaluations.listening.resampling import MIN_BOOTSTRAP, Draws, percentile_interval, pigeonhole, unit_counts
 from reaudio_eval.scores.jackknife import Floats, no_interval
 from reaudio_eval.scores.system_scores import MetricInfo
-from reaudio_eval.statistics import class_statistics
-from reaudio_eval.statistics.intervals import MIN_BOOTSTRAP, Draws, Estimate, percentile_interval, undefined
+from reaudio_eval.statistics.intervals import Estimate, undefined
 
 MIN_CORRELATED = 5
 MIN_SYSTEMS = 3
@@ -59,7 +59,7 @@ def _row(level: str, statistic: str, estimate: Estimate, n: int) -> Row:
 
 def _clip_rows(clips: pd.DataFrame, draws: Draws) -> Iterator[Row]:
     x, y = clips["score"].to_numpy(dtype=np.float64), clips["value"].to_numpy(dtype=np.float64)
-    for name, statistic in (("spearman", class_statistics.spearman), ("kendall", class_statistics.kendall)):
+    for name, statistic in (("spearman", ranks.spearman), ("kendall", ranks.kendall)):
         if len(clips) < MIN_CORRELATED:
             yield _row(
                 "clip", name, undefined(f"{len(clips)} clips have both: a correlation needs {MIN_CORRELATED}"), len(clips)
@@ -76,15 +76,8 @@ def _over_prompts(value: float, clips: pd.DataFrame, statistic: Callable[[Floats
     n = clips["prompt"].nunique()
     if n < MIN_BOOTSTRAP:
         return Estimate(value, no_interval(f"{n} prompts: an interval needs at least {MIN_BOOTSTRAP}"))
-    return _percentile(value, statistic(unit_counts(clips["prompt"], "prompts", draws)), n, "prompts")
-
-
-def _percentile(value: float, drawn: Floats, n: int, unit: str) -> Estimate:
-    """The estimate with its interval, unless (nearly) all samples agree: an interval of no width would be misleading."""
-    interval = percentile_interval(drawn, n - 1, unit) if np.isfinite(drawn).any() else no_interval("")
-    if not interval.low < interval.high:
-        return Estimate(value, no_interval(f"samples of {unit} give the same value: too few to estimate the spread"))
-    return Estimate(value, interval)
+    drawn = statistic(unit_counts(clips["prompt"], "prompts", draws))
+    return Estimate(value, percentile_interval(drawn, n - 1, "prompts"))
 
 
 def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:
@@ -96,11 +89,8 @@ def _choice_row(clips: pd.DataFrame, draws: Draws) -> Row:
         return _row("choice", "accuracy", undefined("no prompt has two clips with different ratings"), 0)
     x, y = ((pairs[c] - pairs[f"{c}_b"]).to_numpy(dtype=np.float64) for c in ("score", "value"))
     right = (np.sign(x) * np.sign(y) + 1) / 2
-
-    def share(counts: Floats) -> Floats:
-        return class_statistics.weighted_mean(counts, right, np.ones(len(right)))
-
-    return _row("choice", "accuracy", _over_prompts(float(right.mean()), pairs, share, draws), len(pairs))
+    estimate = _over_prompts(float(right.mean()), pairs, partial(ranks.mean, y=right), draws)
+    return _row("choice", "accuracy", estimate, len(pairs))
 
 
 def _system_rows(
@@ -125,7 +115,8 @@ def _system_rows(
             yield _row("system", name, Estimate(value, no_interval(why)), n)
         else:
             drawn = statistic(metric[1:], listeners[1:])
-            yield _row("system", name, _percentile(value, drawn, smallest, "participants and prompts"), n)
+            interval = percentile_interval(drawn, smallest - 1, "participants and prompts")
+            yield _row("system", name, Estimate(value, interval), n)
 
 
 def _system_means(

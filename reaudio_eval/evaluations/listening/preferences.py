@@ -12,9 +12,8 @@ import pandas as pd
 from scipy.optimize import root
 from scipy.special import expit
 
-from reaudio_eval.evaluations.listening.resampling import pigeonhole
+from reaudio_eval.evaluations.listening.resampling import Draws, pigeonhole
 from reaudio_eval.scores.jackknife import Floats
-from reaudio_eval.statistics.intervals import Draws
 
 PRIOR_SD = 3.0  # a difference of 3 is a preference of 95 %
 N_FITS = 500  # bootstrap fits

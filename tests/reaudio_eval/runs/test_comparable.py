@@ -161,7 +161,7 @@ def test_sets_of_other_seeds_are_not_paired(tmp_path: Path) -> None:
 
     found = runs(write(tmp_path, "a", 0.4), write(tmp_path, "b", 0.45), write(tmp_path, "c", 0.4, seed=1))
     data = run_folders.make_dataset()
-    paired = analyse([r.scores for r in found], data, found[0].strata, n_draws=50).paired
+    paired = analyse([r.scores for r in found], data, found[0].strata).paired
     kad = paired[(paired["metric"] == KAD.name) & (paired["quantity"] == "all")].set_index(["system_a", "system_b"])
     assert np.isfinite(kad.loc[("a", "b"), "p_value"])
     assert np.isnan(kad.loc[("a", "c"), "p_value"])

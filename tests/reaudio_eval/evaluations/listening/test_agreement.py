@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reaudio_eval.evaluations.listening.agreement import alpha_estimate, consistency, krippendorff_alpha, split_half
-from reaudio_eval.statistics.intervals import Draws
+from reaudio_eval.evaluations.listening.resampling import Draws
 
 # Four observers, twelve units; "." is no value. Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": interval 0.849.
 PUBLISHED = (

@@ -16,7 +16,7 @@ from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis, analy
 from reaudio_eval.evaluations.listening.crossed import Crossed, crossed_mean, crossed_p, prompts_needed
 from reaudio_eval.evaluations.listening.preferences import PRIOR_SD, fit_scores
 from reaudio_eval.evaluations.listening.records import Key
-from reaudio_eval.statistics.intervals import Draws
+from reaudio_eval.evaluations.listening.resampling import Draws
 from reaudio_model.common.errors import ReaudioError
 
 QUALITY = {**listening_worlds.QUALITY, "real": 1.2}
