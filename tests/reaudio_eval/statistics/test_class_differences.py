@@ -84,7 +84,7 @@ def test_classes_from_frequent_to_rare(systems: list[SystemScores]) -> None:
 
 
 def test_turning_a_pair_around(systems: list[SystemScores]) -> None:
-    paired = analyse(systems, DATA, STRATA, n_draws=100).paired
+    paired = analyse(systems, DATA, STRATA).paired
     of_base = against_baseline(paired, "base", ["better", "other"], ["real"])
     of_better = against_baseline(paired, "better", ["base"])
     here = pick(of_base, metric=KL.name, quantity="all", system="better")
@@ -99,7 +99,7 @@ def test_turning_a_pair_around(systems: list[SystemScores]) -> None:
 
 def test_holm_over_what_was_asked(systems: list[SystemScores]) -> None:
     pairs = [("better", "base"), ("other", "base")]
-    paired = analyse(systems, DATA, STRATA, n_draws=100, pairs=pairs).paired
+    paired = analyse(systems, DATA, STRATA, pairs=pairs).paired
     found = against_baseline(paired, "base", ["better", "other"], ["real"])
     assert set(found["system"]) == {"better", "other", "real"}
     assert set(found.loc[found["system"] == "real", "family"]) == {"reference"}

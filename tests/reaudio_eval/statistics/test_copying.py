@@ -60,7 +60,7 @@ def both(leaked: tuple[str, ...] = LEAKED) -> list[SystemScores]:
 
 @pytest.fixture(scope="module")
 def analysis() -> LongtailAnalysis:
-    return analyse(both(), DATA, STRATA, n_draws=200)
+    return analyse(both(), DATA, STRATA)
 
 
 def test_leaks_are_counted_by_kind(analysis: LongtailAnalysis) -> None:
@@ -87,7 +87,7 @@ def test_label_metrics_count_clips() -> None:
     pairs = {(c, "x"): 1.0 for c in IDS}
     ours = system("ours", {RECALL: pairs})
     ours = replace(ours, system=replace(ours.system, retrieval=retrieval()))
-    row = pick(analyse([ours], DATA, STRATA, n_draws=50).copying.leak_scores, group="clean")
+    row = pick(analyse([ours], DATA, STRATA).copying.leak_scores, group="clean")
     assert (row["value"], row["n_clips"]) == (1.0, 20)
 
 
@@ -124,7 +124,7 @@ def test_near_copies_are_above_what_real_clips_reach() -> None:
 
 def test_order_of_systems_and_rows_changes_nothing(analysis: LongtailAnalysis) -> None:
     turned = [replace(s, scores=s.scores.iloc[::-1], copies=s.copies.iloc[::-1]) for s in both()[::-1]]
-    again = analyse(turned, replace(DATA, prompts=DATA.prompts[::-1]), STRATA, n_draws=200).copying
+    again = analyse(turned, replace(DATA, prompts=DATA.prompts[::-1]), STRATA).copying
     for name, columns in COPYING_FRAMES.items():
         keys = [c for c, dtype in columns.dtypes.items() if dtype == "object" and c not in ("ci_method", "reason")]
         first, second = (getattr(c, name).sort_values(keys, ignore_index=True) for c in (analysis.copying, again))
@@ -132,7 +132,7 @@ def test_order_of_systems_and_rows_changes_nothing(analysis: LongtailAnalysis) -
 
 
 def test_a_system_beside_changes_no_number_of_the_others(analysis: LongtailAnalysis) -> None:
-    more = analyse([*both(), scored("third", 0.1)], DATA, STRATA, n_draws=200).copying
+    more = analyse([*both(), scored("third", 0.1)], DATA, STRATA).copying
     frame = more.summary[more.summary["system"] != "third"].reset_index(drop=True)
     pd.testing.assert_frame_equal(frame, analysis.copying.summary)
 
@@ -150,9 +150,9 @@ def test_warnings_of_leaks_and_of_a_shared_network(analysis: LongtailAnalysis) -
 
 
 def test_nothing_leaked_nothing_retrieved() -> None:
-    clean = analyse(both(leaked=()), DATA, STRATA, n_draws=50)
+    clean = analyse(both(leaked=()), DATA, STRATA)
     assert clean.copying.leak_scores.empty
     assert not any(a.message.startswith("Leakage") for a in clean.alerts)
-    plain = analyse([system("s", {CLAP: dict.fromkeys(IDS, 0.5)})], DATA, STRATA, n_draws=50).copying
+    plain = analyse([system("s", {CLAP: dict.fromkeys(IDS, 0.5)})], DATA, STRATA).copying
     assert all(getattr(plain, name).empty for name in COPYING_FRAMES)
     assert list(plain.copies.columns) == COPYING_FRAMES["copies"].names

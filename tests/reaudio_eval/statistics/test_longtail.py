@@ -226,7 +226,7 @@ def test_small_strata_and_a_coarse_tail_raise_alerts(tiny: LongtailAnalysis, ana
     wide = [noisy_system("a", 0.3), noisy_system("b", 0.3)]
     for s in wide:
         s.scores["value"] *= 20
-    coarse = [a.message for a in analyse(wide, DATA, strata_scheme("100", DATA.train_counts), n_draws=100).alerts]
+    coarse = [a.message for a in analyse(wide, DATA, strata_scheme("100", DATA.train_counts)).alerts]
     assert any(m.startswith("In the stratum 1-99, two systems must differ by about") and "CLAP score" in m for m in coarse)
     assert not any("must differ" in m for m in messages)  # one class: nothing can be said
 

@@ -42,14 +42,14 @@ def test_no_order_changes_a_number(systems: list[SystemScores], analysis: Longta
         dataclasses.replace(s, scores=s.scores.sample(frac=1, random_state=i), set_values=s.set_values.iloc[::-1])
         for i, s in enumerate(reversed(systems))
     ]
-    other = analyse(shuffled, dataclasses.replace(DATA, prompts=DATA.prompts[::-1]), STRATA, n_draws=300)
+    other = analyse(shuffled, dataclasses.replace(DATA, prompts=DATA.prompts[::-1]), STRATA)
     for name in FRAMES:
         assert_same(getattr(other, name), getattr(analysis, name), KEYS[name])
     assert other.alerts == analysis.alerts
 
 
 def test_another_system_changes_no_number_of_the_others(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    more = analyse([noisy_system("c", 0.2), *systems], DATA, STRATA, n_draws=300)
+    more = analyse([noisy_system("c", 0.2), *systems], DATA, STRATA)
     for name in set(FRAMES) - {"paired"}:
         frame = getattr(more, name)
         assert_same(frame[frame["system"] != "c"] if "system" in frame else frame, getattr(analysis, name), KEYS[name])
@@ -59,7 +59,7 @@ def test_another_system_changes_no_number_of_the_others(systems: list[SystemScor
 
 
 def test_the_seed_changes_intervals_and_nothing_else(systems: list[SystemScores], analysis: LongtailAnalysis) -> None:
-    other = analyse(systems, DATA, STRATA, n_draws=300, seed=1)
+    other = analyse(systems, DATA, STRATA, seed=1)
     assert other.overall["value"].equals(analysis.overall["value"])
     assert not other.overall["ci_low"].equals(analysis.overall["ci_low"])
 
@@ -81,7 +81,7 @@ def test_strata_are_macro_and_overall_is_micro(systems: list[SystemScores], anal
 def test_class_bootstrap_agrees_with_scipys_where_clips_have_one_label() -> None:
     single = dataclasses.replace(DATA, prompts=tuple(dataclasses.replace(p, labels=p.labels[:1]) for p in DATA.prompts))
     values = {p.clip_id: v for p, v in zip(DATA.prompts, np.random.default_rng(0).normal(0.3, 0.1, N_CLIPS), strict=True)}
-    result = analyse([system("b", {CLAP: values})], single, STRATA, n_draws=4000)
+    result = analyse([system("b", {CLAP: values})], single, STRATA)
     macro = pick(result.trend, statistic="macro")
     theirs = sps.bootstrap(
         (result.per_class["value"].to_numpy(),), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(0)
@@ -144,11 +144,11 @@ def test_a_uniform_gain_is_found_everywhere_but_in_gap_and_slope() -> None:
     rng = np.random.default_rng(1)
     better = a.scores.assign(value=a.scores["value"] + np.where(clap, 0.05 + rng.normal(0, 0.02, len(clap)), 0.0))
     b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=better)
-    rows = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
+    rows = analyse([a, b], DATA, STRATA).paired.query("metric == 'clap_score'").set_index("quantity")
     assert rows.loc["all", "p_value"] == 1 / 20_000  # the smallest there is
     assert rows.loc["100+", "p_value"] < 0.01
     assert rows.loc[["gap_head_tail", "slope"], "p_value"].min() > 0.05
-    recall = analyse([a, b], DATA, STRATA, n_draws=300).paired.query("metric == 'label_recall_panns'")
+    recall = analyse([a, b], DATA, STRATA).paired.query("metric == 'label_recall_panns'")
     assert (recall["difference"] == 0).all()
     assert (recall["p_value"].dropna() == 1).all()
 
@@ -160,7 +160,7 @@ def test_a_tail_that_a_system_lifts_shows_in_gap_and_slope() -> None:
     lifted = a.scores.assign(value=a.scores["value"] + np.where(clap, a.scores["clip_id"].map(lift), 0.0))
     b = dataclasses.replace(a, system=SystemInfo("b", "generated", 0), scores=lifted)
     strata = strata_scheme("100", DATA.train_counts)
-    rows = analyse([a, b], DATA, strata, n_draws=300).paired.query("metric == 'clap_score'").set_index("quantity")
+    rows = analyse([a, b], DATA, strata).paired.query("metric == 'clap_score'").set_index("quantity")
     assert rows.loc["gap_head_tail", "difference"] > 0.02
     assert rows.loc["gap_head_tail", "p_value"] < 0.01
     assert rows.loc["slope", "ci_low"] > 0
@@ -171,7 +171,7 @@ def test_only_common_clips_are_compared() -> None:
     a, b = noisy_system("a", 0.3), noisy_system("b", 0.3)
     a.scores.loc[(a.scores["clip_id"] == "c000") & (a.scores["metric"] == "clap_score"), "value"] = np.nan
     b.scores.loc[(b.scores["clip_id"] == "c001") & (b.scores["metric"] == "clap_score"), "value"] = np.inf
-    result = analyse([a, b], DATA, STRATA, n_draws=100)
+    result = analyse([a, b], DATA, STRATA)
     assert pick(result.paired, metric="clap_score", quantity="all")["n_clips"] == N_CLIPS - 2
     assert pick(result.overall, system="b", metric="clap_score")["n_clips"] == N_CLIPS - 1
     own = [s.scores.query("metric == 'clap_score' and clip_id not in ['c000', 'c001']")["value"].mean() for s in (a, b)]
