@@ -16,6 +16,7 @@ ArrayLike = Sequence[float] | npt.NDArray[np.floating[Any]]
 
 
 LEVEL = 0.95
+ROUNDING = 1e-13  # of a value, relative to the largest in magnitude
 
 
 class Interval(NamedTuple):
@@ -67,4 +68,6 @@ def jackknife_interval(value: float, replicates: ArrayLike, sizes: Sequence[int]
     pseudo = (value - (1 - share) * r) / share
     centre = n_groups * value - float(((1 - share) * r).sum())
     variance = float(np.mean((pseudo - centre) ** 2 * share / (1 - share)))
+    if np.sqrt(variance) <= ROUNDING * max(abs(value), np.abs(r).max()):
+        return no_interval(f"all {n_groups} jackknife groups give the same value: no spread to estimate")
     return student_interval(value, float(np.sqrt(variance)), n_groups - 1, f"delete-a-group jackknife ({n_groups} groups)")

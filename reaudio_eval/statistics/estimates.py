@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reaudio_eval.scores.jackknife import Floats, Interval, no_interval
+from reaudio_eval.scores.jackknife import ROUNDING, Floats, Interval, no_interval
 from reaudio_eval.statistics.class_table import Bools, ClassTable, Summary
 from reaudio_eval.statistics.context import Context
 from reaudio_eval.statistics.fit import Variance
@@ -16,7 +16,8 @@ from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.scale import Scale
 
 METHOD, METHOD_FIXED = "mixed model over classes and clips", "mixed model over clips, classes as they are"
-NO_SPREAD = "all values are the same: nothing to estimate a spread from"
+NO_SPREAD = "values do not vary within strata, or are too few: no spread to estimate"
+EQUAL = "all values are the same: no spread to estimate"
 
 
 def head_and_tail(table: ClassTable) -> tuple[int, int]:
@@ -31,16 +32,18 @@ def micro(summary: Summary, context: Context) -> Estimate:
     n, scale = len(sums), summary.scale
     if n == 0:
         return undefined("no clip has a value")
-    value = float(sums.sum() / counts.sum())
+    value = scale.rounded(float(sums.sum() / counts.sum()))
     if n < 2:
         return Estimate(value, no_interval("1 clip: an interval needs at least 2"))
     # Linearised: the residuals of a ratio of sums behave like the values of a mean.
     residuals = (sums - value * counts) * n / counts.sum()
+    residuals[np.abs(residuals) <= ROUNDING * np.abs(sums).max()] = 0.0
     spread, unit = float(residuals @ residuals) / (n - 1), float(scale.variance(np.array(value)))
-    if spread == 0 and not (scale.bounded and value in (scale.low, scale.high)):
-        return Estimate(value, no_interval(NO_SPREAD))
+    at_bound = scale.bounded and unit == 0
+    if spread == 0 and not at_bound:
+        return Estimate(value, no_interval(EQUAL))
     # A proportion of 0 or 1 has the effective size of its clips.
-    relative = spread / unit / n if spread > 0 else 1 / n
+    relative = 1 / n if at_bound else spread / unit / n
     return Estimate(value, mean_interval(scale, value, Variance(relative, n - 1), "clips as a sample"))
 
 
@@ -52,7 +55,7 @@ def linear(summary: Summary, coefficients: Floats, context: Context) -> Estimate
     """
     means = np.where(summary.defined, summary.class_means, 0.0)
     fit = context.fit(summary)
-    value = float(np.clip(coefficients @ means, summary.scale.low, summary.scale.high))
+    value = summary.scale.rounded(float(coefficients @ means))
     too_few = context.too_few(int(np.count_nonzero(coefficients)))
     if too_few is not None:
         return Estimate(value, too_few)
@@ -91,9 +94,7 @@ def gap(summary: Summary, context: Context) -> Estimate:
     if missing is not None:
         return Estimate(a.value - b.value, missing)
     down, up = difference_of_means(a, b, _correlation(summary, head, tail, context))
-    value = a.value - b.value
-    df = min(a.interval.df, b.interval.df)
-    return Estimate(value, Interval(value - down, value + up, np.nan, df, method(context)))
+    return _around(a.value - b.value, down, up, min(a.interval.df, b.interval.df), context)
 
 
 def ratio(summary: Summary, context: Context) -> Estimate:
@@ -117,7 +118,7 @@ def ratio(summary: Summary, context: Context) -> Estimate:
     if a.value == 0:
         return Estimate(0.0, Interval(0.0, a.interval.high / b.interval.low, np.nan, df, method(context)))
     down, up = difference_of_means(_logarithm(a), _logarithm(b), _correlation(summary, tail, head, context))
-    return Estimate(value, Interval(value * float(np.exp(-down)), value * float(np.exp(up)), np.nan, df, method(context)))
+    return _around(value, value * -float(np.expm1(-down)), value * float(np.expm1(up)), df, context)
 
 
 def difference_of_means(a: Estimate, b: Estimate, correlation: float) -> tuple[float, float]:
@@ -131,6 +132,13 @@ def difference_of_means(a: Estimate, b: Estimate, correlation: float) -> tuple[f
         distance(a.value - a.interval.low, b.interval.high - b.value),
         distance(a.interval.high - a.value, b.value - b.interval.low),
     )
+
+
+def _around(value: float, down: float, up: float, df: float, context: Context) -> Estimate:
+    """The estimate with its interval from value - down to value + up; none without a width, where both means rest on the same clips."""
+    if not value - down < value + up:
+        return Estimate(value, no_interval(NO_SPREAD))
+    return Estimate(value, Interval(value - down, value + up, np.nan, df, method(context)))
 
 
 def _logarithm(estimate: Estimate) -> Estimate:
@@ -172,10 +180,12 @@ def _correlation(summary: Summary, a: Floats, b: Floats, context: Context) -> fl
 
 
 def mean_interval(scale: Scale, value: float, variance: Variance, method: str) -> Interval:
-    """Interval of a mean on a scale; none where it would have no width."""
-    low, high = (float(end[0]) for end in scale.interval([value], [variance.relative], [variance.df]))
-    if not low < high:
+    """Interval of a mean on a scale; none where it would have no width, or no end."""
+    if not variance.relative > 0:
         return no_interval(NO_SPREAD)
+    low, high = (float(end[0]) for end in scale.interval([value], [variance.relative], [variance.df]))
+    if not (low < high and np.isfinite(high - low)):
+        return no_interval(NO_SPREAD if low == high else "too few values for the interval to have an end")
     se = float(np.sqrt(variance.relative * scale.variance(np.array(value))))
     return Interval(low, high, se, variance.df, method)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reaudio_eval.scores.jackknife import Floats
+from reaudio_eval.scores.jackknife import ROUNDING, Floats
 from reaudio_eval.statistics.class_table import Bools
 from reaudio_eval.statistics.mixed_model import LAMBDAS, Components, Model, Observations, Structure
 from reaudio_eval.statistics.scale import Scale
@@ -100,7 +100,8 @@ class Fit:
         basis = model.structures[0].basis  # no whitening: ordinary least squares
         fitted = scale.inside(basis @ (basis.T @ values), overall)
         spread = np.sqrt(scale.variance(fitted))
-        standardised = np.divide(values - fitted, spread, out=np.zeros_like(values), where=spread > 0)
+        some = (np.abs(values - fitted) > ROUNDING * np.abs(values).max(axis=0)) & (spread > 0)
+        standardised = np.divide(values - fitted, spread, out=np.zeros_like(values), where=some)
         components = model.fit(standardised)
         if scale.bounded:
             binary = np.isin(values, (scale.low, scale.high)).all(axis=0)
@@ -127,7 +128,7 @@ class Fit:
 
     @property
     def constant(self) -> bool:
-        """No spread at all, for which no interval exists."""
+        """No spread within strata, from which an interval could be estimated."""
         return not self.noise_variance > 0
 
     def variance(self, coefficients: Floats) -> Variance:
@@ -135,16 +136,17 @@ class Fit:
         classes, noise, _ = self.grid.part(int(self.components.structure[0]))
         of_noise = self.noise_variance * float(coefficients @ noise @ coefficients)
         weights = self.grid.averages @ coefficients
+        residual = max(1.0, float(self.grid.model.n - self.structure.basis.shape[1]))
         n_clips = _effective(self.grid.model.clip_sums(np.abs(weights)[:, None])[:, 0])
         if not self.random_classes:
             _, _, own = self.grid.part(int(self.components.structure[0]))
             total = of_noise + self.class_variance * float(weights**2 @ own)
-            return Variance(self._adjusted(total, weights), max(1.0, n_clips - 1))
+            return Variance(self._adjusted(total, weights), max(1.0, min(n_clips - 1, residual)))
         of_classes = self.class_variance * float(((classes @ coefficients) ** 2).sum())
         total = of_classes + of_noise
         n_classes = _effective(np.abs(coefficients[~self.grid.model.fixed_classes]))
         parts = of_classes**2 / max(1.0, n_classes - 1) + of_noise**2 / max(1.0, n_clips - 1)
-        return Variance(self._adjusted(total, weights), total**2 / parts if parts > 0 else 1.0)
+        return Variance(self._adjusted(total, weights), min(total**2 / parts, residual) if parts > 0 else 1.0)
 
     def covariance(self, a: Floats, b: Floats) -> float:
         """Covariance of two quantities, on the standardised scale."""
@@ -189,9 +191,16 @@ class Fit:
 
 
 def slope(fit: Fit) -> tuple[float, float]:
-    """Coefficient of the first covariate by generalised least squares, and its standard error; for values of constant variance."""
+    """Coefficient of the first covariate by generalised least squares, and its standard error; for values of constant variance.
+
+    NaN where the covariate depends linearly on the intercept and the labels with fixed effects, and has no coefficient of its own.
+    """
+    s = fit.structure
+    others = np.delete(s.fixed, 1, axis=1)
+    if np.linalg.matrix_rank(s.fixed) == np.linalg.matrix_rank(others):
+        return np.nan, np.nan
     of_classes = 1 / fit.components.ratio[0] if fit.components.ratio[0] > 0 else np.inf
-    penalties = np.repeat([0.0, of_classes], [fit.structure.fixed.shape[1], fit.structure.random.shape[1]])
+    penalties = np.repeat([0.0, of_classes], [s.fixed.shape[1], s.random.shape[1]])
     effects, covariance = fit.solve(fit.values, penalties)
     return float(effects[1]), float(np.sqrt(max(0.0, fit.noise_variance * covariance[1, 1])))
 

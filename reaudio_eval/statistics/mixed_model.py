@@ -31,6 +31,7 @@ LAMBDAS = np.concatenate([[0.0], np.geomspace(1e-3, 30, 60)])  # variance of cla
 RHOS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.6, 2.5, 4.0, 8.0, 20.0)  # variance of clip effects over that of the noise
 POWERS = (1.0, 0.5, 0.0)  # a label among n of a clip has the weight n ** -power
 _RANK = 1e-7  # singular values below it, relative to the largest, are rounding
+_TIE = 1e-8  # differences of log-likelihoods below it are rounding: the first structure and the smallest lambda are taken
 
 
 class Observations(NamedTuple):
@@ -157,10 +158,10 @@ class Model:
         profiles = [self._profile(each, values) for each in self.structures]
         likelihood = np.stack([p[0] for p in profiles])  # structures, LAMBDAS, columns
         columns = np.arange(values.shape[1])
-        best = likelihood.max(axis=1).argmax(axis=0)
+        best = _first_best(likelihood.max(axis=1))
         likelihoods = likelihood[best, :, columns].T
         noises = np.stack([p[1] for p in profiles])[best, :, columns].T
-        place = likelihoods.argmax(axis=0)
+        place = _first_best(likelihoods)
         evidence = np.maximum(2 * (likelihoods[place, columns] - likelihood[:, 0].max(axis=0)), 0.0)
         return Components(best, LAMBDAS[place], noises[place, columns], evidence, likelihoods, noises)
 
@@ -170,8 +171,15 @@ class Model:
         rotated = (s.rotated.T @ white) ** 2
         rest = np.maximum((white**2).sum(axis=0) - ((s.basis.T @ white) ** 2).sum(axis=0) - rotated.sum(axis=0), 0.0)
         df = max(1, self.n - s.basis.shape[1])
-        variance = np.maximum((s.shares @ rotated + rest) / df, np.finfo(float).tiny)  # X can explain all
-        return -0.5 * (df * np.log(variance) + s.penalties[:, None]), variance
+        variance = (s.shares @ rotated + rest) / df
+        logarithm = np.log(np.maximum(variance, np.finfo(float).tiny))  # X can explain all
+        return -0.5 * (df * logarithm + s.penalties[:, None]), variance
+
+
+def _first_best(likelihood: Floats) -> IntArray:
+    """Position in each column of the first of the largest values."""
+    place: IntArray = np.argmax(likelihood >= likelihood.max(axis=0) - _TIE, axis=0)
+    return place
 
 
 def _orthonormal(columns: Floats) -> Floats:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats as sps
 
-from reaudio_eval.scores.jackknife import Floats, no_interval
+from reaudio_eval.scores.jackknife import Floats
 from reaudio_eval.statistics.class_table import Summary
 from reaudio_eval.statistics.context import Context
-from reaudio_eval.statistics.estimates import NO_SPREAD, macro, mean_interval, method
+from reaudio_eval.statistics.estimates import macro, mean_interval, method
 from reaudio_eval.statistics.fit import Fit, Variance
 from reaudio_eval.statistics.intervals import Estimate, undefined
 from reaudio_eval.statistics.mixed_model import LAMBDAS
@@ -68,15 +68,19 @@ def shrunken(summary: Summary, context: Context) -> tuple[Floats, Floats, Floats
     if not chosen.any() or context.too_few(int(chosen.sum())) is not None:
         return values, low, high
     fit = context.fit(summary)
+    if fit.constant:
+        values[chosen] = summary.class_means[chosen]
+        return values, low, high
     points = [_quantile(fit, quantile) for quantile in _SUPPORT]
     effects = [class_effects(fit, LAMBDAS[i], float(fit.components.noises[i, 0]), _NEARLY_FREE) for i in points]
     means = np.stack([e.values for e in effects])
     values[chosen] = means.mean(axis=0)[chosen]
     unit = np.maximum(fit.scale.variance(values), np.finfo(float).tiny)
     relative = np.mean([np.diag(e.covariance) for e in effects], axis=0) + means.var(axis=0) / unit
-    certain = chosen & (relative > 0) & (not fit.constant)
+    certain = chosen & (relative > 0)
     low[certain], high[certain] = summary.scale.interval(values[certain], relative[certain], [chosen.sum() - 1.0])
-    return values, low, high
+    wide = low < high
+    return values, np.where(wide, low, np.nan), np.where(wide, high, np.nan)
 
 
 def _quantile(fit: Fit, quantile: float) -> int:
@@ -98,6 +102,8 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     if (too_few := context.too_few(int(chosen.sum()))) is not None:
         return undefined(str(too_few.reason))
     fit = context.fit(summary)
+    if fit.constant:
+        return macro(summary, chosen, context)
     ratio = float(fit.components.ratio[0]) if fit.components.evidence[0] > _CRITICAL else 0.0
     between = between_strata(summary, context)
     if ratio == 0 and between == 0:
@@ -107,8 +113,6 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
     worst = order[: int(np.ceil(WORST_SHARE * chosen.sum()))]
     value = float(effects.values[worst].mean())
     relative = float(effects.covariance[np.ix_(worst, worst)].mean())
-    if fit.constant or relative <= 0:
-        return Estimate(value, no_interval(NO_SPREAD))
     return Estimate(value, mean_interval(summary.scale, value, Variance(relative, int(chosen.sum()) - 1), method(context)))
 
 
@@ -123,7 +127,7 @@ def between_strata(summary: Summary, context: Context) -> float:
         return 0.0
     overall = float(np.mean(summary.class_means[summary.defined]))
     spread = np.sqrt(fit.scale.variance(fit.scale.inside(np.array([overall]), [overall])))
-    means = np.array([float(summary.class_means[m].mean()) for m in members]) / max(float(spread[0]), np.finfo(float).tiny)
+    means = np.array([float(summary.class_means[m].mean()) for m in members]) / spread[0]
     weights = 1 / variances
     centre = weights @ means / weights.sum()
     q, df = float(weights @ (means - centre) ** 2), len(means) - 1

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from reaudio_eval.scores.jackknife import LEVEL, ArrayLike, Floats
+from reaudio_eval.scores.jackknife import LEVEL, ROUNDING, ArrayLike, Floats
 from reaudio_eval.scores.system_scores import Range
 
 _Z = float(special.ndtri((1 + LEVEL) / 2))
@@ -58,6 +58,13 @@ class Scale(NamedTuple):
         distance = mean - self.low
         return distance * (self.high - mean) if self.bounded else distance**2
 
+    def rounded(self, value: float) -> float:
+        """The value, or a bound that it lies beyond, or from which it differs by rounding."""
+        tolerance = ROUNDING * (self.high - self.low) if self.bounded else 0.0
+        if value <= self.low + tolerance:
+            return self.low
+        return self.high if value >= self.high - tolerance else value
+
     def inside(self, fitted: Floats, overall: ArrayLike) -> Floats:
         """Fitted means moved away from the bounds, where the variance would vanish."""
         if self.constant:
@@ -67,7 +74,7 @@ class Scale(NamedTuple):
         return np.clip(fitted, low, self.high - _FLOOR * (self.high - mean)) if self.bounded else np.maximum(fitted, low)
 
     def interval(self, value: ArrayLike, relative_variance: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats]:
-        """Ends of the intervals of means at ``LEVEL``; arguments are broadcast.
+        """Ends of the intervals of means at ``LEVEL``, around the means; arguments are broadcast.
 
         Args:
             value: the means, inside the range.
@@ -85,10 +92,11 @@ class Scale(NamedTuple):
             share = (x - self.low) / (self.high - self.low)
             ends = (special.betaincinv(effective * share + 0.5, effective * (1 - share) + 0.5, q) for q in (below, above))
             low, high = (self.low + (self.high - self.low) * end for end in ends)
-            # At a bound the interval includes it, as the one-sided interval of no successes does.
-            return np.where(share <= 0, self.low, low), np.where(share >= 1, self.high, high)
-        low, high = ((x - self.low) * effective / special.gammaincinv(effective, q) for q in (above, below))
-        return self.low + low, self.low + high
+            # Quantiles can miss a mean at a bound or very near to it: then the interval goes to the bound, as that of no successes does.
+            return np.where(low < x, low, self.low), np.where(high > x, high, self.high)
+        with np.errstate(divide="ignore"):  # infinite where nothing is known
+            low, high = (self.low + (x - self.low) * effective / special.gammaincinv(effective, q) for q in (above, below))
+        return np.where(low < x, low, self.low), high
 
 
 FREE = Scale(-np.inf, np.inf, constant=True)

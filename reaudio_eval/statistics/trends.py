@@ -12,6 +12,8 @@ from reaudio_eval.statistics.estimates import NO_SPREAD, method
 from reaudio_eval.statistics.fit import slope as fitted_slope
 from reaudio_eval.statistics.intervals import Estimate, undefined
 
+_PERFECT = 1 - 1e-12  # largest rank correlation that Fisher's transformation takes
+
 
 def slope(summary: Summary, context: Context) -> Estimate:
     """Change of the score for ten times the training clips: the coefficient of log10(1 + n_train) in the mixed model."""
@@ -21,6 +23,8 @@ def slope(summary: Summary, context: Context) -> Estimate:
         return undefined(f"{n} class{'' if n == 1 else 'es'} with one training count: no slope")
     fit = context.trend_fit(summary)
     value, se = fitted_slope(fit)
+    if np.isnan(value):
+        return undefined("the training counts of the labels of a clip sum to the same for every clip: no slope")
     if n < max(3, context.min_classes):
         return Estimate(value, context.too_few(n) or no_interval(f"{n} classes: an interval needs at least 3"))
     if fit.constant or se == 0:
@@ -56,9 +60,12 @@ def spearman(summary: Summary, context: Context) -> Estimate:
         return Estimate(value, no_interval(f"{n} classes: an interval needs at least {max(4, context.min_classes)}"))
     rank_of = of_classes[summary.scored] if summary.by_label else of_classes.max(axis=1)[summary.scored.any(axis=1)]
     se = float(np.sqrt(context.fit_of(summary, rank_of).variance(coefficients).relative))
-    half = float(sps.t.ppf((1 + LEVEL) / 2, n - 2)) * se / max(1 - value**2, np.finfo(float).eps)
-    low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
-    return Estimate(value, Interval(float(low), float(high), se, n - 2, method(context)))
+    inner = float(np.clip(value, -_PERFECT, _PERFECT))
+    half = float(sps.t.ppf((1 + LEVEL) / 2, n - 2)) * se / (1 - inner**2)
+    low, high = (float(end) for end in np.tanh(np.arctanh(inner) + np.array([-half, half])))
+    if not low < high:
+        return Estimate(value, no_interval(NO_SPREAD))
+    return Estimate(value, Interval(low, high, se, n - 2, method(context)))
 
 
 def _midranks(values: Floats, weights: Floats) -> Floats:
