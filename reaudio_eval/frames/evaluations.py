@@ -1,4 +1,4 @@
-"""Schemas of the zero-shot, sweep and compare evaluations."""
+"""Schemas of the zero-shot, sweep, plan and compare evaluations."""
 
 from __future__ import annotations
 
@@ -114,6 +114,34 @@ SWEEP_FRAMES = by_name(
         number("low", "smallest value"),
         number("high", "largest value"),
         number("half_width", "half the width of the reference's 95 % interval"),
+    ),
+)  # fmt: skip
+
+_PER_CLASS = count("per_class", "prompts of each class")
+_SEEDS = count("seeds", "clips of each prompt")
+_POWER = (
+    number("power", "proportion of the simulated reports that show it, 0 to 1"),
+    number("power_low", "lower end of the 95 % interval of the simulation"),
+    number("power_high", "upper end of the 95 % interval of the simulation"),
+)
+PLAN_FRAMES = by_name(
+    Schema(
+        "spread", "A source of the spread of the difference of two systems on a clip.",
+        text("source", '"classes", "clips" (of a class, over many seeds) or "seeds" (of a clip)'),
+        number("sd", "standard deviation in the unit of the metric, NaN where unknown"),
+        text("known_by", '"pilot", "given", or "unknown": part of the clips'),
+    ),
+    Schema(
+        "power", "A design and its power.",
+        count("classes", "classes"), _PER_CLASS, _SEEDS, count("n_clips", "clips that a system generates"), *_POWER,
+    ),
+    Schema(
+        "needed", "The fewest classes with the power asked for.",
+        _PER_CLASS, _SEEDS,
+        count("classes", "classes, missing where they are more than can be simulated"),
+        count("n_clips", "clips that a system generates, missing without classes"), *_POWER,
+        number("share_classes", "proportion of the variance of the mean that comes from the classes, 0 to 1"),
+        REASON,
     ),
 )  # fmt: skip
 
