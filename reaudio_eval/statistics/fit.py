@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from reaudio_eval.scores.jackknife import ROUNDING, Floats
 from reaudio_eval.statistics.class_table import Bools
@@ -39,36 +40,27 @@ class Grid:
         covariates, fixed: of the classes, see :class:`~reaudio_eval.statistics.mixed_model.Model`.
 
     Attributes:
-        averages: float64 (n, C), weights of the observations in each class mean; columns sum to 1, or to 0 for a class without any.
+        averages: sparse float64 (n, C), weights of the observations in each class mean; columns sum to 1, or to 0 for a class without any.
     """
 
     def __init__(self, observations: Observations, covariates: Floats, fixed: Bools) -> None:
         self.model = Model(observations, covariates, fixed)
-        self.averages: Floats = observations.member / np.maximum(1.0, observations.member.sum(axis=0))
+        self.averages = csr_array(observations.member / np.maximum(1.0, observations.member.sum(axis=0)))
         self.part = cache(self._part)
         self.contrasts = cache(self._contrasts)
-        self.equations = cache(self._equations)
 
     def _part(self, k: int) -> tuple[Floats, Floats, Floats]:
         """For structure k: Z' averages (R, C), averages' (I + rho U U') averages (C, C), and z'z of each observation (n,)."""
         s, average = self.model.structures[k], self.averages
-        noise = average.T @ average
-        if s.rho:
-            of_clips = self.model.clip_sums(average)
-            noise = noise + s.rho * of_clips.T @ of_clips
-        return s.random.T @ average, noise, (s.random**2).sum(axis=1)
+        of_clips = self.model.of_clip @ average
+        noise = average.T @ average + s.rho * of_clips.T @ of_clips
+        own = np.asarray(s.random.power(2).sum(axis=1), dtype=np.float64)
+        return (s.random.T @ average).toarray(), noise.toarray(), own
 
     def _contrasts(self, k: int) -> Floats:
         """Class means of the fixed and random effects of structure k, (C, p + R)."""
-        s = self.model.structures[k]
-        contrasts: Floats = self.averages.T @ np.column_stack([s.fixed, s.random])
+        contrasts: Floats = (self.averages.T @ self.model.structures[k].columns).toarray()
         return contrasts
-
-    def _equations(self, k: int) -> tuple[Floats, Floats]:
-        """Left side of the mixed model equations of structure k without penalties, and the whitened X and Z."""
-        s = self.model.structures[k]
-        columns = self.model.whitened(np.column_stack([s.fixed, s.random]), s.shrink)
-        return columns.T @ columns, columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +129,7 @@ class Fit:
         of_noise = self.noise_variance * float(coefficients @ noise @ coefficients)
         weights = self.grid.averages @ coefficients
         residual = max(1.0, float(self.grid.model.n - self.structure.basis.shape[1]))
-        n_clips = _effective(self.grid.model.clip_sums(np.abs(weights)[:, None])[:, 0])
+        n_clips = _effective(self.grid.model.of_clip @ np.abs(weights))
         if not self.random_classes:
             _, _, own = self.grid.part(int(self.components.structure[0]))
             total = of_noise + self.class_variance * float(weights**2 @ own)
@@ -164,14 +156,13 @@ class Fit:
             penalties: float64 (p + R,), of the squared fixed and random effects, over the noise variance; infinite ones are held at 0.
         """
         free = np.isfinite(penalties)
-        equations, columns = self.grid.equations(int(self.components.structure[0]))
-        white = self.grid.model.whitened(response[:, None], self.structure.shrink)[:, 0]
-        left = equations[np.ix_(free, free)] + np.diag(penalties[free])
-        s = self.structure
-        independent = s.basis.shape[1] == s.fixed.shape[1] or (penalties == 0).sum() <= 1
+        s, model = self.structure, self.grid.model
+        right = s.columns.T @ model.whitened(model.whitened(response[:, None], s.shrink), s.shrink)[:, 0]
+        left = s.gram[np.ix_(free, free)] + np.diag(penalties[free])
+        independent = s.independent or (penalties == 0).sum() <= 1
         inverse = np.linalg.inv(left) if independent else np.linalg.pinv(left, hermitian=True)
         effects, covariance = np.zeros(len(penalties)), np.zeros((len(penalties), len(penalties)))
-        effects[free] = inverse @ (columns.T @ white)[free]
+        effects[free] = inverse @ right[free]
         covariance[np.ix_(free, free)] = inverse
         return effects, covariance
 
@@ -196,11 +187,11 @@ def slope(fit: Fit) -> tuple[float, float]:
     NaN where the covariate depends linearly on the intercept and the labels with fixed effects, and has no coefficient of its own.
     """
     s = fit.structure
-    others = np.delete(s.fixed, 1, axis=1)
-    if np.linalg.matrix_rank(s.fixed) == np.linalg.matrix_rank(others):
+    fixed = s.columns[:, : s.n_fixed].toarray()
+    if np.linalg.matrix_rank(fixed) == np.linalg.matrix_rank(np.delete(fixed, 1, axis=1)):
         return np.nan, np.nan
     of_classes = 1 / fit.components.ratio[0] if fit.components.ratio[0] > 0 else np.inf
-    penalties = np.repeat([0.0, of_classes], [s.fixed.shape[1], s.random.shape[1]])
+    penalties = np.repeat([0.0, of_classes], [s.n_fixed, s.random.shape[1]])
     effects, covariance = fit.solve(fit.values, penalties)
     return float(effects[1]), float(np.sqrt(max(0.0, fit.noise_variance * covariance[1, 1])))
 
@@ -213,7 +204,7 @@ def _effective(weights: Floats) -> float:
 
 def _known_noise(ratio: Floats, components: Components, model: Model) -> Floats:
     """Noise with which a value varies as its mean says, for each ratio (..., m): the variance of a 0 or 1 is known."""
-    own = np.array([(s.random**2).sum(axis=1).mean() for s in model.structures])
+    own = np.array([s.random.power(2).sum(axis=1).mean() for s in model.structures])
     rho = np.array([s.rho for s in model.structures])
     noise: Floats = 1 / (ratio * own[components.structure] + 1 + rho[components.structure])
     return noise

@@ -72,29 +72,41 @@ class Components(NamedTuple):
 
 @dataclass(frozen=True)
 class Structure:
-    """The model with one rho, or one weight of labels.
+    """The model with one rho, or one weight of labels; R is the covariance I + rho U U' of clip effects and noise over s2.
 
     Attributes:
-        weights: float64 (n, C), weight of each class in an observation.
-        random: float64 (n, R), Z.
-        fixed: float64 (n, p), X.
+        columns: sparse float64 (n, p + R), X and Z.
+        n_fixed: p.
         rho: variance of clip effects over that of the noise.
         shrink: float64 (n,), the share of the mean of its clip that whitening subtracts from an observation.
-        basis: float64 (n, r), orthonormal basis of the whitened X.
-        rotated: float64 (n, k), left singular vectors of Z after whitening and projection on the complement of X.
+        gram: float64 (p + R, p + R), columns' R**-1 columns.
+        basis: float64 (n, r), orthonormal basis of R**-1/2 X.
+        crossed: float64 (R, r), Z' R**-1/2 basis.
+        rotation: float64 (k, R), from Z to its left singular vectors after whitening and projection on the complement of X.
         penalties: float64 (len(LAMBDAS),), logarithm of the determinant of the covariance of the values over s2.
-        shares: float64 (len(LAMBDAS), k), what class effects leave of the variance along ``rotated``.
+        shares: float64 (len(LAMBDAS), k), what class effects leave of the variance along those vectors.
     """
 
-    weights: Floats
-    random: Floats
-    fixed: Floats
+    columns: csr_array
+    n_fixed: int
     rho: float
     shrink: Floats
+    gram: Floats
     basis: Floats
-    rotated: Floats
+    crossed: Floats
+    rotation: Floats
     penalties: Floats
     shares: Floats
+
+    @cached_property
+    def random(self) -> csr_array:
+        """Z, sparse float64 (n, R)."""
+        return csr_array(self.columns[:, self.n_fixed :])
+
+    @property
+    def independent(self) -> bool:
+        """Whether the columns of X are linearly independent."""
+        return bool(self.basis.shape[1] == self.n_fixed)
 
 
 class Model:
@@ -104,6 +116,10 @@ class Model:
         observations: clips and classes of the values.
         covariates: float64 (C, q), of the classes; 0 for a class with a fixed effect.
         fixed: bool (C,), classes whose effects are fixed.
+
+    Attributes:
+        clip_sizes: intp (n_clips,), observations of each clip.
+        of_clip: sparse float64 (n_clips, n), sums over the observations of each clip.
     """
 
     def __init__(self, observations: Observations, covariates: Floats, fixed: Bools) -> None:
@@ -114,44 +130,47 @@ class Model:
         self.n_covariates = covariates.shape[1]
         self.clip_sizes = np.bincount(observations.clip)
         rows = (observations.clip, np.arange(self.n))
-        self._of_clip = csr_array((np.ones(self.n), rows), shape=(len(self.clip_sizes), self.n))
+        self.of_clip = csr_array((np.ones(self.n), rows), shape=(len(self.clip_sizes), self.n))
 
     @cached_property
     def structures(self) -> list[Structure]:
         """One for each rho of a label-level metric, or each weight of a clip-level one."""
         member = self.observations.member
         if (self.clip_sizes > 1).any():
-            return [self._structure(member, rho) for rho in RHOS]
+            columns = self._columns(member)
+            return [self._structure(columns, rho) for rho in RHOS]
         n_labels = np.maximum(1.0, member.sum(axis=1))
         powers = POWERS if (n_labels > 1).any() else POWERS[:1]
-        return [self._structure(member * (n_labels**-power)[:, None], 0.0) for power in powers]
+        return [self._structure(self._columns(member * (n_labels**-power)[:, None]), 0.0) for power in powers]
 
-    def _structure(self, weights: Floats, rho: float) -> Structure:
+    def _columns(self, weights: Floats) -> csr_array:
+        """X and Z for the weights of the classes, float64 (n, C)."""
+        fixed = [np.ones((self.n, 1)), weights @ self._covariates, weights[:, self.fixed_classes]]
+        return csr_array(np.column_stack([*fixed, weights[:, ~self.fixed_classes]]))
+
+    def _structure(self, columns: csr_array, rho: float) -> Structure:
+        n_fixed = 1 + self.n_covariates + int(self.fixed_classes.sum())
         shrink = 1 - 1 / np.sqrt(1 + rho * self.clip_sizes[self.observations.clip])
-        random = weights[:, ~self.fixed_classes]
-        fixed = np.column_stack([np.ones(self.n), weights @ self._covariates, weights[:, self.fixed_classes]])
-        basis = _orthonormal(self.whitened(fixed, shrink))
-        projected = self.whitened(random, shrink)
-        projected = projected - basis @ (basis.T @ projected)
-        values, vectors = np.linalg.eigh(projected.T @ projected)
+        of_clips = self.of_clip @ columns
+        excess = of_clips.multiply((rho / (1 + rho * self.clip_sizes))[:, None])
+        gram = (columns.T @ columns - of_clips.T @ excess).toarray()
+        basis = _orthonormal(self.whitened(columns[:, :n_fixed].toarray(), shrink))
+        crossed = columns[:, n_fixed:].T @ self.whitened(basis, shrink)
+        values, vectors = np.linalg.eigh(gram[n_fixed:, n_fixed:] - crossed @ crossed.T)
         kept = values > _RANK * max(float(values.max(initial=0.0)), 1.0)
-        rotated = projected @ vectors[:, kept] / np.sqrt(values[kept])
+        rotation = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
         inflation = 1 + LAMBDAS[:, None] * values[kept]
         penalties = np.log(inflation).sum(axis=1) + np.log1p(rho * self.clip_sizes).sum()
-        return Structure(weights, random, fixed, rho, shrink, basis, rotated, penalties, 1 / inflation)
+        return Structure(columns, n_fixed, rho, shrink, gram, basis, crossed, rotation, penalties, 1 / inflation)
 
     def whitened(self, values: Floats, shrink: Floats) -> Floats:
         """(I + rho U U')**-1/2 times the columns of values, float64 (n, q)."""
         if not shrink.any():
             return values
         clip = self.observations.clip
-        means = self.clip_sums(values)[clip] / self.clip_sizes[clip][:, None]
+        means = np.asarray(self.of_clip @ values)[clip] / self.clip_sizes[clip][:, None]
         white: Floats = values - shrink[:, None] * means
         return white
-
-    def clip_sums(self, values: Floats) -> Floats:
-        """Sums over the observations of each clip: float64 (n_clips, q) of (n, q)."""
-        return np.asarray(self._of_clip @ values, dtype=np.float64)
 
     def fit(self, values: Floats) -> Components:
         """REML estimates for each column of values, float64 (n, m)."""
@@ -168,8 +187,9 @@ class Model:
     def _profile(self, s: Structure, values: Floats) -> tuple[Floats, Floats]:
         """Restricted log-likelihood, and s2, for each lambda and column: (len(LAMBDAS), m)."""
         white = self.whitened(values, s.shrink)
-        rotated = (s.rotated.T @ white) ** 2
-        rest = np.maximum((white**2).sum(axis=0) - ((s.basis.T @ white) ** 2).sum(axis=0) - rotated.sum(axis=0), 0.0)
+        explained = s.basis.T @ white
+        rotated = (s.rotation @ (s.random.T @ self.whitened(white, s.shrink) - s.crossed @ explained)) ** 2
+        rest = np.maximum((white**2).sum(axis=0) - (explained**2).sum(axis=0) - rotated.sum(axis=0), 0.0)
         df = max(1, self.n - s.basis.shape[1])
         variance = (s.shares @ rotated + rest) / df
         logarithm = np.log(np.maximum(variance, np.finfo(float).tiny))  # X can explain all
