@@ -56,8 +56,15 @@ def main() -> None:
     analysis = analyse(systems, dataset, strata_scheme("log10", dataset.train_counts))
     seconds = time.perf_counter() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    row = {"systems": len(systems), "metrics": len(METRICS), "clips": len(dataset.prompts), "classes": int((analysis.labels["n_test"] > 0).sum()),
-           "tests": int(analysis.paired["p_value"].notna().sum()), "seconds": round(seconds, 1), "peak_gib": round(peak, 2)}  # fmt: skip
+    row = {
+        "systems": len(systems),
+        "metrics": len(METRICS),
+        "clips": len(dataset.prompts),
+        "classes": int((analysis.labels["n_test"] > 0).sum()),
+        "tests": int(analysis.paired["p_value"].notna().sum()),
+        "seconds": round(seconds, 1),
+        "peak_gib": round(peak, 2),
+    }
     print(pd.DataFrame([row]).to_string(index=False))
 
 
