@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -70,9 +70,10 @@ class Context:
             fit = self._trends[summary] = self._fit("count", [summary])[0]
         return fit
 
-    def fit_of(self, summary: Summary, values: Floats) -> Fit:
-        """The mixed model of other values of the same observations (in the order of :func:`observed`), with a constant variance."""
-        return Fit.of(self._grid("strata", summary), values[:, None], FREE, self.estimand == "sampled-classes")[0]
+    def rank_fit(self, summary: Summary, ranks: Floats) -> Fit:
+        """The mixed model of ranks of the observations (in the order of :func:`observed`), which have one variance."""
+        fit = Fit.of(self._grid("strata", summary), ranks[:, None], FREE, self.estimand == "sampled-classes")[0]
+        return replace(fit, common_variance=True)
 
     def _fit(self, covariates: Covariates, summaries: Sequence[Summary]) -> Sequence[Fit]:
         """Of summaries with values for the same observations on one scale."""

@@ -75,6 +75,7 @@ class Fit:
         fitted: float64 (n,), means by stratum and labels with fixed effects, inside the range.
         standardised: float64 (n,), residuals over the square root of their variance by the scale.
         components: of ``standardised``.
+        common_variance: whether the variance is that of all clips, as for ranks, rather than also that of the clips that enter.
     """
 
     grid: Grid
@@ -84,6 +85,7 @@ class Fit:
     fitted: Floats
     standardised: Floats
     components: Components
+    common_variance: bool = False
 
     @classmethod
     def of(cls, grid: Grid, values: Floats, scale: Scale, random_classes: bool = True) -> Sequence[Fit]:
@@ -168,6 +170,8 @@ class Fit:
 
     def _adjusted(self, variance: float, weights: Floats) -> float:
         """The variance with the spread of the observations that enter, as far as they are many (Smyth 2004, moderated variance)."""
+        if self.common_variance:
+            return variance
         share = weights**2 / np.maximum((weights**2).sum(), np.finfo(float).tiny)
         _, _, own = self.grid.part(int(self.components.structure[0]))
         expected = share @ (self.class_variance * own + self.noise_variance * (1 + self.structure.rho))
@@ -178,7 +182,8 @@ class Fit:
         observed = float(share @ centred**2) * (df + 1) / df
         prior = PRIOR_CONSTANT if self.scale.constant else PRIOR_BY_MEAN
         factor = (prior + df * observed / expected) / (prior + df)
-        return variance * float(max(1.0, factor) if self.scale.bounded else factor)
+        # Where the scale gives the variance, few clips that happen to agree are no evidence of a smaller one.
+        return variance * float(factor if self.scale.constant else max(1.0, factor))
 
 
 def slope(fit: Fit) -> tuple[float, float]:

@@ -59,7 +59,7 @@ def spearman(summary: Summary, context: Context) -> Estimate:
     if n < max(4, context.min_classes):
         return Estimate(value, no_interval(f"{n} classes: an interval needs at least {max(4, context.min_classes)}"))
     rank_of = of_classes[summary.scored] if summary.by_label else of_classes.max(axis=1)[summary.scored.any(axis=1)]
-    se = float(np.sqrt(context.fit_of(summary, rank_of).variance(coefficients).relative))
+    se = float(np.sqrt(context.rank_fit(summary, rank_of).variance(coefficients).relative))
     inner = float(np.clip(value, -_PERFECT, _PERFECT))
     half = float(sps.t.ppf((1 + LEVEL) / 2, n - 2)) * se / (1 - inner**2)
     low, high = (float(end) for end in np.tanh(np.arctanh(inner) + np.array([-half, half])))
