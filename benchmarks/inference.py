@@ -74,7 +74,8 @@ def coverage(
             for sampled in (estimand == "sampled-classes", False)
         ]
         for name, estimate, target in _estimates(summary, *targets, world, context):
-            outcomes.setdefault(name, []).append(_outcome(estimate, target))
+            if estimate.interval.reason is None:
+                outcomes.setdefault(name, []).append(_outcome(estimate, target))
     for summary, of_classes in list(zip(drawn, effects, strict=True))[::CLASS_SCORES]:
         expected = summarise(sampler.array(sampler.expected(of_classes, sampled=False)), table).class_means
         _, low, high = shrunken(summary, context)
@@ -85,7 +86,7 @@ def coverage(
         covered, bias, width = (np.array(column) for column in zip(*values, strict=True))
         share = float(width.mean()) if name == "class scores" else float(covered.mean())
         measured = {"coverage": share, "bias": float(bias.mean()), "width": float(width.mean())}
-        rows.append(about(structure, world) | measured | {"quantity": name, "runs": runs, "n_clips": _clips(name, table)})
+        rows.append(about(structure, world) | measured | {"quantity": name, "runs": len(values), "n_clips": _clips(name, table)})
     return rows
 
 
@@ -111,7 +112,7 @@ def _estimates(
 
 
 def _outcome(estimate: Estimate, target: float) -> tuple[bool, float, float]:
-    """Whether the interval covers the target, the error, and its width; a missing interval covers nothing."""
+    """Whether the interval covers the target, the error, and its width."""
     interval = estimate.interval
     return interval.low <= target <= interval.high, estimate.value - target, interval.high - interval.low
 
