@@ -90,7 +90,8 @@ class Context:
     def _columns(self, covariates: Covariates, summary: Summary) -> Floats:
         """Of the classes, (C, q)."""
         if covariates == "count":
-            return self.table.log_count[:, None]
+            # The line has a level: without it, clips with more labels would pass for clips with more frequent ones.
+            return np.column_stack([self.table.log_count, np.ones_like(self.table.log_count)])
         present = np.unique(self.table.stratum[summary.defined])
         members: Floats = (self.table.stratum[:, None] == present).astype(np.float64)
         return members

@@ -125,22 +125,26 @@ class Fit:
         """No spread within strata, from which an interval could be estimated."""
         return not self.noise_variance > 0
 
+    @property
+    def residual_df(self) -> float:
+        """Observations less fixed effects, at least 1."""
+        return max(1.0, float(self.grid.model.n - self.structure.basis.shape[1]))
+
     def variance(self, coefficients: Floats) -> Variance:
         """Variance of ``coefficients @ class means``, coefficients float64 (C,), on the standardised scale."""
         classes, noise, _ = self.grid.part(int(self.components.structure[0]))
         of_noise = self.noise_variance * float(coefficients @ noise @ coefficients)
         weights = self.grid.averages @ coefficients
-        residual = max(1.0, float(self.grid.model.n - self.structure.basis.shape[1]))
         n_clips = _effective(self.grid.model.of_clip @ np.abs(weights))
         if not self.random_classes:
             _, _, own = self.grid.part(int(self.components.structure[0]))
             total = of_noise + self.class_variance * float(weights**2 @ own)
-            return Variance(self._adjusted(total, weights), max(1.0, min(n_clips - 1, residual)))
+            return Variance(self._adjusted(total, weights), max(1.0, min(n_clips - 1, self.residual_df)))
         of_classes = self.class_variance * float(((classes @ coefficients) ** 2).sum())
         total = of_classes + of_noise
         n_classes = _effective(np.abs(coefficients[~self.grid.model.fixed_classes]))
         parts = of_classes**2 / max(1.0, n_classes - 1) + of_noise**2 / max(1.0, n_clips - 1)
-        return Variance(self._adjusted(total, weights), min(total**2 / parts, residual) if parts > 0 else 1.0)
+        return Variance(self._adjusted(total, weights), min(total**2 / parts, self.residual_df) if parts > 0 else 1.0)
 
     def covariance(self, a: Floats, b: Floats) -> float:
         """Covariance of two quantities, on the standardised scale."""

@@ -29,7 +29,7 @@ def slope(summary: Summary, context: Context) -> Estimate:
         return Estimate(value, context.too_few(n) or no_interval(f"{n} classes: an interval needs at least 3"))
     if fit.constant or se == 0:
         return Estimate(value, no_interval(NO_SPREAD))
-    return Estimate(value, student_interval(value, se, n - 2, method(context)))
+    return Estimate(value, student_interval(value, se, min(n - 2, fit.residual_df), method(context)))
 
 
 def spearman(summary: Summary, context: Context) -> Estimate:
@@ -59,13 +59,14 @@ def spearman(summary: Summary, context: Context) -> Estimate:
     if n < max(4, context.min_classes):
         return Estimate(value, no_interval(f"{n} classes: an interval needs at least {max(4, context.min_classes)}"))
     rank_of = of_classes[summary.scored] if summary.by_label else of_classes.max(axis=1)[summary.scored.any(axis=1)]
-    se = float(np.sqrt(context.rank_fit(summary, rank_of).variance(coefficients).relative))
+    fit = context.rank_fit(summary, rank_of)
+    se, df = float(np.sqrt(fit.variance(coefficients).relative)), min(n - 2, fit.residual_df)
     inner = float(np.clip(value, -_PERFECT, _PERFECT))
-    half = float(sps.t.ppf((1 + LEVEL) / 2, n - 2)) * se / (1 - inner**2)
+    half = float(sps.t.ppf((1 + LEVEL) / 2, df)) * se / (1 - inner**2)
     low, high = (float(end) for end in np.tanh(np.arctanh(inner) + np.array([-half, half])))
     if not low < high:
         return Estimate(value, no_interval(NO_SPREAD))
-    return Estimate(value, Interval(low, high, se, n - 2, method(context)))
+    return Estimate(value, Interval(low, high, se, df, method(context)))
 
 
 def _midranks(values: Floats, weights: Floats) -> Floats:
