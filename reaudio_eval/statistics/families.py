@@ -115,7 +115,7 @@ def corrected(tests: pd.DataFrame, metrics: Iterable[MetricInfo]) -> pd.DataFram
     scales = {m.name: Scale.of(m.range) for m in metrics}
     groups = tests["metric"].where(tests["family"] != "confirmatory", "")
     parts = [_corrected_family(rows, scales) for _, rows in tests.groupby([tests["family"], groups])]
-    added = pd.concat(parts) if parts else pd.DataFrame(columns=["p_holm", "detectable", "power_note"])
+    added = pd.concat(parts or [_corrected_family(tests, scales)])
     return tests.assign(**{name: added[name].reindex(tests.index) for name in added.columns})
 
 

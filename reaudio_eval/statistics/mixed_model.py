@@ -10,7 +10,8 @@ weight 1/n, 1/sqrt(n) or 1, and the effect of the clip is part of e. In a label-
 of the clip that its labels share. X holds an intercept, covariates of the classes summed over the labels of the clip with the same
 weights, and the labels whose effects are fixed.
 
-lambda and rho, or lambda and the weight, maximise the restricted likelihood (REML; Patterson and Thompson 1971, Biometrika 58) on a grid.
+lambda and rho maximise the restricted likelihood (REML; Patterson and Thompson 1971, Biometrika 58) on a grid. The weight is that with the
+smallest AIC: X depends on it, and restricted likelihoods of different X cannot be compared.
 One eigendecomposition for each rho or weight serves every system, metric and difference that has values for the same observations.
 """
 
@@ -83,7 +84,9 @@ class Structure:
         basis: float64 (n, r), orthonormal basis of R**-1/2 X.
         crossed: float64 (R, r), Z' R**-1/2 basis.
         rotation: float64 (k, R), from Z to its left singular vectors after whitening and projection on the complement of X.
-        penalties: float64 (len(LAMBDAS),), logarithm of the determinant of the covariance of the values over s2.
+        penalties: float64 (len(LAMBDAS),), logarithm of the determinants of the covariance of the values, and of X' covariance**-1 X.
+        choice_penalties, choice_df: those of the likelihood by which structures are compared; the degrees of freedom are 0 where X explains
+            all values.
         shares: float64 (len(LAMBDAS), k), what class effects leave of the variance along those vectors.
     """
 
@@ -96,6 +99,8 @@ class Structure:
     crossed: Floats
     rotation: Floats
     penalties: Floats
+    choice_penalties: Floats
+    choice_df: int
     shares: Floats
 
     @cached_property
@@ -129,6 +134,7 @@ class Model:
         self._covariates = np.where(fixed[:, None], 0.0, covariates)
         self.n_covariates = covariates.shape[1]
         self.clip_sizes = np.bincount(observations.clip)
+        self.by_label = bool((self.clip_sizes > 1).any())
         rows = (observations.clip, np.arange(self.n))
         self.of_clip = csr_array((np.ones(self.n), rows), shape=(len(self.clip_sizes), self.n))
 
@@ -136,7 +142,7 @@ class Model:
     def structures(self) -> list[Structure]:
         """One for each rho of a label-level metric, or each weight of a clip-level one."""
         member = self.observations.member
-        if (self.clip_sizes > 1).any():
+        if self.by_label:
             columns = self._columns(member)
             return [self._structure(columns, rho) for rho in RHOS]
         n_labels = np.maximum(1.0, member.sum(axis=1))
@@ -154,14 +160,20 @@ class Model:
         of_clips = self.of_clip @ columns
         excess = of_clips.multiply((rho / (1 + rho * self.clip_sizes))[:, None])
         gram = (columns.T @ columns - of_clips.T @ excess).toarray()
-        basis = _orthonormal(self.whitened(columns[:, :n_fixed].toarray(), shrink))
+        basis, log_fixed = _orthonormal(self.whitened(columns[:, :n_fixed].toarray(), shrink))
         crossed = columns[:, n_fixed:].T @ self.whitened(basis, shrink)
         values, vectors = np.linalg.eigh(gram[n_fixed:, n_fixed:] - crossed @ crossed.T)
         kept = values > _RANK * max(float(values.max(initial=0.0)), 1.0)
         rotation = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
         inflation = 1 + LAMBDAS[:, None] * values[kept]
-        penalties = np.log(inflation).sum(axis=1) + np.log1p(rho * self.clip_sizes).sum()
-        return Structure(columns, n_fixed, rho, shrink, gram, basis, crossed, rotation, penalties, 1 / inflation)
+        penalties = np.log(inflation).sum(axis=1) + np.log1p(rho * self.clip_sizes).sum() + log_fixed
+        choice, df = penalties, self.n - basis.shape[1]
+        if df > 0 and not self.by_label:  # AIC
+            whole = np.maximum(np.linalg.eigvalsh(gram[n_fixed:, n_fixed:]), 0.0)
+            choice, df = np.log1p(LAMBDAS[:, None] * whole).sum(axis=1) + 2 * basis.shape[1], self.n
+        return Structure(
+            columns, n_fixed, rho, shrink, gram, basis, crossed, rotation, penalties, choice, max(0, df), 1 / inflation
+        )
 
     def whitened(self, values: Floats, shrink: Floats) -> Floats:
         """(I + rho U U')**-1/2 times the columns of values, float64 (n, q)."""
@@ -175,25 +187,41 @@ class Model:
     def fit(self, values: Floats) -> Components:
         """REML estimates for each column of values, float64 (n, m)."""
         profiles = [self._profile(each, values) for each in self.structures]
-        likelihood = np.stack([p[0] for p in profiles])  # structures, LAMBDAS, columns
         columns = np.arange(values.shape[1])
-        best = _first_best(likelihood.max(axis=1))
+        best = _first_best(np.stack([p.compared for p in profiles]))
+        likelihood = np.stack([p.likelihoods for p in profiles])  # structures, LAMBDAS, columns
         likelihoods = likelihood[best, :, columns].T
-        noises = np.stack([p[1] for p in profiles])[best, :, columns].T
+        noises = np.stack([p.noises for p in profiles])[best, :, columns].T
         place = _first_best(likelihoods)
-        evidence = np.maximum(2 * (likelihoods[place, columns] - likelihood[:, 0].max(axis=0)), 0.0)
+        without = likelihood[:, 0].max(axis=0) if self.by_label else likelihoods[0]
+        evidence = np.maximum(2 * (likelihoods[place, columns] - without), 0.0)
         return Components(best, LAMBDAS[place], noises[place, columns], evidence, likelihoods, noises)
 
-    def _profile(self, s: Structure, values: Floats) -> tuple[Floats, Floats]:
-        """Restricted log-likelihood, and s2, for each lambda and column: (len(LAMBDAS), m)."""
+    def _profile(self, s: Structure, values: Floats) -> _Profile:
+        """The model with one structure, for each column of values."""
         white = self.whitened(values, s.shrink)
         explained = s.basis.T @ white
         rotated = (s.rotation @ (s.random.T @ self.whitened(white, s.shrink) - s.crossed @ explained)) ** 2
         rest = np.maximum((white**2).sum(axis=0) - (explained**2).sum(axis=0) - rotated.sum(axis=0), 0.0)
-        df = max(1, self.n - s.basis.shape[1])
-        variance = (s.shares @ rotated + rest) / df
-        logarithm = np.log(np.maximum(variance, np.finfo(float).tiny))  # X can explain all
-        return -0.5 * (df * logarithm + s.penalties[:, None]), variance
+        squares, df = s.shares @ rotated + rest, max(1, self.n - s.basis.shape[1])
+        compared = _log_likelihood(squares, s.choice_df, s.choice_penalties).max(axis=0)
+        if s.choice_df == 0:
+            compared[:] = -np.inf
+        return _Profile(_log_likelihood(squares, df, s.penalties), squares / df, compared)
+
+
+class _Profile(NamedTuple):
+    """Restricted log-likelihood and s2 of each lambda, (len(LAMBDAS), m); by ``compared``, (m,), a structure is chosen."""
+
+    likelihoods: Floats
+    noises: Floats
+    compared: Floats
+
+
+def _log_likelihood(squares: Floats, df: int, penalties: Floats) -> Floats:
+    """Profile log-likelihood for sums of squares (len(LAMBDAS), m), without its constant; X can explain all, up to rounding."""
+    out: Floats = -0.5 * (df * np.log(np.maximum(squares / max(1, df), np.finfo(float).tiny)) + penalties[:, None])
+    return out
 
 
 def _first_best(likelihood: Floats) -> IntArray:
@@ -202,8 +230,8 @@ def _first_best(likelihood: Floats) -> IntArray:
     return place
 
 
-def _orthonormal(columns: Floats) -> Floats:
-    """Orthonormal basis of the span of the columns, (n, rank)."""
+def _orthonormal(columns: Floats) -> tuple[Floats, float]:
+    """Orthonormal basis of the span of the columns, (n, rank), and the logarithm of the determinant of columns' columns on it."""
     left, singular, _ = np.linalg.svd(columns, full_matrices=False)
-    basis: Floats = left[:, singular > _RANK * max(float(singular.max(initial=0.0)), 1.0)]
-    return basis
+    kept = singular > _RANK * max(float(singular.max(initial=0.0)), 1.0)
+    return left[:, kept], 2 * float(np.log(singular[kept]).sum())

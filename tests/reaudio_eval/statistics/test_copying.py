@@ -76,7 +76,7 @@ def test_scores_on_affected_and_clean_prompts(analysis: LongtailAnalysis) -> Non
     assert own["affected"]["value"] == pytest.approx(0.1 + 0.015 + 0.2)
     assert own["clean"]["value"] == pytest.approx(0.01 * np.mean(range(4, 24)) + 0.2)
     assert (own["affected"]["n_clips"], own["clean"]["n_clips"]) == (4, 20)
-    assert own["affected"]["ci_method"] == "t over clips"
+    assert own["affected"]["ci_method"] == "clips as a sample"
     assert own["clean"]["ci_low"] < own["clean"]["value"] < own["clean"]["ci_high"]
     lead = pick(frame, metric="clap_score", group="clean", system="ours", minus="twin")
     assert lead["value"] == pytest.approx(0.2)

@@ -81,12 +81,13 @@ def test_each_family_is_corrected_by_itself() -> None:
         ("clap", "exploratory", 0.01), ("clap", "exploratory", 0.02), ("clap", "exploratory", 0.03), ("kad", "exploratory", 0.01),
         ("clap", "reference", 1e-9), ("kad", "reference", 0.5),
     ]  # fmt: skip
-    tests = pd.DataFrame(rows, columns=["metric", "family", "p_value"])
-    found = corrected(tests)
+    tests = pd.DataFrame(rows, columns=["metric", "family", "p_value"]).assign(quantity="all", se=0.1, df=9.0, level=np.nan)
+    metrics = [dataclasses.replace(CLAP, name=name) for name in ("clap", "kad")]
+    found = corrected(tests, metrics)
     expected = [0.02, 0.04, np.nan, 0.03, 0.04, 0.04, 0.01, 1e-9, 0.5]
     np.testing.assert_allclose(found["p_holm"], expected, rtol=1e-12)
     assert n_tests(found) == 2
-    shuffled = corrected(tests.iloc[::-1]).sort_index()
+    shuffled = corrected(tests.iloc[::-1], metrics).sort_index()
     pd.testing.assert_frame_equal(shuffled, found)
 
 
