@@ -35,9 +35,9 @@ def corrected_p(rng: np.random.Generator, design: Design, spread: Spread, effect
         _scores("mine", "system", prompts, shared + np.repeat(classes, design.per_class) + clips),
     ]
     paired = analyse(systems, dataset, strata_scheme("log10", dataset.train_counts)).paired
-    family = paired[paired["family"] == "confirmatory"].set_index("quantity")
+    family = paired[paired["family"] == "confirmatory"]
     assert len(family) == N_TESTS
-    return float(family.loc["classes", "p_holm"])
+    return float(family.loc[family["quantity"] == "classes", "p_holm"].iloc[0])
 
 
 def _scores(name: str, role: Role, prompts: tuple[Prompt, ...], values: Floats) -> SystemScores:
