@@ -86,7 +86,9 @@ def coverage(
         covered, bias, width = (np.array(column) for column in zip(*values, strict=True))
         share = float(width.mean()) if name == "class scores" else float(covered.mean())
         measured = {"coverage": share, "bias": float(bias.mean()), "width": float(width.mean())}
-        rows.append(about(structure, world) | measured | {"quantity": name, "runs": len(values), "n_clips": _clips(name, table)})
+        rows.append(
+            about(structure, world) | measured | {"quantity": name, "runs": len(values), "n_clips": _clips(name, table)}
+        )
     return rows
 
 
@@ -222,10 +224,14 @@ def pair(sampler: Sampler, context: Context, shift: Floats | float = 0.0) -> Sum
     return summarise(systems[0] - systems[1], context.table, scale)
 
 
-def summary_of(frame: pd.DataFrame, value: str) -> str:
-    """Mean and extremes of a column by quantity."""
-    groups = frame.groupby(["structure", "quantity"], sort=False)[value]
-    return groups.agg(["mean", "min", "max", "count"]).round(3).to_string()
+def markdown(frame: pd.DataFrame, value: str) -> str:
+    """A table of quantities by label structures: mean of a column over the worlds, and its extremes."""
+    groups = frame.dropna(subset=[value]).groupby(["quantity", "structure"], sort=False)[value]
+    cells = groups.agg(lambda x: f"{x.mean():.3f} ({x.min():.3f} to {x.max():.3f})").unstack().fillna("")
+    columns = list(frame["structure"].unique())
+    lines = [["quantity", *columns], ["---"] * (1 + len(columns))]
+    lines += [[str(name), *map(str, row)] for name, row in zip(cells.index, cells[columns].to_numpy(), strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _task(part: str, runs: int, cell: tuple[str, ClassTable, World]) -> list[Row]:
@@ -250,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if args.csv:
                 pd.DataFrame(rows).to_csv(args.csv, index=False)
     frame = pd.DataFrame(rows)
-    print(summary_of(frame, {"coverage": "coverage", "tests": "rejected", "power": "power"}[args.part]))
+    print(markdown(frame, {"coverage": "coverage", "tests": "rejected", "power": "power"}[args.part]))
 
 
 if __name__ == "__main__":
