@@ -15,6 +15,7 @@ from reaudio_eval.frames.schema import FrameError, Schema
 from reaudio_eval.frames.scores import COPIES, RUN_CLIPS, RUN_LABELS, RUN_PROMPTS, SCORES, SEED_VALUES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import Stratum, check_strata, with_words
+from reaudio_eval.runs.earlier import corrected, still_shown
 from reaudio_eval.runs.manifest import COPYING, FILES, SEED_FILE, UNVERIFIED, Json
 from reaudio_eval.scores.binding import stored_metrics
 from reaudio_eval.scores.checked import outside
@@ -102,6 +103,7 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
     _unique(set_values, "set_values.parquet", ["metric", "stratum"])
     _check_values(set_values, "set_values.parquet", metrics, in_range)
     set_values["replicates"] = [list(map(float, r)) for r in set_values["replicates"]]
+    shown = still_shown(metrics)
     copies = _read(path / COPYING, COPIES) if _has(path, manifest, COPYING) else COPIES.empty()
     _known(copies["clip_id"], clip_ids, "clip_id", COPYING)
     seeds = _read(path / SEED_FILE, SEED_VALUES, _OPEN) if _has(path, manifest, SEED_FILE) else SEED_VALUES.empty()
@@ -109,10 +111,10 @@ def stored_scores(path: Path, manifest: Json, dataset: Dataset) -> SystemScores:
     _check_values(seeds, SEED_FILE, metrics, in_range)
     return SystemScores(
         _stored_system(path, manifest, clip_ids),
-        metrics,
+        shown,
         scores,
-        set_values,
-        manifest["undefined"],
+        corrected(set_values, shown),
+        {name: reason for name, reason in manifest["undefined"].items() if name in {m.name for m in shown}},
         copies,
         manifest.get("neighbours_of", ""),
         manifest["seed"],

@@ -59,6 +59,7 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
         target=definition.target,
         role=definition.role,
         range=definition.range,
+        note=definition.note,
     )
     return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else None)
 

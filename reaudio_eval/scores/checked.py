@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from reaudio_eval.features.feature_set import FloatArray, Undefined
+from reaudio_eval.features.feature_set import FloatArray, IntArray, Undefined
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, LabelValue, Metric, MetricInput, SetMetric, Subset
 from reaudio_eval.scores.system_scores import Range
 from reaudio_model.common.errors import ReaudioError
@@ -58,11 +58,28 @@ def set_values(definition: SetMetric, name: str, inputs: MetricInput, subsets: S
         ReaudioError: not one real number or ``Undefined`` for each subset, NaN, or see :func:`clip_values`.
     """
     values = list(definition.compute(inputs, subsets))
-    numbers = [v for v in values if not isinstance(v, Undefined)]
-    if len(values) != len(subsets) or not all(_is_real(v) and not math.isnan(v) for v in numbers):
+    if len(values) != len(subsets) or not _numbers_or_reasons(values):
         raise _wrong(definition, name, "a number for each subset, or Undefined with the reason (not NaN)")
-    _check_range(definition, name, numbers)
+    _check_range(definition, name, [v for v in values if not isinstance(v, Undefined)])
     return values
+
+
+def set_replicates(definition: SetMetric, name: str, inputs: MetricInput, rows: IntArray) -> list[float | Undefined]:
+    """The metric's own replicates over ``rows``; other arguments as for :func:`clip_values`.
+
+    Raises:
+        ReaudioError: not one real number or ``Undefined`` for each group, NaN, or see :func:`clip_values`.
+    """
+    assert definition.replicates is not None
+    values = list(definition.replicates(inputs, rows))
+    if not values or not _numbers_or_reasons(values):
+        raise _wrong(definition, name, "a replicate for each of its groups, or Undefined with the reason (not NaN)")
+    _check_range(definition, name, [v for v in values if not isinstance(v, Undefined)])
+    return values
+
+
+def _numbers_or_reasons(values: Sequence[object]) -> bool:
+    return all(isinstance(v, Undefined) or (_is_real(v) and not math.isnan(v)) for v in values)  # type: ignore[arg-type]
 
 
 def _is_real(value: object) -> bool:

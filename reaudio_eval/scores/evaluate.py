@@ -22,7 +22,8 @@ from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
 from reaudio_eval.scores.binding import bind_metrics, check_required, choose, for_dataset, require_any
 from reaudio_eval.scores.inputs import REFERENCE, Inputs
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS, NeighbourFeatures
-from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_system
+from reaudio_eval.scores.score import NamedMetric, score_system
+from reaudio_eval.scores.set_metrics import Floors, Partition
 from reaudio_eval.scores.system_scores import ScoredClips, SystemScores
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import as_path, default_cache_dir

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats as sps
 
+from reaudio_eval.scores.system_scores import Range
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -37,6 +39,12 @@ class Interval(NamedTuple):
     method: str
     reason: str | None = None
 
+    def within(self, allowed: Range) -> Interval:
+        """This interval cut off at the bounds of a metric, which lie outside no truth."""
+        low = self.low if allowed.low is None else max(self.low, allowed.low)
+        high = self.high if allowed.high is None else min(self.high, allowed.high)
+        return self if self.reason is not None else self._replace(low=low, high=high)
+
 
 def no_interval(reason: str) -> Interval:
     """The interval that does not exist."""
@@ -49,7 +57,12 @@ def student_interval(value: float, se: float, df: float, method: str) -> Interva
     return Interval(value - half, value + half, se, df, method)
 
 
-def jackknife_interval(value: float, replicates: ArrayLike, sizes: Sequence[int] | None = None) -> Interval:
+RANDOM_GROUPS = "delete-a-group jackknife"
+
+
+def jackknife_interval(
+    value: float, replicates: ArrayLike, sizes: Sequence[int] | None = None, method: str = RANDOM_GROUPS
+) -> Interval:
     """Interval of a set metric from a delete-a-group jackknife, t with (groups - 1) degrees of freedom.
 
     Args:
@@ -57,6 +70,7 @@ def jackknife_interval(value: float, replicates: ArrayLike, sizes: Sequence[int]
         replicates: (G,), the metric with each group of clips left out; NaN where undefined (that group is then not used).
         sizes: clips in each group, or None for equal groups. Unequal groups follow Busing, Meijer and van der Leeden (1999),
             which for equal ones is the textbook variance (G - 1) / G * sum((r - mean(r))**2).
+        method: for the reader.
     """
     r = np.asarray(replicates, dtype=np.float64)
     used = np.isfinite(r)
@@ -70,4 +84,4 @@ def jackknife_interval(value: float, replicates: ArrayLike, sizes: Sequence[int]
     variance = float(np.mean((pseudo - centre) ** 2 * share / (1 - share)))
     if np.sqrt(variance) <= ROUNDING * max(abs(value), np.abs(r).max()):
         return no_interval(f"all {n_groups} jackknife groups give the same value: no spread to estimate")
-    return student_interval(value, float(np.sqrt(variance)), n_groups - 1, f"delete-a-group jackknife ({n_groups} groups)")
+    return student_interval(value, float(np.sqrt(variance)), n_groups - 1, f"{method} ({n_groups} groups)")

@@ -48,6 +48,7 @@ class MetricInfo:
             tells which side is worse.
         role: what it measures.
         range: its possible values, [low, high].
+        note: sentences that a reader needs where the number stands, or "".
     """
 
     name: str
@@ -61,6 +62,7 @@ class MetricInfo:
     target: float | None = None
     role: Role = "other"
     range: Range = UNBOUNDED
+    note: str = ""
 
 
 class ScoredClips(NamedTuple):

@@ -59,7 +59,8 @@ class _Metric:
 
     Attributes:
         name: pattern of the full name, "kl_{embedder}".
-        title, higher_is_better, unit, source, target, role, range: see :class:`reaudio_eval.scores.system_scores.MetricInfo`.
+        title, higher_is_better, unit, source, target, role, range, note: see
+            :class:`reaudio_eval.scores.system_scores.MetricInfo`.
         needs: what the embedder and the data must give.
         frames: "many" or "one": only embedders with several frames a clip (VGGish), or with one.
         in_strata: False: computed over all clips only.
@@ -77,6 +78,7 @@ class _Metric:
     target: float | None = None
     role: Role = field(default="other", kw_only=True)
     range: Range = field(default=UNBOUNDED, kw_only=True)
+    note: str = field(default="", kw_only=True)
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def full_name(self, embedder: str) -> str:
@@ -110,12 +112,15 @@ class SetMetric(_Metric):
         size_biased: True when the expected value depends on the number of clips (Frechet, IS): strata are then compared
             only at equal n and with a real-vs-real floor.
         interval: "jackknife" (delete-a-group), or "none" for a quantity that is itself a spread.
+        replicates: the values of all clips (rows) with each of the metric's own groups left out, for a metric on which the jackknife of
+            random groups is wrong; as many for every set of clips. None: random groups.
     """
 
     level: ClassVar[Level] = "set"
     compute: Callable[[MetricInput, Sequence[Subset]], Sequence[float | Undefined]] = field(kw_only=True)
     size_biased: bool = field(default=False, kw_only=True)
     interval: Literal["jackknife", "none"] = field(default="jackknife", kw_only=True)
+    replicates: Callable[[MetricInput, IntArray], Sequence[float | Undefined]] | None = field(default=None, kw_only=True)
 
 
 Metric = ClipMetric | LabelMetric | SetMetric

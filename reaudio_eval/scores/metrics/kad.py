@@ -16,6 +16,9 @@ from reaudio_eval.scores.metrics._subsets import NO_REFERENCE, evaluate, members
 from reaudio_eval.scores.system_scores import Range
 
 SCALE = 100.0  # the convention of kadtk, so that numbers can be compared
+EQUAL = (
+    1e-6  # of the longest embedding: distances come from inner products, in which equal rows differ by 1e-8 of their length
+)
 
 Float64 = npt.NDArray[np.float64]
 
@@ -41,8 +44,8 @@ def kernel_audio_distance(
     rows are ``paired``: a generated and a real clip of one prompt are more alike than two clips drawn at random, which would
     make a good system's distance negative, so the pairs of one prompt are dropped there too (eq. 4).
 
-    kadtk's bandwidth is the median distance of whichever set it is given; ours is a parameter, to be fixed over systems and
-    subsets.
+    The bandwidth is a parameter, to be fixed over systems and subsets: here the median distance of all reference clips, which is also that
+    of kadtk (@ 7ec65d7).
 
     Args:
         generated, reference: float (n, d) and (m, d), one independent row a clip.
@@ -99,8 +102,9 @@ def _kad(data: MetricInput, subsets: Sequence[Subset]) -> list[float | Undefined
         return [broken] * len(subsets)
     generated, reference = data.generated.clip_means, data.reference.clip_means
     bandwidth = median_distance(reference)
-    if bandwidth == 0:
-        return [Undefined("the reference clips have the same embedding, so that the kernel has no bandwidth")] * len(subsets)
+    if bandwidth <= EQUAL * np.linalg.norm(reference, axis=1).max():
+        same = "half of the pairs of reference clips or more have the same embedding, so that the kernel has no bandwidth"
+        return [Undefined(same)] * len(subsets)
     return evaluate(
         subsets,
         too_small,
@@ -114,10 +118,15 @@ METRICS = (
         title="KAD",
         higher_is_better=False,
         unit="MMD² × 100",
-        source="arXiv 2502.15602; unbiased MMD², Gaussian kernel, bandwidth the median distance of all reference clips",
+        source="arXiv 2502.15602; unbiased MMD², Gaussian kernel, bandwidth the median distance of all reference clips; without the pairs "
+        "of one prompt, on purpose unlike kadtk @ 7ec65d7",
         needs=frozenset({"reference"}),
         compute=_kad,
         role="distance",
         range=Range(-2 * SCALE, 2 * SCALE),  # unbiased, so below 0 by noise
+        note=(
+            "KAD leaves out the pairs of a generated and a real clip of one prompt, unlike kadtk: with them a good system is below 0. Its "
+            "values are not those of kadtk."
+        ),
     ),
 )

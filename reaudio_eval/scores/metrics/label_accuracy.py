@@ -6,23 +6,17 @@ needs complete labels: on AudioCaps, where taggers predict parents of the labels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
 from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
-from reaudio_eval.scores.metrics.label_recall import label_ranks
+from reaudio_eval.scores.metrics.label_recall import in_top_k, label_values
 from reaudio_eval.scores.system_scores import Range
 
 
 def _accuracy(data: MetricInput) -> list[LabelValue]:
-    """1.0 or 0.0 of each (clip, label) pair; NaN where :func:`label_ranks` has no rank."""
-    return [
-        LabelValue(row, label, float("nan") if rank is None else float(rank < _size(data.prompts[row].labels)))
-        for row, label, rank in label_ranks(data)
-    ]
-
-
-def _size(labels: Sequence[str]) -> int:
-    return len(set(labels))
+    """1.0 or 0.0 of each (clip, label) pair, or the chance among ties; NaN as for label recall."""
+    sizes = np.array([len(set(prompt.labels)) for prompt in data.prompts], dtype=np.intp)
+    return label_values(data, lambda logits, columns, rows: in_top_k(logits, columns, sizes[rows]))
 
 
 METRICS = (

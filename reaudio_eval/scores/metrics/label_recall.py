@@ -6,14 +6,13 @@ have a value for each (clip, label) pair, and need no reference audio.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from reaudio_eval.features.feature_set import FloatArray
+from reaudio_eval.features.feature_set import FloatArray, IntArray
 from reaudio_eval.scores.metrics import LabelMetric, LabelValue, MetricInput
 from reaudio_eval.scores.system_scores import Range
 from reaudio_model.common.errors import ReaudioError
@@ -23,12 +22,16 @@ TOP_K = 10  # AudioCaps clips carry 2.7 labels on average, and taggers add the p
 Float64 = npt.NDArray[np.float64]
 
 
-def in_top_k(logits: FloatArray, columns: npt.NDArray[np.intp], k: int = TOP_K) -> Float64:
-    """float64 (n,): 1.0 where fewer than ``k`` classes rank above class ``columns[i]`` in row i of ``logits`` (n, C), else
-    0.0; equal logits share the better rank."""
+def in_top_k(logits: FloatArray, columns: npt.NDArray[np.intp], k: int | npt.NDArray[np.intp] = TOP_K) -> Float64:
+    """float64 (n,) in [0, 1]: whether class ``columns[i]`` is among the ``k`` (or ``k[i]``) highest of row i of ``logits`` (n, C).
+
+    1.0 or 0.0, but where classes with equal logits share the last places: then the chance of the class when ties are broken at random, so
+    that constant logits score as random ones do, k / C.
+    """
     target = np.take_along_axis(logits, columns[:, None], axis=1)
-    hits: Float64 = (np.sum(logits > target, axis=1) < k).astype(np.float64)
-    return hits
+    above, tied = np.sum(logits > target, axis=1), np.sum(logits == target, axis=1)
+    chance: Float64 = np.clip((k - above) / tied, 0.0, 1.0)
+    return chance
 
 
 def probability(logits: FloatArray, columns: npt.NDArray[np.intp]) -> Float64:
@@ -37,9 +40,11 @@ def probability(logits: FloatArray, columns: npt.NDArray[np.intp]) -> Float64:
     return target
 
 
-def _label_values(data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np.intp]], Float64]) -> list[LabelValue]:
-    """``score`` of every (clip, label) pair of the clips whose labels are known; NaN for a label outside the vocabulary
-    and for a clip with a logit that is not finite."""
+def label_values(
+    data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np.intp], IntArray], Float64]
+) -> list[LabelValue]:
+    """``score(logits, columns, rows)`` of every (clip, label) pair of the clips whose labels are known; NaN for a label outside the
+    vocabulary and for a clip with a logit that is not finite."""
     logits = data.generated.logits
     assert logits is not None
     if data.vocabulary and len(data.vocabulary) != logits.shape[1]:
@@ -52,37 +57,23 @@ def _label_values(data: MetricInput, score: Callable[[FloatArray, npt.NDArray[np
     known = [i for i, (row, label) in enumerate(pairs) if label in column and np.isfinite(logits[row]).all()]
     values = np.full(len(pairs), np.nan)
     if known:
-        rows, columns = zip(*((pairs[i][0], column[pairs[i][1]]) for i in known), strict=True)
-        values[known] = score(logits[list(rows)], np.array(columns, dtype=np.intp))
+        rows, columns = (
+            np.array(each, dtype=np.intp) for each in zip(*(_place(pairs[i], column) for i in known), strict=True)
+        )
+        values[known] = score(logits[rows], columns, rows)
     return [LabelValue(row, label, float(value)) for (row, label), value in zip(pairs, values, strict=True)]
 
 
-class LabelRank(NamedTuple):
-    """Of a (clip, label) pair: row of the features, label, and how many classes rank above it; None where that is unknown."""
-
-    row: int
-    label: str
-    rank: int | None
-
-
-def label_ranks(data: MetricInput) -> list[LabelRank]:
-    """The rank of every (clip, label) pair, from 0; equal logits share the better rank. None as NaN in the metrics here."""
-
-    def above(logits: FloatArray, columns: npt.NDArray[np.intp]) -> Float64:
-        target = np.take_along_axis(logits, columns[:, None], axis=1)
-        ranks: Float64 = np.sum(logits > target, axis=1).astype(np.float64)
-        return ranks
-
-    found = _label_values(data, above)
-    return [LabelRank(row, label, None if np.isnan(value) else int(value)) for row, label, value in found]
+def _place(pair: tuple[int, str], column: Mapping[str, int]) -> tuple[int, int]:
+    return pair[0], column[pair[1]]
 
 
 def _recall(data: MetricInput) -> list[LabelValue]:
-    return _label_values(data, in_top_k)
+    return label_values(data, lambda logits, columns, rows: in_top_k(logits, columns))
 
 
 def _probability(data: MetricInput) -> list[LabelValue]:
-    return _label_values(data, probability)
+    return label_values(data, lambda logits, columns, rows: probability(logits, columns))
 
 
 METRICS = (
@@ -91,7 +82,7 @@ METRICS = (
         title=f"Label recall (top {TOP_K})",
         higher_is_better=True,
         unit="share",
-        source=f"1 if the label is among the tagger's {TOP_K} highest-ranked classes, else 0",
+        source=f"1 if the label is among the tagger's {TOP_K} highest-ranked classes, else 0 (ties broken at random: the chance)",
         needs=frozenset({"logits", "labels"}),
         compute=_recall,
         role="label_recall",

@@ -33,7 +33,7 @@ def names(embedder: str, **changes: object) -> set[str]:
 
 def test_an_embedder_of_any_name_gets_what_it_can_serve() -> None:
     plain = {"copying_foo", "fd_foo", "fd_inf_foo", "kad_foo"}
-    of_taggers = {"kl_foo", "kl_sigmoid_foo", "is_foo", "is_std_foo"}
+    of_taggers = {"kl_foo", "kl_sigmoid_foo", "is_foo"}
     of_labels = {"label_accuracy_foo", "label_recall_foo", "label_probability_foo"}
     assert names("foo") == plain
     assert names("foo", has_text=True) == plain | {"clap_score_foo"}

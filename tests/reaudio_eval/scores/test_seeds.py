@@ -17,8 +17,9 @@ from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.frames.scores import SCORES, SEED_VALUES
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, LabelValue, MetricInput, SetMetric, Subset
-from reaudio_eval.scores.score import Floors, NamedMetric, Partition, score_system
+from reaudio_eval.scores.score import NamedMetric, score_system
 from reaudio_eval.scores.seeds import mean_scores, mean_set_values
+from reaudio_eval.scores.set_metrics import Floors, Partition
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 
 EXACT = 1e-12  # the same sums in another order

@@ -120,9 +120,13 @@ def test_undefined_has_a_reason(make_features, make_input):
         return [v.reason if isinstance(v, Undefined) else v for v in KAD.compute(make_input(good, reference), subsets)]
 
     assert reasons(None, Subset(rows, rows)) == ["needs reference audio"]
-    assert reasons(flat, Subset(rows, rows)) == [
-        "the reference clips have the same embedding, so that the kernel has no bandwidth"
-    ]
+    no_bandwidth = (
+        "half of the pairs of reference clips or more have the same embedding, so that the kernel has no bandwidth"
+    )
+    assert reasons(flat, Subset(rows, rows)) == [no_bandwidth]
+    nearly_flat = make_features(np.concatenate([np.tile(x[:1], (5, 1)), x[1:2]]))  # 10 of 15 pairs are equal
+    assert reasons(nearly_flat, Subset(rows, rows)) == [no_bandwidth]
+    assert reasons(make_features(np.concatenate([np.tile(x[:1], (3, 1)), x[1:4]])), Subset(rows, rows))[0] != no_bandwidth
     assert reasons(single, Subset(rows, first)) == ["needs at least 2 reference clips to choose the kernel's bandwidth"]
     assert reasons(broken, Subset(rows, rows)) == ["the net features of clip clip002 are not finite"]
     undefined, defined = reasons(good, Subset(first, rows), Subset(rows, rows))

@@ -26,6 +26,13 @@ def test_agrees_with_argmax(make_features, make_input):
     assert [v.value for v in ACCURACY.compute(data)] == expected
 
 
+def test_constant_logits_score_as_chance_does(make_features, make_input):
+    data = make_input(
+        make_features(np.zeros((2, 2)), logits=np.zeros((2, 4))), labels=[("wind",), ("dog", "rain")], vocabulary=VOCABULARY
+    )
+    assert ACCURACY.compute(data) == [(0, "wind", 0.25), (1, "dog", 0.5), (1, "rain", 0.5)]
+
+
 def test_a_label_outside_the_vocabulary_is_undefined(make_features, make_input):
     data = make_input(make_features(np.zeros((1, 2)), logits=np.zeros((1, 4))), labels=[("thunder",)], vocabulary=VOCABULARY)
     assert np.isnan(ACCURACY.compute(data)[0].value)

@@ -21,8 +21,12 @@ def test_top_k_counts_the_classes_above():
     assert in_top_k(logits, np.arange(20), k=1).sum() == 1
 
 
-def test_ties_share_the_better_rank():
-    assert in_top_k(np.zeros((1, 20)), np.array([19])).tolist() == [1.0]
+def test_ties_are_broken_at_random():
+    columns = np.arange(20)
+    assert in_top_k(np.zeros((20, 20)), columns).tolist() == [TOP_K / 20] * 20  # constant logits score as chance does
+    logits = np.tile([3.0, 2.0, 1.0, 1.0, 1.0, 0.0], (6, 1))
+    assert in_top_k(logits, np.arange(6), k=4) == pytest.approx([1, 1, 2 / 3, 2 / 3, 2 / 3, 0])
+    assert in_top_k(logits, np.arange(6), k=np.array([1, 1, 5, 2, 3, 6])) == pytest.approx([1, 0, 1, 0, 1 / 3, 1])
 
 
 def test_probability_is_the_sigmoid():
