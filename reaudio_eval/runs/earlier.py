@@ -12,6 +12,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 
 SPREAD_OF_DRAWS = "spread of "  # how the method of an interval in a stratum began
 TOO_WIDE = "no interval: that of the version that scored it was too wide; score the clips again"
+OTHER_SIZE = "scored by a version that compared strata at another number of clips; score the clips again"
 
 
 def still_shown(metrics: Sequence[MetricInfo]) -> tuple[MetricInfo, ...]:
@@ -20,16 +21,19 @@ def still_shown(metrics: Sequence[MetricInfo]) -> tuple[MetricInfo, ...]:
 
 
 def corrected(set_values: pd.DataFrame, metrics: Sequence[MetricInfo]) -> pd.DataFrame:
-    """``frames.scores.SET_VALUES`` of the metrics given, without inception scores of strata, and without intervals and replicates of
-    inception scores by random groups and of strata by the spread of single draws (``benchmarks/set_metrics.py``)."""
+    """``frames.scores.SET_VALUES`` of the metrics given, without what newer runs do not have: inception scores of strata, intervals and
+    replicates of inception scores by random groups (both ``benchmarks/set_metrics.py``), values of strata at another number of clips."""
     names, diverse = {m.name for m in metrics}, {m.name for m in metrics if m.role == "diversity"}
-    of_diversity = set_values["metric"].isin(diverse)
-    kept = set_values["metric"].isin(names) & ~(of_diversity & (set_values["stratum"] != ALL))
-    found, method = set_values[kept].reset_index(drop=True), set_values.loc[kept, "ci_method"].fillna("").to_numpy(dtype=str)
-    by_groups = of_diversity[kept].to_numpy() & ~np.char.startswith(method, OWN_GROUPS) & found["ci_low"].notna().to_numpy()
-    wide = by_groups | np.char.startswith(method, SPREAD_OF_DRAWS)
-    found.loc[wide, ["ci_low", "ci_high"]] = np.nan
-    found.loc[wide, "ci_method"] = "none"
-    found.loc[wide, "reason"] = TOO_WIDE
-    found["replicates"] = [[] if w else r for w, r in zip(wide, found["replicates"], strict=True)]
+    in_stratum = set_values["stratum"] != ALL
+    kept = set_values["metric"].isin(names) & ~(set_values["metric"].isin(diverse) & in_stratum)
+    found = set_values[kept].reset_index(drop=True)
+    method = found["ci_method"].fillna("")
+    other_size = method.str.startswith(SPREAD_OF_DRAWS)
+    wide = found["metric"].isin(diverse) & found["ci_low"].notna() & ~method.str.startswith(OWN_GROUPS)
+    found.loc[other_size, ["value", "matched", "floor"]] = np.nan
+    for rows, reason in ((other_size, OTHER_SIZE), (wide, TOO_WIDE)):
+        found.loc[rows, ["ci_low", "ci_high"]] = np.nan
+        found.loc[rows, "ci_method"] = "none"
+        found.loc[rows, "reason"] = reason
+    found["replicates"] = [[] if without else r for without, r in zip(wide | other_size, found["replicates"], strict=True)]
     return found

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from reaudio_eval.frames.scores import SET_VALUES
-from reaudio_eval.runs.earlier import TOO_WIDE, corrected, still_shown
+from reaudio_eval.runs.earlier import OTHER_SIZE, TOO_WIDE, corrected, still_shown
 from reaudio_eval.scores.system_scores import MetricInfo
 
 METRICS = (
@@ -43,12 +43,16 @@ def test_inception_scores_of_strata_are_left_out() -> None:
 
 
 def test_intervals_that_were_too_wide_are_left_out_with_the_reason() -> None:
-    found = values(row("is_net", "all", GROUPS), row("fd_net", "head", DRAWS))
-    assert found["value"].tolist() == [2.0, 2.0]
-    assert found["ci_low"].isna().all()
-    assert found["replicates"].tolist() == [[], []]
-    assert found["reason"].tolist() == [TOO_WIDE, TOO_WIDE]
-    assert found["ci_method"].tolist() == ["none", "none"]
+    found = values(row("is_net", "all", GROUPS)).iloc[0]
+    assert (found["value"], found["ci_method"], found["reason"], found["replicates"]) == (2.0, "none", TOO_WIDE, [])
+    assert math.isnan(found["ci_low"])
+
+
+def test_values_at_another_number_of_clips_are_left_out_with_the_reason() -> None:
+    found = values(row("fd_net", "head", DRAWS)).iloc[0]
+    assert math.isnan(found["value"])
+    assert math.isnan(found["ci_high"])
+    assert (found["reason"], found["replicates"]) == (OTHER_SIZE, [])
 
 
 def test_intervals_that_hold_are_kept() -> None:
