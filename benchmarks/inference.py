@@ -1,6 +1,6 @@
 """Coverage of intervals, level and power of tests, in simulated scores on real label structures.
 
-    python benchmarks/inference.py [--part coverage|tests|power] [--runs 300] [--data-root AUDIOCAPS] [--jobs 2] [--csv FILE]
+    python benchmarks/inference.py [--part coverage|equal|tests|power] [--runs 300] [--data-root AUDIOCAPS] [--jobs 2] [--csv FILE]
 
 Every number comes from the functions that make the reports, on scores whose means are known (``inference_worlds.py``). Seeds are fixed.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from inference_worlds import SCALES, Level, Sampler, World, structures
+from inference_worlds import SCALES, Kind, Level, Sampler, World, structures
 from scipy import optimize
 
 from reaudio_eval.scores.jackknife import Floats
@@ -36,7 +36,7 @@ from reaudio_eval.statistics.trends import slope, spearman
 Row = dict[str, Any]
 CLASS_SCORES = 4  # one run in so many: each has an interval for every class
 METRIC = MetricInfo("score", "Score", "label", True, "", "")
-DISTRIBUTIONS = [
+DISTRIBUTIONS: list[tuple[Kind, float]] = [
     *(("accuracy", p) for p in (0.05, 0.1, 0.3, 0.5, 0.8, 0.95)), ("log-normal", 0.5), ("log-normal", 1.0), ("cosine", 0.0),
 ]  # fmt: skip
 
@@ -46,7 +46,7 @@ def grid() -> Iterator[World]:
     for (kind, parameter), classes in product(DISTRIBUTIONS, (0.0, 1.0)):
         levels: list[tuple[Level, float]] = [("label", 0.0), ("label", 0.5), ("clip", 0.0)]
         for level, clips in levels:
-            yield World(kind, parameter, level, classes, clips)  # type: ignore[arg-type]
+            yield World(kind, parameter, level, classes, clips)
 
 
 def about(structure: str, world: World) -> Row:
@@ -124,6 +124,42 @@ def _clips(name: str, table: ClassTable) -> int:
         if stratum.name == name:
             return int(table.member[:, table.stratum == i].any(axis=1).sum())
     return int(table.member.any(axis=1).sum())
+
+
+EQUAL: list[tuple[Kind, float]] = [
+    ("accuracy", 0.05),
+    ("accuracy", 0.1),
+    ("accuracy", 0.15),
+    ("accuracy", 0.3),
+    ("accuracy", 0.5),
+    ("accuracy", 0.8),
+    ("log-normal", 0.5),
+]
+
+
+def equal_classes(structure: str, table: ClassTable, world: World, runs: int) -> list[Row]:
+    """What is found of a long tail where every class has the same expected score."""
+    sampler = Sampler(table, world, np.random.default_rng(4))
+    context = Context(table, MIN_CLASSES)
+    drawn = [
+        summarise(sampler.array(sampler.scores(sampler.effects(), sampler.noise())), table, SCALES[world.kind])
+        for _ in range(runs)
+    ]
+    context.prepare(drawn)
+    found = {
+        "gap": [gap(s, context) for s in drawn],
+        "slope": [slope(s, context) for s in drawn],
+        "spearman": [spearman(s, context) for s in drawn],
+        "worst tenth": [worst_tenth(s, world.kind != "log-normal", context) for s in drawn],
+    }
+    target = _level(sampler, "classes")
+    rows = []
+    for name, estimates in found.items():
+        true = target if name == "worst tenth" else 0.0
+        missed = [not e.interval.low <= true <= e.interval.high for e in estimates]
+        rows.append(about(structure, world) | {"quantity": name, "true": true, "mean": float(np.mean([e.value for e in estimates])),
+                                              "excluded": float(np.mean(missed)), "runs": runs})  # fmt: skip
+    return rows
 
 
 def tests(structure: str, table: ClassTable, world: World, runs: int) -> list[Row]:
@@ -235,19 +271,20 @@ def markdown(frame: pd.DataFrame, value: str) -> str:
 
 
 def _task(part: str, runs: int, cell: tuple[str, ClassTable, World]) -> list[Row]:
-    return {"coverage": coverage, "tests": tests, "power": power}[part](*cell, runs)
+    return {"coverage": coverage, "equal": equal_classes, "tests": tests, "power": power}[part](*cell, runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--data-root", type=Path, default=Path("../shared/data/audiocaps"))
-    parser.add_argument("--part", choices=("coverage", "tests", "power"), default="coverage")
+    parser.add_argument("--part", choices=("coverage", "equal", "tests", "power"), default="coverage")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--only", default="", help="structures whose name contains this")
     args = parser.parse_args(arguments)
-    cells = [(n, t, w) for n, t in structures(args.data_root).items() if args.only in n for w in grid()]
+    worlds = [World(kind, p, "label") for kind, p in EQUAL] if args.part == "equal" else list(grid())
+    cells = [(n, t, w) for n, t in structures(args.data_root).items() if args.only in n for w in worlds]
     rows: list[Row] = []
     with ProcessPoolExecutor(args.jobs) as pool:
         for i, done in enumerate(pool.map(partial(_task, args.part, args.runs), cells), 1):
@@ -256,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if args.csv:
                 pd.DataFrame(rows).to_csv(args.csv, index=False)
     frame = pd.DataFrame(rows)
-    print(markdown(frame, {"coverage": "coverage", "tests": "rejected", "power": "power"}[args.part]))
+    print(markdown(frame, {"coverage": "coverage", "equal": "excluded", "tests": "rejected", "power": "power"}[args.part]))
 
 
 if __name__ == "__main__":
