@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from reaudio_eval.evaluations.base import Request
-from reaudio_eval.evaluations.options import METRICS, STATISTICS, SYSTEMS, Seed
+from reaudio_eval.evaluations.options import METRICS, OUTPUT, STATISTICS, SYSTEMS, Seed
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import Option
 
@@ -127,6 +127,9 @@ class PlanRequest(Request):
     ] = ()
     simulations: Annotated[int, Option("Simulated reports of each design.", panel=STATISTICS, least=50, most=100_000)] = 400
     seed: Seed = 0
+    output: Annotated[
+        Path | None, Option("Folder of plan.html with its figure and tables. Default: no page.", panel=OUTPUT, everyday=True)
+    ] = None
 
     def check(self) -> None:
         if self.effect is None and self.margin is None:

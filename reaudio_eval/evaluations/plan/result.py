@@ -12,6 +12,7 @@ from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.plan.pilot import PilotPair
 from reaudio_eval.evaluations.plan.request import PlanRequest
 from reaudio_eval.frames.rows import records
+from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.terminal import table_text
 from reaudio_eval.reports.text import count, decimals, interval, number
 from reaudio_eval.statistics.analysis import Alert
@@ -39,6 +40,11 @@ class PlanResult(Result):
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """The fewest classes first: what a notebook shows."""
         return self.frames
+
+    @property
+    def per_class(self) -> list[int]:
+        """Numbers of prompts of a class, ascending."""
+        return sorted(set(self.frames["power"]["per_class"].tolist()))
 
     @property
     def alerts(self) -> Sequence[Alert]:
@@ -86,15 +92,17 @@ class PlanResult(Result):
         tests = f"Holm's correction over {count(question.n_tests, 'test')}"
         rows = self.frames["needed"].dropna(subset=["classes"])
         if rows.empty:
-            return f"No design that is simulated shows {self._aim()} with power {power} ({tests})."
+            return f"No design that is simulated shows {self.aim} with power {power} ({tests})."
         best = min(records(rows), key=lambda row: (row.n_clips, row.per_class, row.seeds))
         return (
-            f"{self._aim()[0].upper()}{self._aim()[1:]} is shown with power {power} by {best.classes:.0f} classes with "
+            f"{self.aim[0].upper()}{self.aim[1:]} is shown with power {power} by {best.classes:.0f} classes with "
             f"{count(best.per_class, 'prompt')} each and {count(best.seeds, 'clip')} of each prompt: {count(best.n_clips, 'clip')} of each "
             f"system, the fewest clips of these designs ({tests}; simulated power {best.power:.2f})."
         )
 
-    def _aim(self) -> str:
+    @property
+    def aim(self) -> str:
+        """What is to be shown, in words."""
         question = self.simulation.question
         effect = f"a true difference of {question.effect:g}"
         if question.goal == "difference":
@@ -167,5 +175,10 @@ class PlanResult(Result):
         table.index = pd.Index(names, name="power")
         return table_text(table, 2)
 
-    def render(self, output: Path, reporter: Reporter) -> None:
-        """There is no page."""
+    def render(self, output: Path, reporter: Reporter) -> RenderedReport:
+        from reaudio_eval.evaluations.plan.page import render_plan
+
+        with reporter.stage("Rendering", 1) as advance:
+            report = render_plan(self, output)
+            advance(1)
+        return report

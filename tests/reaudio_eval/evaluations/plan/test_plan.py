@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from run_folders import make_dataset, make_scores, write
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.plan import run as steps
 from reaudio_eval.evaluations.plan.request import PlanRequest, counts
 from reaudio_eval.evaluations.plan.result import PlanResult
+from reaudio_eval.evaluations.plan.tables import needed_view
 from reaudio_eval.frames.evaluations import PLAN_FRAMES
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.scores.system_scores import Range
@@ -215,3 +217,32 @@ def test_pilots_that_name_no_pair_are_refused(tmp_path: Path, pilot: Path) -> No
         plan(runs=pilot, effect=0.1, baseline="base", metric="kad_panns")
     with pytest.raises(ReaudioError, match="Unknown system 'his'"):
         plan(runs=pilot, effect=0.1, baseline="base", system="his")
+
+
+def test_page(pilot: Path, tmp_path: Path) -> None:
+    found = reaudio_eval.plan(
+        (pilot,), effect=0.05, baseline="base", seed_sd=0.02, seeds="1,2", output=tmp_path / "page", **SMALL
+    )
+    assert found.report is not None
+    page = found.report.html.read_text(encoding="utf-8")
+    assert page.count("<figure") + page.count("<svg") > 0
+    for text in (*found.verdict, "mine - base", "2 clips of each prompt", "between classes"):
+        assert str(escape(text)) in page
+    assert sorted(p.name for p in found.report.tables) == ["needed.csv", "power.csv", "spread.csv"]
+    stored = json.loads(found.report.json.read_text(encoding="utf-8"))
+    assert stored["verdict"] == list(found.verdict)
+    assert stored["n_tests"] == 3
+    names = {path.name for path in found.report.figures}
+    assert names == {"power.svg", "power.pdf", "power.png"}
+    assert plan(**GIVEN).report is None
+
+
+def test_a_design_beyond_the_limit_has_its_reason_on_the_page() -> None:
+    found = plan(**(GIVEN | {"effect": 0.001}))
+    assert found.verdict[0].startswith("No design that is simulated shows a true difference of 0.001 with power 0.8")
+    assert found.verdict[-1].startswith("More than 1,000 classes are needed")
+    (reason,) = found.tables["needed"]["reason"]
+    assert reason == "more than 1,000 classes, the most that are simulated"
+    view = needed_view(found)
+    assert view.footnotes == (reason,)
+    assert "more" in found.table_text()
