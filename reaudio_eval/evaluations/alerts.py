@@ -10,6 +10,7 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.scores.evaluate import EXAMPLES, Evaluation, Tools
+from reaudio_eval.scores.external.scores import ExternalScores
 from reaudio_eval.scores.inputs import REFERENCE
 from reaudio_eval.statistics.analysis import Alert
 
@@ -52,6 +53,21 @@ def upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
         for s in systems
         if s.role == "oracle"
     ]
+
+
+def same_names(external: ExternalScores, systems: Sequence[str], tools: Tools) -> Iterator[Alert]:
+    """Metrics that tables give of some systems and that were computed here of others."""
+    computed = {m.info.name for m in tools.metrics if m.unavailable is None}
+    for metric in (m for m in external.metrics if m.name in computed):
+        given = [name for name in systems if metric in external.metrics_of(name)]
+        others = [name for name in systems if name not in given]
+        if given and others:
+            yield Alert(
+                "warning",
+                f"{metric.name} of {first_names(given)} is from a table of --scores, that of {first_names(others)} was computed here: "
+                "compare them only if both are of the same checkpoint and protocol.",
+                first_screen=True,
+            )
 
 
 def checkpoint_alerts(tools: Tools) -> Iterator[Alert]:

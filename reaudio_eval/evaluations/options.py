@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from reaudio_eval.scores.external.source import GivenFrame, read_sources
 from reaudio_model.common.cli import DEFAULT_JOBS
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.limits import MAX_SECONDS
@@ -196,6 +197,24 @@ class Systems(OptionGroup):
         dict[str, Path],
         Option("A system's clips, file stem = clip id; repeatable.", metavar="NAME=FOLDER", everyday=True),
     ] = field(default_factory=dict)
+    scores: Annotated[
+        tuple[Path | GivenFrame, ...],
+        Option(
+            "Scores computed elsewhere, CSV or Parquet: clip_id, system, metric, value[, label, seed, rater]; repeatable.",
+            metavar="FILE",
+            everyday=True,
+            parse=read_sources,
+        ),
+    ] = ()
+    score_metrics: Annotated[
+        dict[str, str],
+        Option(
+            "Which values of a metric of --scores are better, and its range: higher,0,10 or lower; repeatable.",
+            "--score-metric",
+            metavar="NAME=DIRECTION[,LOW,HIGH]",
+            everyday=True,
+        ),
+    ] = field(default_factory=dict)
     weights: Weights = field(default_factory=dict)
     index: Index = None
     baselines: Annotated[
@@ -205,6 +224,15 @@ class Systems(OptionGroup):
     common: Annotated[bool, Option("Score every system only on the prompts that all systems have.", everyday=True)] = False
     real: Annotated[bool, Option("Score the real audio too (upper reference).", "--real/--no-real")] = True
     noise: Annotated[bool, Option("Score noise too (lower reference).", "--noise/--no-noise")] = True
+
+    def check(self) -> None:
+        if self.score_metrics and not self.scores:
+            raise ReaudioError("--score-metric states a metric of a table: give the table with --scores FILE.")
+
+    @property
+    def scores_alone(self) -> bool:
+        """Whether there are tables of scores and no clips."""
+        return bool(self.scores) and not self.clips and not self.models
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names, shown_name
 from reaudio_eval.clips.retrieval import Compared
 from reaudio_eval.clips.sampling import Sampling
-from reaudio_eval.clips.seed_folders import first_clips
 from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.checks import check_external, check_unused, check_weights
+from reaudio_eval.evaluations.loading import load_with_systems
 from reaudio_eval.evaluations.options import (
     DEFAULT_ESTIMAND,
     DEFAULT_STRATA,
@@ -29,18 +30,16 @@ from reaudio_eval.evaluations.options import (
     scoring_options,
 )
 from reaudio_eval.evaluations.roles import NOBODY, Named, packaged, planned_roles
-from reaudio_eval.prompts.caption_choice import choose_captions
-from reaudio_eval.prompts.class_prompts import class_prompts
 from reaudio_eval.prompts.dataset import Dataset
-from reaudio_eval.prompts.samples import covering_sample
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.bundled import COPY, baseline_names
 from reaudio_eval.runs.store import ScoringPlan
-from reaudio_eval.scores.evaluate import prepare
+from reaudio_eval.scores.evaluate import Options, Tools, prepare
+from reaudio_eval.scores.external.scores import ExternalScores
 from reaudio_eval.scores.score import NamedMetric
+from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.margins import Margin
 from reaudio_model.common.errors import ReaudioError, one_of
-from reaudio_model.common.options import option_fields
 from reaudio_model.common.progress import Reporter
 
 
@@ -93,7 +92,6 @@ class SystemsPlan:
         control: what the clips are compared with where no system of the report retrieves; None: with nothing.
         roles: system -> its role, with the control that the user names.
         margin: for tests of non-inferiority; None without.
-        common: score every system only on the prompts that all have.
     """
 
     scoring: ScoringPlan
@@ -106,7 +104,6 @@ class SystemsPlan:
     control: Compared | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
     margin: Margin | None = None
-    common: bool = False
 
     @property
     def dataset(self) -> Dataset:
@@ -114,6 +111,7 @@ class SystemsPlan:
 
     def to_json(self) -> Json:
         return scoring_json(self.scoring) | {
+            "scores": self.scoring.external.to_json(),
             "systems": [
                 {"name": s.name, "model": s.model, "folder": None if s.source is None else str(s.source)}
                 for s in self.systems
@@ -147,9 +145,15 @@ def planned_metrics(metrics: Sequence[NamedMetric]) -> Json:
 
 
 def plan_scoring(
-    request: ScoringRequest, reporter: Reporter, data: Data | None = None, clips: Mapping[str, Path] | None = None
+    request: ScoringRequest, reporter: Reporter, data: Data | None = None, systems: Systems | None = None
 ) -> ScoringPlan:
-    """Load the dataset, choose strata, embedders and metrics; ``data`` in place of the request's, ``clips`` as :func:`load_dataset`.
+    """Load the dataset, choose strata, embedders and metrics.
+
+    Args:
+        request: of the user.
+        reporter: of progress.
+        data: in place of the request's.
+        systems: whose clips and tables of scores are used; None for a model alone.
 
     Raises:
         ReaudioError: anything that would make the run fail later and can be known now.
@@ -159,72 +163,46 @@ def plan_scoring(
     defaults = data.defaults()
     options = scoring_options(request.measures, request.machine, request.seed, defaults)
     scheme = request.strata or defaults.strata or DEFAULT_STRATA
-    dataset = load_dataset(data, options.cache_dir, reporter, clips=clips)
+    systems = systems or Systems()
+    dataset, external = load_with_systems(data, options.cache_dir, reporter, systems)
+    options, external = _chosen_metrics(request.measures, options, external)
     strata = strata_scheme(scheme, dataset.train_counts)
     return ScoringPlan(
         dataset,
         strata,
         scheme,
-        prepare(options, dataset),
+        _tools(options, dataset, systems, external),
         options,
         request.sampling,
         request.output,
         request.overwrite,
         None,
         request.plain(),
+        external,
+        systems.common,
     )
+
+
+def _chosen_metrics(measures: Measures, options: Options, external: ExternalScores) -> tuple[Options, ExternalScores]:
+    """Which of the metrics that ``--metric`` and ``--require`` name are computed, and which are of tables; all of the tables where none is
+    named."""
+    given = {m.name for m in external.metrics}
+    chosen = given & set(measures.metrics)
+    metrics = options.metrics if options.metrics is None else tuple(n for n in options.metrics if n not in given)
+    require = tuple(n for n in options.require if n not in given)
+    return dataclasses.replace(options, metrics=metrics, require=require), external.with_metrics(chosen or given)
+
+
+def _tools(options: Options, dataset: Dataset, systems: Systems, external: ExternalScores) -> Tools:
+    """Embedders and metrics; none where there are tables of scores alone, or only their metrics are asked for."""
+    if systems.scores_alone or (external.metrics and options.metrics == ()):
+        return Tools({}, ())
+    return prepare(options, dataset, needed=not external.metrics)
 
 
 def _check_seeds(first: int, n: int) -> None:
     if first + n - 1 > MAX_SEED:
         raise ReaudioError(f"--seed {first} with --seeds {n} passes the largest seed, {MAX_SEED}: give a smaller --seed.")
-
-
-def load_dataset(
-    data: Data,
-    cache_dir: Path,
-    reporter: Reporter,
-    caption: int | None = None,
-    clips: Mapping[str, Path] | None = None,
-) -> Dataset:
-    """The dataset with the prompts asked for.
-
-    Args:
-        data: as the user gave it.
-        cache_dir: where a dataset that makes its audio keeps it.
-        reporter: of progress.
-        caption: in place of the one asked for.
-        clips: system -> folder, of the clips that will be scored; their names may say which captions they were made from
-            (:func:`reaudio_eval.prompts.caption_choice.choose_captions`).
-
-    Raises:
-        ReaudioError: see the dataset's ``load``, :func:`reaudio_eval.prompts.class_prompts.class_prompts` and ``choose_captions``; options
-            that do not go together.
-    """
-    if data.class_prompts:
-        for option, value in (("--references", data.references), ("--clip-manifest", data.clip_manifest)):
-            if value is not None:
-                raise ReaudioError(f"--captions classes makes its own prompts, which have no real clip: leave out {option}.")
-    plugin = plugins.load("datasets", data.dataset)
-    with plugins.guarded("datasets", data.dataset, "cannot be loaded"):
-        dataset = plugin.load(data.files(cache_dir, reporter, caption))
-    if data.class_prompts:
-        dataset = class_prompts(dataset, data.class_prompts)
-    elif dataset.captions and clips:
-        stems = {system: first_clips(folder) for system, folder in clips.items()}
-        dataset = choose_captions(dataset, stems, data.caption if caption is None else caption)
-    if data.limit is not None:
-        dataset = first_prompts(dataset, data.limit)
-    return covering_sample(dataset, data.sample) if data.sample else dataset
-
-
-def first_prompts(dataset: Dataset, n: int) -> Dataset:
-    """The dataset with its first ``n`` prompts; where that leaves some out, a note says so."""
-    n_all = len(dataset.prompts)
-    if n >= n_all:
-        return dataset
-    note = f"Only the first {n} of {n_all} prompts (--limit): strata and classes are of these prompts alone."
-    return dataclasses.replace(dataset, prompts=dataset.prompts[:n], notes=(*dataset.notes, note))
 
 
 def plan_systems(
@@ -242,34 +220,46 @@ def plan_systems(
         ReaudioError: anything that would make the run fail later and can be known now.
     """
     systems = request.systems
-    if not systems.clips and not systems.models:
-        raise ReaudioError("No system to evaluate: give --clips NAME=FOLDER or --model NAME (`reaudio-eval list models`).")
+    if not systems.clips and not systems.models and not systems.scores:
+        raise ReaudioError(
+            "No system to evaluate: give --clips NAME=FOLDER, --model NAME (`reaudio-eval list models`) or --scores FILE."
+        )
     check_names([SystemRequest(name, "clips", folder) for name, folder in systems.clips.items()])
-    _check_weights(request.data.dataset, systems, request.sampling)
-    scoring = plan_scoring(request, reporter, data, systems.clips)
+    check_weights(request.data.dataset, systems, request.sampling)
+    if systems.scores_alone:
+        check_unused(request.measures)
+    scoring = plan_scoring(request, reporter, data, systems)
     defaults = request.data.defaults()
-    requests = tuple(_requests(systems, scoring.dataset))
+    requests = () if systems.scores_alone else tuple(_requests(systems, scoring.dataset))
+    check_external(scoring.external, requests, scoring.tools.metrics)
     return SystemsPlan(
         scoring,
         requests,
         systems.models,
         systems.baselines,
-        choose_primary(request.primary, defaults.primary, scoring.tools.metrics),
+        choose_primary(request.primary, defaults.primary, scoring.tools.metrics, scoring.external.metrics),
         defaults.metrics,
         estimand=request.inference,
-        roles=planned_roles(requests, packaged(systems, scoring.dataset), named),
-        common=systems.common,
+        roles=planned_roles(requests, packaged(systems, scoring.dataset), named, tuple(scoring.external.scores)),
     )
 
 
-def choose_primary(wanted: str | None, default: str | None, metrics: Sequence[NamedMetric]) -> str | None:
+def choose_primary(
+    wanted: str | None, default: str | None, metrics: Sequence[NamedMetric], external: Sequence[MetricInfo] = ()
+) -> str | None:
     """The metric shown first: the one asked for, else the dataset's where it can be computed, else None.
+
+    Args:
+        wanted: name, or None.
+        default: of the dataset, or None.
+        metrics: that are computed.
+        external: of tables of scores.
 
     Raises:
         UnknownNameError: no metric is called ``wanted``.
         ReaudioError: it cannot be computed.
     """
-    unavailable = {m.info.name: m.unavailable for m in metrics}
+    unavailable = {m.info.name: m.unavailable for m in metrics} | {m.name: None for m in external}
     if wanted is None:
         return default if default in unavailable and unavailable[default] is None else None
     reason = unavailable[one_of("metric", wanted, unavailable)]
@@ -291,56 +281,3 @@ def _requests(systems: Systems, dataset: Dataset) -> Sequence[SystemRequest]:
         plugins.load("models", each.model)
     check_names(requests)
     return requests
-
-
-def _check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
-    for name in systems.weights:
-        if name not in systems.models:
-            raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
-    if systems.index is not None and not systems.weights:
-        raise ReaudioError("--index has no effect: only a --model with --weights retrieves from it. Leave it out.")
-    for name in systems.models:
-        check_model(dataset, name, systems.weights.get(name))
-    check_sampling(sampling, {name: systems.weights.get(name) for name in systems.models})
-    for name, weights in systems.weights.items():
-        check_index(name, weights, systems.index, sampling)
-
-
-def check_index(model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
-    """Raise ReaudioError where the user's weights retrieve and there is no index to retrieve from."""
-    if index is not None or sampling.k == 0 or sampling.retrieval == "none":
-        return
-    own = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
-    if own is not None and own.retrieval not in (None, "none"):
-        raise ReaudioError(
-            f"{model} uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
-        )
-
-
-def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> None:
-    """Refuse options that no model uses.
-
-    Args:
-        sampling: as asked for.
-        models: registered model -> the user's weights of it, or None.
-
-    Raises:
-        ReaudioError: naming the first such option.
-    """
-    for option in sampling.given():
-        used = (
-            plugins.load("models", name).sampling_options(plugins.find("models", name).variant, weights)
-            for name, weights in models.items()
-        )
-        if any(names is None or option in names for names in used):
-            continue
-        flag = next(field.flag for field in option_fields(Sampling) if field.name == option)
-        why = (
-            f"{' and '.join(models)} {'does' if len(models) == 1 else 'do'} not use it" if models else "no --model generates"
-        )
-        raise ReaudioError(f"{flag} has no effect: {why}. Leave it out.")
-
-
-def check_model(dataset: str, model: str, weights: Path | None) -> None:
-    """Raise ReaudioError where a model has no weights for this dataset."""
-    plugins.load("models", model).check(dataset, weights, plugins.find("models", model).variant)

@@ -11,6 +11,7 @@ from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.options import Systems
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.bundled import COPY, baseline_names
+from reaudio_eval.scores.external.scores import system_of
 from reaudio_eval.scores.system_scores import SystemScores
 
 
@@ -33,13 +34,22 @@ def packaged(systems: Systems, dataset: Dataset) -> list[str]:
     return [name for name in baseline_names(dataset, systems.models) if name != COPY]
 
 
-def planned_roles(requests: Sequence[SystemRequest], scored: Sequence[str], named: Named) -> dict[str, Role]:
-    """System -> its role; ``scored``: systems whose scores come with the package.
+def planned_roles(
+    requests: Sequence[SystemRequest], scored: Sequence[str], named: Named, external: Sequence[str] = ()
+) -> dict[str, Role]:
+    """System -> its role.
+
+    Args:
+        requests: of systems whose clips are scored.
+        scored: systems whose scores come with the package.
+        named: by the user.
+        external: systems in tables of scores, perhaps the same.
 
     Raises:
         UnknownNameError, ReaudioError: see :func:`reaudio_eval.clips.roles.chosen_roles`.
     """
-    own = {r.name: own_role(r) for r in (*requests, *(SystemRequest(name, name) for name in scored))}
+    own = {name: system_of(name).role for name in external}
+    own |= {r.name: own_role(r) for r in (*requests, *(SystemRequest(name, name) for name in scored))}
     return chosen_roles(own, named.control, named.copied, named.option)
 
 

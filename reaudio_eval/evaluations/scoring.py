@@ -10,19 +10,22 @@ from pathlib import Path
 from reaudio_eval.clips.collect import Generation, collect
 from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds, upper_references
+from reaudio_eval.evaluations.alerts import evaluation_alerts, same_names, several_seeds, upper_references
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.margins import margin_alerts
 from reaudio_eval.evaluations.planning import SystemsPlan
 from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.runs.bundled import known_baselines
-from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only
+from reaudio_eval.runs.store import RunStore, ScoringPlan, run_provenance, scored_only, with_prompts
 from reaudio_eval.runs.together import with_sets
-from reaudio_eval.scores.evaluate import Evaluation, Options, Tools, evaluate
+from reaudio_eval.scores.evaluate import NO_CLIPS, Evaluation, Options, Tools, evaluate
+from reaudio_eval.scores.external.joined import with_external
+from reaudio_eval.scores.external.scores import ExternalScores
 from reaudio_eval.scores.system_scores import SystemScores
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
 
@@ -53,29 +56,52 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
     Raises:
         ReaudioError: see :func:`reaudio_eval.clips.collect.collect` and :func:`reaudio_eval.scores.evaluate.evaluate`.
     """
-    scoring, dataset, options = plan.scoring, plan.dataset, plan.scoring.options
+    scoring, options = plan.scoring, plan.scoring.options
+    dataset, external = _scored_prompts(scoring)
     folder = scoring.output / "clips"
     systems = collect(plan.systems, dataset.prompts, dataset, folder, generation(options, scoring), reporter)
     systems = with_judges(systems, networks(systems, scoring.tools))
     neighbours = compared(systems, plan.control)
     tools = applicable(scoring.tools, bool(neighbours), options, plan.default_metrics)
-    scoring = dataclasses.replace(scoring, tools=tools)
+    scoring = dataclasses.replace(scoring, dataset=dataset, tools=tools, external=external)
     store = RunStore(scoring, neighbours, reporter)
-    evaluation = evaluate(systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours, plan.common)
+    evaluation = NO_CLIPS
+    if systems:
+        evaluation = evaluate(
+            systems, dataset, scoring.strata, tools, options, reporter, store.reuse, neighbours, scoring.common
+        )
     known, left_out = _known_baselines(plan, tools, evaluation, control_of(systems, plan.control))
+    if systems and scoring.common:
+        external = external.restricted(evaluation.clip_ids)
+    evaluation = with_external(evaluation, external, options.seed)
     return Scored(
         scores_with_roles((*evaluation.scores, *known), plan.roles),
         scored_only(dataset, evaluation),
         evaluation,
         run_provenance(scoring, evaluation),
         (
-            *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts, common=plan.common),
-            *upper_references(systems),
+            *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts, common=scoring.common),
+            *upper_references([scores.system for scores in evaluation.scores]),
+            *same_names(external, [scores.system.name for scores in evaluation.scores], tools),
             *several_seeds([scores.system for scores in (*evaluation.scores, *known)]),
             *left_out,
         ),
         store,
     )
+
+
+def _scored_prompts(scoring: ScoringPlan) -> tuple[Dataset, ExternalScores]:
+    """The prompts to score, and the scores of tables on them; with ``common`` the prompts that every system of the tables has."""
+    external = scoring.external.restricted([p.clip_id for p in scoring.dataset.prompts])
+    if not scoring.common or not external.scores:
+        return scoring.dataset, external
+    common = external.common_clips
+    if not common:
+        counts = ", ".join(f"{name}: {len(external.clip_ids(name))}" for name in external.scores)
+        raise ReaudioError(
+            f"No prompt has a value of every system and metric of --scores ({counts} prompts): leave out --common."
+        )
+    return with_prompts(scoring.dataset, tuple(common)), external.restricted(common)
 
 
 def analyse_and_store(plan: SystemsPlan, scored: Scored) -> tuple[LongtailAnalysis, tuple[Path, ...]]:

@@ -13,18 +13,26 @@ from dataclasses import dataclass
 
 from reaudio_eval.prompts.dataset import Dataset, NumberedPrompt, Prompt
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.naming import compared
+from reaudio_model.common.naming import CAPTION, compared, name_key
 
 EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Named:
-    """The files of a system that are named after captions. scheme: of ``Dataset.captions``; prompts: file stem -> prompt."""
+    """Names that are of captions.
 
-    system: str
+    Attributes:
+        owner: system that the names are of, or table.
+        scheme: of ``Dataset.captions``.
+        prompts: name -> prompt.
+        noun: what the names are, for messages.
+    """
+
+    owner: str
     scheme: str
     prompts: Mapping[str, NumberedPrompt]
+    noun: str = "files"
 
     @property
     def text(self) -> str:
@@ -36,8 +44,13 @@ class Named:
         return sum(each.prompt in chosen for each in self.prompts.values())
 
 
-def choose_captions(dataset: Dataset, clips: Mapping[str, Collection[str]], number: int) -> Dataset:
-    """The dataset with the captions that the clips of systems are named after.
+def choose_captions(
+    dataset: Dataset,
+    clips: Mapping[str, Collection[str]],
+    number: int,
+    tables: Mapping[str, Collection[str]] | None = None,
+) -> Dataset:
+    """The dataset with the captions that the clips of systems are named after, and the ids in tables of their scores.
 
     Nothing changes where the names of the prompts (``Dataset.file_names``) fit as many files. A clip whose names say nothing keeps its
     prompt. Where the files name several captions of a clip, the one that most systems have is used, of equals the first.
@@ -46,6 +59,7 @@ def choose_captions(dataset: Dataset, clips: Mapping[str, Collection[str]], numb
         dataset: with the ``number``-th captions.
         clips: system -> stems of its files.
         number: caption that the user chose; 1 leaves the choice to the names.
+        tables: name of a table of scores -> its clip ids.
 
     Returns:
         The dataset with other prompts, names and notes.
@@ -54,7 +68,9 @@ def choose_captions(dataset: Dataset, clips: Mapping[str, Collection[str]], numb
         ReaudioError: another caption was chosen than the files have; or most files of a system are of other captions than those of the
             other systems.
     """
-    named = [found for system, stems in clips.items() if (found := _named(dataset, system, stems)) is not None]
+    given = [(owner, names, "files") for owner, names in clips.items()]
+    given += [(owner, names, "clip ids") for owner, names in (tables or {}).items()]
+    named = [found for each in given if (found := _named(dataset, *each)) is not None]
     if not named:
         return dataset
     if number != 1:
@@ -70,8 +86,52 @@ def choose_captions(dataset: Dataset, clips: Mapping[str, Collection[str]], numb
     )
 
 
-def _named(dataset: Dataset, system: str, stems: Collection[str]) -> Named | None:
-    """The files of a system, where more of them are named after captions than after the prompts."""
+def caption_prompts(dataset: Dataset, tables: Mapping[str, Collection[str]], number: int) -> Dataset:
+    """The dataset with a prompt of its own for every caption that tables of scores name by an id, and the id as its clip id.
+
+    Nothing changes where the ids of a table are others. Several captions of one clip are several prompts: systems may have been given any
+    of them.
+
+    Args:
+        dataset: with the ``number``-th captions.
+        tables: name of a table -> its clip ids.
+        number: caption that the user chose; 1 leaves the choice to the ids.
+
+    Raises:
+        ReaudioError: another caption was chosen.
+    """
+    schemes = [scheme for scheme in dataset.captions if scheme != CAPTION]
+    scheme = next((s for s in schemes if all(_follows(dataset, s, ids) for ids in tables.values())), None)
+    if scheme is None or not tables:
+        return dataset
+    if number != 1:
+        raise ReaudioError(
+            f"The clip ids of {' and '.join(tables)} are ids of captions ({scheme}), so --captions {number} has no effect: leave it out."
+        )
+    wanted = {name_key(each) for ids in tables.values() for each in ids}
+    found = {name: each.prompt for name, each in dataset.captions[scheme].items() if name in wanted}
+    n_clips = len({prompt.clip_id for prompt in found.values()})
+    note = f"The prompts are {len(found):,} captions of {n_clips:,} clips, which the tables of scores name by {scheme}."
+    return dataclasses.replace(
+        dataset,
+        prompts=tuple(dataclasses.replace(prompt, clip_id=name) for name, prompt in found.items()),
+        references={name: dataset.references[p.clip_id] for name, p in found.items() if p.clip_id in dataset.references},
+        file_names={scheme: {name: name for name in found}},
+        captions={},
+        notes=(note, *dataset.notes),
+    )
+
+
+def _follows(dataset: Dataset, scheme: str, names: Collection[str]) -> bool:
+    """Whether most of the names are of captions, and more than are names of another kind."""
+    keys = {name_key(name) for name in names}
+    n = len(keys & dataset.captions[scheme].keys())
+    others = (len(keys & known.keys()) for other, known in dataset.file_names.items() if other != scheme)
+    return 2 * n > len(keys) and n > max(others, default=0)
+
+
+def _named(dataset: Dataset, owner: str, stems: Collection[str], noun: str) -> Named | None:
+    """The names of a system or table, where more of them are of captions than of the prompts."""
     plain = max(
         (len(names.keys() & compared(scheme, stems).keys()) for scheme, names in dataset.file_names.items()), default=0
     )
@@ -79,7 +139,7 @@ def _named(dataset: Dataset, system: str, stems: Collection[str]) -> Named | Non
     for scheme, captions in dataset.captions.items():
         found = {stem: captions[key] for key, stem in compared(scheme, stems).items() if key in captions}
         if len(found) > max(plain, 0 if best is None else len(best.prompts)):
-            best = Named(system, scheme, found)
+            best = Named(owner, scheme, found, noun)
     return best
 
 
@@ -95,7 +155,7 @@ def _not_these(found: Named, number: int) -> str:
     numbers = {each.number for each in found.prompts.values()}
     remedy = f"give --captions {min(numbers)}" if len(numbers) == 1 else "leave out --captions"
     return (
-        f"The files of {found.system!r} are named after {found.text} of the clips ({found.scheme}), not after caption {number}: "
+        f"The {found.noun} of {found.owner!r} are named after {found.text} of the clips ({found.scheme}), not after caption {number}: "
         f"{remedy}."
     )
 
@@ -120,7 +180,7 @@ def _check_shared(named: Sequence[Named], chosen: Collection[Prompt]) -> None:
         if 2 * each.of(chosen) < len(clips):
             other = max((o for o in named if o is not each), key=lambda o: o.of(chosen))
             raise ReaudioError(
-                f"The files of {each.system!r} are named after {each.text} of the clips and those of {other.system!r} after "
+                f"The {each.noun} of {each.owner!r} are named after {each.text} of the clips and those of {other.owner!r} after "
                 f"{other.text}: systems are compared on the same prompts, so evaluate them apart, or generate clips of the same captions."
             )
 
@@ -142,12 +202,12 @@ def _notes(dataset: Dataset, named: Sequence[Named], chosen: Mapping[str, Number
         f"The prompts of {len(chosen)} of {len(dataset.prompts)} clips are {numbers}, after which the files are named ({schemes})."
     ]
     prompts = {each.prompt for each in chosen.values()}
-    for each in named:
+    for each in (n for n in named if n.noun == "files"):  # ids of tables are counted where the tables are read
         unused = sorted(stem for stem, numbered in each.prompts.items() if numbered.prompt not in prompts)
         if unused:
             shown = ", ".join(map(repr, unused[:EXAMPLES]))
             notes.append(
-                f"{len(unused)} of {len(each.prompts)} files of {each.system} are of another caption of the same clip and are not used, "
+                f"{len(unused)} of {len(each.prompts)} files of {each.owner} are of another caption of the same clip and are not used, "
                 f"such as {shown}."
             )
     return notes

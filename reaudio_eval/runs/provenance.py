@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "soundfile", "soxr", "safetensors", "matplotlib", "seaborn")
 # What computes the numbers of a run, beside the plug-ins in use: scores, metrics.json, and counts and strata of its tables.
 SCORING = ("reaudio_eval.scores.evaluate", "reaudio_eval.statistics.longtail", "reaudio_eval.runs.directory")
+EXTERNAL = ("reaudio_eval.scores.external.joined",)
 
 
 def package_versions() -> dict[str, str | None]:
@@ -65,9 +66,13 @@ def hardware(device: str) -> dict[str, Any]:
     return {"machine": platform.machine(), "system": platform.system(), "n_cpus": os.cpu_count(), "device": used}
 
 
-def scoring_code(tools: Tools) -> dict[str, Any]:
+def scoring_code(tools: Tools, *, external: bool = False) -> dict[str, Any]:
     """Identity of the code that computes the numbers of a run: sha256 of the import closure, the plug-ins in use included, and the
     versions of the packages that it imports.
+
+    Args:
+        tools: embedders and metrics.
+        external: the run has scores of tables.
 
     Raises:
         ReaudioError: a source file cannot be read.
@@ -77,6 +82,7 @@ def scoring_code(tools: Tools) -> dict[str, Any]:
     sha256, packages = _identity(
         (
             *SCORING,
+            *(EXTERNAL if external else ()),
             *plugins.modules("metrics", metric_families(tools.metrics)),
             *plugins.modules("embedders", sorted(tools.embedders)),
         )
@@ -109,5 +115,5 @@ def describe(device: str, tools: Tools) -> dict[str, Any]:
 # Set by the run and the same for all systems of one evaluation; shown as the report's provenance.
 SHARED_KEYS = (
     "reaudio_eval", "python", "packages", "git", "code_sha256", "hardware", "command", "dataset_detail", "protocol", "embedders",
-    "strata_scheme", UNVERIFIED,
+    "score_tables", "strata_scheme", UNVERIFIED,
 )  # fmt: skip

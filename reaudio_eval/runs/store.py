@@ -19,6 +19,7 @@ from reaudio_eval.runs import provenance
 from reaudio_eval.runs.directory import overall_json, read_run, run_path, write_run
 from reaudio_eval.runs.manifest import SCHEMA_VERSION, DamagedRunError, Json, is_finished
 from reaudio_eval.scores.evaluate import Evaluation, Options, Tools
+from reaudio_eval.scores.external.scores import NO_SCORES, ExternalScores
 from reaudio_eval.scores.inputs import REFERENCE
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
 from reaudio_eval.scores.system_scores import ScoredClips, SystemScores
@@ -42,6 +43,8 @@ class ScoringPlan:
         overwrite: finished runs are kept ("only-missing"), made anew ("always"), or an error ("never").
         selection: which prompts were chosen, where not all of the split; a run over chosen prompts is not part of a long-tail report.
         request: the options that were given, by name.
+        external: scores of tables, of prompts of the dataset and others.
+        common: every system is scored only on the prompts that all have.
     """
 
     dataset: Dataset
@@ -54,6 +57,8 @@ class ScoringPlan:
     overwrite: Literal["never", "only-missing", "always"] = "only-missing"
     selection: str | None = None
     request: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    external: ExternalScores = NO_SCORES
+    common: bool = False
 
     @property
     def of_some_prompts(self) -> bool:
@@ -82,11 +87,14 @@ class RunStore:
     def config(self, system: SystemInfo, clips: ScoredClips, content: Mapping[str, Mapping[str, str]]) -> Json:
         """Everything a system's numbers depend on."""
         dataset, tools, options = self.plan.dataset, self.plan.tools, self.plan.options
-        clip_ids, wanted = clips.own, set(clips.own)
-        files = {name: {c: content[name][c] for c in clip_ids} for name in (*system.by_seed, REFERENCE) if name in content}
+        clip_ids = self._counted(system.name, clips)
+        wanted, external = set(clip_ids), self.plan.external.restricted(clip_ids)
+        played = (*system.by_seed, REFERENCE) if system.name in content else ()
+        files = {name: {c: content[name][c] for c in clip_ids if c in content[name]} for name in played if name in content}
         return {
             "schema_version": SCHEMA_VERSION,
-            "code": provenance.scoring_code(tools),
+            "code": provenance.scoring_code(tools, external=bool(external.clip_ids(system.name))),
+            "external": external.sha256(system.name) if external.clip_ids(system.name) else None,
             "prompts": sorted(
                 [p.clip_id, p.caption, sorted(p.labels), p.labels_known, p.source_id, p.split]
                 for p in dataset.prompts
@@ -99,7 +107,7 @@ class RunStore:
             "propagated": dataset.propagated,
             "system": system.kind,
             "files": files,
-            "set_clips": None if clips.sets == clips.own else list(clips.sets),
+            "set_clips": None if clips.sets == clip_ids else list(clips.sets),
             "protocol": dataclasses.asdict(get_protocol(options.protocol)),
             "embedders": {name: dict(e.origin.settings) for name, e in tools.embedders.items()},
             "metrics": [[m.info.name, m.unavailable is None] for m in tools.metrics],
@@ -117,6 +125,10 @@ class RunStore:
         return {"of": of.system} | {
             c: [[n.pair.clip_id, content.get(str(n.pair.audio))] for n in of.neighbours.get(c, ())] for c in clip_ids
         }
+
+    def _counted(self, system: str, clips: ScoredClips) -> tuple[str, ...]:
+        """The clips of a run: those that were scored, and those with a value in a table."""
+        return clips.own if self.plan.common else tuple(sorted({*clips.own, *self.plan.external.clip_ids(system)}))
 
     def path(self, system: SystemInfo, clips: ScoredClips, content: Mapping[str, Mapping[str, str]]) -> Path:
         """The run directory of a system."""
@@ -199,6 +211,7 @@ def _yaml(options: Mapping[str, Any]) -> bytes:
 def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
     """Where the numbers come from, for the report and the manifests."""
     protocol, dataset = get_protocol(plan.options.protocol), plan.dataset
+    external = {"score_tables": [dict(table) for table in plan.external.tables]} if plan.external.tables else {}
     return {
         **provenance.describe(plan.options.device, plan.tools),
         "dataset_detail": {
@@ -209,7 +222,8 @@ def run_provenance(plan: ScoringPlan, evaluation: Evaluation) -> Json:
             "list_sha256": dataset.list_sha256,
             "labels_propagated": dataset.propagated,
         },
-        "protocol": {"name": protocol.name, "source": protocol.source},
+        **({"protocol": {"name": protocol.name, "source": protocol.source}} if plan.tools.metrics else {}),
+        **external,
         "embedders": {
             name: {
                 "checkpoint": e.checkpoint.name,

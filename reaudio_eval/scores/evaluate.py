@@ -124,8 +124,16 @@ class Evaluation:
         return next((clips.sets for clips in self.clips.values()), ())
 
 
-def prepare(options: Options, dataset: Dataset | None = None) -> Tools:
+NO_CLIPS = Evaluation((), {}, {}, {}, {})
+
+
+def prepare(options: Options, dataset: Dataset | None = None, *, needed: bool = True) -> Tools:
     """Find the embedders and bind the metrics to them; with a dataset, also check what the metrics need of it.
+
+    Args:
+        options: of the user.
+        dataset: whose clips will be scored, or None.
+        needed: refuse an evaluation in which no metric can be computed.
 
     Raises:
         UnknownNameError: protocol, embedder or metric.
@@ -152,9 +160,10 @@ def prepare(options: Options, dataset: Dataset | None = None) -> Tools:
     metrics = choose(bind_metrics(specs, found), options.metrics)
     metrics = metrics if dataset is None else for_dataset(metrics, dataset)
     check_required(metrics, options.require)
-    require_any(metrics)
-    needed = {m.info.embedder for m in metrics if m.unavailable is None}
-    active = {n: e for n, e in found.items() if isinstance(e, ActiveEmbedder) and n in needed}
+    if needed:
+        require_any(metrics)
+    used = {m.info.embedder for m in metrics if m.unavailable is None}
+    active = {n: e for n, e in found.items() if isinstance(e, ActiveEmbedder) and n in used}
     return Tools(active, metrics)
 
 

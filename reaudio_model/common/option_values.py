@@ -30,7 +30,7 @@ def convert(field: OptionField, value: Any) -> Any:
     if origin is tuple and isinstance(value, str | os.PathLike):
         value = (value,)
     if is_mapping(field.kind) and (_is_text(value) or value == []):
-        value = named_values(value, field.flag)
+        value = named_values(value, field.flag, "NAME=PATH" if Path in typing.get_args(field.kind) else field.option.metavar)
     _refuse(field, value)
     found = _expanded(_validated(field, value))
     for number in found if isinstance(found, tuple) else (found,):
@@ -76,9 +76,8 @@ def _validated(field: OptionField, value: Any) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # not before a command runs: --help answers at once
 
     try:
-        return TypeAdapter(field.kind, config=ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False)).validate_python(
-            value
-        )
+        config = ConfigDict(coerce_numbers_to_str=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+        return TypeAdapter(field.kind, config=config).validate_python(value)
     except ValidationError as error:
         problem = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
     if problem["type"] == "literal_error":
@@ -114,8 +113,8 @@ def _check_range(field: OptionField, value: Any) -> None:
         raise ReaudioError(f"{field.flag} must be {allowed}, not {given}.")
 
 
-def named_values(values: Any, flag: str) -> dict[str, str]:
-    """``["AudioGen=folder", ...]`` as a mapping.
+def named_values(values: Any, flag: str, form: str = "NAME=PATH") -> dict[str, str]:
+    """``["AudioGen=folder", ...]`` as a mapping; ``form``: for messages.
 
     Raises:
         ReaudioError: no "=", an empty name or value, or a name given twice.
@@ -124,7 +123,7 @@ def named_values(values: Any, flag: str) -> dict[str, str]:
     for value in (values,) if isinstance(values, str) else values:
         name, equals, text = value.partition("=")
         if not (equals and name.strip() and text):
-            raise ReaudioError(f"{flag} {value!r} must have the form NAME=PATH.")
+            raise ReaudioError(f"{flag} {value!r} must have the form {form}.")
         if name.strip() in table:
             raise ReaudioError(f"{flag} names {name.strip()!r} twice.")
         table[name.strip()] = text

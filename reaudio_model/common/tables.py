@@ -215,7 +215,7 @@ def read_table(
     table = Table(path, skip, option)
     table.fill(header, records)
     if not table.n_rows:
-        raise ReaudioError(f"{path} has a header but no rows.")
+        raise ReaudioError(f"{path} has a header but no rows; {what} should be there.")
     return table
 
 

@@ -34,6 +34,15 @@ def line(row: tuple[int, str, int, str]) -> str:
     return f'{row[0]},{row[1]},{row[2]},"{row[3]}"'
 
 
+def write_joined(root: Path) -> Path:
+    """The joined tables in a folder, which is made; returns it."""
+    root.mkdir(exist_ok=True)
+    rows = [f"{split},{line(row)},{LABELS[row[1]]}" for split, own in ROWS.items() for row in own]
+    (root / "audiocaps_labelled.csv").write_text("\n".join([f"split,{HEADER},labels", *rows]), encoding="utf-8")
+    (root / "audioset_classes.csv").write_text(CLASSES, encoding="utf-8")
+    return root
+
+
 def write_audio(folder: Path, *stems: str) -> Path:
     folder.mkdir(exist_ok=True)
     for stem in stems:

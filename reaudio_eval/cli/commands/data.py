@@ -125,7 +125,7 @@ def _write(statistics: LabelStatistics, output: Path) -> None:
 
 
 def _prompts(request: PromptsRequest, how: Invocation) -> None:
-    from reaudio_eval.evaluations.planning import load_dataset
+    from reaudio_eval.evaluations.loading import load_dataset
     from reaudio_eval.prompts.label_counts import prompts_csv
     from reaudio_model.common.files import atomic_write, default_cache_dir
 

@@ -17,13 +17,11 @@ from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds
 from reaudio_eval.evaluations.base import Json
+from reaudio_eval.evaluations.checks import check_index, check_model, check_sampling
+from reaudio_eval.evaluations.loading import load_dataset
 from reaudio_eval.evaluations.options import Data
 from reaudio_eval.evaluations.planning import (
-    check_index,
-    check_model,
-    check_sampling,
     choose_primary,
-    load_dataset,
     plan_scoring,
     scoring_json,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, shown_name
 from reaudio_eval.evaluations.base import Json
-from reaudio_eval.evaluations.planning import SystemsPlan, first_prompts, plan_systems
+from reaudio_eval.evaluations.loading import first_prompts
+from reaudio_eval.evaluations.planning import SystemsPlan, plan_systems
 from reaudio_eval.evaluations.roles import Named, packaged
 from reaudio_eval.evaluations.scoring import analyse_and_store, score_systems
 from reaudio_eval.evaluations.zeroshot.analysis import analyse_zeroshot
@@ -22,6 +23,7 @@ from reaudio_eval.prompts.samples import covering_sample
 from reaudio_eval.prompts.training_labels import NOTHING, UNKNOWN, Training, declared, from_option, known_labels
 from reaudio_eval.scores.binding import require_any
 from reaudio_eval.scores.evaluate import Tools
+from reaudio_eval.scores.external.scores import system_of
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.tables import read_table
@@ -67,7 +69,7 @@ def plan(request: ZeroshotRequest, reporter: Reporter) -> ZeroshotPlan:
     scoring = dataclasses.replace(
         whole.scoring,
         dataset=chosen,
-        tools=whole.scoring.tools if request.every_prompt else _without_sets(whole.scoring.tools),
+        tools=whole.scoring.tools if request.every_prompt or not whole.systems else _without_sets(whole.scoring.tools),
         selection=_selection(request, len(chosen.prompts), len(dataset.prompts)),
     )
     systems = dataclasses.replace(whole, scoring=scoring, systems=(*whole.systems, *_oracles(request, whole)))
@@ -137,7 +139,10 @@ def _pool_counts(request: ZeroshotRequest, dataset: Dataset) -> Mapping[str, int
 def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training]:
     """What every system was trained on: as the user states, else as its model file states. The user's weights may be of anything."""
     dataset, found = plan.dataset, {}
-    models = {r.name: (r.model, r.weights is not None or r.source is not None) for r in plan.systems}
+    models = {
+        name: ("clips" if system_of(name).kind == "generated" else name, True) for name in plan.scoring.external.scores
+    }
+    models |= {r.name: (r.model, r.weights is not None or r.source is not None) for r in plan.systems}
     models |= {name: (name, False) for name in packaged(request.systems, dataset)}
     for name in request.trained_on:
         if name not in models:

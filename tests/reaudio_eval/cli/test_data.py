@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.loading import load_dataset
 from reaudio_eval.evaluations.options import Data
-from reaudio_eval.evaluations.planning import load_dataset
 from reaudio_model.common.files import default_cache_dir
 from reaudio_model.common.progress import Reporter
 

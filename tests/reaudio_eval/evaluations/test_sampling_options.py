@@ -13,8 +13,9 @@ from reaudio_eval import plugins
 from reaudio_eval.cli.app import app
 from reaudio_eval.clips.collect import SystemRequest
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.evaluations.checks import check_index, check_sampling
 from reaudio_eval.evaluations.longtail.request import LongtailRequest
-from reaudio_eval.evaluations.planning import check_index, check_sampling, plan_scoring
+from reaudio_eval.evaluations.planning import plan_scoring
 from reaudio_eval.evaluations.sweep import run as sweep_run
 from reaudio_eval.evaluations.sweep.request import SweepRequest
 from reaudio_eval.evaluations.zeroshot.request import ZeroshotRequest

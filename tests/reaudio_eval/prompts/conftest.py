@@ -5,17 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audiocaps_files import CLASSES, HEADER, LABELS, ROWS, line
+from audiocaps_files import CLASSES, HEADER, LABELS, ROWS, line, write_joined
 
 
 @pytest.fixture
 def joined(tmp_path: Path) -> Path:
-    root = tmp_path / "joined"
-    root.mkdir()
-    rows = [f"{split},{line(row)},{LABELS[row[1]]}" for split, own in ROWS.items() for row in own]
-    (root / "audiocaps_labelled.csv").write_text("\n".join([f"split,{HEADER},labels", *rows]), encoding="utf-8")
-    (root / "audioset_classes.csv").write_text(CLASSES, encoding="utf-8")
-    return root
+    return write_joined(tmp_path / "joined")
 
 
 @pytest.fixture

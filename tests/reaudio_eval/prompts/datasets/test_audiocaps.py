@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from audiocaps_files import ROWS, write_audio
 
+from reaudio_eval.evaluations.loading import whole_dataset
 from reaudio_eval.evaluations.options import Data
-from reaudio_eval.evaluations.planning import load_dataset
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.prompts.datasets.audiocaps import PLUGIN
@@ -130,7 +130,7 @@ def test_systems_clips_are_found_with_their_captions_and_labels(
 ) -> None:
     folder = write_audio(tmp_path / "A", *stems)
     data = Data.of({"dataset": "audiocaps", "data_root": joined})
-    found = load_dataset(data, tmp_path, Reporter(quiet=True), clips={"A": folder})
+    found = whole_dataset(data, tmp_path, Reporter(quiet=True), clips={"A": folder})
     assert [p.caption for p in found.prompts] == captions
     assert all(p.labels_known for p in found.prompts)
     order = ["vidA", "vidB", "vidC_10", "vidC_20"]
@@ -254,7 +254,7 @@ def test_real_files_named_after_the_captions_2_to_5(shared: Path, tmp_path: Path
     captions = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps")).captions["audiocap_id"]
     names = [name for i, (name, (n, _)) in enumerate(captions.items()) if n == 2 + i // 975 % 4][:30]
     folder = write_audio(tmp_path / "A", *names)
-    data = load_dataset(Data.of(options), tmp_path, Reporter(quiet=True), clips={"A": folder})
+    data = whole_dataset(Data.of(options), tmp_path, Reporter(quiet=True), clips={"A": folder})
     used = {p.clip_id: p for p in data.prompts}
     found = match_names(data.file_names, find_clips(folder)).files
     assert {clip: path.stem for clip, path in found.items()} == {captions[n].prompt.clip_id: n for n in names}

@@ -1,0 +1,1 @@
+"""Scores computed elsewhere: tables of values (``--scores``)."""
