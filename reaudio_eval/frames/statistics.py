@@ -102,8 +102,8 @@ LONGTAIL_FRAMES = by_name(
         SYSTEM, METRIC,
         text(
             "statistic",
-            '"slope", "gap_head_tail", "ratio_tail_head", "spearman", "kendall", "worst_10pct", "macro", "micro", '
-            '"frequency_weighted", "macro_without_ubiquitous" or "harmonic_strata"',
+            '"slope", "gap_head_tail", "ratio_tail_head", "spearman", "worst_10pct", "macro", "micro", "frequency_weighted" or '
+            '"macro_without_ubiquitous"',
         ),
         VALUE, *INTERVAL, N_CLASSES, REASON,
     ),

@@ -46,7 +46,7 @@ class Options:
         checkpoints: embedder name -> file (or CLAP folder) given by the user; strings are accepted, ``~`` is expanded.
         metrics: metric names ("kl_panns") or families ("kl"); None means all that the embedders allow.
         require: metrics whose absence is an error.
-        seed: of jackknife groups, size-matched draws and bootstrap; and of models that generate.
+        seed: of jackknife groups and size-matched draws, and of models that generate.
         batch_size: clips in a batch; None takes ``EMBED_BATCH``, and in generation ``collect.GENERATE_BATCH``. It changes results by
             less than 1e-5 relative.
         device: "auto", "cpu", "cuda", "cuda:1", ...

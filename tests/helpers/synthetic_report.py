@@ -269,7 +269,7 @@ def _by_stratum(systems, metrics, per_class) -> pd.DataFrame:  # type: ignore[no
                         value,
                         low,
                         high,
-                        "bootstrap over classes",
+                        "mixed model over classes and clips",
                         n_classes,
                         n_clips,
                         normalised,

@@ -32,15 +32,13 @@ STATISTICS = {
     "slope": "slope per tenfold training clips",
     "ratio_tail_head": "tail / head",
     "spearman": "Spearman ρ",
-    "kendall": "Kendall τ",
     "worst_10pct": "worst tenth of classes",
     "macro": "mean over classes",
     "micro": "mean over clips",
     "frequency_weighted": "weighted by frequency",
     "macro_without_ubiquitous": "classes without the ubiquitous",
-    "harmonic_strata": "harmonic mean of strata",
 }
-UNITLESS = ("ratio_tail_head", "spearman", "kendall")
+UNITLESS = ("ratio_tail_head", "spearman")
 TRENDS = ("gap_head_tail", "slope")
 
 

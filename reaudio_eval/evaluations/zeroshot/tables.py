@@ -151,9 +151,8 @@ def paired_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView | 
     )
     remarks = (
         f"System minus the system it is compared with, on the same clips. Bold: significantly different (Holm-corrected p < {ALPHA}).",
-        "p: sign-flip test over classes. With few classes it cannot be smaller than the value below it, and Holm's correction multiplies "
-        "the smallest p by the number of tests of its family.",
-        "The test has weaker assumptions than the interval: where the two disagree, use the test.",
+        f"p: t test with the standard error of the interval, so that p is below {ALPHA} where the interval excludes 0. Holm's correction "
+        "runs over the tests of a family.",
         "Detectable: the smallest difference that the test detects with a power of 0.8.",
     )  # fmt: skip
     return TableView(

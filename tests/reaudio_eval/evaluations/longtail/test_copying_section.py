@@ -67,9 +67,9 @@ def with_retrieval(analysis: LongtailAnalysis, folder: Path | None, *, k: int = 
             ("limit", 0.89),
         ):
             ends = (np.nan, np.nan) if quantity == "limit" else (value - 0.05, value + 0.05)
-            summary.append((s.name, "net", quantity, value, *ends, "bootstrap over clips", len(ids), None))
+            summary.append((s.name, "net", quantity, value, *ends, "clips as a sample", len(ids), None))
     kinds = {"target": 0, "same_source": 0, "identical_caption": leaked, "any": leaked}
-    scores = [("clap_score", g, first.name, minus, 0.3, 0.2, 0.4, "t over clips", 3, None)
+    scores = [("clap_score", g, first.name, minus, 0.3, 0.2, 0.4, "clips as a sample", 3, None)
               for minus in ("", others[0].name) for g in ("affected", "clean")]  # fmt: skip
     found = CopyingAnalysis(
         retrieved=pd.DataFrame(columns=COPYING_FRAMES["retrieved"].names),

@@ -13,12 +13,15 @@ from analysis_worlds import CLAP, RECALL, pick, system
 from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.roles import scores_with_roles
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
-from reaudio_eval.evaluations.zeroshot.comparisons import smallest_p
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.prompts.training_labels import EVERYTHING, NOTHING, OWN, UNKNOWN, Training
 from reaudio_eval.scores.system_scores import SystemScores
+from reaudio_eval.statistics.class_table import class_table, score_arrays, summarise
+from reaudio_eval.statistics.context import Context
+from reaudio_eval.statistics.estimates import macro
 from reaudio_eval.statistics.longtail import analyse
+from reaudio_eval.statistics.thresholds import MIN_CLASSES
 
 POOL = {f"p{i}": 16 for i in range(8)}
 CLASSES = [*POOL, *(f"n{i}" for i in range(4)), *(f"f{i}" for i in range(12)), "s0", "s1"]
@@ -83,14 +86,22 @@ def test_a_regime_s_value_is_the_mean_of_its_class_means(found: ZeroshotAnalysis
     row = pick(found.by_regime, system="ours", regime="pool_only")
     means = [class_mean("ours", label) for label in POOL]
     assert row["value"] == pytest.approx(np.mean(means))
-    half = 2.364624 * np.std(means, ddof=1) / np.sqrt(8)  # t quantile with 7 degrees of freedom
-    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * half, rel=1e-5)
-    assert row["ci_method"] == "t over classes"
+    context = Context(class_table(DATASET, STRATA), MIN_CLASSES)
+    summary = summarise(score_arrays(SCORES[0], context.table)[CLAP.name], context.table)
+    expected = macro(summary, np.array([label in POOL for label in context.table.labels]), context)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(expected.interval[:2])
+    assert row["ci_method"] == "mixed model over classes and clips"
     assert (row["n_classes"], row["n_clips"], row["n_seen"]) == (8, 32, 0)
 
 
-def test_many_classes_are_bootstrapped_and_few_get_no_interval(found: ZeroshotAnalysis) -> None:
-    assert "bootstrap over classes" in pick(found.by_regime, system="ours", regime="few_shot")["ci_method"]
+def test_classes_as_they_are(found: ZeroshotAnalysis) -> None:
+    fixed = run(estimand="fixed-classes")
+    assert fixed.by_regime["value"].equals(found.by_regime["value"])
+    row = pick(fixed.by_regime, system="ours", regime="few_shot")
+    assert row["ci_method"] == "mixed model over clips, classes as they are"
+
+
+def test_few_classes_get_no_interval(found: ZeroshotAnalysis) -> None:
     few = pick(found.by_regime, system="ours", regime="neither")
     assert np.isfinite(few["value"])
     assert np.isnan(few["ci_low"])
@@ -104,7 +115,7 @@ def test_differences_to_the_twin_and_to_copying(found: ZeroshotAnalysis) -> None
     assert list(dict.fromkeys(zip(rows["against"], rows["role"], strict=True))) == [("plain", "control"), ("copied", "copy")]
     row = pick(rows, against="plain", regime="pool_only")
     assert row["difference"] == pytest.approx(np.mean([class_mean("ours", c) - class_mean("plain", c) for c in POOL]))
-    assert row["p_value"] == row["smallest_p"] == 2**-7  # every class favours ours
+    assert row["p_value"] < 1e-6  # a gain of 0.4 with clips of standard deviation 0.14
     tests = rows["p_value"].notna().sum()
     assert tests == 4  # two regimes with enough classes, two comparisons
     assert row["p_holm"] <= tests * row["p_value"] + 1e-12
@@ -112,12 +123,6 @@ def test_differences_to_the_twin_and_to_copying(found: ZeroshotAnalysis) -> None
     assert np.isnan(pick(rows, against="plain", regime="neither")["p_value"])
     assert "seen" not in set(rows["regime"])
     assert pick(rows, against="copied", regime="pool_only")["p_holm"] > 0.05
-
-
-def test_smallest_p() -> None:
-    assert smallest_p(5) == 1 / 16
-    assert smallest_p(14) == 2**-13
-    assert smallest_p(15) == 1 / 20_000
 
 
 def test_classes_met_in_training_are_left_out_and_marked() -> None:
