@@ -126,7 +126,10 @@ def difference_of_means(a: Estimate, b: Estimate, correlation: float) -> tuple[f
     Zou and Donner 2008, Statistics in Medicine 27)."""
 
     def distance(x: float, y: float) -> float:
-        return float(np.sqrt(max(0.0, x * x + y * y - 2 * correlation * x * y))) if np.isfinite(x) else np.inf
+        if np.isinf(x):
+            return np.inf
+        square = x * x + y * y - 2 * correlation * x * y
+        return float(np.sqrt(square)) if square > ROUNDING * (x * x + y * y) else 0.0
 
     return (
         distance(a.value - a.interval.low, b.interval.high - b.value),

@@ -131,10 +131,13 @@ class Fit:
         return max(1.0, float(self.grid.model.n - self.structure.basis.shape[1]))
 
     def variance(self, coefficients: Floats) -> Variance:
-        """Variance of ``coefficients @ class means``, coefficients float64 (C,), on the standardised scale."""
+        """Variance of ``coefficients @ class means``, coefficients float64 (C,), on the standardised scale; 0 for a contrast of means of
+        the same clips."""
         classes, noise, _ = self.grid.part(int(self.components.structure[0]))
         of_noise = self.noise_variance * float(coefficients @ noise @ coefficients)
         weights = self.grid.averages @ coefficients
+        if not np.abs(weights).max() > ROUNDING * np.abs(coefficients).max():
+            return Variance(0.0, 1.0)
         n_clips = _effective(self.grid.model.of_clip @ np.abs(weights))
         if not self.random_classes:
             _, _, own = self.grid.part(int(self.components.structure[0]))
