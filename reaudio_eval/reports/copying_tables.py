@@ -156,7 +156,7 @@ def copy_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
     by = metric.title.partition("(")[2].rstrip(")") or metric.embedder
     return TableView(
         f"copying-{metric.embedder}", f"Similarity to the retrieved clips by {by}, with 95% intervals", columns,
-        grouped(analysis, rows), tuple(notes.reasons), (near, methods(frame)),
+        grouped(analysis.systems, rows), tuple(notes.reasons), (near, methods(frame)),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reaudio_eval.clips.system import SYSTEM_KINDS, SystemInfo
+from reaudio_eval.clips.system import ROLES, SystemInfo
 from reaudio_eval.reports.figure_files import FigureFiles
 from reaudio_eval.reports.listen import Item, Listening
 from reaudio_eval.reports.media import Media, MediaMode, media_for
@@ -66,9 +66,9 @@ class Report:
         return [(m, {"position": place(m), **content(m)}) for m in primary_first(self.analysis)]
 
 
-def by_kind(systems: Iterable[SystemInfo]) -> tuple[SystemInfo, ...]:
-    """Generated systems, then real audio, then noise."""
-    return tuple(sorted(systems, key=lambda system: SYSTEM_KINDS.index(system.kind)))
+def by_role(systems: Iterable[SystemInfo]) -> tuple[SystemInfo, ...]:
+    """Systems, controls, copies, oracles, real audio, noise."""
+    return tuple(sorted(systems, key=lambda system: ROLES.index(system.role)))
 
 
 def write_report(

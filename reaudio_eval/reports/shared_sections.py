@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from reaudio_eval.reports.audit_tables import audit_table, odd_clips
 from reaudio_eval.reports.report import Report
@@ -10,22 +10,6 @@ from reaudio_eval.reports.section import Content, Section
 from reaudio_eval.reports.shared_tables import metrics_table
 from reaudio_eval.reports.views import TableView
 from reaudio_eval.scores.system_scores import MetricInfo
-
-VERDICT = """
-<div class="verdict{{ ' wide' if aside is none }}">
-<div>
-{% for sentence in sentences %}<p>{{ sentence }}</p>{% endfor %}
-{% for alert in alerts if alert.first_screen %}<p class="first-alert" role="note"><b>Warning</b> {{ alert.message }}</p>{% endfor %}
-{% if alerts %}
-{% set warnings = alerts|selectattr("level", "equalto", "warning")|list|length %}
-{% set notes = alerts|length - warnings %}
-<p class="remark"><a href="#alerts">Read before using the numbers:
-{{ warnings }} warning{{ "s" if warnings != 1 }}, {{ notes }} note{{ "s" if notes != 1 }}</a></p>
-{% endif %}
-</div>
-{% if aside is not none %}<div>{{ table(aside, sortable=false, css="plain") }}</div>{% endif %}
-</div>
-"""
 
 ALERTS = """
 <h2>Alerts</h2>
@@ -88,11 +72,6 @@ PROVENANCE = """
 {{ tree({"dataset": analysis.dataset_name, "split": analysis.split, "list sha256": analysis.list_sha256}) }}
 {% if analysis.provenance %}{{ tree(analysis.provenance) }}{% endif %}
 """
-
-
-def verdict_content(report: Report, sentences: Sequence[str], aside: TableView | None = None) -> Content:
-    """Variables of ``VERDICT``: sentences, a table beside them, and the number of alerts."""
-    return {"sentences": sentences, "aside": aside, "alerts": report.alerts}
 
 
 def alerts_section(place: int) -> Section[Report]:

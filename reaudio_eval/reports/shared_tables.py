@@ -70,7 +70,7 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
             for m in metrics
         )
         rows.append(Row(system.name, cells, system=i, detail="" if same_size else count(system.n_clips, "clip")))
-    groups = grouped(analysis, rows)
+    groups = grouped(analysis.systems, rows)
     floor = _floor_row(metrics, row_of, digits)
     clips = count(analysis.systems[0].n_clips, "clip") if same_size else "clips"
     circular = {m.name for m in metrics if retrievers(analysis, m.embedder)}
@@ -152,7 +152,7 @@ def strata_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
     how = "clips by their rarest label" if metric.level == "set" else "mean over classes"
     return TableView(
         f"strata-{metric.name}", f"{metric.title} {arrow(metric)} by stratum ({how}), with 95% intervals", columns,
-        grouped(analysis, rows), tuple(notes.reasons), (THIN, methods(rows_of)),
+        grouped(analysis.systems, rows), tuple(notes.reasons), (THIN, methods(rows_of)),
     )  # fmt: skip
 
 

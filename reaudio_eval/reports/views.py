@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.reports.text import DASH, decimals, interval, number, p_value
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
@@ -144,11 +145,10 @@ def arrow(metric: MetricInfo) -> str:
     return "↑" if metric.higher_is_better else "↓"
 
 
-def grouped(analysis: LongtailAnalysis, rows: list[Row]) -> tuple[tuple[Row, ...], ...]:
-    """Generated systems, then real audio and noise, which are references and not compared."""
-    kinds = [s.kind for s in analysis.systems]
-    competing = tuple(r for r in rows if r.system is not None and kinds[r.system] == "generated")
-    others = tuple(r for r in rows if r.system is None or kinds[r.system] != "generated")
+def grouped(systems: Sequence[SystemInfo], rows: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
+    """Systems that compete, then references, which are not compared."""
+    competing = tuple(r for r in rows if r.system is not None and systems[r.system].competes)
+    others = tuple(r for r in rows if r.system is None or not systems[r.system].competes)
     return tuple(group for group in (competing, others) if group)
 
 

@@ -16,7 +16,7 @@ from reaudio_eval.reports.listen import Listening, ranking_metric
 from reaudio_eval.reports.media import MediaMode
 from reaudio_eval.reports.page import analysis_head
 from reaudio_eval.reports.rendered import Progress, RenderedReport
-from reaudio_eval.reports.report import Players, by_kind, write_report
+from reaudio_eval.reports.report import Players, by_role, write_report
 from reaudio_eval.reports.section import find_sections
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import TableView
@@ -40,7 +40,7 @@ def render_compare(
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
-    analysis = replace(comparison.analysis, systems=by_kind(comparison.analysis.systems))
+    analysis = replace(comparison.analysis, systems=by_role(comparison.analysis.systems))
     comparison = replace(comparison, analysis=analysis)
     pairs = select_pairs(comparison, max_players if media != "none" else 0)
     unused = Listening((), len(analysis.prompts), ranking_metric(analysis))

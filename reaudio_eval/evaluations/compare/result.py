@@ -12,9 +12,10 @@ import pandas as pd
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.page import render_compare
-from reaudio_eval.evaluations.compare.verdict import verdict_sentences
+from reaudio_eval.evaluations.compare.verdict import evidence, verdict_sentences
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
+from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import overall_by_system
 from reaudio_eval.runs.directory import number, overall_json
@@ -64,6 +65,7 @@ class CompareResult(Result):
             "primary": analysis.primary,
             "baseline": comparison.baseline,
             "compared": list(comparison.compared),
+            **verdict_json(evidence(comparison)),
             "systems": {s.name: overall_json(analysis, s.name) for s in analysis.systems},
             "differences": _difference_json(comparison.strata),
             "runs": dict(zip(comparison.runs["system"], comparison.runs["run"], strict=True)),

@@ -19,7 +19,6 @@ from reaudio_eval.reports.views import (
     difference_cell,
     grouped,
     metric_decimals,
-    scale,
 )
 from reaudio_eval.runs.published import METRICS
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -51,31 +50,6 @@ def gain(metric: MetricInfo, difference: float) -> float:
     return difference if metric.higher_is_better else -difference
 
 
-def headline_table(comparison: Comparison) -> TableView | None:
-    """The differences from the baseline on the primary metric over all clips, drawn."""
-    analysis = comparison.analysis
-    if analysis.primary is None:
-        return None
-    metric = analysis.metric(analysis.primary)
-    row_of = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
-    rows = [row_of[system, "all"] for system in comparison.compared if (system, "all") in row_of]
-    if not any(math.isfinite(r.difference) for r in rows):
-        return None
-    digits = metric_decimals(analysis, metric)
-    limits = scale(v for r in rows for v in (r.difference, r.ci_low, r.ci_high))
-    notes = Notes()
-    table = tuple(
-        Row(r.system, (difference_cell(r, digits, notes, limits),), system=position(comparison, r.system)) for r in rows
-    )
-    return TableView(
-        "headline",
-        f"Difference from {comparison.baseline} in {metric.title} {arrow(metric)} over all clips",
-        (Column("system"), Column("difference")),
-        (table,),
-        tuple(notes.reasons),
-    )
-
-
 def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView | None:
     """Systems by quantities: all clips, each stratum, head-tail gap and slope; None where nothing could be compared."""
     row_of = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
@@ -103,7 +77,7 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
         f"differences-{metric.name}",
         f"{metric.title} {arrow(metric)}: system minus {comparison.baseline} on the same prompts, with 95% intervals",
         columns,
-        grouped(analysis, rows),
+        grouped(analysis.systems, rows),
         tuple(notes.reasons),
         (HOLM,),
     )

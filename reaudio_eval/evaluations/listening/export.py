@@ -62,7 +62,7 @@ class ListeningPlan:
             "prompts": {name or "no stratum": sum(p.stratum == name for p in key.prompts) for name in key.strata},
             "n_forms": len(key.forms),
             "items_per_form": len(items),
-            "items_by_kind": dict(sorted(kinds.items())),
+            "items_by_role": dict(sorted(kinds.items())),
             "share_of_repeats_and_checks": round(1 - kinds["rating"] / len(items), 3),
             "minutes_per_form": self.minutes,
             "notes": list(key.notes),

@@ -12,7 +12,7 @@ from reaudio_eval.reports.listen import n_players, select
 from reaudio_eval.reports.media import INLINE_PLAYERS, MediaMode
 from reaudio_eval.reports.page import analysis_head
 from reaudio_eval.reports.rendered import Progress, RenderedReport
-from reaudio_eval.reports.report import Players, by_kind, write_report
+from reaudio_eval.reports.report import Players, by_role, write_report
 from reaudio_eval.reports.section import find_sections
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
@@ -42,7 +42,7 @@ def render_longtail(
     Raises:
         ReaudioError: ``output`` cannot be written.
     """
-    analysis = replace(analysis, systems=by_kind(analysis.systems))
+    analysis = replace(analysis, systems=by_role(analysis.systems))
     most = max_players if media != "none" else 0
     copied = most_copied(analysis, most)
     listening = select(analysis, most - n_players(copied))

@@ -11,9 +11,11 @@ import pandas as pd
 
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.longtail.page import render_longtail
-from reaudio_eval.evaluations.longtail.verdict import sentences
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
+from reaudio_eval.reports.first_screen.evidence import longtail_evidence
+from reaudio_eval.reports.first_screen.findings import verdict_json
+from reaudio_eval.reports.first_screen.sentences import verdict
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import overall_by_system, systems_by
@@ -55,7 +57,7 @@ class LongtailResult(Result):
 
     @property
     def verdict(self) -> Sequence[str]:
-        return [str(sentence.striptags()) for sentence in sentences(self.analysis)]
+        return [str(sentence.striptags()) for sentence in verdict(self.analysis, longtail_evidence(self.analysis))]
 
     def summary(self) -> Json:
         return {
@@ -63,6 +65,7 @@ class LongtailResult(Result):
             "primary": self.analysis.primary,
             "margin": self.analysis.margin,
             "systems": {s.name: overall_json(self.analysis, s.name) for s in self.analysis.systems},
+            **verdict_json(longtail_evidence(self.analysis)),
             "strata": _strata_json(self.analysis.by_stratum),
             "audit": dict(self.audit),
             "runs": [str(path) for path in self.runs],

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from reaudio_eval.clips.roles import competing
-from reaudio_eval.evaluations.longtail.verdict import ends, losses
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.reports.text import QUANTITIES, count
 from reaudio_eval.reports.views import (
@@ -79,7 +78,7 @@ def _statistics(
         name,
         f"{caption}: {metric.title} {arrow(metric)}, with 95% intervals",
         columns,
-        grouped(analysis, table),
+        grouped(analysis.systems, table),
         tuple(notes.reasons),
     )
 
@@ -120,30 +119,3 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
 def _size(row: Any) -> Cell:
     classes = count(row.n_classes, "class", "classes") if math.isfinite(row.n_classes) else ""
     return Cell(f"{row.n_clips:,.0f}", detail=classes)
-
-
-def loss_table(analysis: LongtailAnalysis) -> TableView | None:
-    """The loss of every system from head to tail on the primary metric, drawn; for the verdict."""
-    if analysis.primary is None:
-        return None
-    metric = analysis.metric(analysis.primary)
-    every = losses(analysis, metric)
-    if not any(math.isfinite(loss.value) for loss in every):
-        return None
-    digits = metric_decimals(analysis, metric)
-    limits = scale(v for loss in every for v in (loss.value, loss.ci_low, loss.ci_high))
-    place = {s.name: i for i, s in enumerate(analysis.systems)}
-    notes = Notes()
-    rows = []
-    for loss in every:
-        drawn = bar(loss.value, loss.ci_low, loss.ci_high, limits)
-        rows.append(Row(loss.system, (notes.value(loss, digits, bar=drawn),), system=place[loss.system]))
-    head, tail = ends(analysis.strata)
-    columns = (Column("system"), Column(f"loss from {head} to {tail}"))
-    return TableView(
-        "losses",
-        f"Loss of {metric.title} from {head} to {tail}; positive: worse on {tail}",
-        columns,
-        grouped(analysis, rows),
-        tuple(notes.reasons),
-    )

@@ -13,6 +13,7 @@ from reaudio_eval.evaluations.sweep.cells import describe, show
 from reaudio_eval.evaluations.sweep.factor_section import factor_section
 from reaudio_eval.evaluations.sweep.report import SweepReport
 from reaudio_eval.reports.files import SCHEMA_VERSION, plain, write_tables
+from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.listen import select
 from reaudio_eval.reports.media import MediaMode
 from reaudio_eval.reports.page import analysis_head
@@ -95,8 +96,8 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
                 for axis in sweep.axes
             },
             "primary": analysis.primary,
-            "family": analysis.family,
-            "verdict": verdict.sentences(sweep),
+            **verdict_json(verdict.evidence(sweep)),
+            "verdict": [str(sentence.striptags()) for sentence in verdict.sentences(sweep)],
             "metrics": analysis.metrics,
             "strata": analysis.strata,
             "strata_sizes": analysis.strata_sizes,

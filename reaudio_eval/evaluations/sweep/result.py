@@ -15,6 +15,7 @@ from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.page import PLAYERS, render_sweep
 from reaudio_eval.evaluations.sweep.tables import short_name, strata_of
 from reaudio_eval.reports.files import dataset_json
+from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import table_text
 from reaudio_eval.runs.directory import overall_json
@@ -52,7 +53,7 @@ class SweepResult(Result):
 
     @property
     def verdict(self) -> Sequence[str]:
-        return list(map(str, verdict.sentences(self.sweep)))
+        return [str(sentence.striptags()) for sentence in verdict.sentences(self.sweep)]
 
     def summary(self) -> Json:
         """Cells with their overall numbers, and the primary metric along each factor."""
@@ -62,6 +63,7 @@ class SweepResult(Result):
             "dataset": dataset_json(analysis),
             "primary": analysis.primary,
             "reference": sweep.reference.name,
+            **verdict_json(verdict.evidence(sweep)),
             "cells": {
                 cell.name: {
                     "settings": cell.settings.values(),

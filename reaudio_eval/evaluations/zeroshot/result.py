@@ -13,9 +13,10 @@ from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.evaluations.zeroshot.page import render_zeroshot
-from reaudio_eval.evaluations.zeroshot.verdict import sentences
+from reaudio_eval.evaluations.zeroshot.verdict import evidence, sentences
 from reaudio_eval.frames.evaluations import ZEROSHOT_FRAMES
 from reaudio_eval.reports.files import dataset_json
+from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport
 from reaudio_eval.reports.terminal import systems_by
@@ -56,6 +57,7 @@ class ZeroshotResult(Result):
             "few_shot": analysis.few_shot,
             "every_prompt": analysis.every_prompt,
             "primary": analysis.primary.name if analysis.primary else None,
+            **verdict_json(evidence(analysis)),
             "systems": analysis.systems,
             "regimes": analysis.regimes,
             "by_regime": analysis.by_regime,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
@@ -20,9 +20,9 @@ from reaudio_eval.reports.views import (
     Row,
     TableView,
     arrow,
-    difference_cell,
     fifth,
     fifths,
+    grouped,
     metric_decimals,
     paired_cells,
     scale,
@@ -38,16 +38,9 @@ ROLES: Mapping[str, str] = {
     "real": "real clips",
     "noise": "noise",
 }
-GROUPS = (("system", "control"), ("copy", "oracle", "real", "noise"))
 SEEN = "n/a (seen)"
 SEEN_NOTE = "n/a (seen): the class is in the training data of the system, so its score is not zero-shot or few-shot."
 UNKNOWN = "training data unknown"
-
-
-def _grouped(analysis: ZeroshotAnalysis, rows: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
-    """Systems and their controls, then references."""
-    groups = (tuple(r for r in rows if analysis.role(r.head) in roles) for roles in GROUPS)
-    return tuple(group for group in groups if group)
 
 
 def regimes_table(analysis: ZeroshotAnalysis) -> TableView:
@@ -71,7 +64,7 @@ def systems_table(analysis: ZeroshotAnalysis) -> TableView:
         for r in records(analysis.systems)
     ]
     columns = (Column("system"), Column("role", text=True), Column("training data", text=True))
-    return TableView("zeroshot-systems", "Systems and their training data", columns, _grouped(analysis, rows))
+    return TableView("zeroshot-systems", "Systems and their training data", columns, grouped(analysis.base.systems, rows))
 
 
 def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView:
@@ -98,7 +91,7 @@ def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView
         f"zeroshot-regimes-{metric.name}",
         f"{metric.title} {arrow(metric)} by regime (mean over classes), with 95% intervals",
         columns,
-        _grouped(analysis, rows),
+        grouped(analysis.base.systems, rows),
         tuple(notes.reasons),
         (
             f"Grey: fewer than {MIN_CLASSES} classes, or a system whose training data are not known.",
@@ -202,35 +195,3 @@ def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mappin
         tuple(notes.reasons),
         ("Shading: fifths of all values of the table; darker is better.",),
     )
-
-
-def gains_table(analysis: ZeroshotAnalysis) -> TableView | None:
-    """The differences of the primary metric on zero-shot and few-shot classes, drawn; for the verdict."""
-    metric = analysis.primary
-    if metric is None:
-        return None
-    names = [r.name for r in RARE]
-    paired = analysis.paired[(analysis.paired["metric"] == metric.name) & analysis.paired["regime"].isin(names)]
-    paired = paired[paired["difference"].notna()]
-    if paired.empty:
-        return None
-    titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
-    digits, notes = metric_decimals(analysis.base, metric), Notes()
-    limits = scale(v for r in records(paired) for v in (r.difference, r.ci_low, r.ci_high))
-    several = paired["system"].nunique() > 1
-    groups = tuple(
-        tuple(
-            Row(
-                f"against {r.against}",
-                (difference_cell(r, digits, notes, limits),),
-                detail=f"{r.system}, {titles[regime]}" if several else titles[regime],
-            )
-            for r in records(paired[paired["regime"] == regime])
-        )
-        for regime in names
-        if (paired["regime"] == regime).any()
-    )
-    return TableView(
-        "zeroshot-gains", f"Gain from retrieval in {metric.title} {arrow(metric)}", (Column("systems"), Column("difference")), groups,
-        tuple(notes.reasons),
-    )  # fmt: skip

@@ -63,7 +63,7 @@ def analysis() -> LongtailAnalysis:
     return analyse(both(), DATA, STRATA)
 
 
-def test_leaks_are_counted_by_kind(analysis: LongtailAnalysis) -> None:
+def test_leaks_are_counted_by_role(analysis: LongtailAnalysis) -> None:
     table = analysis.copying.leaks.set_index("kind")
     assert table["n"].to_dict() == {"target": 1, "same_source": 1, "identical_caption": 2, "any": 4}
     assert table.loc["any", "share"] == pytest.approx(4 / 24)

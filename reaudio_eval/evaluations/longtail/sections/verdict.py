@@ -1,17 +1,18 @@
-"""Verdict of the long-tail report."""
+"""First screen of the long-tail report."""
 
 from __future__ import annotations
 
 from reaudio_eval.evaluations.longtail.report import LongtailReport
-from reaudio_eval.evaluations.longtail.tables import loss_table
-from reaudio_eval.evaluations.longtail.verdict import sentences
+from reaudio_eval.reports.first_screen.evidence import longtail_evidence
+from reaudio_eval.reports.first_screen.section import FIRST_SCREEN, first_screen
+from reaudio_eval.reports.first_screen.sentences import verdict
 from reaudio_eval.reports.section import Content, Section
-from reaudio_eval.reports.shared_sections import VERDICT, verdict_content
 
 
 def content(report: LongtailReport) -> Content:
-    """Sentences, and what each system loses from head to tail."""
-    return verdict_content(report, sentences(report.analysis), loss_table(report.analysis))
+    """Sentences, and the levels of every system."""
+    evidence = longtail_evidence(report.analysis)
+    return first_screen(report, evidence, verdict(report.analysis, evidence))
 
 
-SECTION = Section(10, "verdict", "Verdict", VERDICT, content)
+SECTION = Section(10, "verdict", "Verdict", FIRST_SCREEN, content)

@@ -1,17 +1,16 @@
-"""Verdict of the zero-shot report."""
+"""First screen of the zero-shot report."""
 
 from __future__ import annotations
 
 from reaudio_eval.evaluations.zeroshot.report import ZeroshotReport
-from reaudio_eval.evaluations.zeroshot.tables import gains_table
-from reaudio_eval.evaluations.zeroshot.verdict import sentences
+from reaudio_eval.evaluations.zeroshot.verdict import evidence, sentences
+from reaudio_eval.reports.first_screen.section import FIRST_SCREEN, first_screen
 from reaudio_eval.reports.section import Content, Section
-from reaudio_eval.reports.shared_sections import VERDICT, verdict_content
 
 
 def content(report: ZeroshotReport) -> Content:
-    """Sentences, and the gains on the rare classes."""
-    return verdict_content(report, sentences(report.zeroshot), gains_table(report.zeroshot))
+    """Sentences, and the levels of every system."""
+    return first_screen(report, evidence(report.zeroshot), sentences(report.zeroshot))
 
 
-SECTION = Section(10, "verdict", "Verdict", VERDICT, content)
+SECTION = Section(10, "verdict", "Verdict", FIRST_SCREEN, content)

@@ -262,7 +262,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
     plan = json.loads(runner.invoke(app, [*arguments, "--dry-run"]).stdout)
     assert not (tmp_path / "t").exists()
     assert plan["n_forms"] == 3
-    assert plan["items_by_kind"] == {"noise": 1, "rating": 4}
+    assert plan["items_by_role"] == {"noise": 1, "rating": 4}
     assert plan["share_of_repeats_and_checks"] == 0.2
     made = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
     assert made["test_id"] == plan["test_id"]

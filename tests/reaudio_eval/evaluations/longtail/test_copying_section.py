@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import synthetic_report
 from pages import HOSTILE, render
+from reaudio_eval.evaluations.longtail.verdict import sentences
 
 from reaudio_eval.clips.system import Retrieval
 from reaudio_eval.evaluations.longtail.sections.copying import most_copied
-from reaudio_eval.evaluations.longtail.verdict import sentences
 from reaudio_eval.frames.statistics import COPYING_FRAMES
 from reaudio_eval.reports.copying_figures import copying_figure
 from reaudio_eval.reports.copying_tables import copy_table, copying_metrics, leak_sentences, leak_tables

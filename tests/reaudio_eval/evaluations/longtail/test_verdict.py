@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-
 from reaudio_eval.evaluations.longtail.verdict import losses, sentences
+
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.separation import overall_separation, separate

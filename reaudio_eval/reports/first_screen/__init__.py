@@ -1,0 +1,1 @@
+"""First screen of a page: verdict, levels, family of tests."""
