@@ -16,6 +16,7 @@ from reaudio_eval.evaluations.compare.verdict import evidence, verdict_sentences
 from reaudio_eval.evaluations.options import Page
 from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.first_screen.findings import verdict_json
+from reaudio_eval.reports.margins import margin_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import overall_by_system
 from reaudio_eval.runs.directory import number, overall_json
@@ -63,6 +64,7 @@ class CompareResult(Result):
         return {
             "dataset": dataset_json(analysis),
             "primary": analysis.primary,
+            "margin": margin_json(analysis),
             "baseline": comparison.baseline,
             "compared": list(comparison.compared),
             **verdict_json(evidence(comparison)),

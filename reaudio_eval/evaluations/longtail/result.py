@@ -16,6 +16,7 @@ from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.first_screen.evidence import longtail_evidence
 from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.first_screen.sentences import verdict
+from reaudio_eval.reports.margins import margin_json
 from reaudio_eval.reports.media import INLINE_PLAYERS
 from reaudio_eval.reports.rendered import RenderedReport, percent
 from reaudio_eval.reports.terminal import overall_by_system, systems_by
@@ -63,7 +64,7 @@ class LongtailResult(Result):
         return {
             "dataset": dataset_json(self.analysis),
             "primary": self.analysis.primary,
-            "margin": self.analysis.margin,
+            "margin": margin_json(self.analysis),
             "systems": {s.name: overall_json(self.analysis, s.name) for s in self.analysis.systems},
             **verdict_json(longtail_evidence(self.analysis)),
             "strata": _strata_json(self.analysis.by_stratum),

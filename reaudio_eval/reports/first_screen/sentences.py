@@ -15,6 +15,7 @@ from reaudio_eval.reports.first_screen.evidence import Evidence
 from reaudio_eval.reports.first_screen.levels import described, level_sentence
 from reaudio_eval.reports.first_screen.ranking import ranking
 from reaudio_eval.reports.first_screen.untold import untold
+from reaudio_eval.reports.margins import margin_sentences
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 FEW = 2  # with more systems than this they are ranked instead of described one by one
@@ -22,9 +23,10 @@ NOTHING = Markup("No system has a value for any metric, so there is nothing to c
 
 
 def verdict(analysis: LongtailAnalysis, evidence: Evidence | None) -> list[Markup]:
-    """Why there are no strata, where that is so; then what the primary metric allows one to say (``evidence``, None without a metric)."""
+    """Why there are no strata, where that is so; then what the primary metric allows one to say (``evidence``, None without a metric), and
+    the tests of a margin."""
     reason = [Markup("{}").format(analysis.no_strata)] if analysis.no_strata else []
-    return [*reason, *([NOTHING] if evidence is None else sentences(evidence))]
+    return [*reason, *([NOTHING] if evidence is None else sentences(evidence)), *margin_sentences(analysis)]
 
 
 def sentences(evidence: Evidence) -> list[Markup]:

@@ -47,7 +47,12 @@ def test_a_margin_is_tested_and_kept(world: Path, sounds: Path) -> None:
     assert first.analysis.margin == Margin(0.05, "kl_bands")
     assert kept(first) == [{"value": 0.05, "metric": "kl_bands"}] * 3
     assert "not fixed before scoring" not in messages(first)
-    assert first.summary()["margin"] == Margin(0.05, "kl_bands")
+    stated = first.summary()["margin"]
+    assert (stated["value"], stated["metric"]) == (0.05, "kl_bands")
+    assert {(t["system"], t["control"]) for t in stated["tests"]} == {("good", "poor")}
+    assert all(t["noninferior"] == (t["p_noninferior"] < 0.025) for t in stated["tests"])
+    (sentence,) = margin_sentences(first.analysis)
+    assert first.verdict[-1] == sentence.striptags()
     tested = first.analysis.paired[first.analysis.paired["p_noninferior"].notna()]
     assert set(zip(tested["system_a"], tested["system_b"], strict=True)) == {("good", "poor")}
 
@@ -115,10 +120,9 @@ def test_a_comparison_takes_the_margin_of_the_runs(runs: Path) -> None:
     rows = found.comparison.strata.dropna(subset=["p_noninferior"])
     assert set(rows["quantity"]) == {"classes", "tail"}  # one unseen class is too few for a test
     (sentence,) = margin_sentences(analysis)
-    assert sentence.startswith(
-        "With a margin of 0.02 in CLAP score, <b>mine</b> compared with <b>base</b>: over all classes "
-    )
-    assert "non-inferior" in sentence
+    assert sentence.startswith("With a margin of 0.02 in CLAP score, <b>mine</b> compared with <b>base</b> is ")
+    assert found.verdict[-1] == sentence.striptags()
+    assert found.summary()["margin"]["value"] == 0.02
 
 
 def test_a_comparison_with_another_margin_says_that_it_came_later(runs: Path) -> None:
