@@ -7,6 +7,7 @@ from typing import Any
 
 from reaudio_eval.clips.system import Role
 from reaudio_eval.evaluations.alerts import mapping
+from reaudio_eval.reports.text import listing
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.scores.score import NamedMetric
 from reaudio_eval.statistics.analysis import Alert
@@ -56,13 +57,19 @@ def margin_alerts(margin: Margin | None, manifests: Mapping[str, Mapping[str, An
         margin: of the report; None has no alerts.
         manifests: system -> manifest of its finished run.
     """
-    for name, manifest in manifests.items() if margin is not None else ():
+    if margin is None:
+        return
+    groups: dict[Margin | None, list[str]] = {}
+    for name, manifest in manifests.items():
         kept = stored_margin(manifest)
-        if margin is not None and (kept is None or kept.value != margin.value or margin.metric not in ("", kept.metric)):
-            scored = "without a margin" if kept is None else f"with the margin {kept.value:g} of {kept.metric}"
-            yield Alert(
-                "warning",
-                f"The margin {margin.value:g} was not fixed before scoring: the run of {name} was scored {scored}, and keeps that. Take "
-                "non-inferiority and equivalence as exploratory.",
-                first_screen=True,
-            )
+        if kept is None or kept.value != margin.value or margin.metric not in ("", kept.metric):
+            groups.setdefault(kept, []).append(name)
+    for kept, names in groups.items():
+        scored = "without a margin" if kept is None else f"with the margin {kept.value:g} of {kept.metric}"
+        runs, keeps = ("run", "was") if len(names) == 1 else ("runs", "were")
+        yield Alert(
+            "warning",
+            f"The margin {margin.value:g} was not fixed before scoring: the {runs} of {listing(names)} {keeps} scored {scored}. Take "
+            "non-inferiority and equivalence as exploratory.",
+            first_screen=True,
+        )

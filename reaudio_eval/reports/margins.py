@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from reaudio_eval.frames.rows import records
-from reaudio_eval.reports.text import QUANTITIES, interval, number, p_words, stratum_words
+from reaudio_eval.reports.first_screen.evidence import EVERY_CLASS, EVERY_CLIP
+from reaudio_eval.reports.text import interval, number, p_words
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.margins import LEVEL_EQUIVALENT, LEVEL_NONINFERIOR
@@ -106,5 +107,7 @@ def _shown(test: Tested) -> str:
 
 
 def _where(analysis: LongtailAnalysis, quantity: str) -> str:
-    stratum = next((s for s in analysis.strata if s.name == quantity), None)
-    return f"over {QUANTITIES[quantity]}" if stratum is None else f"in {stratum_words(stratum)}"
+    group = next((g for g in (EVERY_CLASS, EVERY_CLIP) if g.name == quantity), None)
+    if group is not None:
+        return group.phrase
+    return f"on {next(s for s in analysis.strata if s.name == quantity).title} classes"
