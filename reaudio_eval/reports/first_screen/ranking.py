@@ -39,7 +39,7 @@ def _ranked_groups(evidence: Evidence) -> list[Group]:
 
 
 def best_sentence(evidence: Evidence, group: Group, first: bool = True) -> Markup | None:
-    """The best competitor of a group, and which others are significantly different from it; None where nobody has a value.
+    """The best competitors of a group, and which others are significantly different; None where nobody has a value.
 
     Systems that were compared with a control alone are not tested against each other: the sentence then gives the value of the control.
     """
@@ -47,18 +47,21 @@ def best_sentence(evidence: Evidence, group: Group, first: bool = True) -> Marku
     if best is None:
         return None
     known = {s: evidence.level(s, group.name) for s in evidence.competitors if evidence.level(s, group.name).known}
+    tied = [s for s, level in known.items() if level.value == known[best].value]
+    names = Markup("{} {}").format(named(evidence, tied), "has" if len(tied) == 1 else "have")
     rank = "highest" if evidence.metric.higher_is_better else "lowest"
-    opening = Markup("Of {}, <b>{}</b> has the {} {} {}, {}").format(
-        count(len(evidence.competitors), evidence.words.noun), evidence.name(best), rank, lower_first(evidence.metric.title),
-        group.phrase, measured(known[best], evidence.digits),
-    ) if first else Markup("{}, <b>{}</b> has the {}, {}").format(
-        upper_first(group.phrase), evidence.name(best), rank, measured(known[best], evidence.digits)
-    )  # fmt: skip
+    value = measured(known[best], evidence.digits)
+    if first:
+        of = count(len(evidence.competitors), evidence.words.noun)
+        title = lower_first(evidence.metric.title)
+        opening = Markup("Of {}, {} the {} {} {}, {}").format(of, names, rank, title, group.phrase, value)
+    else:
+        opening = Markup("{}, {} the {}, {}").format(upper_first(group.phrase), names, rank, value)
     opening += Markup("{}").format(real_values(evidence, [group]))
     if not _pairwise(evidence):
-        return opening + _control_values(evidence, best, group)
-    tests = [d for s in known if s != best and (d := evidence.difference(best, s, group.name)) is not None]
-    return opening + _against_best(evidence, tests, known[best])
+        return opening + _control_values(evidence, tied, group)
+    tests = [d for s in known if s not in tied and (d := evidence.difference(best, s, group.name)) is not None]
+    return opening + _against_best(evidence, tests)
 
 
 def _pairwise(evidence: Evidence) -> bool:
@@ -66,33 +69,39 @@ def _pairwise(evidence: Evidence) -> bool:
     return any(not set(pair) & set(evidence.controls) for pair in evidence.family.pairs)
 
 
-def _control_values(evidence: Evidence, best: str, group: Group) -> Markup:
+def _control_values(evidence: Evidence, best: Sequence[str], group: Group) -> Markup:
     others = [
         Markup("the {} <b>{}</b> has {}").format(
             evidence.words.control, evidence.name(c), number(evidence.level(c, group.name).value, evidence.digits)
         )
         for c in evidence.controls
-        if c != best and evidence.level(c, group.name).known
+        if c not in best and evidence.level(c, group.name).known
     ]
     return Markup("; {}.").format(Markup(" and ").join(others)) if others else Markup(".")
 
 
-def _against_best(evidence: Evidence, tests: Sequence[Difference], best: Level) -> Markup:
+def _against_best(evidence: Evidence, tests: Sequence[Difference]) -> Markup:
     """Which of the others are significantly different from the best one."""
     tested = [d for d in tests if d.tested]
     if not tested:
-        reason = best.reason or next((d.level.reason for d in tests if d.level.reason), "")
-        return Markup("; no difference from it could be tested{}.").format(f": {reason}" if reason else "")
+        return Markup("; no difference could be tested.") if tests else Markup(".")
     beaten = [d for d in tested if d.significant and evidence.gain(d) > 0]
-    near = [d for d in tested if d not in beaten]
+    near = [d for d in tested if not d.significant]
+    worse = [
+        d for d in tested if d.significant and d not in beaten
+    ]  # means of systems with other prompts can point the other way
     parts = []
     if beaten:
         parts.append(Markup("significantly better than {}").format(with_size(evidence, beaten, lambda d: d.against)))
     if near:
         parts.append(Markup("not significantly different from {}").format(named(evidence, [d.against for d in near])))
+    if worse:
+        parts.append(
+            Markup("on common prompts significantly worse than {}").format(with_size(evidence, worse, lambda d: d.against))
+        )
     if len(tested) < len(tests):
         parts.append(Markup("not tested against {}").format(named(evidence, [d.against for d in tests if not d.tested])))
-    return Markup("; it is {}.").format(Markup(", and ").join(parts))
+    return Markup(": {}.").format(Markup("; ").join(parts))
 
 
 def _losses(evidence: Evidence) -> Iterator[Markup]:
@@ -106,8 +115,9 @@ def _losses(evidence: Evidence) -> Iterator[Markup]:
     beside = Markup(" (real audio: {})").format(measured(real, evidence.digits)) if real.known else Markup("")
     with_interval = {s: loss for s, loss in losses.items() if loss.has_interval}
     if not with_interval:
-        reason = next((loss.reason for loss in losses.values() if loss.reason), "no interval")
-        yield Markup("The loss from {} to {} has no interval: {}.").format(*ends, reason)
+        if not evidence.family.pairs:  # else it is among what could not be told
+            reason = next((loss.reason for loss in losses.values() if loss.reason), "it could not be computed")
+            yield Markup("The loss from {} to {} has no interval: {}.").format(*ends, reason)
         return
     worse = [s for s, loss in with_interval.items() if loss.ci_low > 0]
     rest = [s for s in with_interval if s not in worse]
@@ -123,3 +133,6 @@ def _losses(evidence: Evidence) -> Iterator[Markup]:
         yield Markup("No significant loss from {} to {}: {}{}.").format(
             *ends, named(evidence, rest), Markup("") if worse else beside
         )
+    without = [s for s in losses if s not in with_interval]
+    if without:
+        yield Markup("Without an interval of the loss: {} ({}).").format(named(evidence, without), losses[without[0]].reason)

@@ -29,7 +29,7 @@ FIRST_SCREEN = """
 <figcaption>Means {% if by_class %}over classes {% endif %}with 95 % intervals, common to rare.</figcaption>
 </figure>{% endif %}
 </div>
-{% if levels is not none %}{{ table(levels) }}{% endif %}
+{% if levels is not none %}{{ table(levels, css="compact") }}{% endif %}
 {% if family %}<p class="remark">{{ family }}</p>{% endif %}
 """
 

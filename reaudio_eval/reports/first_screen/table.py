@@ -16,7 +16,7 @@ ROLES = {
 }  # fmt: skip
 MARKS = (
     f"Bold: significantly better than every other system. ≈: not significantly different from the best, while others are (paired tests, "
-    f"Holm-corrected p < {ALPHA}). References, below the rule, are not compared."
+    f"Holm-corrected p < {ALPHA}; exploratory but for the tests named below)."
 )
 BOLD_LOSS = "Bold loss: its 95 % interval excludes zero."
 

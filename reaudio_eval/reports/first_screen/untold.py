@@ -12,28 +12,37 @@ from reaudio_eval.reports.first_screen.evidence import Difference, Evidence
 from reaudio_eval.reports.first_screen.words import quantity_words
 from reaudio_eval.reports.text import listing, number
 
+PLAN = Markup("<code>reaudio-eval plan</code> says how many classes, prompts and seeds they need")
+
 
 def untold(evidence: Evidence) -> Iterator[Markup]:
-    """The differences that the tests would probably have missed, and where no difference could be significant, with the reason.
+    """The differences that the tests would probably have missed, where no difference could be significant, and what was not tested.
 
     Significant differences leave nothing open and are not counted.
     """
-    limits, impossible = [], []
+    limits: list[str] = []
+    powerless: list[str] = []
+    untested: dict[str, list[str]] = {}
     for name, words in quantity_words(evidence):
-        pairs = (evidence.difference(a, b, name) for a, b in evidence.family.pairs)
-        still_open = [d for d in pairs if d is not None and not d.significant]
+        still_open = _open(evidence, name)
         detectable = [d.detectable for d in still_open if d.tested and math.isfinite(d.detectable)]
         if detectable:
             limits.append(f"{number(median(detectable), evidence.digits)} {words}")
-        impossible += [f"{words} ({reason})" for reason in dict.fromkeys(map(_reason, still_open)) if reason]
+        if any(d.power_note for d in still_open):
+            powerless.append(words)
+        for reason in dict.fromkeys(d.level.reason for d in still_open if not d.tested and d.level.reason):
+            untested.setdefault(reason, []).append(words)
     if limits:
-        yield Markup("Differences of less than about {} would probably not be found (power 0.8{}).").format(
-            listing(limits), ", median over the pairs" if len(evidence.family.pairs) > 1 else ""
+        yield Markup("Differences of less than about {} would probably not be found (power 0.8{}); {}.").format(
+            listing(limits), ", median over the pairs" if len(evidence.family.pairs) > 1 else "", PLAN
         )
-    if impossible:
-        yield Markup("No difference could be significant {}.").format(listing(impossible))
+    if powerless:
+        yield Markup("Whatever its size, no difference would probably be significant {}.").format(listing(powerless))
+    for reason, where in untested.items():
+        yield Markup("No test could be made {}: {}.").format(listing(where), reason)
 
 
-def _reason(difference: Difference) -> str:
-    """Why a difference cannot be significant, or ""."""
-    return difference.power_note or ("" if difference.tested else difference.level.reason)
+def _open(evidence: Evidence, quantity: str) -> list[Difference]:
+    """The differences of the family in a quantity that are not significant."""
+    pairs = (evidence.difference(a, b, quantity) for a, b in evidence.family.pairs)
+    return [d for d in pairs if d is not None and not d.significant]
