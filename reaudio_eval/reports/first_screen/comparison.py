@@ -86,7 +86,7 @@ def _control(evidence: Evidence, control: str) -> Markup:
         whose = "its" if len(evidence.asked) == 1 and evidence.words.control == "control" else "the"
         return Markup("{} {} {}").format(whose, evidence.words.control, name)
     role = next(s.role for s in evidence.systems if s.name == control)
-    return Markup("the {} {}, a reference,").format(REFERENCES[role], name)
+    return Markup("the {} {}, a reference").format(REFERENCES[role], name)
 
 
 def _levels_of(evidence: Evidence, system: str) -> str:

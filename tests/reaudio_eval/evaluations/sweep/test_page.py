@@ -64,7 +64,7 @@ def test_the_verdict_names_the_best_and_the_worse() -> None:
     found = sentences(build({"m guidance=3": 0.1, "m guidance=1": -0.22, "m k=1": 0.05}, "guidance=1,3", "k=1"))
     first, rare, losses, *_, reference = map(str, found)
     assert first.startswith("Of 4 settings, <b>guidance=3</b> has the highest CLAP score on average over all classes, 0.400")
-    assert "; it is significantly better than <b>reference</b> (+0.101" in first
+    assert ": significantly better than <b>reference</b> (+0.101" in first
     assert rare.startswith("On rare 1-99 classes, <b>guidance=3</b> has the highest, 0.452")
     assert losses.startswith("No significant loss from common 1,000+ to rare 1-99: ")
     settings = "k 3, steps 12, guidance 5, retrieval audio+text, candidates 1, seed 0, captions 1"
@@ -73,7 +73,7 @@ def test_the_verdict_names_the_best_and_the_worse() -> None:
 
 def test_the_verdict_says_when_nothing_is_significant() -> None:
     found = sentences(build({"m k=1": 0.01}, "k=0,1", noise=0.1))
-    assert str(found[0]).endswith("; it is not significantly different from <b>reference</b>.")
+    assert str(found[0]).endswith(": not significantly different from <b>reference</b>.")
     assert not any("significantly better" in str(sentence) for sentence in found)
     assert any("would probably not be found" in str(sentence) for sentence in found)
 
