@@ -104,7 +104,7 @@ def test_only_containers_scroll_sideways(wide_page: Path, tmp_path: Path, width:
 @pytest.mark.parametrize("width", [1440, 1000])
 def test_the_verdicts_table_shows_its_numbers(page: Path, tmp_path: Path, width: int) -> None:
     script = """
-    const table = document.querySelector('.verdict table');
+    const table = document.querySelector('#verdict > .scroll table');
     return [table.offsetWidth, table.parentElement.clientWidth];
     """
     table, room = in_browser(page, script, tmp_path / "profile", width)
