@@ -178,6 +178,7 @@ def test_files_are_all_there(small: LongtailAnalysis, tmp_path: Path) -> None:
     assert steps[-1][0] == steps[-1][1] == len(steps)
     stems = {
         "label-histogram",
+        "levels",
         *(f"{kind}-{name}" for kind in ("frequency", "strata", "trend") for name in SCORED),
     }
     assert {p.name for p in report.figures} == {f"{stem}.{kind}" for stem in stems for kind in ("svg", "pdf", "png")}

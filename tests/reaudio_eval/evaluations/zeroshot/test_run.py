@@ -207,7 +207,7 @@ def test_copied_names_the_retrieved_clips(world: Path, sounds: Path) -> None:
         (("--copied", "gud"), "Unknown system of --copied 'gud'"),
         (("--twin", "poor", "--copied", "poor"), "--control and --copied both name 'poor'"),
         (("--trained-on", "god=all"), "Unknown system of --trained-on 'god'. Did you mean 'good'"),
-        (("--trained-on", "good"), "--trained-on 'good' must have the form NAME=PATH"),
+        (("--trained-on", "good"), "--trained-on 'good' must have the form NAME=WHAT"),
         (("--trained-on", "good=nowhere"), "neither one of the words"),
         (("--few-shot", "-1"), "--few-shot must be 0"),
         (("--limit", "0"), "--limit must be 1 or more"),
