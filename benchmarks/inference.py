@@ -1,6 +1,7 @@
 """Coverage of intervals, level and power of tests, in simulated scores on real label structures.
 
-    python benchmarks/inference.py [--part coverage|equal|tests|power] [--runs 300] [--data-root AUDIOCAPS] [--jobs 2] [--csv FILE]
+    python benchmarks/inference.py [--part coverage|equal|tests|power] [--inference sampled-classes|fixed-classes] [--runs 300]
+        [--only STRUCTURE] [--data-root AUDIOCAPS] [--jobs 2] [--csv FILE]
 
 Every number comes from the functions that make the reports, on scores whose means are known (``inference_worlds.py``). Seeds are fixed.
 """
@@ -270,8 +271,10 @@ def markdown(frame: pd.DataFrame, value: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _task(part: str, runs: int, cell: tuple[str, ClassTable, World]) -> list[Row]:
-    return {"coverage": coverage, "equal": equal_classes, "tests": tests, "power": power}[part](*cell, runs)
+def _task(part: str, runs: int, estimand: Estimand, cell: tuple[str, ClassTable, World]) -> list[Row]:
+    if part == "coverage":
+        return coverage(*cell, runs, estimand)
+    return {"equal": equal_classes, "tests": tests, "power": power}[part](*cell, runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -279,6 +282,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--data-root", type=Path, default=Path("../shared/data/audiocaps"))
     parser.add_argument("--part", choices=("coverage", "equal", "tests", "power"), default="coverage")
+    parser.add_argument(
+        "--inference", choices=("sampled-classes", "fixed-classes"), default="sampled-classes", help="of coverage"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--only", default="", help="structures whose name contains this")
@@ -287,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cells = [(n, t, w) for n, t in structures(args.data_root).items() if args.only in n for w in worlds]
     rows: list[Row] = []
     with ProcessPoolExecutor(args.jobs) as pool:
-        for i, done in enumerate(pool.map(partial(_task, args.part, args.runs), cells), 1):
+        for i, done in enumerate(pool.map(partial(_task, args.part, args.runs, args.inference), cells), 1):
             rows += done
             print(f"{i} of {len(cells)} worlds", file=sys.stderr, end="\r", flush=True)
             if args.csv:
