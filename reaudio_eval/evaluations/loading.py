@@ -19,6 +19,7 @@ from reaudio_eval.scores.external.scores import ExternalScores, match_scores
 from reaudio_eval.scores.external.table import ScoreTable, read_score_tables
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
+from reaudio_model.common.tables import SKIP_OPTION
 
 
 def load_dataset(data: Data, cache_dir: Path, reporter: Reporter, caption: int | None = None) -> Dataset:
@@ -141,5 +142,5 @@ def _of_other_splits(error: UnknownClipsError, data: Data, cache_dir: Path, repo
         return None
     return ReaudioError(
         f"{error.table}: {len(error.clip_ids):,} clip ids are of other splits than {data.split}, such as {error.clip_ids[0]!r}: give "
-        f"--split {ALL_SPLITS}, which says how many prompts are training data, or remove their rows."
+        f"--split {ALL_SPLITS}, which says how many prompts are training data, or leave their rows out with {SKIP_OPTION}."
     )

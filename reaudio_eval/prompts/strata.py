@@ -50,7 +50,9 @@ class Stratum:
 
     @property
     def title(self) -> str:
-        """For readers, on pages and in figures and tables: "common 100+", "unseen 0"; without a word "10-99 clips"."""
+        """For readers, on pages and in figures and tables: "common 100+", "unseen"; without a word "10-99 clips"."""
+        if self.high == 1:
+            return self.word or "0 clips"
         return f"{self.word} {self.counts}" if self.word else f"{self.counts} clips"
 
     @property

@@ -17,7 +17,7 @@ from reaudio_eval.statistics.families import Family, named_pairs
 ACCURACY = MetricInfo("accuracy", "Label accuracy", "clip", True, "share", "net", range=Range(0.0, 1.0))
 COMMON, MEDIUM, RARE, UNSEEN = (
     Group(name, title, f"on {title} classes")
-    for name, title in (("head", "common 100+"), ("medium", "medium 10-99"), ("tail", "rare 1-9"), ("zero-shot", "unseen 0"))
+    for name, title in (("head", "common 100+"), ("medium", "medium 10-99"), ("tail", "rare 1-9"), ("zero-shot", "unseen"))
 )
 GROUPS = (COMMON, MEDIUM, RARE, UNSEEN)
 SIZES = {"classes": 65, "head": 8, "medium": 19, "tail": 26, "zero-shot": 12}
@@ -41,7 +41,7 @@ def paired(tests: Sequence[Test], family: str = "confirmatory", **cells: Any) ->
         {
             "metric": "accuracy", "quantity": quantity, "system_a": a, "system_b": b, "difference": difference,
             "ci_low": difference - 0.05, "ci_high": difference + 0.05, "p_value": p / 2, "p_holm": p, "family": family,
-            "detectable": 0.1, "n_classes": 10, "reason": "2 classes: too few" if math.isnan(p) else None,
+            "detectable": 0.1, "n_classes": 10, "n_clips": 20, "reason": "2 classes: too few" if math.isnan(p) else None,
         } | cells
         for a, b, quantity, difference, p in tests
     ]  # fmt: skip

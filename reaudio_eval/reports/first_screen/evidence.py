@@ -18,7 +18,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.families import GAP, Family, n_tests
 from reaudio_eval.statistics.rows import ALL, CLASSES
-from reaudio_eval.statistics.thresholds import ALPHA
+from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
 
 
 class Group(NamedTuple):
@@ -62,6 +62,11 @@ class Level:
     @property
     def has_interval(self) -> bool:
         return math.isfinite(self.ci_low) and math.isfinite(self.ci_high)
+
+    @property
+    def thin(self) -> bool:
+        """Whether it is a mean of so few classes that it says nothing of others."""
+        return self.n_classes < MIN_CLASSES
 
     def negated(self) -> Level:
         return replace(self, value=-self.value, ci_low=-self.ci_high, ci_high=-self.ci_low)
@@ -189,6 +194,12 @@ class Evidence:
         pair = tests["system_a"].isin((system, against)) & tests["system_b"].isin((system, against))
         row: Any = next(records(tests[pair & (tests["quantity"] == quantity)]), None)
         return None if row is None else _difference(row, flip=row.system_a != system)
+
+    def apart(self, a: str, b: str) -> bool:
+        """Whether two systems were scored on different prompts alone, so that no test of them can be made."""
+        tests = self.tests
+        pair = tests[tests["system_a"].isin((a, b)) & tests["system_b"].isin((a, b))]
+        return len(pair) > 0 and bool((pair["n_clips"] == 0).all())
 
     def gain(self, difference: Difference) -> float:
         """A difference with the sign that makes positive better; of a gap, the sign that makes positive a smaller loss."""

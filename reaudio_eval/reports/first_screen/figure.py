@@ -30,7 +30,8 @@ def drawn(evidence: Evidence) -> list[int]:
     if len(names) > MOST:
         best = {s for group in evidence.quantities if (s := evidence.best(group.name)) is not None}
         names = [n for n in names if n in best or n in evidence.controls or n == evidence.real]
-    known = {name for (name, _), level in evidence.levels.items() if level.known}
+    groups = {group.name for group in evidence.groups}
+    known = {name for (name, group), level in evidence.levels.items() if level.known and group in groups}
     return [i for i, s in enumerate(evidence.systems) if s.name in names and s.name in known]
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from reaudio_eval.reports.first_screen.evidence import Evidence, Group, Level
 from reaudio_eval.reports.first_screen.words import lower_first, measured
-from reaudio_eval.reports.text import listing, number
+from reaudio_eval.reports.text import count, listing, number
 
 CLASSES = " classes"
 
@@ -61,10 +61,16 @@ def _works(evidence: Evidence, system: str) -> str:
 
 
 def _values(evidence: Evidence, system: str, groups: Sequence[Group]) -> str:
-    parts = [f"{number(evidence.level(system, g.name).value, evidence.digits)} {g.phrase}" for g in groups]
+    parts = [_value(evidence.level(system, g.name), g, evidence.digits) for g in groups]
     if all(part.endswith(CLASSES) for part in parts):  # said once
         parts = [part.removesuffix(CLASSES) for part in parts[:-1]] + parts[-1:]
     return listing(parts)
+
+
+def _value(level: Level, group: Group, digits: int) -> str:
+    """The value with the words of its group; of a few classes how many, since they say nothing of others."""
+    few = f" ({count(int(level.n_classes), 'class', 'classes')} only)" if level.thin else ""
+    return f"{number(level.value, digits)} {group.phrase}{few}"
 
 
 def real_values(evidence: Evidence, groups: Sequence[Group]) -> str:

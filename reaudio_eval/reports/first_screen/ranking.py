@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -47,6 +47,8 @@ def best_sentence(evidence: Evidence, group: Group, first: bool = True) -> Marku
     if best is None:
         return None
     known = {s: evidence.level(s, group.name) for s in evidence.competitors if evidence.level(s, group.name).known}
+    if all(level.thin for level in known.values()):
+        return _too_few(group, known.values())
     tied = [s for s, level in known.items() if level.value == known[best].value]
     names = Markup("{} {}").format(named(evidence, tied), "has" if len(tied) == 1 else "have")
     rank = "highest" if evidence.metric.higher_is_better else "lowest"
@@ -62,6 +64,12 @@ def best_sentence(evidence: Evidence, group: Group, first: bool = True) -> Marku
         return opening + _control_values(evidence, tied, group)
     tests = [d for s in known if s not in tied and (d := evidence.difference(best, s, group.name)) is not None]
     return opening + _against_best(evidence, tests)
+
+
+def _too_few(group: Group, levels: Collection[Level]) -> Markup:
+    sizes = sorted({int(level.n_classes) for level in levels})
+    many = count(sizes[-1], "class", "classes") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} classes"
+    return Markup("{}: {}, too few to say which is best.").format(upper_first(group.title), many)
 
 
 def _pairwise(evidence: Evidence) -> bool:

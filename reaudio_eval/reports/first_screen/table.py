@@ -9,7 +9,7 @@ from reaudio_eval.reports.first_screen.evidence import Evidence, Group, Level
 from reaudio_eval.reports.text import count
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, grouped
 from reaudio_eval.statistics.separation import Separation, separate
-from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES
+from reaudio_eval.statistics.thresholds import ALPHA
 
 ROLES = {
     "control": "control", "copy": "copy of the retrieved clip", "oracle": "given the real clip", "real": "", "noise": "",
@@ -62,8 +62,7 @@ def _cell(evidence: Evidence, system: str, group: Group, marks: Separation, note
     level = evidence.level(system, group.name)
     if not level.known:
         return notes.undefined(level.reason)
-    thin = "thin" if level.n_classes < MIN_CLASSES else ""
-    return notes.value(level, evidence.digits, mark=marks.mark(system), css=thin)
+    return notes.value(level, evidence.digits, mark=marks.mark(system), css="thin" if level.thin else "")
 
 
 def _loss_cell(evidence: Evidence, system: str, notes: Notes, competes: bool) -> Cell:

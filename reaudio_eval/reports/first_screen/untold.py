@@ -18,7 +18,7 @@ PLAN = Markup("<code>reaudio-eval plan</code> says how many classes, prompts and
 def untold(evidence: Evidence) -> Iterator[Markup]:
     """The differences that the tests would probably have missed, where no difference could be significant, and what was not tested.
 
-    Significant differences leave nothing open and are not counted.
+    Significant differences leave nothing open and are not counted. An alert names the pairs without a common prompt.
     """
     limits: list[str] = []
     powerless: list[str] = []
@@ -43,6 +43,6 @@ def untold(evidence: Evidence) -> Iterator[Markup]:
 
 
 def _open(evidence: Evidence, quantity: str) -> list[Difference]:
-    """The differences of the family in a quantity that are not significant."""
-    pairs = (evidence.difference(a, b, quantity) for a, b in evidence.family.pairs)
+    """The differences of the family in a quantity that are not significant, of systems with common prompts."""
+    pairs = (evidence.difference(a, b, quantity) for a, b in evidence.family.pairs if not evidence.apart(a, b))
     return [d for d in pairs if d is not None and not d.significant]

@@ -64,7 +64,7 @@ def test_every_file_is_read(runs: Path) -> None:
     assert (run.scores.system.kind, run.scores.system.n_clips, run.scores.seed) == ("generated", 24, 0)
     assert [m.name for m in run.scores.metrics] == ["copying_bands", "kad_bands", "kl_bands"]
     assert [s.name for s in run.strata] == ["head", "medium", "tail", "zero-shot"]
-    assert [s.title for s in run.strata] == ["common 1,000+", "medium 100-999", "rare 1-99", "unseen 0"]
+    assert [s.title for s in run.strata] == ["common 1,000+", "medium 100-999", "rare 1-99", "unseen"]
     assert run.dataset.prompts[0].caption == "the sound of a hum"
     assert dict(run.dataset.train_counts)["hum"] == 5000
     assert "rumble" not in run.dataset.train_counts

@@ -150,7 +150,9 @@ def test_command_and_json(pilot: Path) -> None:
         "2",
         "--quiet",
     ]
-    result = runner.invoke(app, [*words, "--simulations", "50"], env={"COLUMNS": "120"})  # one line for each row of the table
+    result = runner.invoke(
+        app, [*words, "--simulations", "50"], env={"COLUMNS": "120"}
+    )  # one line for each row of the table
     assert result.exit_code == 0, result.output
     assert "2 prompts a class, 1 seed" in result.stdout
     assert "classes for power 0.8" in result.stdout

@@ -33,7 +33,7 @@ def test_one_sentence_with_every_test_of_the_family() -> None:
     (only,) = said(list(against_controls(build(), ranked=False)))
     assert only == (
         "Compared with its control plain (0.75, 0.18, 0.10), it is "
-        "significantly better on average over all classes (+0.10 [0.05, 0.15], corrected p = 0.020) and on unseen 0 classes "
+        "significantly better on average over all classes (+0.10 [0.05, 0.15], corrected p = 0.020) and on unseen classes "
         "(+0.13 [0.08, 0.18], corrected p = 0.001); "
         "not significantly different on rare 1-9 classes (+0.09 [0.04, 0.14], corrected p = 0.400); "
         "not tested in the loss from common 100+ to rare 1-9 (-0.09 [-0.14, -0.04], 2 classes: too few)."

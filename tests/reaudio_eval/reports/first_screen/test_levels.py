@@ -15,7 +15,7 @@ from reaudio_eval.reports.first_screen.levels import described, level_sentence
 ROLES: dict[str, Role] = {"ours": "system", "real": "real"}
 LEVELS = {"ours": (0.39, 0.75, 0.5, 0.27, 0.23), "real": (0.88, 0.85, 0.9, 0.86, 0.88)}
 LOSS = {"ours": level(0.48, 0.2), "real": level(-0.01, 0.1)}
-VALUES = "label accuracy 0.75 on common 100+, 0.27 on rare 1-9 and 0.23 on unseen 0 classes (real audio 0.85, 0.86, 0.88)."
+VALUES = "label accuracy 0.75 on common 100+, 0.27 on rare 1-9 and 0.23 on unseen classes (real audio 0.85, 0.86, 0.88)."
 
 
 def of(loss: Level, **more: object) -> Evidence:
