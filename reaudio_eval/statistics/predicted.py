@@ -52,7 +52,10 @@ def class_effects(fit: Fit, ratio: float, noise: float, of_strata: float) -> Eff
     response = np.divide(fit.values - centre, spread, out=np.zeros_like(spread), where=spread > 0)
     effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, 1 / ratio if ratio > 0 else np.inf], sizes))
     contrasts = fit.grid.contrasts(int(fit.components.structure[0]))
-    of_class = np.sqrt(fit.scale.variance(fit.grid.averages.T @ fit.fitted))
+    means = np.clip(
+        fit.grid.averages.T @ fit.fitted, fit.scale.low, fit.scale.high
+    )  # an average of ones can exceed 1 by rounding
+    of_class = np.sqrt(fit.scale.variance(means))
     values = np.clip(centre + of_class * (contrasts @ effects), fit.scale.low, fit.scale.high)
     return Effects(values, noise * contrasts @ covariance @ contrasts.T)
 
@@ -118,7 +121,7 @@ def worst_tenth(summary: Summary, higher_is_better: bool, context: Context) -> E
 
 def between_strata(summary: Summary, context: Context) -> float:
     """Variance of the strata's effects by the method of moments (DerSimonian and Laird 1986), on the standardised scale; 0 where they do
-    not differ significantly (Cochran's Q at 1 %)."""
+    not differ significantly (Cochran's Q at 1 %), as where every value is at a bound of the metric."""
     table, fit = context.table, context.fit(summary)
     members = [(table.stratum == s) & summary.defined for s in np.unique(table.stratum[summary.defined])]
     coefficients = [m / m.sum() for m in members]
@@ -126,8 +129,10 @@ def between_strata(summary: Summary, context: Context) -> float:
     if len(members) < 2 or not (variances > 0).all():
         return 0.0
     overall = float(np.mean(summary.class_means[summary.defined]))
-    spread = np.sqrt(fit.scale.variance(fit.scale.inside(np.array([overall]), [overall])))
-    means = np.array([float(summary.class_means[m].mean()) for m in members]) / spread[0]
+    spread = float(np.sqrt(fit.scale.variance(fit.scale.inside(np.array([overall]), [overall])))[0])
+    if spread == 0:  # the variance of shares is known even where all are 0 or 1
+        return 0.0
+    means = np.array([float(summary.class_means[m].mean()) for m in members]) / spread
     weights = 1 / variances
     centre = weights @ means / weights.sum()
     q, df = float(weights @ (means - centre) ** 2), len(means) - 1
