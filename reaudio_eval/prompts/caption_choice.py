@@ -123,11 +123,10 @@ def caption_prompts(dataset: Dataset, tables: Mapping[str, Collection[str]], num
 
 
 def _follows(dataset: Dataset, scheme: str, names: Collection[str]) -> bool:
-    """Whether most of the names are of captions, and more than are names of another kind."""
+    """Whether more of the names are of captions than of another kind."""
     keys = {name_key(name) for name in names}
-    n = len(keys & dataset.captions[scheme].keys())
     others = (len(keys & known.keys()) for other, known in dataset.file_names.items() if other != scheme)
-    return 2 * n > len(keys) and n > max(others, default=0)
+    return len(keys & dataset.captions[scheme].keys()) > max(others, default=0)
 
 
 def _named(dataset: Dataset, owner: str, stems: Collection[str], noun: str) -> Named | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reaudio_eval.prompts.caption_choice import choose_captions
+from reaudio_eval.prompts.caption_choice import caption_prompts, choose_captions
 from reaudio_eval.prompts.dataset import Dataset, NumberedPrompt, Prompt
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.naming import match_names
@@ -101,3 +101,26 @@ def test_another_caption_than_the_one_asked_for_is_refused() -> None:
         choose_captions(dataset(2), {"A": ["13", "23"]}, 2)
     with pytest.raises(ReaudioError, match=r"captions 1 \(1\) and 3 \(1\) .*, not after caption 2: leave out --captions\."):
         choose_captions(dataset(2), {"A": ["11", "23"]}, 2)
+
+
+def test_every_caption_that_a_table_names_is_a_prompt() -> None:
+    data = caption_prompts(dataset(), {"ratings.csv": ["12", "13", "21"]}, 1)
+    assert [p.clip_id for p in data.prompts] == ["12", "13", "21"]
+    assert [p.caption for p in data.prompts] == ["Caption 2, of a.", "Caption 3, of a.", "Caption 1, of b."]
+    assert data.notes == ("The prompts are 3 captions of 2 clips, which the tables of scores name by audiocap_id.",)
+
+
+def test_ids_of_other_splits_do_not_change_what_the_ids_of_a_table_are() -> None:
+    data = caption_prompts(dataset(), {"ratings.csv": ["12", *(f"other {i}" for i in range(9))]}, 1)
+    assert [p.clip_id for p in data.prompts] == ["12"]
+
+
+@pytest.mark.parametrize("tables", [{"t": ["a", "b", "12"]}, {"t": ["unrelated"]}, {"t": ["12"], "u": ["a"]}, {}])
+def test_ids_that_are_not_of_captions_change_nothing(tables: dict[str, list[str]]) -> None:
+    data = dataset()
+    assert caption_prompts(data, tables, 1) is data
+
+
+def test_a_chosen_caption_beside_ids_of_captions_is_refused() -> None:
+    with pytest.raises(ReaudioError, match="so --captions 2 has no effect: leave it out"):
+        caption_prompts(dataset(2), {"ratings.csv": ["12"]}, 2)
