@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import inference as simulation
 import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.slow
 
 RUNS = 100
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def limit(share: float) -> float:
@@ -23,19 +19,11 @@ def limit(share: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def simulation() -> Iterator[Any]:
-    """The module of the benchmark."""
-    sys.path.insert(0, str(BENCHMARKS))
-    yield importlib.import_module("inference")
-    sys.path.remove(str(BENCHMARKS))
-
-
-@pytest.fixture(scope="module")
-def table(simulation: Any) -> Any:
+def table() -> Any:
     return simulation.structures(None)["miniature"]
 
 
-def test_intervals_cover_their_targets(simulation: Any, table: Any) -> None:
+def test_intervals_cover_their_targets(table: Any) -> None:
     worlds = [
         simulation.World("accuracy", 0.05, "label", 0.0, 0.5),
         simulation.World("accuracy", 0.3, "label", 1.0, 0.5),
@@ -48,14 +36,14 @@ def test_intervals_cover_their_targets(simulation: Any, table: Any) -> None:
     assert 0.93 < cells["coverage"].mean() < 0.985
 
 
-def test_no_trend_where_classes_are_equal(simulation: Any, table: Any) -> None:
+def test_no_trend_where_classes_are_equal(table: Any) -> None:
     cells = pd.DataFrame(simulation.coverage("miniature", table, simulation.World("accuracy", 0.1, "label"), RUNS))
     of = cells.set_index("quantity")
     assert abs(of.at["spearman", "bias"]) < 0.03
     assert abs(of.at["worst tenth", "bias"]) < 0.03
 
 
-def test_equal_systems_are_rarely_different(simulation: Any, table: Any) -> None:
+def test_equal_systems_are_rarely_different(table: Any) -> None:
     """Also where they differ at random by class, except over clips, whose classes are as they are."""
     for classes in (0.0, 1.0):
         world = simulation.World("accuracy", 0.3, "label", classes, 0.5)
@@ -64,7 +52,7 @@ def test_equal_systems_are_rarely_different(simulation: Any, table: Any) -> None
         assert (cells.drop(index="all")["rejected"] < 0.05 + limit(0.05)).all()
 
 
-def test_detectable_difference_is_detected(simulation: Any, table: Any) -> None:
+def test_detectable_difference_is_detected(table: Any) -> None:
     cells = simulation.power("miniature", table, simulation.World("accuracy", 0.3, "label", 1.0, 0.5), RUNS)
     assert {row["quantity"] for row in cells} == {"classes", "1-9", "zero-shot"}
     assert all(abs(row["power"] - 0.8) < limit(0.8) for row in cells), cells

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from relate_table import STATED, ratings
+from relate import STATED, ratings
 
 from reaudio_eval.evaluations.longtail import run as steps
 from reaudio_eval.evaluations.longtail.request import LongtailRequest

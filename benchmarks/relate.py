@@ -1,7 +1,15 @@
-"""Listeners' ratings of RELATE (Interspeech 2025) as a table of scores."""
+"""Listeners' ratings of RELATE (Interspeech 2025) as a table of scores.
+
+    python benchmarks/relate.py RELATE ratings.csv
+
+RELATE is a folder with REL.csv and IS.csv of https://github.com/sarulab-speech/RELATE. ``ratings.csv`` is for ``longtail --scores``; the
+metrics and their ranges are written to ``ratings.yaml`` beside it.
+"""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -35,3 +43,17 @@ def _read(path: Path, metric: str) -> pd.DataFrame:
             "rater": rows["listener_id"],
         }
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("output", type=Path)
+    args = parser.parse_args(arguments)
+    ratings(args.folder).to_csv(args.output, index=False)
+    stated = "".join(f"{metric}: {{direction: higher, range: [0, 10]}}\n" for metric in METRICS.values())
+    args.output.with_suffix(".yaml").write_text(stated, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
