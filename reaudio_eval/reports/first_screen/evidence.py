@@ -35,6 +35,7 @@ class Group(NamedTuple):
     phrase: str
 
 
+ALONE = ("copy", "oracle")  # roles of the references that a verdict describes where no system competes
 EVERY_CLASS = Group(CLASSES, "all classes", "on average over all classes")
 EVERY_CLIP = Group(ALL, "all clips", "over all clips")
 
@@ -154,6 +155,12 @@ class Evidence:
     @property
     def competitors(self) -> list[str]:
         return [*self.asked, *self.controls]
+
+    @property
+    def references_alone(self) -> list[str]:
+        """Copies of retrieved clips and oracles with a value, where no competitor has one."""
+        known = {name for (name, _), level in self.levels.items() if level.known}
+        return [] if known & {*self.competitors} else [s.name for s in self.systems if s.role in ALONE and s.name in known]
 
     @property
     def real(self) -> str | None:

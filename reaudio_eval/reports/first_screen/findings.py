@@ -30,7 +30,7 @@ def verdict_json(evidence: Evidence | None) -> Json:
 
 
 def _findings(evidence: Evidence) -> Iterator[Json]:
-    names = [*evidence.competitors, *([evidence.real] if evidence.real else [])]
+    names = [*evidence.competitors, *evidence.references_alone, *([evidence.real] if evidence.real else [])]
     groups = [*([evidence.overall.name] if evidence.overall else []), *(g.name for g in evidence.groups)]
     for name in names:
         for group in [*groups, *([GAP] if evidence.ends else [])]:
@@ -63,4 +63,5 @@ def _compared(test: Difference) -> Json:
 
 def _uncompared(level: Level) -> Json:
     missing = ("against", "difference", "difference_ci", "p_holm", "significant", "family", "detectable")
-    return dict.fromkeys(missing) | {"reason": level.reason if level.reason != NOT_COMPUTED or not level.known else None}
+    reason = None if level.known and level.reason == NOT_COMPUTED else level.reason or None
+    return dict.fromkeys(missing) | {"reason": reason}

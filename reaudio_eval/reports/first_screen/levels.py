@@ -9,6 +9,7 @@ from markupsafe import Markup
 from reaudio_eval.reports.first_screen.evidence import Evidence, Group, Level
 from reaudio_eval.reports.first_screen.words import lower_first, measured
 from reaudio_eval.reports.text import count, listing, number
+from reaudio_eval.reports.views import NOT_COMPUTED
 
 CLASSES = " classes"
 
@@ -57,7 +58,8 @@ def _works(evidence: Evidence, system: str) -> str:
         return " works better on rare sounds than on common ones:"
     if loss.has_interval:
         return " shows no significant difference between common and rare sounds:"
-    return f" has (whether it works worse on rare sounds could not be tested: {loss.reason or 'no interval'})"
+    reason = "no interval" if loss.reason in ("", NOT_COMPUTED) else loss.reason
+    return f" has (whether it works worse on rare sounds could not be tested: {reason})"
 
 
 def _values(evidence: Evidence, system: str, groups: Sequence[Group]) -> str:

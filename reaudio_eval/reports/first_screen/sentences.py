@@ -30,8 +30,13 @@ def verdict(analysis: LongtailAnalysis, evidence: Evidence | None) -> list[Marku
 
 
 def sentences(evidence: Evidence) -> list[Markup]:
-    """The verdict: levels or ranking, comparison with the control, what could not be told."""
-    if not evidence.competitors or not any(_known(evidence, name) for name in evidence.competitors):
+    """The verdict: levels or ranking, comparison with the control, what could not be told.
+
+    Where no system competes, the levels of copies and of the oracle.
+    """
+    if not any(_known(evidence, name) for name in evidence.competitors):
+        if evidence.references_alone:
+            return [level_sentence(evidence, name) for name in evidence.references_alone]
         return [
             Markup("No {} has a value for {}, so there is nothing to compare.").format(
                 evidence.words.noun, evidence.metric.title

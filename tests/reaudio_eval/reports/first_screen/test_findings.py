@@ -32,7 +32,7 @@ def test_records_of_levels_and_tests() -> None:
     assert (compared["p_holm"], compared["significant"], compared["family"]) == (0.3, False, "confirmatory")
     assert by_key["ours", "classes"]["significant"] is True
     alone = by_key["real", "classes"]
-    assert (alone["value"], alone["against"], alone["significant"]) == (0.8, None, None)
+    assert (alone["value"], alone["against"], alone["significant"], alone["reason"]) == (0.8, None, None, None)
     assert verdict_json(None) == {"family": None, "findings": []}
 
 
@@ -65,3 +65,8 @@ def test_means_of_few_classes_are_set_apart() -> None:
     levels = {("ours", "classes"): level(0.5, 0.1, 30), ("ours", "zero-shot"): level(0.5, 0.1, 2)}
     ((row,),) = levels_table(dataclasses.replace(make({"ours": "system"}, {}, {}), levels=levels)).groups
     assert (row.cells[0].css, row.cells[4].css) == ("", "thin")
+
+
+def test_a_copy_alone_has_records() -> None:
+    found = verdict_json(make({"copies": "copy", "real": "real"}, {n: LEVELS[n] for n in ("copies", "real")}, {}))
+    assert {r["system"] for r in found["findings"]} == {"copies", "real"}
