@@ -32,7 +32,7 @@ def of(loss: Level, **more: object) -> Evidence:
             level(0.48, math.nan, reason="2 classes: an interval needs at least 5"),
             "ours has (whether it works worse on rare sounds could not be tested: 2 classes: an interval needs at least 5) ",
         ),
-        (Level(), "ours has (whether it works worse on rare sounds could not be tested: Not computed for this system.) "),
+        (Level(), "ours has (whether it works worse on rare sounds could not be tested: no interval) "),
     ],
 )
 def test_worse_only_where_the_interval_of_the_loss_is_above_zero(loss: Level, opening: str) -> None:
