@@ -8,7 +8,7 @@ from typing import Any
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.rows import lookup, records
-from reaudio_eval.reports.shared_tables import methods
+from reaudio_eval.reports.shared_tables import compared_with, methods
 from reaudio_eval.reports.text import count, listing, number
 from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, grouped, metric_decimals, primary_first
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -156,7 +156,7 @@ def copy_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
     by = metric.title.partition("(")[2].rstrip(")") or metric.embedder
     return TableView(
         f"copying-{metric.embedder}", f"Similarity to the retrieved clips by {by}, with 95% intervals", columns,
-        grouped(analysis.systems, rows), tuple(notes.reasons), (near, methods(frame)),
+        grouped(analysis.systems, rows), tuple(notes.reasons), (near, methods(frame)), (compared_with(analysis),),
     )  # fmt: skip
 
 

@@ -36,13 +36,18 @@ def escape_latex(text: str) -> str:
     return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], text)
 
 
+def latex_label(name: str) -> str:
+    """The label of a table of that name."""
+    return f"tab:{re.sub(r'[^A-Za-z0-9:-]', '-', name)}"
+
+
 def latex(view: TableView) -> str:
     """A booktabs table (``longtable`` beyond ``LONG_TABLE`` rows): values with intervals, bold where a paired test
     is significant."""
     columns = "l" + "".join("l" if c.text else "r" for c in view.columns[1:])
     heads = " & ".join(escape_latex(" ".join(filter(None, [c.title, c.arrow]))) for c in view.columns) + r" \\"
     body = "\n\\midrule\n".join("\n".join(_latex_row(row) for row in group) for group in view.groups)
-    caption = rf"\caption{{{escape_latex(view.caption)}}}\label{{tab:{re.sub(r'[^A-Za-z0-9:-]', '-', view.name)}}}"
+    caption = rf"\caption{{{escape_latex(view.caption)}}}\label{{{latex_label(view.name)}}}"
     notes = [f"% {i}: {' '.join(reason.split())}" for i, reason in enumerate(view.footnotes, start=1)]
     if view.n_rows > LONG_TABLE:
         lines = [
@@ -82,7 +87,7 @@ def write_tables(
     folder: Path,
     more: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
-    """Write tables into ``folder``; those without a row are left out.
+    """Write tables into ``folder``; those without a number are left out.
 
     Args:
         frames: file stem -> frame, written as CSV (shortest decimals that read back as the same float).
@@ -93,12 +98,19 @@ def write_tables(
     Returns:
         The paths written.
     """
-    files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items() if len(frame)}
-    files |= {f"{file_stem(view.name)}.tex": latex(view).encode() for view in views if view is not None and view.n_rows}
+    files = {f"{name}.csv": csv_bytes(frame) for name, frame in frames.items() if _says_something(frame)}
+    files |= {
+        f"{file_stem(view.name)}.tex": latex(view).encode() for view in views if view is not None and not view.is_empty
+    }
     files |= more or {}
     for name, data in files.items():
         atomic_write(folder / name, data)
     return [folder / name for name in files]
+
+
+def _says_something(frame: pd.DataFrame) -> bool:
+    """Whether a frame has a row, and a value or difference where it is one of those."""
+    return len(frame) > 0 and all(frame[name].notna().any() for name in ("value", "difference") if name in frame)
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

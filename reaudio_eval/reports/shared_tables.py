@@ -10,7 +10,7 @@ import pandas as pd
 
 from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
-from reaudio_eval.reports.text import count, number
+from reaudio_eval.reports.text import WITH_INTERVALS, count, listing, number
 from reaudio_eval.reports.views import (
     Cell,
     Column,
@@ -22,20 +22,17 @@ from reaudio_eval.reports.views import (
     fifths,
     grouped,
     metric_decimals,
+    metric_notes,
     primary_first,
 )
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import LongtailAnalysis
-from reaudio_eval.statistics.separation import Separation, overall_separation, separate
+from reaudio_eval.statistics.separation import overall_separation
 from reaudio_eval.statistics.thresholds import ALPHA, MIN_CLASSES, MIN_CLIPS
 
 MARKS = (
     f"Marks are from paired tests (Holm-corrected p < {ALPHA}). Bold: significantly better than every other system. ≈: not "
     "significantly different from the best value of its column, while others are. No mark in a column: no significant difference."
-)
-HALVES = (
-    "Set metrics depend on the number of clips. Half: generated clips of one half against real clips of the other half, to be "
-    "compared with the floor, one half of the real audio against the other."
 )
 DAGGER = "†"
 SAME_MODEL = f"{DAGGER} The scoring model is the retrieval model of a system here (see the alerts)."
@@ -51,7 +48,7 @@ def _system_columns(analysis: LongtailAnalysis) -> tuple[Column, ...]:
 
 
 def main_table(analysis: LongtailAnalysis) -> TableView:
-    """Systems by metrics over all clips, with the real-against-real floor as last row."""
+    """Systems by metrics over all clips. Distances stand beside their floor in :func:`reaudio_eval.reports.set_tables.floor_table`."""
     metrics = primary_first(analysis)
     row_of = lookup(analysis.overall, "system", "metric")
     digits = {m.name: metric_decimals(analysis, m) for m in metrics}
@@ -70,8 +67,6 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
             for m in metrics
         )
         rows.append(Row(system.name, cells, system=i, detail="" if same_size else count(system.n_clips, "clip")))
-    groups = grouped(analysis.systems, rows)
-    floor = _floor_row(metrics, row_of, digits)
     clips = count(analysis.systems[0].n_clips, "clip") if same_size else "clips"
     circular = {m.name for m in metrics if retrievers(analysis, m.embedder)}
     columns = (
@@ -81,20 +76,41 @@ def main_table(analysis: LongtailAnalysis) -> TableView:
             for m in metrics
         ),
     )
-    marks, halves = MARKS if len(competing(analysis.systems)) > 1 else "", HALVES if floor else ""
+    marks = MARKS if len(competing(analysis.systems)) > 1 else ""
     return TableView(
         "main",
-        f"Every metric over all {clips}, with 95% intervals",
+        f"Every metric over all {clips}{WITH_INTERVALS}",
         columns,
-        (*groups, (floor,)) if floor else groups,
+        grouped(analysis.systems, rows),
         tuple(notes.reasons),
-        (marks, halves, SAME_MODEL if circular else "", methods(analysis.overall)),
+        (marks, SAME_MODEL if circular else "", methods(analysis.overall)),
+        number_caveats(analysis, metrics),
     )
 
 
 def retrievers(analysis: LongtailAnalysis, embedder: str) -> list[str]:
     """Systems that retrieve with the network of this embedder."""
     return [s.name for s in analysis.systems if s.retrieval is not None and embedder in s.retrieval.judges]
+
+
+def number_caveats(analysis: LongtailAnalysis, metrics: Sequence[MetricInfo]) -> tuple[str, ...]:
+    """What a reader of these metrics' numbers needs to know."""
+    return (*metric_notes(metrics), compared_with(analysis) if any(m.role == "copying" for m in metrics) else "")
+
+
+def compared_with(analysis: LongtailAnalysis) -> str:
+    """What the copying of systems that retrieve nothing is measured against, a sentence; "" where every system retrieves."""
+    others = [s.name for s in analysis.systems if analysis.copying.neighbours_of.get(s.name, s.name) != s.name]
+    if not others:
+        return ""
+    verb, by = (
+        "retrieves" if len(others) == 1 else "retrieve",
+        sorted({analysis.copying.neighbours_of[name] for name in others}),
+    )
+    return (
+        f"Copying of {listing(others)}, which {verb} nothing, is measured against the clips retrieved by {listing(by)}; beside other "
+        "systems these may be others."
+    )
 
 
 def _better(metric: MetricInfo) -> str:
@@ -107,108 +123,14 @@ def _overall_cell(row: Any, digits: int, mark: str, notes: Notes, n_clips: int) 
     """A value over all clips; the number of clips that have one where not all ``n_clips`` do."""
     if row is None:
         return notes.undefined(None)
-    matched = f"half {number(row.matched, digits)}" if math.isfinite(row.matched) else ""
     fewer = count(row.n_clips, "clip") if math.isfinite(row.value) and row.n_clips != n_clips else ""
-    return notes.value(row, digits, detail=", ".join(filter(None, [fewer, matched])), mark=mark)
-
-
-def _floor_row(metrics: Sequence[MetricInfo], row_of: Mapping[Any, Any], digits: Mapping[str, int]) -> Row | None:
-    """The distance of real audio from other real audio: a system below it is not different from real."""
-    cells = []
-    for metric in metrics:
-        row = next((r for r in row_of.values() if r.metric == metric.name and math.isfinite(r.floor)), None)
-        cells.append(
-            Cell("") if row is None else Cell(number(row.floor, digits[metric.name]), detail=f"{row.floor_n:.0f} clips each")
-        )
-    return Row("real half against half", tuple(cells), detail="floor of set metrics") if any(c.text for c in cells) else None
+    return notes.value(row, digits, detail=fewer, mark=mark)
 
 
 def methods(frame: pd.DataFrame) -> str:
     """The methods behind the intervals of a frame."""
     names = [name for name in dict.fromkeys(frame["ci_method"].dropna()) if name not in ("", "none")]
     return f"95% intervals: {'; '.join(names)}." if names else ""
-
-
-def strata_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView:
-    """Systems by strata: macro over classes, or for set metrics the clips of the stratum with their floor."""
-    rows_of = analysis.by_stratum[analysis.by_stratum["metric"] == metric.name]
-    row_of = lookup(rows_of, "system", "stratum")
-    digits = metric_decimals(analysis, metric)
-    sizes = {s.name: _common_size(analysis, metric, s.name, row_of) for s in analysis.strata}
-    notes, rows = Notes(), []
-    separation = {s.name: _stratum_separation(analysis, metric, s.name, row_of) for s in analysis.strata}
-    for i, system in enumerate(analysis.systems):
-        cells = []
-        for stratum in analysis.strata:
-            row = row_of.get((system.name, stratum.name))
-            detail = _detail(row, metric, digits, sizes[stratum.name])
-            mark = separation[stratum.name].mark(system.name)
-            cells.append(notes.value(row, digits, detail=detail, mark=mark, css=_thin(row, metric)))
-        rows.append(Row(system.name, tuple(cells), system=i))
-    columns = (
-        Column("system"),
-        *(Column(s.name, sizes[s.name] or f"{s.range_text} training clips") for s in analysis.strata),
-    )
-    how = "clips by their rarest label" if metric.level == "set" else "mean over classes"
-    return TableView(
-        f"strata-{metric.name}", f"{metric.title} {arrow(metric)} by stratum ({how}), with 95% intervals", columns,
-        grouped(analysis.systems, rows), tuple(notes.reasons), (THIN, methods(rows_of)),
-    )  # fmt: skip
-
-
-def _stratum_separation(
-    analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, row_of: Mapping[Any, Any]
-) -> Separation:
-    values = {s: row_of[s, stratum].value for s in competing(analysis.systems) if (s, stratum) in row_of}
-    return separate(values, analysis.paired, metric, stratum)
-
-
-def _thin(row: Any, metric: MetricInfo) -> str:
-    if row is None:
-        return ""
-    few_classes = metric.level != "set" and row.n_classes < MIN_CLASSES
-    return "thin" if few_classes or row.n_clips < MIN_CLIPS else ""
-
-
-def _size(row: Any, metric: MetricInfo) -> str:
-    clips = count(row.n_clips, "clip")
-    return clips if metric.level == "set" else f"{count(row.n_classes, 'class', 'classes')}, {clips}"
-
-
-def _common_size(analysis: LongtailAnalysis, metric: MetricInfo, stratum: str, row_of: Mapping[Any, Any]) -> str:
-    """The size of a stratum if it is the same for every system that has a value there, else ""."""
-    rows = [row_of[s.name, stratum] for s in analysis.systems if (s.name, stratum) in row_of]
-    sizes = {_size(row, metric) for row in rows if math.isfinite(row.value)}
-    return sizes.pop() if len(sizes) == 1 else ""
-
-
-def _detail(row: Any, metric: MetricInfo, digits: int, common_size: str) -> str:
-    if row is None:
-        return ""
-    floor = f"floor {number(row.floor, digits)}" if math.isfinite(row.floor) else ""
-    return ", ".join(filter(None, ["" if common_size else _size(row, metric), floor]))
-
-
-def normalised_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
-    """Strata on a scale from noise (0) to real audio (1), or None where that scale does not exist."""
-    row_of = lookup(analysis.by_stratum[analysis.by_stratum["metric"] == metric.name], "system", "stratum")
-    if not any(math.isfinite(r.normalised) for r in row_of.values()):
-        return None
-    notes, rows = Notes(), []
-    for i, system in enumerate(analysis.systems):
-        if system.kind != "generated":
-            continue
-        values = [row_of.get((system.name, s.name)) for s in analysis.strata]
-        cells = tuple(
-            Cell(number(r.normalised, 2), css=_thin(r, metric))
-            if r is not None and math.isfinite(r.normalised)
-            else notes.undefined("Noise and real audio do not both have a value here, or they agree.")
-            for r in values
-        )
-        rows.append(Row(system.name, cells, system=i))
-    columns = (Column("system"), *(Column(s.name) for s in analysis.strata))
-    caption = f"{metric.title} between noise (0) and real audio (1)"
-    return TableView(f"normalised-{metric.name}", caption, columns, (tuple(rows),), tuple(notes.reasons), (THIN,))
 
 
 def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[str, tuple[str, ...]]) -> TableView | None:
@@ -292,4 +214,4 @@ def metrics_table(analysis: LongtailAnalysis) -> TableView:
         )))
         for m in analysis.metrics
     )  # fmt: skip
-    return TableView("metrics", "Metrics", columns, (rows,))
+    return TableView("metrics", "Metrics", columns, (rows,), caveats=metric_notes(analysis.metrics))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from reaudio_eval.prompts.strata import Stratum
 
 DASH = "–"
+WITH_INTERVALS = ", with 95% intervals"  # ends a caption
 
 
 def decimals(values: Iterable[float]) -> int:

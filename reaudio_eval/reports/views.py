@@ -16,6 +16,14 @@ from reaudio_eval.statistics.thresholds import ALPHA
 NOT_COMPUTED = "Not computed for this system."
 
 
+class Numbers(NamedTuple):
+    """A value and the ends of its interval, in full precision; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Bar(NamedTuple):
     """A value and its interval drawn in a cell; positions from 0 to 100, ``zero`` the position of no effect."""
 
@@ -38,6 +46,7 @@ class Cell:
         mark: "best" or "near" (see :meth:`reaudio_eval.statistics.separation.Separation.mark`), or "".
         css: further classes: "thin" (few classes or clips), "q0" to "q4" (fifths of the column, 4 is best), "text".
         bar: drawn beside the number.
+        numbers: behind ``text`` and ``interval``, for CSV; None for other cells.
     """
 
     text: str
@@ -48,6 +57,7 @@ class Cell:
     mark: str = ""
     css: str = ""
     bar: Bar | None = None
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class TableView:
         groups: rows that belong together.
         footnotes: reasons of undefined cells, in order of their numbers.
         remarks: sentences below ("" is left out).
+        caveats: sentences below that a paper needs too.
+        bold: what bold means, a sentence, where it is not the best system.
         summary: the finding in a few words, for a table that is folded away.
     """
 
@@ -96,11 +108,18 @@ class TableView:
     groups: tuple[tuple[Row, ...], ...]
     footnotes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    bold: str = ""
     summary: str = ""
 
     @property
     def n_rows(self) -> int:
         return sum(len(group) for group in self.groups)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell says anything."""
+        return all(cell.text in ("", DASH) for group in self.groups for row in group for cell in row.cells)
 
 
 @dataclass
@@ -130,12 +149,18 @@ class Notes:
         ends, reason = interval(row.ci_low, row.ci_high, digits), getattr(row, "reason", None)
         missing = reason if not ends and isinstance(reason, str) else ""
         note = self.number(missing) if missing else 0
-        return Cell(number(row.value, digits), ends, detail, missing, note, mark, css, bar)
+        numbers = Numbers(row.value, row.ci_low, row.ci_high)
+        return Cell(number(row.value, digits), ends, detail, missing, note, mark, css, bar, numbers)
 
 
 def primary_first(analysis: LongtailAnalysis) -> list[MetricInfo]:
     """The metrics, the primary one first."""
     return sorted(analysis.metrics, key=lambda m: m.name != analysis.primary)
+
+
+def metric_notes(metrics: Iterable[MetricInfo]) -> tuple[str, ...]:
+    """What a reader of these metrics' numbers needs to know, each sentence once."""
+    return tuple(dict.fromkeys(m.note for m in metrics if m.note))
 
 
 def arrow(metric: MetricInfo) -> str:
@@ -208,6 +233,7 @@ def difference_cell(
         number(row.difference, digits, sign=True), ends, detail, reason, notes.number(reason) if reason else 0,
         "best" if row.p_holm < ALPHA else "", css,
         bar(row.difference, row.ci_low, row.ci_high, limits) if limits else None,
+        Numbers(row.difference, row.ci_low, row.ci_high),
     )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def _any_of(names: Sequence[str]) -> str:
 
 
 def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...]:
-    """The metrics of a manifest. Where an older version did not store role and range, they are those of the registered metric of that
+    """The metrics of a manifest. Where an older version did not store role, range and note, they are those of the registered metric of that
     name, or "other" without bounds.
 
     Raises:
@@ -163,14 +163,15 @@ def stored_metrics(values: Sequence[Mapping[str, Any]]) -> tuple[MetricInfo, ...
     """
     if not all(isinstance(value, Mapping) for value in values):
         raise ReaudioError("An entry of the metrics is no object.")
-    old = any("role" not in value for value in values)
+    old = any("note" not in value for value in values)
     definitions = [d for found in plugins.usable("metrics").values() for d in found] if old else []
     return tuple(_stored(value, definitions) for value in values)
 
 
 def _stored(value: Mapping[str, Any], definitions: Sequence[Metric]) -> MetricInfo:
     metric = from_mapping(MetricInfo, value, "metrics")
-    if "role" in value:
-        return metric
     known = next((d for d in definitions if d.full_name(metric.embedder) == metric.name), None)
-    return metric if known is None else dataclasses.replace(metric, role=known.role, range=known.range)
+    if known is None:
+        return metric
+    newer: dict[str, Any] = {"role": known.role, "range": known.range, "note": known.note}
+    return dataclasses.replace(metric, **{name: each for name, each in newer.items() if name not in value})

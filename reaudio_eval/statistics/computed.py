@@ -10,6 +10,7 @@ import pandas as pd
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import NotComputed
+from reaudio_eval.statistics.rows import ALL
 from reaudio_model.common.errors import ReaudioError
 
 WITH_VALUES = ("overall", "by_stratum", "per_class")  # frames in which a metric can have a value
@@ -66,6 +67,12 @@ def check_primary(primary: str | None, metrics: Mapping[str, str]) -> None:
     reason = metrics.get(primary or "", SHOWN)
     if reason != SHOWN:
         raise ReaudioError(f"--primary {primary} has no value in these runs: {reason.rstrip('.')}.")
+
+
+def over_all_clips_only(systems: Sequence[SystemScores]) -> set[str]:
+    """Metrics of sets of clips that no system has by stratum, such as the inception score."""
+    values = [s.set_values for s in systems]
+    return {m for v in values for m in v["metric"]} - {m for v in values for m in v.loc[v["stratum"] != ALL, "metric"]}
 
 
 def why_no_strata(dataset: Dataset, metrics: Sequence[MetricInfo], by_stratum: pd.DataFrame) -> str:

@@ -18,7 +18,7 @@ from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics import caveats
 from reaudio_eval.statistics.analysis import Alert, LongtailAnalysis, NotComputed
 from reaudio_eval.statistics.class_table import ClassTable, Summary, all_metrics, class_table, score_arrays, summarise
-from reaudio_eval.statistics.computed import split_metrics, why_no_strata
+from reaudio_eval.statistics.computed import over_all_clips_only, split_metrics, why_no_strata
 from reaudio_eval.statistics.context import Context, Estimand
 from reaudio_eval.statistics.copying import copying_analysis
 from reaudio_eval.statistics.families import Family, Pair, confirmatory_family, corrected, family_name
@@ -194,6 +194,8 @@ def _system_frames(scored: _Scored) -> dict[str, pd.DataFrame]:
             for name, new in block(system, metric, summary, scored.dataset, scored.context).items():
                 rows[name] += [row | keys for row in new]
     frames = {name: LONGTAIL_FRAMES[name].frame(content) for name, content in rows.items()}
+    whole = frames["by_stratum"]["metric"].isin(over_all_clips_only(scored.systems))
+    frames["by_stratum"] = frames["by_stratum"][~whole].reset_index(drop=True)
     systems = sorted((s.system for s in scored.systems), key=lambda s: s.name)
     for name, keys_of_rows in (("by_stratum", ["metric", "stratum"]), ("per_class", ["metric", "label"])):
         frames[name]["normalised"] = normalised(frames[name], keys_of_rows, frames["overall"], systems)

@@ -8,17 +8,18 @@ from pathlib import Path
 from reaudio_eval.evaluations.compare import tables
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.listen import select_pairs
-from reaudio_eval.evaluations.compare.paper_table import paper_latex
 from reaudio_eval.evaluations.compare.report import CompareReport
-from reaudio_eval.reports import shared_tables
 from reaudio_eval.reports.files import FRAMES, analysis_fields, record_json, write_tables
 from reaudio_eval.reports.listen import Listening, ranking_metric
 from reaudio_eval.reports.media import MediaMode
 from reaudio_eval.reports.page import analysis_head
+from reaudio_eval.reports.paper_tables import paper_files
 from reaudio_eval.reports.rendered import Progress, RenderedReport
 from reaudio_eval.reports.report import Players, by_role, write_report
 from reaudio_eval.reports.section import find_sections
-from reaudio_eval.reports.text import count
+from reaudio_eval.reports.set_tables import floor_table
+from reaudio_eval.reports.shared_tables import main_table
+from reaudio_eval.reports.strata_tables import strata_table
 from reaudio_eval.reports.views import TableView
 
 
@@ -77,7 +78,5 @@ def _write_tables(comparison: Comparison, folder: Path) -> list[Path]:
     views: list[TableView | None] = [published]
     for metric in analysis.metrics:
         views += [tables.differences_table(comparison, metric), tables.class_table(comparison, metric, {})]
-        views.append(shared_tables.strata_table(analysis, metric))
-    about = f"Text-to-audio systems on {count(len(analysis.prompts), 'clip')} of {analysis.dataset_name} ({analysis.split})."
-    main = paper_latex(shared_tables.main_table(analysis), about).encode()
-    return write_tables(frames, views, folder, {"main.tex": main})
+    paper = [main_table(analysis), floor_table(analysis), *(strata_table(analysis, metric) for metric in analysis.metrics)]
+    return write_tables(frames, views, folder, paper_files(paper, analysis))

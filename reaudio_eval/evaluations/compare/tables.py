@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.frames.rows import lookup, records
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.text import QUANTITIES, count, interval, number, p_value
 from reaudio_eval.reports.views import (
     Cell,
@@ -69,10 +71,12 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
                 cells.append(notes.undefined("Not compared: one of the two has no value."))
                 continue
             css, detail = _significance(row, metric, quantity)
-            cells.append(difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css))
+            cell = difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css)
+            cells.append(cell if system.competes else replace(cell, mark=""))
         rows.append(Row(system.name, tuple(cells), system=i))
     sizes = {q: _size([r for (_, quantity), r in row_of.items() if quantity == q], metric) for q in quantities}
-    columns = (Column("system"), *(Column(QUANTITIES.get(q, q), sizes[q]) for q in quantities))
+    titles = QUANTITIES | stratum_titles(analysis.strata)
+    columns = (Column("system"), *(Column(titles.get(q, q), sizes[q]) for q in quantities))
     return TableView(
         f"differences-{metric.name}",
         f"{metric.title} {arrow(metric)}: system minus {comparison.baseline} on the same prompts, with 95% intervals",

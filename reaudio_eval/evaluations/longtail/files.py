@@ -7,6 +7,10 @@ from pathlib import Path
 from reaudio_eval.evaluations.longtail import tables
 from reaudio_eval.reports import copying_tables, files, shared_tables
 from reaudio_eval.reports.files import FRAMES, analysis_fields, record_json
+from reaudio_eval.reports.paper_tables import paper_files
+from reaudio_eval.reports.set_tables import floor_table
+from reaudio_eval.reports.shared_tables import main_table
+from reaudio_eval.reports.strata_tables import strata_table
 from reaudio_eval.reports.views import TableView
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
@@ -14,14 +18,18 @@ COPYING = ("retrieved", "leaks", "leak_scores", "copies", "summary")  # frames o
 
 
 def latex_views(analysis: LongtailAnalysis) -> list[TableView | None]:
-    """The tables that go to LaTeX: main, and for every metric strata, gap and slope, paired differences, classes."""
-    views: list[TableView | None] = [shared_tables.main_table(analysis)]
+    """The tables that go to LaTeX beside those for a paper: for every metric gap and slope, paired differences, classes."""
+    views: list[TableView | None] = []
     for metric in analysis.metrics:
-        views += [shared_tables.strata_table(analysis, metric), tables.trend_table(analysis, metric)]
-        views += tables.paired_tables(analysis, metric)
-        views.append(shared_tables.class_table(analysis, metric, {}))
+        views += [tables.trend_table(analysis, metric), shared_tables.class_table(analysis, metric, {})]
+        views += [view for view in tables.paired_tables(analysis, metric) if tables.has_difference(view)]
     views += copying_tables.leak_tables(analysis)
     return [*views, *(copying_tables.copy_table(analysis, metric) for metric in copying_tables.copying_metrics(analysis))]
+
+
+def paper_views(analysis: LongtailAnalysis) -> list[TableView | None]:
+    """The tables for a paper: systems by metrics, by distances beside their floor, and for every metric by strata."""
+    return [main_table(analysis), floor_table(analysis), *(strata_table(analysis, metric) for metric in analysis.metrics)]
 
 
 def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
@@ -29,7 +37,7 @@ def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
     frames = {name: getattr(analysis, name) for name in FRAMES}
     copying = {name: getattr(analysis.copying, name) for name in COPYING}
     frames |= {f"copying-{name}": frame for name, frame in copying.items() if len(frame.columns)}
-    return files.write_tables(frames, latex_views(analysis), folder)
+    return files.write_tables(frames, latex_views(analysis), folder, paper_files(paper_views(analysis), analysis))
 
 
 def analysis_json(analysis: LongtailAnalysis) -> bytes:

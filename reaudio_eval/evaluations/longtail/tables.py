@@ -7,6 +7,7 @@ from typing import Any
 
 from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.text import QUANTITIES, count
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
@@ -104,7 +105,7 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
         for group in (pairs, others)
         if group
     )
-    what = QUANTITIES.get(quantity, f"stratum {quantity}")
+    what = QUANTITIES.get(quantity) or f"stratum {stratum_titles(analysis.strata).get(quantity, quantity)}"
     separated = sum(r.p_holm < ALPHA for r in pairs)
     return TableView(
         f"paired-{metric.name}-{quantity}",
@@ -114,6 +115,11 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
         tuple(notes.reasons),
         summary=f"{what[0].upper()}{what[1:]}: {separated} of {count(len(pairs), 'pair')} of systems significantly different",
     )
+
+
+def has_difference(view: TableView) -> bool:
+    """Whether a table of paired differences has a number beside those of clips."""
+    return any(row.cells[0].numbers is not None for group in view.groups for row in group)
 
 
 def _size(row: Any) -> Cell:

@@ -17,6 +17,7 @@ from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.listen import select
 from reaudio_eval.reports.media import MediaMode
 from reaudio_eval.reports.page import analysis_head
+from reaudio_eval.reports.paper_tables import paper_files
 from reaudio_eval.reports.rendered import Progress, RenderedReport
 from reaudio_eval.reports.report import Players, write_report
 from reaudio_eval.reports.section import Section, find_sections
@@ -62,7 +63,7 @@ def render_sweep(
         lambda figures, clips: SweepReport(analysis, figures, listening, clips, sweep),
         output,
         record=(json.dumps(sweep_json(sweep), ensure_ascii=False, indent=1) + "\n").encode(),
-        tables=write_tables(frames, _latex_views(sweep), output / "tables"),
+        tables=write_tables(frames, _spreads(sweep), output / "tables", _paper(sweep)),
         players=Players(listening.chosen, media, jobs, progress),
     )
 
@@ -73,12 +74,14 @@ def _sections(sweep: Sweep) -> list[Section[SweepReport]]:
     return sorted([*sections, *map(factor_section, sweep.axes)], key=lambda section: section.place)
 
 
-def _latex_views(sweep: Sweep) -> list[TableView | None]:
-    views: list[TableView | None] = [sweep_tables.cells_table(sweep)]
-    for axis in sweep.axes:
-        for metric in sweep.analysis.metrics:
-            views += [sweep_tables.factor_table(sweep, axis, metric), sweep_tables.spread_table(sweep, axis, metric)]
-    return views
+def _spreads(sweep: Sweep) -> list[TableView | None]:
+    return [sweep_tables.spread_table(sweep, axis, metric) for axis in sweep.axes for metric in sweep.analysis.metrics]
+
+
+def _paper(sweep: Sweep) -> dict[str, bytes]:
+    """Settings by metrics, and for each factor and metric by strata."""
+    tables = [sweep_tables.factor_table(sweep, axis, metric) for axis in sweep.axes for metric in sweep.analysis.metrics]
+    return paper_files([sweep_tables.cells_table(sweep), *tables], sweep.analysis)
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:

@@ -10,13 +10,26 @@ from typing import Any
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.frames.rows import lookup
-from reaudio_eval.reports.text import DASH, QUANTITIES, interval, number
-from reaudio_eval.reports.views import Cell, Column, Notes, Row, TableView, arrow, metric_decimals, primary_first
+from reaudio_eval.prompts.strata import stratum_titles
+from reaudio_eval.reports.text import DASH, QUANTITIES, WITH_INTERVALS, interval, number
+from reaudio_eval.reports.views import (
+    Cell,
+    Column,
+    Notes,
+    Numbers,
+    Row,
+    TableView,
+    arrow,
+    metric_decimals,
+    metric_notes,
+    primary_first,
+)
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.thresholds import ALPHA
 
 REFERENCE = "reference"
+BELOW = "Below each value: its paired difference from the reference, with a 95% interval."
 BOLD = "Bold: significantly different from the reference (paired test, Holm-corrected over the settings, p < 0.05)."
 
 
@@ -45,15 +58,23 @@ def cells_table(sweep: Sweep) -> TableView:
         for i, cell in enumerate(sweep.cells)
     )
     columns = (Column("setting"), *(Column(m.title, m.unit, arrow(m)) for m in metrics), *_cost_column())
-    caption = "Every setting over all clips; below each value its paired difference from the reference with a 95% interval"
-    return TableView("cells", caption, columns, (rows,), tuple(notes.reasons), (BOLD,))
+    return TableView(
+        "cells",
+        "Every setting over all clips",
+        columns,
+        (rows,),
+        tuple(notes.reasons),
+        (BELOW, BOLD),
+        metric_notes(metrics),
+        BOLD,
+    )
 
 
 def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
     """The values of one factor: rows settings, columns strata."""
     notes, digits = Notes(), metric_decimals(sweep.analysis, metric)
     row_of = lookup(sweep.numbers[sweep.numbers["metric"] == metric.name], "cell", "stratum")
-    strata = strata_of(sweep)
+    strata = [s for s in strata_of(sweep) if s == ALL or any(stratum == s for _, stratum in row_of)]
     rows = tuple(
         Row(
             show(value),
@@ -63,19 +84,21 @@ def factor_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView:
         for value, cell in axis.points
     )
     columns = (Column(axis.factor.name), *_strata_columns(sweep, metric, strata), *_cost_column())
-    caption = f"{metric.title} by {axis.factor.title}, with 95% intervals; below: paired difference from the reference"
-    return TableView(f"sweep-{axis.factor.name}-{metric.name}", caption, columns, (rows,), tuple(notes.reasons), (BOLD,))
+    return TableView(
+        f"sweep-{axis.factor.name}-{metric.name}", f"{metric.title} by {axis.factor.title}{WITH_INTERVALS}", columns, (rows,),
+        tuple(notes.reasons), (BELOW, BOLD), metric_notes([metric]), BOLD,
+    )  # fmt: skip
 
 
 def _strata_columns(sweep: Sweep, metric: MetricInfo, strata: Sequence[str]) -> Iterator[Column]:
-    sizes = lookup(sweep.analysis.strata_sizes, "stratum")
+    sizes, titles = lookup(sweep.analysis.strata_sizes, "stratum"), stratum_titles(sweep.analysis.strata)
     for stratum in strata:
         if stratum == ALL:
             yield Column("all clips", f"{len(sweep.analysis.prompts):,} clips", arrow(metric))
         elif metric.level == "set":
-            yield Column(stratum, f"{sizes[stratum].n_clips_rarest:,.0f} clips", arrow(metric))
+            yield Column(titles[stratum], f"{sizes[stratum].n_clips_rarest:,.0f} clips", arrow(metric))
         else:
-            yield Column(stratum, f"{sizes[stratum].n_classes_test:,.0f} classes", arrow(metric))
+            yield Column(titles[stratum], f"{sizes[stratum].n_classes_test:,.0f} classes", arrow(metric))
 
 
 def _value(notes: Notes, row: Any, digits: int) -> Cell:
@@ -97,7 +120,9 @@ def _cost_column() -> tuple[Column]:
 
 def _cost(sweep: Sweep, cell: str) -> Cell:
     seconds = sweep.costs.get(cell)
-    return Cell(DASH if seconds is None else number(seconds, 3 if seconds < 1 else 2))
+    if seconds is None:
+        return Cell(DASH)
+    return Cell(number(seconds, 3 if seconds < 1 else 2), numbers=Numbers(seconds, math.nan, math.nan))
 
 
 def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | None:
@@ -106,10 +131,10 @@ def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | No
     row_of = lookup(rows_of, "stratum")
     if not row_of:
         return None
-    digits = metric_decimals(sweep.analysis, metric)
+    digits, titles = metric_decimals(sweep.analysis, metric), QUANTITIES | stratum_titles(sweep.analysis.strata)
     rows = tuple(
         Row(
-            QUANTITIES.get(stratum, stratum),
+            titles.get(stratum, stratum),
             tuple(Cell(number(getattr(row, name), digits)) for name in ("mean", "sd", "low", "high", "half_width")),
         )
         for stratum, row in row_of.items()

@@ -16,6 +16,7 @@ from reaudio_eval.reports.files import record_json, write_tables
 from reaudio_eval.reports.listen import Item, Items, Listening, clips_by_system
 from reaudio_eval.reports.media import INLINE_PLAYERS, MediaMode
 from reaudio_eval.reports.page import analysis_head
+from reaudio_eval.reports.paper_tables import paper_files
 from reaudio_eval.reports.rendered import Progress, RenderedReport
 from reaudio_eval.reports.report import Players, write_report
 from reaudio_eval.reports.section import find_sections
@@ -60,7 +61,7 @@ def render_zeroshot(
         lambda figures, clips: ZeroshotReport(shown, figures, listening, clips, analysis),
         output,
         record=zeroshot_json_bytes(analysis),
-        tables=write_tables(frames, _latex_views(analysis), output / "tables"),
+        tables=write_tables(frames, _latex_views(analysis), output / "tables", _paper(analysis)),
         players=Players(listening.chosen, media, jobs, progress),
     )
 
@@ -120,9 +121,13 @@ def _class_title(analysis: ZeroshotAnalysis, row: Any) -> str:
 def _latex_views(analysis: ZeroshotAnalysis) -> list[TableView | None]:
     views: list[TableView | None] = [zeroshot_tables.regimes_table(analysis), zeroshot_tables.systems_table(analysis)]
     for metric in analysis.metrics:
-        views += [zeroshot_tables.by_regime_table(analysis, metric), zeroshot_tables.paired_table(analysis, metric)]
-        views.append(zeroshot_tables.classes_table(analysis, metric, {}))
+        views += [zeroshot_tables.paired_table(analysis, metric), zeroshot_tables.classes_table(analysis, metric, {})]
     return views
+
+
+def _paper(analysis: ZeroshotAnalysis) -> dict[str, bytes]:
+    """Systems by regimes, a table for each metric."""
+    return paper_files((zeroshot_tables.by_regime_table(analysis, m) for m in analysis.metrics), analysis.base)
 
 
 def zeroshot_json_bytes(analysis: ZeroshotAnalysis) -> bytes:

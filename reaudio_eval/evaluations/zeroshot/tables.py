@@ -11,7 +11,7 @@ from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.regimes import RARE, ZERO_SHOT
 from reaudio_eval.prompts.regimes import SEEN as SEEN_REGIME
 from reaudio_eval.reports.shared_tables import methods
-from reaudio_eval.reports.text import count, number
+from reaudio_eval.reports.text import WITH_INTERVALS, count, number
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
     Cell,
@@ -89,7 +89,7 @@ def by_regime_table(analysis: ZeroshotAnalysis, metric: MetricInfo) -> TableView
     )
     return TableView(
         f"zeroshot-regimes-{metric.name}",
-        f"{metric.title} {arrow(metric)} by regime (mean over classes), with 95% intervals",
+        f"{metric.title} {arrow(metric)} by regime (mean over classes){WITH_INTERVALS}",
         columns,
         grouped(analysis.base.systems, rows),
         tuple(notes.reasons),

@@ -116,6 +116,6 @@ METRICS = (
         replicates=_without_each_split,
         role="diversity",
         range=Range(1.0, None),
-        note="Inception score grows with the number of clips: compare it only with scores of as many clips and splits.",
+        note="Inception scores compare only at equal numbers of clips and splits.",
     ),
 )

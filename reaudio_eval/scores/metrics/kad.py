@@ -125,8 +125,8 @@ METRICS = (
         role="distance",
         range=Range(-2 * SCALE, 2 * SCALE),  # unbiased, so below 0 by noise
         note=(
-            "KAD leaves out the pairs of a generated and a real clip of one prompt, unlike kadtk: with them a good system is below 0. Its "
-            "values are not those of kadtk."
+            "KAD leaves out the pairs of a generated and a real clip of one prompt; kadtk counts them, and its values are lower (below 0 "
+            "for a good system)."
         ),
     ),
 )

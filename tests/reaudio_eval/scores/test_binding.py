@@ -115,4 +115,8 @@ def test_metrics_of_old_manifests_get_role_and_range() -> None:
     assert [m.role for m in found] == ["text_similarity", "text_similarity", "divergence", "other"]
     assert [tuple(m.range) for m in found] == [(-1.0, 1.0), (-1.0, 1.0), (-0.01, None), (None, None)]
     assert stored_metrics([dataclasses.asdict(m) for m in found]) == found
+    kad = old | {"name": "kad_panns", "embedder": "panns", "role": "other", "range": [0.0, None]}
+    (without_note,) = stored_metrics([kad])
+    assert without_note.note.startswith("KAD leaves out the pairs")
+    assert (without_note.role, tuple(without_note.range)) == ("other", (0.0, None))  # as stored
     assert stored_metrics([{**dataclasses.asdict(found[0]), "range": [-1.0, 1.0]}]) == found[:1]  # as read from JSON

@@ -15,6 +15,7 @@ from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.frames.scores import SET_VALUES
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.scores.metrics import MetricInput, SetMetric, Subset
+from reaudio_eval.scores.metrics.fad import METRICS as FRECHET
 from reaudio_eval.scores.set_metrics import (
     JACKKNIFE_GROUPS,
     MATCHED_DRAWS,
@@ -212,6 +213,52 @@ def test_floor_is_real_against_real_on_the_same_draws() -> None:
     assert row["floor"] == pytest.approx(np.mean(mean_difference(real, draws)), abs=EXACT)
     assert row["matched"] == pytest.approx(np.mean(mean_difference(given, draws)), abs=EXACT)
     assert row["floor_n"] == N // 2
+
+
+FD = next(m for m in FRECHET if m.name == "fd_{embedder}")
+WORLDS, WIDTH, CLIPS, SHIFT = 80, 6, 48, 1.5
+
+
+def gaussian_world(seed: int, shift: float) -> MetricInput:
+    """Generated and real clips with independent standard normal features, the generated ones shifted in one dimension."""
+    rng = np.random.default_rng(seed)
+    ids = tuple(f"c{i:02d}" for i in range(CLIPS))
+
+    def of(mean: float) -> FeatureSet:
+        frames = rng.standard_normal((CLIPS, WIDTH))
+        frames[:, 0] += mean
+        return FeatureSet(ids, frames, np.ones(CLIPS, dtype=np.intp), "bands", "s")
+
+    prompts = tuple(Prompt(clip_id, "x", ("a",)) for clip_id in ids)
+    return MetricInput(of(shift), of(0.0), prompts, get_protocol(DEFAULT_PROTOCOL))
+
+
+def worlds(shift: float) -> pd.DataFrame:
+    """Rows over all clips of many worlds, and of their stratum of every clip."""
+    partition = Partition({"s": np.arange(CLIPS)})
+    frames = [
+        SET_VALUES.frame(set_rows("fd_bands", FD, [gaussian_world(seed, shift)], partition, Floors())[0])
+        for seed in range(WORLDS)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def within_error(differences: pd.Series, truth: float) -> bool:
+    """Whether the mean over worlds is the truth, to four standard errors."""
+    return abs(differences.mean() - truth) < 4 * differences.std() / math.sqrt(len(differences))
+
+
+@pytest.mark.parametrize("shift", [0.0, SHIFT])
+def test_frechet_distance_exceeds_the_floor_of_as_many_clips_by_its_true_value(shift: float) -> None:
+    """The Frechet distance of N(0, I) and N(m, I) is |m|^2; its bias in the number of clips is that of the floor."""
+    found = worlds(shift)
+    whole, stratum = (found[found["stratum"] == name] for name in ("all", "s"))
+    assert set(whole["floor_n"]) == {CLIPS // 2}
+    assert within_error(whole["matched"] - whole["floor"], shift**2)
+    assert set(stratum["n_clips"]) == set(stratum["floor_n"])
+    assert within_error(stratum["value"] - stratum["floor"], shift**2)
+    if not shift:  # over all clips the same system lies below that floor: at another number of clips it is none
+        assert (whole["value"] < whole["floor"]).mean() > 0.95
 
 
 def test_no_floor_without_reference() -> None:

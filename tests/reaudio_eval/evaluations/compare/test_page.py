@@ -16,7 +16,6 @@ from reaudio_eval.evaluations.compare import page as compare_page
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.dumbbell import EXTREMES, MOST, class_blocks, dumbbell_figure, finding
 from reaudio_eval.evaluations.compare.listen import clip_gains, select_pairs
-from reaudio_eval.evaluations.compare.paper_table import paper_latex
 from reaudio_eval.evaluations.compare.tables import (
     class_table,
     differences_table,
@@ -25,8 +24,7 @@ from reaudio_eval.evaluations.compare.tables import (
     runs_table,
 )
 from reaudio_eval.evaluations.compare.verdict import verdict_sentences
-from reaudio_eval.reports import figure_files, shared_tables
-from reaudio_eval.reports.views import Cell, Column, Row, TableView
+from reaudio_eval.reports import figure_files
 
 LEVELS = {"base": 0.40, "better": 0.45, "worse": 0.35, "same": 0.401}
 
@@ -177,39 +175,6 @@ def test_lower_is_better_turns_gains_around(comparison: Comparison) -> None:
     frame = comparison.analysis.clip_scores
     wide = frame[frame["metric"] == KL.name].pivot(index="clip_id", columns="system", values="value")
     assert gains == pytest.approx((wide["base"] - wide["better"]).to_dict())
-
-
-def test_paper_table_leaves_out_empty_columns() -> None:
-    view = TableView(
-        "main", "", (Column("system"), Column("KL divergence (a (b))", "nats", "↓"), Column("FD-inf (c)", "", "↓")),
-        (
-            (Row("a_1", (Cell("1.20", "[1.0,\N{NO-BREAK SPACE}1.4]", mark="best"), Cell("–", note=1))),),
-            (Row("real", (Cell("–", note=2), Cell(""))),),
-        ),
-        ("only FD-inf", "only KL"),
-    )  # fmt: skip
-    text = paper_latex(view, "50% of A & B.")
-    assert "FD-inf" not in text
-    assert "% only KL" in text
-    assert r"\caption{50\% of A \& B. 95\% intervals in brackets. Bold:" in text
-    assert r"a\_1 & \textbf{1.20} \\" in text
-    assert r" & {\scriptsize [1.0,~1.4]} \\" in text
-    assert r" & KL $\downarrow$ \\" in text
-    assert r" & {\scriptsize a (b)} \\" in text
-    assert text.count(r"\midrule") == 2
-    assert "resizebox" not in text
-
-
-def test_wide_paper_table_is_scaled(comparison: Comparison) -> None:
-    view = shared_tables.main_table(comparison.analysis)
-    wide = replace(
-        view,
-        columns=(view.columns[0], *view.columns[1:] * 2),
-        groups=tuple(tuple(replace(r, cells=r.cells * 2) for r in g) for g in view.groups),
-    )
-    text = paper_latex(wide, "x")
-    assert r"\resizebox{\textwidth}{!}{%" in text
-    assert text.count("{") == text.count("}")
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_files(done: tuple[dict[str, Any], Path]) -> None:
 def test_table_for_a_paper(done: tuple[dict[str, Any], Path]) -> None:
     text = (done[1] / "tables" / "main.tex").read_text(encoding="utf-8")
     lines = text.splitlines()
-    assert [text.count(rule) for rule in (r"\toprule", r"\bottomrule", r"\begin{table*}", r"\end{table*}")] == [1] * 4
+    assert [text.count(rule) for rule in (r"\toprule", r"\bottomrule", r"\begin{table}", r"\end{table}")] == [1] * 4
     body = [line for line in lines if line.endswith(r"\\")]
     assert {line.count(" & ") for line in body} == {len(METRICS)}
     assert r"CLAP $\uparrow$" in text

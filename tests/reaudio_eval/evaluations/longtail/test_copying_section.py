@@ -19,6 +19,7 @@ from reaudio_eval.reports.copying_tables import copy_table, copying_metrics, lea
 from reaudio_eval.reports.files import latex
 from reaudio_eval.reports.listen import PLAYED, retrieved_for, select
 from reaudio_eval.reports.shared_tables import main_table, metrics_table
+from reaudio_eval.reports.text import listing
 from reaudio_eval.reports.views import arrow
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.analysis import CopyingAnalysis, LongtailAnalysis
@@ -245,3 +246,15 @@ def test_without_media_the_section_is_still_there(copied: LongtailAnalysis, tmp_
     assert not list(page.all("audio"))
     names = {p.name for p in report.tables}
     assert {"copying-copies.csv", "copying-leaks.csv", "copying-net.tex", "leak-scores.tex", "leaks.tex"} <= names
+
+
+def test_copying_says_what_systems_without_retrieval_are_measured_against(copied: LongtailAnalysis) -> None:
+    others = [s.name for s in copied.systems if s.name != "Re-AudioLDM"]
+    expected = (
+        f"Copying of {listing(others)}, which retrieve nothing, is measured against the clips retrieved by Re-AudioLDM;"
+    )
+    for view in (copy_table(copied, COPYING), main_table(copied)):
+        assert sum(caveat.startswith(expected) for caveat in view.caveats) == 1
+    own = {s.name: s.name for s in copied.systems}
+    alone = replace(copied, copying=replace(copied.copying, neighbours_of=own))
+    assert not any(copy_table(alone, COPYING).caveats)

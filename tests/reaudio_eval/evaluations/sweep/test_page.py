@@ -110,7 +110,7 @@ def test_tables_show_differences_costs_and_bold() -> None:
     view = factor_table(sweep, sweep.axes[0], CLAP)
     assert [row.head for row in view.groups[0]] == ["0", "1", "3"]
     assert [row.detail for row in view.groups[0]] == ["", "", "reference"]
-    assert [c.title for c in view.columns] == ["k", "all clips", "head", "tail", "seconds per clip"]
+    assert [c.title for c in view.columns] == ["k", "all clips", "common 1,000+", "rare 1-99", "seconds per clip"]
     none, one, usual = (row.cells for row in view.groups[0])
     assert none[0].mark == "best"
     assert none[0].detail.startswith("Δ −0.2")
@@ -122,7 +122,13 @@ def test_tables_show_differences_costs_and_bold() -> None:
     assert spread_table(sweep, sweep.axes[0], CLAP) is None
     spread = spread_table(sweep, sweep.axes[1], CLAP)
     assert spread is not None
-    assert [row.head for row in spread.groups[0]] == ["all clips", "head-tail gap", "all classes", "head", "tail"]
+    assert [row.head for row in spread.groups[0]] == [
+        "all clips",
+        "head-tail gap",
+        "all classes",
+        "common 1,000+",
+        "rare 1-99",
+    ]
 
 
 def test_figures_mark_the_reference_and_significant_differences() -> None:
