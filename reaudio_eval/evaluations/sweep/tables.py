@@ -59,7 +59,7 @@ def cells_table(sweep: Sweep) -> TableView:
     )
     columns = (Column("setting"), *(Column(m.title, m.unit, arrow(m)) for m in metrics), *_cost_column())
     return TableView(
-        "cells",
+        "settings",
         "Every setting over all clips",
         columns,
         (rows,),

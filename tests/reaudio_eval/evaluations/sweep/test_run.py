@@ -283,7 +283,11 @@ def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
     for stem in ("sweep-k-kl_bands", "sweep-retrieval-kl_bands", "sweep-captions-kl_bands"):
         assert all((out / "figures" / f"{stem}.{kind}").is_file() for kind in ("svg", "pdf", "png"))
         assert "\\begin{tabular}" in (out / "tables" / f"{stem}.tex").read_text()
-    assert "\\begin{tabular}" in (out / "tables" / "cells.tex").read_text()
+        assert pd.read_csv(out / "tables" / f"{stem}.csv").columns[1].startswith("all clips")
+    settings = (out / "tables" / "settings.tex").read_text()
+    assert "\\begin{tabular}" in settings
+    assert "Bold: significantly better than every other system" not in settings
+    assert pd.read_csv(out / "tables" / "settings.csv")["setting"].iloc[0] == "reference"
     cells = pd.read_csv(out / "tables" / "cells.csv")
     assert list(cells["reference"]) == [True, False, False, False, False]
     record = json.loads((out / "sweep.json").read_text())

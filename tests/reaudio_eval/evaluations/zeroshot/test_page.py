@@ -158,7 +158,14 @@ def test_page_and_files(analysis: ZeroshotAnalysis, tmp_path: Path) -> None:
     assert {row["regime"] for row in content["by_regime"]} == {"pool_only", "neither", "few_shot", "seen"}
     assert render_zeroshot(analysis, tmp_path / "again", media="none").html.read_bytes() == report.html.read_bytes()
     tables = {p.name: p.read_text(encoding="utf-8") for p in report.tables}
-    assert r"\toprule" in tables["zeroshot-regimes-label_accuracy_net.tex"]
+    table = tables["zeroshot-regimes-label_accuracy_net.tex"]
+    assert r"\toprule" in table
+    assert r"{\scriptsize [" not in table
+    assert r"{\scriptsize [" in tables["zeroshot-regimes-label_accuracy_net-intervals.tex"]
+    _, compared, references = table.split(r"\midrule")
+    assert "oracle" in references
+    assert "oracle" not in compared
+    assert tables["zeroshot-regimes-label_accuracy_net.csv"].count("\n") == 1 + len(analysis.base.systems)
     assert tables["zeroshot_paired.csv"].splitlines()[0].startswith("metric,regime,system,against,role,difference")
 
 
