@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reaudio_eval.prompts.dataset import Dataset, Prompt
@@ -30,9 +29,9 @@ UNKNOWN_POOL = Regime(
 )
 FEW = Regime("few_shot", "few-shot", "with 1 to {few_shot} training clips")
 SEEN = Regime("seen", "seen", "with more than {few_shot} training clips")
-REGIMES = (POOL_ONLY, NEITHER, UNKNOWN_POOL, FEW, SEEN)
-ZERO_SHOT = (POOL_ONLY, NEITHER, UNKNOWN_POOL)
-RARE = (*ZERO_SHOT, FEW)  # reported first; seen classes are context
+ZERO_SHOT = (UNKNOWN_POOL, POOL_ONLY, NEITHER)
+RARE = (FEW, *ZERO_SHOT)  # what is tested; seen classes are context
+REGIMES = (SEEN, *RARE)  # common to rare, as on every page
 
 
 def check_few_shot(few_shot: int) -> int:
@@ -78,18 +77,15 @@ def rare_prompts(dataset: Dataset, few_shot: int = FEW_SHOT) -> tuple[Prompt, ..
     Raises:
         ReaudioError: there is none.
     """
-    places = [(min(_ranks(dataset, p.labels, few_shot)), p) for p in dataset.prompts if p.labels_known and p.labels]
-    chosen = sorted((pair for pair in places if pair[0] < REGIMES.index(SEEN)), key=lambda pair: pair[0] >= len(ZERO_SHOT))
+    found = [(p, {label_regime(dataset, label, few_shot) for label in p.labels}) for p in dataset.prompts if p.labels_known]
+    rare = [(p, regimes) for p, regimes in found if not regimes.isdisjoint(RARE)]
+    chosen = sorted(rare, key=lambda pair: pair[1].isdisjoint(ZERO_SHOT))
     if not chosen:
         raise ReaudioError(
             f"No prompt of {dataset.name}/{dataset.split} has a class with {few_shot} training clips or fewer: raise --few-shot, choose "
             "another --split, or use `reaudio-eval longtail`."
         )
-    return tuple(prompt for _, prompt in chosen)
-
-
-def _ranks(dataset: Dataset, labels: Iterable[str], few_shot: int) -> list[int]:
-    return [REGIMES.index(label_regime(dataset, label, few_shot)) for label in labels]
+    return tuple(prompt for prompt, _ in chosen)
 
 
 def described(regime: Regime, few_shot: int) -> Regime:

@@ -51,8 +51,8 @@ def _panel(ax: Axes, copies: pd.DataFrame, low: float, limit: float, style: Syst
     if math.isfinite(limit):
         ax.axhline(limit, color=MUTED.light, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     ax.plot(copies["real_similarity"], copies["similarity"], linestyle="none", marker=style.marker, markersize=3.6,
-            color=style.colour.light, alpha=0.55, markeredgewidth=0.3, zorder=2, gid=gid)  # fmt: skip
-    ax.set_xlim(low, 1.03)
-    ax.set_ylim(low, 1.03)
+            color=style.colour.light, alpha=0.55, markeredgewidth=0.3, zorder=2, clip_on=False, gid=gid)  # fmt: skip
+    ax.set_xlim(low, 1)
+    ax.set_ylim(low, 1)
     ax.set_aspect("equal")
     ax.grid(visible=True, color=RULE.light, linewidth=0.5, zorder=0)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -21,9 +20,9 @@ from matplotlib.lines import Line2D
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, system_styles
-from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.scores.system_scores import UNBOUNDED, MetricInfo, Range
 
-DECADES = (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+PAD = 0.07  # inches at the sides: widths of letters are rounded to pixels, so that text can be wider in a file than in the layout
 CROWDED = 3  # more generated systems than this: intervals and points of all at once hide each other
 
 
@@ -71,49 +70,57 @@ def settle(figure: Figure) -> Figure:
 
     The engine is taken away rather than set to "none", which matplotlib too takes for one, drawing everything twice.
     """
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine("constrained", w_pad=PAD)
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
     return figure
 
 
-def log_count(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Where a number of training clips lies on the axis of :func:`count_axis`."""
-    return np.log10(1.0 + np.asarray(counts, dtype=np.float64))
+def two_lines(title: str) -> str:
+    """ "rare 1-9" in two lines, so that titles stay apart."""
+    return title.replace(" ", "\n", 1) if len(title) < 24 else title
 
 
-def count_axis(ax: Axes, largest: int) -> None:
-    """A log axis for numbers of training clips that has a place for 0."""
-    ticks = [d for d in DECADES if d <= max(largest, 10)]
-    ax.set_xticks(log_count(ticks), [f"{t:,}" for t in ticks])
-    minor = [m * d for d in DECADES[1:] for m in range(2, 10) if m * d <= largest]
-    ax.set_xticks(log_count(minor), minor=True)
-    ax.tick_params(axis="x", which="minor", length=2)
-    ax.set_xlabel("training clips of the class (log scale)")
+def axis_limits(
+    values: pd.Series[float], low: pd.Series[float], high: pd.Series[float], bounds: Range = UNBOUNDED
+) -> tuple[float, float]:
+    """Range of the values and of the intervals that are not much wider, with a margin, within the ``bounds`` of the metric.
 
-
-def axis_limits(values: pd.Series[float], low: pd.Series[float], high: pd.Series[float]) -> tuple[float, float]:
-    """Range of the values and of the intervals that are not much wider; a wider one (two classes in a stratum) runs off the
-    axis instead of compressing the others."""
+    A wider interval (two classes in a stratum) runs off the axis instead of compressing the others. Draw values with ``clip_on=False``: a
+    marker at a bound would be cut in half.
+    """
     width = high - low
     wide = max(float(values.max() - values.min()), 2 * float(width.median()) if width.notna().any() else 0.0) or 1.0
     narrow = width <= wide
     bottom = min(float(values.min()), float(low[narrow].min()) if narrow.any() else np.inf)
     top = max(float(values.max()), float(high[narrow].max()) if narrow.any() else -np.inf)
-    return bottom - 0.04 * (top - bottom or 1.0), top + 0.04 * (top - bottom or 1.0)
+    return within(bounds, bottom, top)
+
+
+def within(bounds: Range, bottom: float, top: float, margin: float = 0.04) -> tuple[float, float]:
+    """Limits with a relative margin around ``bottom`` and ``top``, which does not go beyond the bounds of the metric."""
+    space = margin * (top - bottom or 1.0)
+    low, high = (side if bound is None else bound for bound, side in zip(bounds, (-np.inf, np.inf), strict=True))
+    return max(bottom - space, low), min(top + space, high)
 
 
 def draw_side_by_side(
-    ax: Axes, rows: pd.DataFrame, names: Sequence[str], systems: Sequence[SystemInfo], column: str
+    ax: Axes,
+    rows: pd.DataFrame,
+    names: Mapping[str, str],
+    systems: Sequence[SystemInfo],
+    column: str,
+    bounds: Range = UNBOUNDED,
 ) -> None:
     """Values and intervals of every system at each of ``names``, systems side by side.
 
     Args:
         ax: where; limits and ticks are set.
         rows: system, value, ci_low, ci_high and ``column``, whose values are ``names``; values are defined.
-        names: from left to right.
+        names: with their titles, from left to right.
         systems: in the order of their styles.
         column: e.g. "stratum".
+        bounds: of the metric.
     """
     place = {name: k for k, name in enumerate(names)}
     offsets = (np.arange(len(systems)) - (len(systems) - 1) / 2) * 0.72 / max(len(systems), 3)
@@ -121,11 +128,11 @@ def draw_side_by_side(
         values = rows[rows["system"] == system.name].sort_values(column, key=lambda s: s.map(place))
         x = values[column].map(place).to_numpy(dtype=float) + offsets[i]
         ax.vlines(x, values["ci_low"], values["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
-        ax.plot(x, values["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light,
+        ax.plot(x, values["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light, clip_on=False,
                 markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
-    ax.set_xticks(range(len(names)), list(names))
+    ax.set_xticks(range(len(names)), [two_lines(title) for title in names.values()])
     ax.set_xlim(-0.5, len(names) - 0.5)
-    ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"]))
+    ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"], bounds))
     for edge in range(1, len(names)):
         ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
     ax.tick_params(axis="x", length=0)
@@ -150,5 +157,17 @@ def add_legend(chart: Chart, systems: Sequence[SystemInfo]) -> None:
 def axis_title(metric: MetricInfo) -> str:
     """The metric's title with its unit and direction."""
     unit = f", {metric.unit}" if metric.unit else ""
-    direction = "higher is better" if metric.higher_is_better else "lower is better"
-    return f"{metric.title}{unit} ({direction if metric.target is None else f'ideal {metric.target:g}'})"
+    return f"{metric.title}{unit} ({_better(metric)})"
+
+
+def upright_title(metric: MetricInfo) -> str:
+    """:func:`axis_title` in lines, for a vertical axis, which is too short for one."""
+    title, bracket, network = metric.title.partition(" (")
+    lines = [title + (f", {metric.unit}" if metric.unit else ""), bracket.strip() + network, _better(metric)]
+    return "\n".join(filter(None, lines))
+
+
+def _better(metric: MetricInfo) -> str:
+    if metric.target is not None:
+        return f"ideal {metric.target:g}"
+    return "higher is better" if metric.higher_is_better else "lower is better"

@@ -12,6 +12,7 @@ import pandas as pd
 from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import records
 from reaudio_eval.prompts.dataset import Prompt
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.text import number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -76,7 +77,7 @@ class Item:
     Attributes:
         anchor: id in the page.
         prompt: the prompt.
-        labels: of the prompt, the rarest first.
+        labels: of the prompt, common to rare.
         players: its clips.
         reason: the number for which it was chosen, or "".
         neighbours: clips retrieved for it.
@@ -226,12 +227,15 @@ class Items:
 
 
 def label_tags(analysis: LongtailAnalysis) -> Callable[[Prompt], tuple[LabelTag, ...]]:
-    """The labels of a prompt with their training counts, the rarest first."""
-    known = {r.label: LabelTag(r.name, int(r.n_train), str(r.stratum)) for r in records(analysis.labels)}
+    """The labels of a prompt with their training counts, common to rare."""
+    titles = stratum_titles(analysis.strata)
+    known = {
+        r.label: LabelTag(r.name, int(r.n_train), titles.get(r.stratum, str(r.stratum))) for r in records(analysis.labels)
+    }
 
     def tags(prompt: Prompt) -> tuple[LabelTag, ...]:
         every = (known.get(label, LabelTag(label, 0, "")) for label in prompt.labels)
-        return tuple(sorted(every, key=lambda tag: tag.n_train))
+        return tuple(sorted(every, key=lambda tag: -tag.n_train))
 
     return tags
 

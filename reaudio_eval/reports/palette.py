@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.markers import MarkerStyle
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.prompts.strata import Stratum
 
 
 class Colour(NamedTuple):
@@ -62,14 +63,16 @@ _DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
 _REAL = SystemStyle(Colour("--real", "#101418", "#f4f6f8"), "*", (0, (9, 1.5, 1.5, 1.5)))
 _NOISE = SystemStyle(Colour("--noise", "#77818d", "#8791a0"), "x", (0, (1, 2.5)))
 
-# Strata from the most frequent to zero-shot: one hue, so that it cannot be read as a system.
-STRATA = (
-    Colour("--t0", "#2f4b6e", "#8fb4de"),
-    Colour("--t1", "#557397", "#6c93c0"),
-    Colour("--t2", "#7f9dc2", "#4d729e"),
-    Colour("--t3", "#a4562a", "#d98d5f"),
+# Strata from common to rare, and the unseen classes; chosen like the hues of systems.
+_STRATA = (
+    Colour("--t0", "#210468", "#8f93fd"),
+    Colour("--t1", "#2f9dac", "#86e0f8"),
+    Colour("--t2", "#1b620e", "#e5d448"),
+    Colour("--t3", "#4c0209", "#af4048"),
+    Colour("--t4", "#8a2eae", "#7c52b4"),
 )
-COLOURS = (SURFACE, INK, MUTED, RULE, *_HUES, _REAL.colour, _NOISE.colour, *STRATA)
+_UNSEEN = Colour("--t5", "#bb8500", "#cf8d5c")
+COLOURS = (SURFACE, INK, MUTED, RULE, *_HUES, _REAL.colour, _NOISE.colour, *_STRATA, _UNSEEN)
 
 
 def system_styles(systems: Sequence[SystemInfo]) -> list[SystemStyle]:
@@ -85,6 +88,13 @@ def system_styles(systems: Sequence[SystemInfo]) -> list[SystemStyle]:
         else:
             styles.append(_REAL if system.kind == "real" else _NOISE)
     return styles
+
+
+def stratum_colours(strata: Sequence[Stratum]) -> dict[str, Colour]:
+    """Name -> colour. The unseen classes have a colour of their own; beyond five other strata the last one repeats."""
+    unseen = [s.name for s in strata if s.high == 1]
+    seen = [s.name for s in strata if s.high != 1]
+    return {name: _STRATA[min(i, len(_STRATA) - 1)] for i, name in enumerate(seen)} | dict.fromkeys(unseen, _UNSEEN)
 
 
 def marker_path(marker: str) -> str:

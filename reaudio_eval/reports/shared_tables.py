@@ -10,6 +10,7 @@ import pandas as pd
 
 from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.text import WITH_INTERVALS, count, listing, number
 from reaudio_eval.reports.views import (
     Cell,
@@ -141,13 +142,17 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
     row_of = lookup(frame, "system", "label")
     digits, cuts = metric_decimals(analysis, metric), fifths(list(frame["value"]), metric.higher_is_better)
     counts = frame.groupby("label")["n_clips"].max()
-    place = list(analysis.metrics).index(metric)
+    place, titles = list(analysis.metrics).index(metric), stratum_titles(analysis.strata)
     notes, rows = Notes(), []
     for position, label in enumerate(records(analysis.labels)):
         if label.label not in counts.index:
             continue
         values = [row_of.get((s.name, label.label)) for s in analysis.systems]
-        cells = [Cell(f"{label.n_train:,.0f}"), Cell(str(label.stratum), css="text"), Cell(f"{int(counts[label.label]):,}")]
+        cells = [
+            Cell(f"{label.n_train:,.0f}"),
+            Cell(titles[label.stratum], css="text"),
+            Cell(f"{int(counts[label.label]):,}"),
+        ]
         cells += [
             Cell(number(r.value, digits), css=fifth(r.value, cuts, metric.higher_is_better))
             if r is not None and math.isfinite(r.value)
@@ -171,13 +176,13 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
 
 
 def bins_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
-    """Class means in bins of the training count: the figure as numbers."""
+    """Class means in bins of the training count, common to rare: the figure as numbers."""
     frame = analysis.bins[analysis.bins["metric"] == metric.name]
     if frame.empty:
         return None
     row_of, digits, notes = lookup(frame, "system", "n_train"), metric_decimals(analysis, metric), Notes()
     rows = []
-    for centre in sorted(set(frame["n_train"])):
+    for centre in sorted(set(frame["n_train"]), reverse=True):
         each = [row_of.get((s.name, centre)) for s in analysis.systems]
         n = max((r.n_classes for r in each if r is not None), default=0)
         cells = tuple(notes.value(r, digits) for r in each)
@@ -193,9 +198,12 @@ def sizes_table(analysis: LongtailAnalysis) -> TableView:
         Column("stratum"), Column("training clips", text=True), Column("classes in training"), Column("classes in test"),
         Column("test clips with such a label"), Column("test clips by rarest label"),
     )  # fmt: skip
-    ranges = {s.name: s.range_text for s in analysis.strata}
+    stratum_of = {s.name: s for s in analysis.strata}
     rows = tuple(
-        Row(r.stratum, (Cell(ranges.get(r.stratum, ""), css="text"), *(Cell(f"{int(n):,}") for n in r[3:7])))
+        Row(
+            stratum_of[r.stratum].word or stratum_of[r.stratum].title,
+            (Cell(stratum_of[r.stratum].range_text, css="text"), *(Cell(f"{int(n):,}") for n in r[3:7])),
+        )
         for r in records(analysis.strata_sizes)
     )
     return TableView("sizes", "Strata by the number of training clips of a class", columns, (rows,))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.prompts.strata import Stratum, stratum_titles
 
 DASH = "–"
 WITH_INTERVALS = ", with 95% intervals"  # ends a caption
@@ -76,7 +76,18 @@ def bold_listing(names: Sequence[str]) -> Markup:
     return Markup(listing([str(Markup("<b>{}</b>").format(name)) for name in names]))  # noqa: S704 - each name is escaped
 
 
-QUANTITIES = {"all": "all clips", "classes": "all classes", "gap_head_tail": "head-tail gap", "slope": "slope"}
+QUANTITIES = {"all": "all clips", "classes": "all classes", "slope": "slope"}
+MIN_FOR_ENDS = 3  # strata: two with training clips, and the unseen classes
+
+
+def end_titles(strata: Sequence[Stratum]) -> tuple[str, str]:
+    """The strata of the gap, the most frequent and the rarest with training clips; strata are given most frequent first, unseen last."""
+    return (strata[0].title, strata[-2].title) if len(strata) >= MIN_FOR_ENDS else ("head", "tail")
+
+
+def quantity_titles(strata: Sequence[Stratum]) -> dict[str, str]:
+    """Name -> title of every quantity that systems are compared in."""
+    return {**QUANTITIES, "gap_head_tail": " minus ".join(end_titles(strata)), **stratum_titles(strata)}
 
 
 def stratum_words(stratum: Stratum) -> str:
@@ -84,6 +95,11 @@ def stratum_words(stratum: Stratum) -> str:
     if not stratum.word:
         return f"classes with {_training_clips(stratum)}"
     return f"{stratum.word} classes ({_training_clips(stratum)})"
+
+
+def stratum_meaning(stratum: Stratum) -> str:
+    """``common: 1,000 or more training clips``; of a stratum without a word ``10-99 training clips``."""
+    return f"{stratum.word}: {_training_clips(stratum)}" if stratum.word else _training_clips(stratum)
 
 
 def strata_words(strata: Sequence[Stratum]) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import TRAINING_SPLIT, Dataset, Prompt
+from reaudio_eval.prompts.strata import Stratum, stratum_titles
 from reaudio_eval.scores.retrieved_features import NEIGHBOURS
 from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
 from reaudio_eval.statistics.analysis import Alert
@@ -62,16 +63,17 @@ def different_prompts(systems: Sequence[SystemScores], prompts: Sequence[Prompt]
     )
 
 
-def small_strata(strata_sizes: pd.DataFrame) -> Iterator[Alert]:
+def small_strata(strata_sizes: pd.DataFrame, strata: Sequence[Stratum]) -> Iterator[Alert]:
     """Strata with too few classes or clips."""
+    titles = stratum_titles(strata)
     for row in strata_sizes.to_dict("records"):
-        n_classes, n_clips = int(row["n_classes_test"]), int(row["n_clips_any"])
+        n_classes, n_clips, title = int(row["n_classes_test"]), int(row["n_clips_any"]), titles[row["stratum"]]
         if n_classes == 0:
-            yield Alert("warning", f"No scored clip has a class of the stratum {row['stratum']}: it has no numbers.")
+            yield Alert("warning", f"No scored clip has a class of the stratum {title}: it has no numbers.")
         elif n_classes < MIN_CLASSES or n_clips < MIN_CLIPS:
             yield Alert(
                 "warning",
-                f"The stratum {row['stratum']} holds {_n(n_classes, 'class', 'classes')} and {_n(n_clips, 'clip', 'clips')} "
+                f"The stratum {title} holds {_n(n_classes, 'class', 'classes')} and {_n(n_clips, 'clip', 'clips')} "
                 "among those scored: too few for reliable numbers.",
             )
 
@@ -80,14 +82,14 @@ def coarse_tail(
     paired: pd.DataFrame, metric: MetricInfo, systems: Mapping[str, SystemInfo], table: ClassTable
 ) -> Iterator[Alert]:
     """Whether tests in the tail find differences above ``COARSE`` only."""
-    tail = table.strata[head_and_tail(table)[1]].name
-    rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == tail)].dropna(subset=["detectable"])
+    tail = table.strata[head_and_tail(table)[1]]
+    rows = paired[(paired["metric"] == metric.name) & (paired["quantity"] == tail.name)].dropna(subset=["detectable"])
     rows = rows[rows["system_a"].isin(_competing(systems)) & rows["system_b"].isin(_competing(systems))]
     detectable = rows["detectable"].median()
     if detectable > COARSE:
         yield Alert(
             "warning",
-            f"In the stratum {tail}, two systems must differ by about {detectable:.3f} in {metric.title} to be "
+            f"In the stratum {tail.title}, two systems must differ by about {detectable:.3f} in {metric.title} to be "
             f"significantly different (power 0.8, 5 % level, {_n(int(rows['n_classes'].median()), 'class', 'classes')}): a smaller "
             "difference can be neither shown nor excluded.",
         )

@@ -158,7 +158,7 @@ def _ends(summary: Summary, context: Context) -> tuple[Floats, Floats] | Interva
     if head == tail:
         return no_interval("the strata do not divide the classes seen in training")
     members = [(table.stratum == s) & summary.defined for s in (head, tail)]
-    empty = [table.strata[s].name for s, m in zip((head, tail), members, strict=True) if not m.any()]
+    empty = [table.strata[s].title for s, m in zip((head, tail), members, strict=True) if not m.any()]
     if empty:
         return no_interval(f"no class of {empty[0]} has a value")
     a, b = (m / m.sum() for m in members)

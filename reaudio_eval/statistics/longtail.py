@@ -302,7 +302,7 @@ def _alerts(
     dataset: Dataset,
     table: ClassTable,
 ) -> list[Alert]:
-    alerts = [*caveats.small_strata(frames["strata_sizes"])] if table.labels else []
+    alerts = [*caveats.small_strata(frames["strata_sizes"], table.strata)] if table.labels else []
     if primary is not None:
         alerts += caveats.coarse_tail(frames["paired"], primary, systems, table)
     alerts += caveats.ubiquitous_labels(table, dataset, frames["trend"], primary, systems)

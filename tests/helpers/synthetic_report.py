@@ -204,7 +204,15 @@ def _per_class(clips: pd.DataFrame, prompts: tuple[Prompt, ...], labels: pd.Data
     table = grouped.mean().reset_index().merge(grouped.size().rename("n_clips").reset_index())
     table = table.merge(labels[["label", "name", "n_train", "stratum"]], on="label")
     table["normalised"] = np.clip(table["value"] * 1.5, 0, 1)
-    return table[["system", "metric", "label", "name", "n_train", "stratum", "n_clips", "value", "normalised"]]
+    of_stratum = table.groupby(["system", "metric", "stratum"])["value"].transform("mean")
+    share = table["n_clips"] / (table["n_clips"] + 2)
+    half = 0.4 * of_stratum.abs() / np.sqrt(table["n_clips"] + 2)
+    table["shrunken"] = share * table["value"] + (1 - share) * of_stratum
+    table["shrunken_low"], table["shrunken_high"] = table["shrunken"] - half, table["shrunken"] + half
+    return table[
+        ["system", "metric", "label", "name", "n_train", "stratum", "n_clips", "value", "normalised", "shrunken", "shrunken_low",
+         "shrunken_high"]
+    ]  # fmt: skip
 
 
 def _overall(systems, metrics, clips) -> pd.DataFrame:  # type: ignore[no-untyped-def]

@@ -116,12 +116,13 @@ def _text(statistics: LabelStatistics, top: int) -> str:
 def _write(statistics: LabelStatistics, output: Path) -> None:
     """``labels.csv`` and ``label_histogram.{svg,pdf,png}``."""
     from reaudio_eval.evaluations.longtail.figures import label_histogram_figure
+    from reaudio_eval.prompts.strata import PAPER_BINS
     from reaudio_eval.reports.svg import save_figure
     from reaudio_model.common.files import atomic_path
 
     with atomic_path(output / "labels.csv") as temporary:
         statistics.labels.to_csv(temporary, index=False)
-    save_figure(label_histogram_figure(statistics.labels, statistics.split), output / "label_histogram")
+    save_figure(label_histogram_figure(statistics.labels, PAPER_BINS[::-1], statistics.split), output / "label_histogram")
 
 
 def _prompts(request: PromptsRequest, how: Invocation) -> None:

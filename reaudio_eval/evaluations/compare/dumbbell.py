@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.evaluations.compare.tables import gain, position
 from reaudio_eval.frames.rows import lookup, records
-from reaudio_eval.reports.drawing import Chart, axis_title, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, axis_title, figure_style, new_figure, settle, within
 from reaudio_eval.reports.palette import MUTED, RULE, SystemStyle, system_styles
 from reaudio_eval.reports.text import count, number, p_value
 from reaudio_eval.reports.views import metric_decimals
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows under a title, from rare to frequent."""
+    """Rows under a title, common to rare."""
 
     title: str
     lines: Sequence[Line]
@@ -61,6 +61,8 @@ def dumbbell_figure(comparison: Comparison, metric: MetricInfo, system: str) -> 
             _draw(ax, block, ours, base, metric)
         axes[-1].set_xlabel(axis_title(metric))
         axes[-1].xaxis.set_major_locator(MaxNLocator(7))
+        values = [value for block in blocks for line in block.lines for value in (line.value, line.baseline)]
+        axes[-1].set_xlim(*within(metric.range, min(values), max(values)))
         handles = [
             Line2D([], [], color=s.colour.light, linestyle="none", marker=s.marker, markersize=6) for s in (base, ours)
         ]
@@ -76,7 +78,8 @@ def _draw(ax: Axes, block: Block, ours: SystemStyle, base: SystemStyle, metric: 
         ax.plot([line.baseline, line.value], [y, y], color=better.colour.light, linewidth=2.2, alpha=0.5, zorder=1,
                 solid_capstyle="butt")  # fmt: skip
         for value, style in ((line.baseline, base), (line.value, ours)):
-            ax.plot(value, y, marker=style.marker, markersize=5, color=style.colour.light, markeredgewidth=0.3, zorder=2)
+            ax.plot(value, y, marker=style.marker, markersize=5, color=style.colour.light, markeredgewidth=0.3, zorder=2,
+                    clip_on=False)  # fmt: skip
     ax.set_yticks(range(len(block.lines)), [line.name for line in block.lines])
     ax.set_ylim(len(block.lines) - 0.4, -0.6)
     ax.set_title(block.title, loc="left", fontsize=8.5, color=MUTED.light, pad=3)
@@ -98,29 +101,29 @@ def _strata(comparison: Comparison, metric: MetricInfo, system: str) -> Block:
     )
     tests = lookup(comparison.strata[comparison.strata["metric"] == metric.name], "system", "quantity")
     lines = []
-    for stratum in reversed(analysis.strata):
+    for stratum in analysis.strata:
         pair = [row_of.get((name, stratum.name)) for name in (system, comparison.baseline)]
         if any(row is None for row in pair) or metric.level == "set":
             continue
         test = tests.get((system, stratum.name))
         significance = f", p {p_value(test.p_holm)}" if test is not None and math.isfinite(test.p_holm) else ""
         detail = f"{count(pair[0].n_classes, 'class', 'classes')}{significance}"  # type: ignore[union-attr]
-        lines.append(Line(stratum.name, pair[0].value, pair[1].value, detail))  # type: ignore[union-attr]
+        lines.append(Line(stratum.title, pair[0].value, pair[1].value, detail))  # type: ignore[union-attr]
     return Block("strata, mean over classes (right: p, Holm-corrected)", lines)
 
 
 def class_blocks(comparison: Comparison, metric: MetricInfo, system: str) -> list[Block]:
-    """All classes from rare to frequent; with more than ``MOST`` the largest gains and the largest losses."""
+    """All classes, common to rare; with more than ``MOST`` the largest gains and the largest losses."""
     rows = _class_rows(comparison, metric, system)
     if len(rows) <= MOST:
-        return [Block("classes, from rare to frequent (right: training, test clips)", [_line(r) for r in rows])]
+        return [Block("classes, common to rare (right: training, test clips)", [_line(r) for r in rows])]
     often = [r for r in rows if r.n_clips >= MIN_CLIPS]
     pool, which = (often, f", at least {MIN_CLIPS} clips") if len(often) >= ENOUGH else (rows, "")
     ranked = sorted(pool, key=lambda r: -gain(metric, r.difference))
     gains = [r for r in ranked[:EXTREMES] if gain(metric, r.difference) > 0]
     losses = [r for r in ranked[-EXTREMES:] if gain(metric, r.difference) < 0]
     return [
-        Block(f"largest {what}{which}, rare to frequent (right: training, test clips)",
+        Block(f"largest {what}{which}, common to rare (right: training, test clips)",
               [_line(r) for r in rows if any(r is chosen for chosen in some)])
         for what, some in (("gains", gains), ("losses", losses))
     ]  # fmt: skip
@@ -129,7 +132,7 @@ def class_blocks(comparison: Comparison, metric: MetricInfo, system: str) -> lis
 def _class_rows(comparison: Comparison, metric: MetricInfo, system: str) -> list[Any]:
     frame: pd.DataFrame = comparison.classes
     rows = frame[(frame["metric"] == metric.name) & (frame["system"] == system)]
-    return list(records(rows.sort_values(["n_train", "label"], kind="stable")))
+    return list(records(rows.sort_values(["n_train", "label"], ascending=[False, True], kind="stable")))
 
 
 def _line(row: Any) -> Line:

@@ -10,7 +10,7 @@ from typing import Any
 from reaudio_eval.evaluations.compare.comparison import Comparison
 from reaudio_eval.frames.rows import lookup, records
 from reaudio_eval.prompts.strata import stratum_titles
-from reaudio_eval.reports.text import QUANTITIES, count, interval, number, p_value
+from reaudio_eval.reports.text import count, interval, number, p_value, quantity_titles
 from reaudio_eval.reports.views import (
     Cell,
     Column,
@@ -74,9 +74,9 @@ def differences_table(comparison: Comparison, metric: MetricInfo) -> TableView |
             cell = difference_cell(row, digits + (quantity == "slope"), notes, detail=detail, css=css)
             cells.append(cell if system.competes else replace(cell, mark=""))
         rows.append(Row(system.name, tuple(cells), system=i))
+    titles = quantity_titles(analysis.strata)
     sizes = {q: _size([r for (_, quantity), r in row_of.items() if quantity == q], metric) for q in quantities}
-    titles = QUANTITIES | stratum_titles(analysis.strata)
-    columns = (Column("system"), *(Column(titles.get(q, q), sizes[q]) for q in quantities))
+    columns = (Column("system"), *(Column(titles[q], sizes[q]) for q in quantities))
     return TableView(
         f"differences-{metric.name}",
         f"{metric.title} {arrow(metric)}: system minus {comparison.baseline} on the same prompts, with 95% intervals",
@@ -119,14 +119,14 @@ def class_table(comparison: Comparison, metric: MetricInfo, listen: Mapping[str,
         return None
     row_of, digits = lookup(frame, "system", "label"), metric_decimals(comparison.analysis, metric)
     systems = [s for s in comparison.compared if s in set(frame["system"])]
-    place = list(comparison.analysis.metrics).index(metric)
+    place, titles = list(comparison.analysis.metrics).index(metric), stratum_titles(comparison.analysis.strata)
     notes, rows = Notes(), []
     for i, label in enumerate(records(comparison.analysis.labels)):
         differences = {s: row_of[s, label.label] for s in systems if (s, label.label) in row_of}
         if not differences:
             continue
         first = next(iter(differences.values()))
-        cells = [Cell(f"{label.n_train:,.0f}"), Cell(str(label.stratum), css="text")]
+        cells = [Cell(f"{label.n_train:,.0f}"), Cell(titles[label.stratum], css="text")]
         cells += [Cell(f"{max(r.n_clips for r in differences.values()):,.0f}"), Cell(number(first.baseline_value, digits))]
         cells += [_class_cell(differences.get(s), metric, digits, notes) for s in systems]
         rows.append(Row(label.name, tuple(cells), anchor=f"c-{place}-{i}", clips=listen.get(label.label, ())))

@@ -11,19 +11,19 @@ import seaborn as sns
 from reaudio_eval.evaluations.listening.analysis import ListeningAnalysis
 from reaudio_eval.evaluations.listening.records import QUESTIONS
 from reaudio_eval.evaluations.listening.tables import system_infos, value_name
-from reaudio_eval.reports.drawing import Chart, axis_title, draw_side_by_side, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, axis_title, draw_side_by_side, figure_style, new_figure, settle, within
 from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, system_styles
 from reaudio_eval.reports.text import listing
-from reaudio_eval.scores.system_scores import MetricInfo
+from reaudio_eval.scores.system_scores import MetricInfo, Range
 from reaudio_eval.statistics.rows import ALL
 
 
 def means_figure(analysis: ListeningAnalysis) -> Chart | None:
-    """Means of every system on both questions, over all prompts and in each stratum."""
+    """Means of every system on both questions, over all prompts and in each stratum, common to rare."""
     rows = analysis.means[analysis.means["value"].notna()]
     if rows.empty:
         return None
-    names = [n for n in (ALL, *reversed(analysis.key.strata)) if n in set(rows["stratum"])]
+    names = {n: n for n in (ALL, *analysis.key.strata) if n in set(rows["stratum"])}
     with figure_style():
         fig = new_figure(7.2, 3.6)
         axes = fig.subplots(1, len(QUESTIONS), sharey=True)
@@ -36,14 +36,11 @@ def means_figure(analysis: ListeningAnalysis) -> Chart | None:
             ax.set_title(f"{question}: {QUESTIONS[question]}", fontsize=9, loc="left")
         # One scale for both: the last panel's limits would hide part of the other.
         low, high = rows[["value", "ci_low"]].min().min(), rows[["value", "ci_high"]].max().max()
-        margin = 0.05 * (high - low or 1)
         if analysis.key.design == "pairs":
             for ax in axes:
                 ax.axhline(0.5, color=MUTED.light, linewidth=0.6, linestyle=(0, (2, 3)), zorder=0)
-            low, high = max(low, 0.0), min(high, 1.0)
-        else:
-            low, high = max(low, 1.0), min(high, float(analysis.key.scale))
-        axes[0].set_ylim(low - margin, high + margin)
+        bounds = Range(0.0, 1.0) if analysis.key.design == "pairs" else Range(1.0, float(analysis.key.scale))
+        axes[0].set_ylim(*within(bounds, low, high, 0.05))
         axes[0].set_ylabel(value_name(analysis))
         sns.despine(fig)
         return Chart(settle(fig))
@@ -107,10 +104,10 @@ def forest_figure(analysis: ListeningAnalysis) -> Chart | None:
             ax.hlines(y, values["ci_low"], values["ci_high"], color=INK.light, linewidth=1.3)
             fill = INK.light if k else SURFACE.light
             ax.plot(values["value"], y, linestyle="none", marker="os"[k], markersize=5, color=INK.light, markerfacecolor=fill,
-                    label=f"{question}: {QUESTIONS[question]}")  # fmt: skip
+                    clip_on=False, label=f"{question}: {QUESTIONS[question]}")  # fmt: skip
         ax.set_yticks(range(len(names)), [m.title for m in names])
         ax.set_ylim(len(names) - 0.4, -0.6)
-        ax.set_xlim(-1.02, 1.02)
+        ax.set_xlim(-1, 1)
         ax.set_xlabel("Spearman correlation with the listeners over single clips")
         ax.grid(axis="x", color=RULE.light, linewidth=0.5)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reaudio_eval.evaluations.longtail import tables
+from reaudio_eval.evaluations.longtail.worst import worst_frame
 from reaudio_eval.reports import copying_tables, files, shared_tables
 from reaudio_eval.reports.files import FRAMES, analysis_fields, record_json
 from reaudio_eval.reports.paper_tables import paper_files
@@ -35,6 +36,7 @@ def paper_views(analysis: LongtailAnalysis) -> list[TableView | None]:
 def write_tables(analysis: LongtailAnalysis, folder: Path) -> list[Path]:
     """Every frame as CSV and the page's tables as LaTeX; the paths written."""
     frames = {name: getattr(analysis, name) for name in FRAMES}
+    frames["worst_classes"] = worst_frame(analysis)
     copying = {name: getattr(analysis.copying, name) for name in COPYING}
     frames |= {f"copying-{name}": frame for name, frame in copying.items() if len(frame.columns)}
     return files.write_tables(frames, latex_views(analysis), folder, paper_files(paper_views(analysis), analysis))

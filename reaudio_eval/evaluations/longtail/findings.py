@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from reaudio_eval.frames.rows import records
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.text import count, decimals, interval, listing, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
@@ -20,7 +21,10 @@ SHAPES = {
 
 def histogram(analysis: LongtailAnalysis) -> str:
     """Title of the label histogram: classes of each stratum."""
-    sizes = [f"{row.stratum} {count(row.n_classes_train, 'class', 'classes')}" for row in records(analysis.strata_sizes)]
+    titles = stratum_titles(analysis.strata)
+    sizes = [
+        f"{count(row.n_classes_train, 'class', 'classes')} {titles[row.stratum]}" for row in records(analysis.strata_sizes)
+    ]
     if analysis.labels.empty or not sizes:
         return "No class has a training count."
     top = max(records(analysis.labels), key=lambda row: row.n_train)
@@ -56,7 +60,7 @@ def strata(analysis: LongtailAnalysis, metric: MetricInfo) -> str:
         )
         if ranked:
             worst, best = (f"{r.system} {number(r.value, digits)}" for r in (ranked[0], ranked[-1]))
-            ranges.append(f"in {stratum.name} from {worst} to {best}")
+            ranges.append(f"in {stratum.title} from {worst} to {best}")
     return f"{metric.title} by stratum, from the worst to the best value of a system: {listing(ranges)}."
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from reaudio_eval.evaluations.base import Json, Result
 from reaudio_eval.evaluations.longtail.page import render_longtail
 from reaudio_eval.evaluations.options import Page
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.files import FRAMES, dataset_json
 from reaudio_eval.reports.first_screen.evidence import longtail_evidence
 from reaudio_eval.reports.first_screen.findings import verdict_json
@@ -78,7 +79,10 @@ class LongtailResult(Result):
             return ""
         if self.analysis.no_strata:
             return overall_by_system(self.analysis)
-        return systems_by(self.analysis.by_stratum, "stratum", self.analysis.metric(self.analysis.primary), "training count")
+        titles = stratum_titles(self.analysis.strata)
+        frame = self.analysis.by_stratum.replace({"stratum": titles})
+        metric = self.analysis.metric(self.analysis.primary)
+        return systems_by(frame, "stratum", metric, "training count", list(titles.values()))
 
     def render(self, output: Path, reporter: Reporter) -> RenderedReport:
         most = INLINE_PLAYERS if self.page.players is None else self.page.players

@@ -7,8 +7,7 @@ from typing import Any
 
 from reaudio_eval.clips.roles import competing
 from reaudio_eval.frames.rows import lookup, records
-from reaudio_eval.prompts.strata import stratum_titles
-from reaudio_eval.reports.text import QUANTITIES, count
+from reaudio_eval.reports.text import count, end_titles, quantity_titles
 from reaudio_eval.reports.views import (
     PAIRED_COLUMNS,
     Cell,
@@ -28,9 +27,9 @@ from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_eval.statistics.thresholds import ALPHA
 
 STATISTICS = {
-    "gap_head_tail": "head minus tail",
+    "gap_head_tail": "",  # named by the strata
     "slope": "slope per tenfold training clips",
-    "ratio_tail_head": "tail / head",
+    "ratio_tail_head": "",
     "spearman": "Spearman ρ",
     "worst_10pct": "worst tenth of classes",
     "macro": "mean over classes",
@@ -40,6 +39,12 @@ STATISTICS = {
 }
 UNITLESS = ("ratio_tail_head", "spearman")
 TRENDS = ("gap_head_tail", "slope")
+
+
+def statistic_titles(analysis: LongtailAnalysis) -> dict[str, str]:
+    """Name -> title of every statistic of the trend."""
+    common, rare = end_titles(analysis.strata)
+    return STATISTICS | {"gap_head_tail": f"{common} minus {rare}", "ratio_tail_head": f"{rare} / {common}"}
 
 
 def trend_table(analysis: LongtailAnalysis, metric: MetricInfo) -> TableView | None:
@@ -74,7 +79,8 @@ def _statistics(
             drawn = bar(row.value, row.ci_low, row.ci_high, limits[s]) if row is not None and s in TRENDS else None
             cells.append(notes.value(row, digits[s], bar=drawn))
         table.append(Row(system.name, tuple(cells), system=i))
-    columns = (Column("system"), *(Column(STATISTICS[s]) for s in statistics))
+    titles = statistic_titles(analysis)
+    columns = (Column("system"), *(Column(titles[s]) for s in statistics))
     return TableView(
         name,
         f"{caption}: {metric.title} {arrow(metric)}, with 95% intervals",
@@ -105,7 +111,7 @@ def _paired_table(analysis: LongtailAnalysis, metric: MetricInfo, quantity: str,
         for group in (pairs, others)
         if group
     )
-    what = QUANTITIES.get(quantity) or f"stratum {stratum_titles(analysis.strata).get(quantity, quantity)}"
+    what = quantity_titles(analysis.strata)[quantity]
     separated = sum(r.p_holm < ALPHA for r in pairs)
     return TableView(
         f"paired-{metric.name}-{quantity}",

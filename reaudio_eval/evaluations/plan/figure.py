@@ -29,14 +29,14 @@ def power_figure(result: PlanResult) -> Chart:
                 ax.vlines(x, rows["power_low"], rows["power_high"], color=colour, linewidth=1.2, gid=f"bar-{i}")
                 ax.plot(
                     x, rows["power"], color=colour, linewidth=1.4, linestyle=style.dash, marker=style.marker,
-                    markersize=4.5, gid=f"mean-{i}",
+                    markersize=4.5, clip_on=False, gid=f"mean-{i}",
                 )  # fmt: skip
             ax.set_xscale("log")
             ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
             ax.minorticks_off()
             ax.set_title(f"{count(n_seeds, 'clip')} of each prompt", fontsize=9, color=MUTED.light)
             ax.set_xlabel("classes (log scale)")
-        axes[0].set_ylim(-0.03, 1.03)
+        axes[0].set_ylim(0, 1)
         axes[0].set_ylabel("power")
         sns.despine(fig)
         return Chart(settle(fig))

@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.evaluations.sweep.tables import strata_of
-from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle
-from reaudio_eval.reports.palette import INK, MUTED, RULE, STRATA, SURFACE, Colour
+from reaudio_eval.prompts.strata import stratum_titles
+from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle, upright_title, within
+from reaudio_eval.reports.palette import INK, MUTED, RULE, SURFACE, Colour, stratum_colours
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_eval.statistics.rows import ALL
 from reaudio_eval.statistics.thresholds import ALPHA
@@ -31,7 +32,9 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
     if not strata:
         return None
     place = dict(zip((show(v) for v, _ in axis.points), _positions(axis), strict=True))
-    limits = axis_limits(rows["value"], rows["ci_low"], rows["ci_high"])
+    limits = axis_limits(rows["value"], rows["ci_low"], rows["ci_high"], metric.range)
+    titles = {ALL: "all clips", **stratum_titles(sweep.analysis.strata)}
+    colours = {ALL: INK, **stratum_colours(sweep.analysis.strata)}
     with figure_style():
         fig = new_figure(max(4.2, 1.95 * len(strata) + 0.4), 2.75)
         axes = fig.subplots(1, len(strata), sharey=True, squeeze=False)[0]
@@ -39,17 +42,15 @@ def factor_figure(sweep: Sweep, axis: Axis, metric: MetricInfo) -> Chart | None:
             values = rows[rows["stratum"] == stratum]
             if axis.factor.chance and len(values) > 1:
                 mean, sd = float(values["value"].mean()), float(values["value"].std(ddof=1))
-                ax.axhspan(mean - sd, mean + sd, color=RULE.light, linewidth=0, zorder=0)
-            _small_chart(ax, values, place, _colour(sweep, stratum), axis.factor.numeric)
-            ax.set_title("all clips" if stratum == ALL else stratum, fontsize=9, color=MUTED.light)
+                ax.axhspan(*within(metric.range, mean - sd, mean + sd, 0), color=RULE.light, linewidth=0, zorder=0)
+            _small_chart(ax, values, place, colours[stratum], axis.factor.numeric)
+            ax.set_title(titles[stratum], fontsize=9, color=MUTED.light)
             ax.set_xticks(list(place.values()), [name.replace("+", "\n+ ") for name in place])
             margin = 0.18 * (max(place.values()) - min(place.values()) or 1.0)
             ax.set_xlim(min(place.values()) - margin, max(place.values()) + margin)
         axes[0].set_ylim(*limits)
         axes[0].yaxis.set_major_locator(MaxNLocator(5))
-        better = "higher is better" if metric.higher_is_better else "lower is better"
-        better = better if metric.target is None else f"{metric.target:g} is best"
-        axes[0].set_ylabel(f"{metric.title.replace(' (', chr(10) + '(')}\n{better}")
+        axes[0].set_ylabel(upright_title(metric))
         fig.supxlabel(axis.factor.title, fontsize=8.5, color=MUTED.light)
         sns.despine(fig)
         return Chart(settle(fig))
@@ -60,14 +61,6 @@ def _positions(axis: Axis) -> list[float]:
     if axis.factor.numeric:
         return [float(np.log1p(float(value))) for value, _ in axis.points]
     return [float(i) for i in range(len(axis.points))]
-
-
-def _colour(sweep: Sweep, stratum: str) -> Colour:
-    names = [s.name for s in sweep.analysis.strata]
-    if stratum == ALL:
-        return INK
-    place = names.index(stratum)
-    return STRATA[-1] if place == len(names) - 1 else STRATA[min(place, len(STRATA) - 2)]
 
 
 def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: Colour, line: bool) -> None:
@@ -83,6 +76,7 @@ def _small_chart(ax: Axes, rows: pd.DataFrame, place: dict[str, float], colour: 
         ax.vlines(x, rows["ci_low"], rows["ci_high"], color=colour.light, linewidth=1.4, zorder=2)
     different = (rows["p_holm"] < ALPHA).to_numpy(dtype=bool)
     options: dict[str, Any] = {"linestyle": "none", "markersize": 5.5, "markeredgewidth": 1.4, "color": colour.light}
+    options["clip_on"] = False  # at a bound of the metric the axis ends
     for chosen, marker, fill in (
         (different, "o", colour.light), (~different & ~is_reference, "o", SURFACE.light), (is_reference, "D", SURFACE.light),
     ):  # fmt: skip

@@ -14,6 +14,7 @@ from reaudio_eval.evaluations.sweep import verdict
 from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.page import PLAYERS, render_sweep
 from reaudio_eval.evaluations.sweep.tables import short_name, strata_of
+from reaudio_eval.prompts.strata import stratum_titles
 from reaudio_eval.reports.files import dataset_json
 from reaudio_eval.reports.first_screen.findings import verdict_json
 from reaudio_eval.reports.rendered import RenderedReport, percent
@@ -86,6 +87,7 @@ class SweepResult(Result):
         rows = sweep.numbers[sweep.numbers["metric"] == metric.name]
         table = rows.pivot_table(index="cell", columns="stratum", values="value", sort=False, observed=True)
         table = table.reindex(columns=[s for s in strata_of(sweep) if s in table.columns])
+        table = table.rename(columns=stratum_titles(analysis.strata))
         table.index = table.index.map(lambda name: short_name(sweep, name)).rename("cell")
         direction = "higher" if metric.higher_is_better else "lower"
         return f"{metric.title} ({direction} is better)\n\n{table_text(table)}"

@@ -11,7 +11,7 @@ from reaudio_eval.evaluations.sweep.analysis import Sweep
 from reaudio_eval.evaluations.sweep.cells import Axis, show
 from reaudio_eval.frames.rows import lookup
 from reaudio_eval.prompts.strata import stratum_titles
-from reaudio_eval.reports.text import DASH, QUANTITIES, WITH_INTERVALS, interval, number
+from reaudio_eval.reports.text import DASH, WITH_INTERVALS, interval, number, quantity_titles
 from reaudio_eval.reports.views import (
     Cell,
     Column,
@@ -131,10 +131,10 @@ def spread_table(sweep: Sweep, axis: Axis, metric: MetricInfo) -> TableView | No
     row_of = lookup(rows_of, "stratum")
     if not row_of:
         return None
-    digits, titles = metric_decimals(sweep.analysis, metric), QUANTITIES | stratum_titles(sweep.analysis.strata)
+    digits, titles = metric_decimals(sweep.analysis, metric), quantity_titles(sweep.analysis.strata)
     rows = tuple(
         Row(
-            titles.get(stratum, stratum),
+            titles[stratum],
             tuple(Cell(number(getattr(row, name), digits)) for name in ("mean", "sd", "low", "high", "half_width")),
         )
         for stratum, row in row_of.items()

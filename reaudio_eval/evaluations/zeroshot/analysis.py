@@ -191,7 +191,7 @@ def _classes(dataset: Dataset, table: ClassTable, few_shot: int) -> pd.DataFrame
         for i, label in enumerate(table.labels)
     ]
     order = {regime.name: i for i, regime in enumerate(REGIMES)}
-    rows.sort(key=lambda row: (order[str(row["regime"])], row["n_train"], row["label"]))
+    rows.sort(key=lambda row: (order[str(row["regime"])], -dataset.n_train(str(row["label"])), row["label"]))
     return ZEROSHOT_FRAMES["classes"].frame(rows)
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.frames.rows import records
-from reaudio_eval.reports.drawing import Chart, axis_limits, axis_title, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle, upright_title
 from reaudio_eval.reports.palette import RULE, SystemStyle, system_styles
 from reaudio_eval.scores.system_scores import MetricInfo
 
@@ -35,7 +35,9 @@ def regime_figure(analysis: ZeroshotAnalysis, metric: MetricInfo) -> Chart | Non
         fig = new_figure(9.6, 4.0)
         ax = fig.add_subplot()
         for i, (system, style) in enumerate(zip(systems, system_styles(systems), strict=True)):
-            classes = points[points["system"] == system.name].sort_values(["regime", "n_train", "label"])
+            classes = points[points["system"] == system.name].sort_values(
+                ["regime", "n_train", "label"], ascending=[True, False, True]
+            )
             behind[f"points-{i}"] = [row_of[label] for label in classes["label"]]
             offset = (i - (len(systems) - 1) / 2) * width
             _draw_classes(ax, classes, place, offset, width, style, i)
@@ -43,10 +45,10 @@ def regime_figure(analysis: ZeroshotAnalysis, metric: MetricInfo) -> Chart | Non
         heads = [f"{r.title}\n{r.n_classes:.0f} classes, {r.n_clips:.0f} clips" for r in regimes]
         ax.set_xticks(range(len(regimes)), heads)
         ax.set_xlim(-0.5, len(regimes) - 0.5)
-        ax.set_ylim(*axis_limits(points["value"], means["ci_low"], means["ci_high"]))
+        ax.set_ylim(*axis_limits(points["value"], means["ci_low"], means["ci_high"], metric.range))
         for edge in range(1, len(regimes)):
             ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
-        ax.set_ylabel(axis_title(metric))
+        ax.set_ylabel(upright_title(metric))
         ax.tick_params(axis="x", length=0)
         sns.despine(fig)
         return Chart(settle(fig), behind)
@@ -57,14 +59,14 @@ def _draw_classes(
 ) -> None:
     within = _within(classes["regime"].tolist()) * SPREAD * width
     ax.plot(classes["regime"].map(place).to_numpy(dtype=float) + offset + within, classes["value"], linestyle="none",
-            marker=style.marker, markersize=2.8, color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2,
+            marker=style.marker, markersize=2.8, color=style.colour.light, alpha=0.35, markeredgewidth=0.4, zorder=2, clip_on=False,
             gid=f"points-{i}")  # fmt: skip
 
 
 def _draw_means(ax: Axes, means: pd.DataFrame, place: Mapping[str, int], offset: float, style: SystemStyle, i: int) -> None:
     x = means["regime"].map(place).to_numpy(dtype=float) + offset
     ax.vlines(x, means["ci_low"], means["ci_high"], color=style.colour.light, linewidth=1.6, zorder=3, gid=f"bar-{i}")
-    ax.plot(x, means["value"], linestyle="none", marker=style.marker, markersize=6, color=style.colour.light, zorder=4,
+    ax.plot(x, means["value"], linestyle="none", marker=style.marker, markersize=6, color=style.colour.light, zorder=4, clip_on=False,
             markeredgewidth=1.3 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
 
 

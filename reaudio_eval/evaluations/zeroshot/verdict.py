@@ -8,14 +8,13 @@ from markupsafe import Markup
 
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.frames.rows import records
-from reaudio_eval.prompts.regimes import FEW, NEITHER, POOL_ONLY, RARE, SEEN, UNKNOWN_POOL
+from reaudio_eval.prompts.regimes import FEW, NEITHER, POOL_ONLY, RARE, REGIMES, SEEN, UNKNOWN_POOL
 from reaudio_eval.reports.first_screen.evidence import Evidence, Group, Level
 from reaudio_eval.reports.first_screen.sentences import sentences as first_sentences
 from reaudio_eval.reports.text import listing, number
 from reaudio_eval.reports.views import metric_decimals
 from reaudio_eval.scores.system_scores import MetricInfo
 
-ORDER = (SEEN, FEW, UNKNOWN_POOL, POOL_ONLY, NEITHER)  # common to rare, as on every page
 PHRASES = {
     SEEN: "on seen classes", FEW: "on few-shot classes", UNKNOWN_POOL: "on zero-shot classes",
     POOL_ONLY: "on zero-shot classes that the pool holds", NEITHER: "on zero-shot classes in neither training nor pool",
@@ -37,7 +36,7 @@ def evidence(analysis: ZeroshotAnalysis) -> Evidence | None:
         metric_decimals(analysis.base, metric),
         systems,
         None,
-        tuple(Group(r.name, r.title, PHRASES[r]) for r in ORDER if r.name in present),
+        tuple(Group(r.name, r.title, PHRASES[r]) for r in REGIMES if r.name in present),
         {(r.system, r.regime): Level.of(r) for r in records(rows)},
         {},
         None,

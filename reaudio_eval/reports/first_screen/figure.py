@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle
+from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle, two_lines, upright_title, within
 from reaudio_eval.reports.first_screen.evidence import Evidence
 from reaudio_eval.reports.first_screen.words import measured
 from reaudio_eval.reports.palette import RULE, SystemStyle, system_styles
@@ -61,28 +61,19 @@ def _draw(ax: Axes, evidence: Evidence, i: int, offset: float, style: SystemStyl
     ax.vlines(
         x, [le.ci_low for le in levels], [le.ci_high for le in levels], color=colour, linewidth=1.5, zorder=3, gid=f"bar-{i}"
     )
-    ax.plot(x, values, linestyle="none", marker=style.marker, markersize=5.5, color=colour, zorder=4, gid=f"mean-{i}",
+    ax.plot(x, values, linestyle="none", marker=style.marker, markersize=5.5, color=colour, zorder=4, clip_on=False, gid=f"mean-{i}",
             markeredgewidth=1.2 if style.marker == "x" else 0.3)  # fmt: skip
 
 
 def _axes(ax: Axes, evidence: Evidence, positions: list[int]) -> None:
-    ax.set_xticks(range(len(evidence.groups)), [_two_lines(group.title) for group in evidence.groups])
+    ax.set_xticks(range(len(evidence.groups)), [two_lines(group.title) for group in evidence.groups])
     ax.set_xlim(-0.5, len(evidence.groups) - 0.5)
     ax.tick_params(axis="x", length=0)
     for edge in range(1, len(evidence.groups)):
         ax.axvline(edge - 0.5, color=RULE.light, linewidth=0.6, zorder=0)
     ax.set_ylim(*_limits(evidence, positions))
     ax.yaxis.set_major_locator(MaxNLocator(5))
-    metric = evidence.metric
-    direction = "higher is better" if metric.higher_is_better else "lower is better"
-    ax.set_ylabel(
-        f"{metric.title.replace(' (', chr(10) + '(')}\n{direction if metric.target is None else f'ideal {metric.target:g}'}"
-    )
-
-
-def _two_lines(title: str) -> str:
-    """ "rare 1-9" in two lines, so that titles stay apart."""
-    return title.replace(" ", "\n", 1) if len(title) < 24 else title
+    ax.set_ylabel(upright_title(evidence.metric))
 
 
 def _limits(evidence: Evidence, positions: list[int]) -> tuple[float, float]:
@@ -90,11 +81,7 @@ def _limits(evidence: Evidence, positions: list[int]) -> tuple[float, float]:
     levels = [evidence.level(evidence.systems[i].name, group.name) for i in positions for group in evidence.groups]
     ends = [v for level in levels for v in (level.value, level.ci_low, level.ci_high) if math.isfinite(v)]
     low, high = min(ends), max(ends)
-    margin = 0.05 * (high - low or 1.0)
-    bounds = evidence.metric.range
-    at_least = -math.inf if bounds.low is None else bounds.low - margin / 3
-    at_most = math.inf if bounds.high is None else bounds.high + margin / 3
-    return max(low - margin, at_least), min(high + margin, at_most)
+    return within(evidence.metric.range, low, high, 0.05)
 
 
 def finding(evidence: Evidence) -> str:

@@ -24,13 +24,32 @@ def kish(weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights @ weights))
 
 
-@given(st.lists(st.floats(0, 5), min_size=3, max_size=40, unique=True).filter(lambda x: max(x) - min(x) > 0.5))
-def test_a_straight_line_is_reproduced(places: list[float]) -> None:
-    x = np.sort(places)
+@given(st.integers(3, 60), st.floats(0, 3), st.floats(0.5, 5))
+def test_a_straight_line_is_reproduced(n: int, start: float, span: float) -> None:
+    """Of classes spread evenly, of which a straight line through all rests on a quarter at its ends."""
+    x = start + span * np.linspace(0, 1, n)
     grid = np.linspace(x[0], x[-1], 7)
     weights = smoother_weights(x, grid)
     np.testing.assert_allclose(weights.sum(axis=0), 1, atol=EXACT)
     np.testing.assert_allclose((2 - 3 * x) @ weights, 2 - 3 * grid, atol=1e-6)
+
+
+@given(st.lists(st.floats(0, 5), min_size=32, max_size=60, unique=True).filter(lambda x: max(x) - min(x) > 0.5))
+def test_eight_classes_carry_every_point(places: list[float]) -> None:
+    x = np.sort(places)
+    weights = smoother_weights(x, np.linspace(x[0], x[-1], GRID_POINTS))
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
+    assert (1 / (weights**2).sum(axis=0) >= MIN_NEIGHBOURS - 1e-6).all()
+
+
+@pytest.mark.parametrize("places", [(3.2, 3.6), (3.2, 4.4), (2.5, 3.0)])
+def test_the_curve_does_not_swing_with_two_isolated_classes(places: tuple[float, float]) -> None:
+    """Forty classes of 0.5, and far from them one of 0.9 and one of 0.1: two of eight move the curve by at most a quarter of 0.4, in the
+    gap as well."""
+    x = np.append(np.linspace(0.3, 1.5, 40), places)
+    y = np.append(np.full(40, 0.5), [0.9, 0.1])
+    smooth = y @ smoother_weights(x, np.linspace(x[0], x[-1], GRID_POINTS))
+    assert np.abs(smooth - 0.5).max() < 0.1
 
 
 def test_weights_are_those_of_kernel_weighted_least_squares() -> None:

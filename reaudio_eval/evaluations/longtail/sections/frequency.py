@@ -23,7 +23,8 @@ Select a point to go to its row, or use the arrow keys to move between points.</
 <div class="chart points-chart{{ ' many' if many }} focus-{{ focus }}" data-m="{{ shown.position }}">{{ shown.frequency }}</div>
 {% if shown.strata %}<div class="chart">{{ shown.strata }}</div>{% endif %}
 </div>
-<p class="remark">Left: each point is a class; lines are local averages on log(1 + training clips) with 95% bands
+<p class="remark">Common to rare from left to right. Left: each point is a class, unseen ones apart; lines are local averages on
+log(1 + training clips) with 95% bands
 {%- if many %} (points and band of one system at a time){% endif %}. Right: means over the classes of each stratum with 95% intervals;
 an interval that leaves the axis is much wider than the figure.</p>
 {% if shown.bins is not none %}<details><summary>Values of the figure</summary>{{ table(shown.bins) }}</details>{% endif %}

@@ -10,7 +10,7 @@ from reaudio_eval.reports.shared_tables import PAIRED
 from reaudio_eval.scores.system_scores import MetricInfo
 
 TEMPLATE = """
-<h2>From head to tail</h2>
+<h2>From common to rare</h2>
 {% call(metric, shown) each_metric(panels) %}
 {% if shown.trend is not none %}{{ table(shown.trend) }}
 {% else %}<p class="empty">Gap and slope need a value per class, which {{ metric.title }} does not have here.</p>{% endif %}
@@ -41,4 +41,4 @@ def content(report: LongtailReport) -> Content:
     return {"explanation": PAIRED, "panels": report.by_metric(panel)}
 
 
-SECTION = Section(60, "gap", "Head to tail", TEMPLATE, content)
+SECTION = Section(60, "gap", "Common to rare", TEMPLATE, content)

@@ -24,7 +24,7 @@ TEMPLATE = """
 def content(report: LongtailReport) -> Content:
     """Histogram, sizes of the strata, and the shape of the tail in numbers."""
     analysis = report.analysis
-    chart = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels))
+    chart = None if analysis.labels.empty else Chart(label_histogram_figure(analysis.labels, analysis.strata))
     return {
         "histogram": report.figures.add("label-histogram", chart, histogram(analysis), legend=False),
         "sizes": sizes_table(analysis),

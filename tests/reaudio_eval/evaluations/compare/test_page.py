@@ -25,6 +25,7 @@ from reaudio_eval.evaluations.compare.tables import (
 )
 from reaudio_eval.evaluations.compare.verdict import verdict_sentences
 from reaudio_eval.reports import figure_files
+from reaudio_eval.scores.system_scores import Range
 
 LEVELS = {"base": 0.40, "better": 0.45, "worse": 0.35, "same": 0.401}
 
@@ -101,10 +102,10 @@ def test_published_and_runs(comparison: Comparison) -> None:
     assert [row.head for row in runs.groups[0]] == comparison.runs["system"].tolist()
 
 
-def test_all_classes_from_rare_to_frequent(comparison: Comparison) -> None:
+def test_all_classes_common_to_rare(comparison: Comparison) -> None:
     (block,) = class_blocks(comparison, CLAP, "better")
     counts = [int(line.detail.split(", ")[0].replace(",", "")) for line in block.lines]
-    assert counts == sorted(counts)
+    assert counts == sorted(counts, reverse=True)
     assert len(block.lines) == 16
     assert class_blocks(comparison, KAD, "better")[0].lines == []
 
@@ -116,7 +117,7 @@ def test_many_classes_show_the_extremes(large: Comparison) -> None:
     for block, own in ((gains, ranked.head(EXTREMES)), (losses, ranked.tail(EXTREMES))):
         assert {line.name for line in block.lines} == set(own["name"])
         counts = [int(line.detail.split(", ")[0].replace(",", "")) for line in block.lines]
-        assert counts == sorted(counts)
+        assert counts == sorted(counts, reverse=True)
     assert all(line.value < line.baseline for line in gains.lines)
     assert all(line.value > line.baseline for line in losses.lines)
     assert "at least 3 clips" in gains.title
@@ -129,8 +130,17 @@ def test_figure_shows_every_value(comparison: Comparison) -> None:
     drawn = sorted(float(line.get_xdata()[0]) for line in classes.lines if len(line.get_xdata()) == 1)  # type: ignore[arg-type, index]
     rows = comparison.classes[(comparison.classes["metric"] == CLAP.name) & (comparison.classes["system"] == "better")]
     np.testing.assert_allclose(drawn, sorted([*rows["value"], *rows["baseline_value"]]))
-    assert [t.get_text() for t in strata.get_yticklabels()] == ["zero-shot", "tail", "medium", "head"]
+    assert [t.get_text() for t in strata.get_yticklabels()] == ["common 1,000+", "medium 100-999", "rare 1-99", "unseen"]
     assert dumbbell_figure(comparison, KAD, "better") is None
+
+
+def test_the_axis_of_the_figure_ends_at_the_range_of_the_metric(comparison: Comparison) -> None:
+    rows = comparison.classes[(comparison.classes["metric"] == CLAP.name) & (comparison.classes["system"] == "better")]
+    values = rows[["value", "baseline_value"]].to_numpy()
+    metric = replace(CLAP, range=Range(float(values.min()), float(values.max())))
+    chart = dumbbell_figure(comparison, metric, "better")
+    assert chart is not None
+    assert chart.figure.axes[0].get_xlim() == pytest.approx(metric.range)
     assert "Of 16 classes, " in finding(comparison, CLAP, "better")
     assert "has no value per class" in finding(comparison, KAD, "better")
 

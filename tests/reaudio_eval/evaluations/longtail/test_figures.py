@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,8 +14,11 @@ from PIL import Image
 
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.longtail.figures import frequency_figure, label_histogram_figure, strata_figure, trend_figure
+from reaudio_eval.prompts.strata import ZERO_SHOT, Stratum
 from reaudio_eval.reports.palette import COLOURS, INK, MUTED, SURFACE, css_colour, marker_path, system_styles
+from reaudio_eval.reports.shared_tables import bins_table
 from reaudio_eval.reports.svg import figure_bytes, inline, save_figure
+from reaudio_eval.scores.system_scores import MetricInfo, Range
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 TEXT_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
@@ -74,7 +78,63 @@ def test_every_class_is_a_point_that_knows_its_row(analysis: LongtailAnalysis) -
         expected = per_class[(per_class["system"] == system.name) & per_class["value"].notna()]
         assert sorted(analysis.labels["label"].iloc[drawn]) == sorted(expected["label"])
         across = [float(use.get("x", "nan")) for use in group.iter("use")]
-        assert across == sorted(across)  # from rare to frequent: the order of the arrow keys
+        assert across == sorted(across)  # common to rare: the order of the arrow keys
+
+
+def bounded(analysis: LongtailAnalysis, metric: MetricInfo) -> MetricInfo:
+    """The metric with the range of its values, so that there are some at both bounds."""
+    values = analysis.per_class.loc[analysis.per_class["metric"] == metric.name, "value"]
+    return replace(metric, range=Range(float(values.min()), float(values.max())))
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_axes_end_at_the_range_of_the_metric(analysis: LongtailAnalysis, k: int) -> None:
+    metric = bounded(analysis, analysis.metrics[k])
+    low, high = metric.range
+    assert low is not None
+    assert high is not None
+    frequency = frequency_figure(analysis, metric)
+    assert frequency is not None
+    assert frequency.figure.axes[0].get_ylim() == pytest.approx((low, high))
+    strata, trend = strata_figure(analysis, metric), trend_figure(analysis, metric)
+    assert strata is not None
+    assert trend is not None
+    bottom, top = strata.figure.axes[0].get_ylim()
+    assert low <= bottom < top <= high
+    left, right = trend.figure.axes[0].get_xlim()
+    assert low - high <= left < 0 < right <= high - low
+
+
+def test_strata_from_common_to_rare_by_their_titles(analysis: LongtailAnalysis) -> None:
+    chart = strata_figure(analysis, analysis.metrics[0])
+    assert chart is not None
+    titles = [t.get_text().replace("\n", " ") for t in chart.figure.axes[0].get_xticklabels()]
+    assert titles == ["common 1,000+", "medium 100-999", "rare 1-99", "unseen"]
+
+
+def test_the_smooth_ends_at_the_rarest_class_seen_in_training(analysis: LongtailAnalysis) -> None:
+    """Where it has the value that the curve has there; unseen classes are apart."""
+    metric = analysis.metrics[0]
+    chart = frequency_figure(analysis, metric)
+    assert chart is not None
+    (ax,) = chart.figure.axes
+    (line,) = (line for line in ax.lines if line.get_gid() == "line-0")
+    x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+    counts = analysis.per_class.loc[analysis.per_class["n_train"] > 0, "n_train"].to_numpy(dtype=float)
+    assert x.max() == pytest.approx(-np.log10(counts.min()))
+    curve = analysis.curve[
+        (analysis.curve["metric"] == metric.name) & (analysis.curve["system"] == analysis.systems[0].name)
+    ]
+    curve = curve.sort_values("n_train")
+    assert y[x.argmax()] == pytest.approx(np.interp(np.log1p(counts.min()), np.log1p(curve["n_train"]), curve["value"]))
+    assert ax.get_xlim()[0] < x.min()
+
+
+def test_bins_from_common_to_rare(analysis: LongtailAnalysis) -> None:
+    view = bins_table(analysis, analysis.metrics[0])
+    assert view is not None
+    counts = [float(row.head.removeprefix("about ").replace(",", "")) for row in view.groups[0]]
+    assert counts == sorted(counts, reverse=True)
 
 
 def test_inline_svg_is_clean(analysis: LongtailAnalysis) -> None:
@@ -110,11 +170,12 @@ def test_nothing_to_draw_is_none(analysis: LongtailAnalysis) -> None:
 @pytest.mark.parametrize("n", [0, 1, 400])
 def test_label_histogram(n: int, tmp_path: Path) -> None:
     counts = (20_000 / (1 + np.arange(n)) ** 1.6).astype(int)
+    strata = (Stratum("head $1$", 101, None, "often $1$"), Stratum("tail", 1, 101, "rare"), ZERO_SHOT)
     stratum = np.where(counts > 100, "head $1$", "tail")
     labels = pd.DataFrame({"n_train": counts, "n_val": counts // 100, "stratum": stratum}).astype({"n_train": "Int64"})
-    svg, pdf, png = save_figure(label_histogram_figure(labels, "val"), tmp_path / "histogram")
+    svg, pdf, png = save_figure(label_histogram_figure(labels, strata, "val"), tmp_path / "histogram")
     ET.fromstring(svg.read_bytes())
     assert pdf.read_bytes().startswith(b"%PDF")
     with Image.open(png) as picture:
         assert picture.width > 1000
-    assert ("head $1$" in svg.read_text(encoding="utf-8")) == (n > 0)
+    assert ("often $1$: 101 or more training clips" in svg.read_text(encoding="utf-8")) == (n > 0)

@@ -20,7 +20,8 @@ from reaudio_eval.statistics.analysis import LongtailAnalysis
 from reaudio_model.common.errors import ReaudioError
 
 SECTIONS = (
-    "verdict", "systems", "labels", "frequency", "strata", "gap", "alerts", "classes", "copying", "listen", "audit", "provenance",
+    "verdict", "systems", "labels", "frequency", "strata", "gap", "worst", "alerts", "classes", "copying", "listen", "audit",
+    "provenance",
 )  # fmt: skip
 SCORED = ("clap_score", "label_recall_panns")
 
@@ -179,6 +180,7 @@ def test_files_are_all_there(small: LongtailAnalysis, tmp_path: Path) -> None:
     stems = {
         "label-histogram",
         "levels",
+        *(f"worst-{i}-{name}" for i, name in enumerate(synthetic_report.NAMES[:2])),
         *(f"{kind}-{name}" for kind in ("frequency", "strata", "trend") for name in SCORED),
     }
     assert {p.name for p in report.figures} == {f"{stem}.{kind}" for stem in stems for kind in ("svg", "pdf", "png")}

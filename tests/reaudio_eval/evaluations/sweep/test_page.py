@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from reaudio_eval.evaluations.sweep.verdict import finding, sentences
 from reaudio_eval.frames.scores import SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
-from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, Range, SystemScores
 from reaudio_eval.statistics.longtail import analyse
 
 CLAP = MetricInfo("clap_score", "CLAP score", "clip", True, "cosine", "clap", role="text_similarity")
@@ -87,9 +88,8 @@ def test_lower_is_better_where_it_is(tmp_path: Path) -> None:
 
 
 def _with_primary(sweep: Sweep, name: str) -> Any:
-    import dataclasses
 
-    return dataclasses.replace(sweep.analysis, primary=name)
+    return replace(sweep.analysis, primary=name)
 
 
 def test_a_seed_is_never_the_best_setting() -> None:
@@ -124,7 +124,7 @@ def test_tables_show_differences_costs_and_bold() -> None:
     assert spread is not None
     assert [row.head for row in spread.groups[0]] == [
         "all clips",
-        "head-tail gap",
+        "common 1,000+ minus rare 1-99",
         "all classes",
         "common 1,000+",
         "rare 1-99",
@@ -135,7 +135,7 @@ def test_figures_mark_the_reference_and_significant_differences() -> None:
     sweep = build({"m k=0": -0.22}, "k=0,1", "seed=0,1")
     chart = factor_figure(sweep, sweep.axes[0], CLAP)
     assert chart is not None
-    assert [ax.get_title() for ax in chart.figure.axes] == ["all clips", "head", "tail"]
+    assert [ax.get_title() for ax in chart.figure.axes] == ["all clips", "common 1,000+", "rare 1-99"]
     first = chart.figure.axes[0]
     points = [line for line in first.lines if line.get_linestyle() == "None"]
     filled, hollow, reference = points
@@ -146,6 +146,19 @@ def test_figures_mark_the_reference_and_significant_differences() -> None:
     assert finding(sweep, sweep.axes[0], CLAP).startswith("CLAP score over all clips by retrieved pairs (k), 0: 0.0")
     assert factor_figure(sweep, sweep.axes[1], CLAP) is not None
     assert factor_figure(sweep, sweep.axes[0], MetricInfo("x", "X", "clip", True, "", "x")) is None
+
+
+def test_axes_and_the_band_of_runs_end_at_the_range_of_the_metric() -> None:
+    sweep = build({"m seed=1": 0.1}, "k=0,1", "seed=0,1")
+    curves = sweep.curves[(sweep.curves["metric"] == CLAP.name) & (sweep.curves["factor"] == "seed")]
+    low, high = float(curves["value"].min()), float(curves["value"].max())
+    chart = factor_figure(sweep, sweep.axes[1], replace(CLAP, range=Range(low, high)))
+    assert chart is not None
+    for ax in chart.figure.axes:
+        assert ax.get_ylim() == pytest.approx((low, high))
+        spans = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
+        assert spans
+        assert all(low - 1e-9 <= span.y0 < span.y1 <= high + 1e-9 for span in spans)
 
 
 def test_alerts_of_settings() -> None:

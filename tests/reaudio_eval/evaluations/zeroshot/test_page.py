@@ -15,13 +15,14 @@ from markupsafe import Markup
 from reaudio_eval.clips.system import Role, SystemInfo, SystemKind
 from reaudio_eval.evaluations.zeroshot import tables as zeroshot_tables
 from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis, analyse_zeroshot
+from reaudio_eval.evaluations.zeroshot.figure import regime_figure
 from reaudio_eval.evaluations.zeroshot.page import choose_prompts, render_zeroshot
 from reaudio_eval.evaluations.zeroshot.verdict import sentences
 from reaudio_eval.frames.scores import SCORES, SET_VALUES
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.prompts.training_labels import NOTHING, OWN, UNKNOWN, Training
-from reaudio_eval.scores.system_scores import MetricInfo, SystemScores
+from reaudio_eval.scores.system_scores import MetricInfo, Range, SystemScores
 from reaudio_eval.statistics.longtail import analyse
 from reaudio_model.common.audio import wav_bytes
 
@@ -73,6 +74,37 @@ def _clip(folder: Path, system: str, clip_id: str) -> Path:
 @pytest.fixture(scope="module")
 def analysis() -> ZeroshotAnalysis:
     return build()
+
+
+ORDER = ["seen", "few-shot", "only in the pool", "in neither training nor pool"]
+
+
+def test_common_to_rare_in_every_table_and_figure(analysis: ZeroshotAnalysis) -> None:
+    assert [row.head for row in zeroshot_tables.regimes_table(analysis).groups[0]] == ORDER
+    assert [c.title for c in zeroshot_tables.by_regime_table(analysis, ACCURACY).columns][1:] == ORDER
+    classes = zeroshot_tables.classes_table(analysis, ACCURACY, {})
+    trained = [int(row.cells[0].text) for group in classes.groups for row in group]
+    assert trained == sorted(trained, reverse=True)
+    chart = regime_figure(analysis, ACCURACY)
+    assert chart is not None
+    (ax,) = chart.figure.axes
+    assert [t.get_text().split("\n")[0] for t in ax.get_xticklabels()] == ORDER
+    place = {label: ORDER.index({"p": ORDER[2], "n": ORDER[3], "f": ORDER[1]}.get(label[0], "seen")) for label in CLASSES}
+    for name, rows in chart.points.items():
+        (line,) = (line for line in ax.lines if line.get_gid() == name)
+        found = dict(zip(analysis.classes["label"].iloc[list(rows)], np.asarray(line.get_xdata()).round(), strict=True))
+        assert found == place
+        few = [x for label, x in zip(analysis.classes["label"].iloc[list(rows)], np.asarray(line.get_xdata()), strict=True)
+               if label in sorted(COUNTS, key=COUNTS.__getitem__)[:10]]  # fmt: skip
+        assert few == sorted(few)
+
+
+def test_the_axis_of_the_figure_ends_at_the_range_of_the_metric(analysis: ZeroshotAnalysis) -> None:
+    values = analysis.per_class.loc[analysis.per_class["metric"] == ACCURACY.name, "value"]
+    metric = dataclasses.replace(ACCURACY, range=Range(float(values.min()), float(values.max())))
+    chart = regime_figure(analysis, metric)
+    assert chart is not None
+    assert chart.figure.axes[0].get_ylim() == pytest.approx(metric.range)
 
 
 def plain(verdict: list[Markup]) -> list[str]:
