@@ -115,6 +115,7 @@ def _key(request: ListeningRequest, material: Material, layout: Layout, test_id:
         material.metrics,
         tuple(s for s in material.scores if s.clip_id is None or any(s.clip_id == p.clip_id for p in prompts)),
         (*material.notes, *_notes(request, layout, forms, material, prompts)),
+        material.titles,
     )
 
 

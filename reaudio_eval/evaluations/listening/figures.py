@@ -23,7 +23,11 @@ def means_figure(analysis: ListeningAnalysis) -> Chart | None:
     rows = analysis.means[analysis.means["value"].notna()]
     if rows.empty:
         return None
-    names = {n: n for n in (ALL, *analysis.key.strata) if n in set(rows["stratum"])}
+    names = {
+        n: "all prompts" if n == ALL else analysis.key.title(n)
+        for n in (ALL, *analysis.key.strata)
+        if n in set(rows["stratum"])
+    }
     with figure_style():
         fig = new_figure(7.2, 3.6)
         axes = fig.subplots(1, len(QUESTIONS), sharey=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reaudio_eval.evaluations.listening.records import REAL, Score, TestPrompt, TestSystem
 from reaudio_eval.frames.rows import records
-from reaudio_eval.prompts.strata import prompt_stratum
+from reaudio_eval.prompts.strata import prompt_stratum, stratum_titles
 from reaudio_eval.reports.text import count, listing
 from reaudio_eval.runs.directory import Run
 from reaudio_eval.runs.find import RunSet
@@ -32,6 +32,7 @@ class Material:
         metrics, scores: of the generated systems, and of the real audio where it was scored.
         dataset: name, split and list hash.
         notes: what was left out.
+        titles: stratum -> title.
     """
 
     systems: tuple[TestSystem, ...]
@@ -43,6 +44,7 @@ class Material:
     scores: tuple[Score, ...]
     dataset: Mapping[str, str]
     notes: tuple[str, ...]
+    titles: Mapping[str, str]
 
 
 def gather(paths: Sequence[Path], *, real: bool) -> Material:
@@ -82,6 +84,7 @@ def gather(paths: Sequence[Path], *, real: bool) -> Material:
         scores_of(runs, [s.name for s in systems], [p.clip_id for p in prompts]),
         {"name": runs[0].dataset.name, "split": runs[0].dataset.split, "list_sha256": runs[0].dataset.list_sha256},
         tuple(notes),
+        stratum_titles(runs[0].strata),
     )
 
 

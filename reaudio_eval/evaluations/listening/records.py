@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,6 +116,7 @@ class Key:
         forms: participant pages.
         metrics, scores: of these clips, from the runs.
         notes: sentences about what was left out or limits the test.
+        titles: stratum -> title; empty in keys of earlier versions.
     """
 
     test_id: str
@@ -132,6 +133,11 @@ class Key:
     metrics: tuple[MetricInfo, ...] = ()
     scores: tuple[Score, ...] = ()
     notes: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, stratum: str) -> str:
+        """Of a stratum, for readers."""
+        return self.titles.get(stratum, stratum)
 
     def to_json(self) -> bytes:
         """UTF-8 JSON with the schema version first and the digest of the content last."""

@@ -53,7 +53,7 @@ class ListeningTest(Result):
     def table_text(self) -> str:
         """The test in a few lines, and what to do with its files."""
         key, design = self.contents, self.design
-        strata = listing([f"{n} {name}" for name, n in design["prompts"].items()])
+        strata = listing([f"{n} {key.title(name)}" for name, n in design["prompts"].items()])
         extra = listing([count(n, kind) for kind, n in design["items_by_role"].items() if kind != "rating"])
         lines = [
             f"Listening test {key.test_id}: {count(len(key.prompts), 'prompt')} ({strata}), {count(len(key.systems), 'system')} "

@@ -84,7 +84,7 @@ def means_table(analysis: ListeningAnalysis, stratum: str = ALL) -> TableView:
         ]
         sizes = [row_of[q, system.name].n_answers for q in QUESTIONS if (q, system.name) in row_of]
         rows.append(Row(system.name, (*cells, Cell(f"{max(sizes, default=0):,.0f}")), system=i))
-    where = "all prompts" if stratum == ALL else f"prompts whose rarest label is {stratum}"
+    where = "all prompts" if stratum == ALL else f"prompts whose rarest label is {analysis.key.title(stratum)}"
     n = max((r.n_prompts for r in row_of.values()), default=0)
     columns = (Column("system"), *(Column(q, QUESTIONS[q], "↑") for q in QUESTIONS), Column("answers"))
     remark = "Bold: significantly different from every other system (paired tests). ≈: not significantly different from the leader."
@@ -126,7 +126,7 @@ def paired_table(analysis: ListeningAnalysis, question: str, stratum: str) -> Ta
     digits, notes = value_digits(analysis), Notes()
     table = tuple(Row(f"{r.system_a} − {r.system_b}", paired_cells(r, digits, limits, notes, _size(r))) for r in rows)
     significant = sum(r.p_holm < ALPHA for r in rows)
-    where = "all prompts" if stratum == ALL else f"stratum {stratum}"
+    where = "all prompts" if stratum == ALL else f"prompts whose rarest label is {analysis.key.title(stratum)}"
     what = (
         "Preference (proportion for the first minus proportion for the second)"
         if analysis.key.design == "pairs"

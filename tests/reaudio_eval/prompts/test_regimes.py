@@ -58,7 +58,7 @@ def test_pool_counts_of_a_dataset() -> None:
 
 
 def test_regimes_present_come_from_trusted_labels_in_a_fixed_order() -> None:
-    assert present(DATASET) == (POOL_ONLY, NEITHER, FEW, SEEN)
+    assert present(DATASET) == (SEEN, FEW, POOL_ONLY, NEITHER)
     only_untrusted = Dataset("d", "test", PROMPTS[4:], {}, {}, pool_counts={})
     assert present(only_untrusted) == ()
 

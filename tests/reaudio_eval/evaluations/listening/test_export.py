@@ -53,6 +53,7 @@ def samples(uri: str) -> np.ndarray[Any, Any]:
 def test_prompts_are_spread_over_the_strata(mos: Key) -> None:
     assert [s.name for s in mos.systems] == ["ours", "plain", "weak", "real"]
     assert mos.strata == ("head", "medium", "tail", "zero-shot")
+    assert [mos.title(s) for s in mos.strata] == ["common 1,000+", "medium 100-999", "rare 1-99", "unseen"]
     counts = {s: sum(p.stratum == s for p in mos.prompts) for s in mos.strata}
     assert set(counts.values()) == {3}
 

@@ -56,7 +56,7 @@ def test_page(report: Path, mos: Key) -> None:
     assert "<i>zed</i>" not in page
     assert "1 participant of 9 excluded: &lt;i&gt;zed&lt;/i&gt; failed 2 of 2 attention checks." in text
     for stratum in mos.strata:
-        assert f"prompts whose rarest label is {stratum} (3 prompts)" in text
+        assert f"prompts whose rarest label is {mos.title(stratum)} (3 prompts)" in text
     assert page.count('role="img"') == 3
     assert not re.search(r"(?:src|href)=\"https?:", page.replace('href="https://arxiv.org', ""))
 
