@@ -68,8 +68,11 @@ def new_figure(width: float, height: float) -> Figure:
 def settle(figure: Figure) -> Figure:
     """Lay out once and keep that: each file drawn later would otherwise do it again.
 
-    The engine is taken away rather than set to "none", which matplotlib too takes for one, drawing everything twice.
+    The engine is taken away rather than set to "none", which matplotlib too takes for one, drawing everything twice. Marks that are not
+    clipped take no part in the layout: the extent of a group without points is the whole plane.
     """
+    for line in (line for ax in figure.axes for line in ax.lines if not line.get_clip_on()):
+        line.set_in_layout(False)
     figure.set_layout_engine("constrained", w_pad=PAD)
     figure.draw_without_rendering()
     figure.set_layout_engine(None)

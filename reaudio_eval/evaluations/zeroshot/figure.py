@@ -13,6 +13,7 @@ from reaudio_eval.evaluations.zeroshot.analysis import ZeroshotAnalysis
 from reaudio_eval.frames.rows import records
 from reaudio_eval.reports.drawing import Chart, axis_limits, figure_style, new_figure, settle, upright_title
 from reaudio_eval.reports.palette import RULE, SystemStyle, system_styles
+from reaudio_eval.reports.text import count
 from reaudio_eval.scores.system_scores import MetricInfo
 
 SLOT = 0.82  # of a regime's width that is used
@@ -42,7 +43,7 @@ def regime_figure(analysis: ZeroshotAnalysis, metric: MetricInfo) -> Chart | Non
             offset = (i - (len(systems) - 1) / 2) * width
             _draw_classes(ax, classes, place, offset, width, style, i)
             _draw_means(ax, means[means["system"] == system.name], place, offset, style, i)
-        heads = [f"{r.title}\n{r.n_classes:.0f} classes, {r.n_clips:.0f} clips" for r in regimes]
+        heads = [f"{r.title}\n{count(r.n_classes, 'class', 'classes')}, {count(r.n_clips, 'clip')}" for r in regimes]
         ax.set_xticks(range(len(regimes)), heads)
         ax.set_xlim(-0.5, len(regimes) - 0.5)
         ax.set_ylim(*axis_limits(points["value"], means["ci_low"], means["ci_high"], metric.range))

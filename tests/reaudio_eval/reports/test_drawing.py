@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaudio_eval.reports.drawing import axis_limits, axis_title, two_lines, upright_title, within
+from reaudio_eval.reports.drawing import (
+    axis_limits,
+    axis_title,
+    figure_style,
+    new_figure,
+    settle,
+    two_lines,
+    upright_title,
+    within,
+)
 from reaudio_eval.scores.system_scores import MetricInfo, Range
 
 SHARES = st.floats(0, 1)
@@ -37,6 +46,21 @@ def test_a_much_wider_interval_runs_off_the_axis() -> None:
     value, low, high = pd.Series([0.4, 0.5, 0.6]), pd.Series([0.35, 0.45, 0.0]), pd.Series([0.45, 0.55, 1.0])
     bottom, top = axis_limits(value, low, high)
     assert (bottom, top) == pytest.approx((0.34, 0.61))
+
+
+def test_marks_that_are_not_clipped_take_no_room() -> None:
+    """Nor does a group without points, whose extent is the whole plane."""
+    with figure_style():
+        boxes = []
+        for clip in (True, False):
+            figure = new_figure(3, 2)
+            ax = figure.add_subplot()
+            ax.set(xlim=(0, 1), ylim=(0, 1))
+            for x in ([], [0.5, 1.0]):
+                ax.plot(x, x, marker="o", linestyle="none", clip_on=clip)
+            settle(figure)
+            boxes.append(ax.get_position().bounds)
+    assert boxes[0] == pytest.approx(boxes[1])
 
 
 def test_no_interval() -> None:

@@ -45,7 +45,7 @@ def test_sort_filter_and_metric(page: Path, tmp_path: Path) -> None:
         heads[0].querySelector('button').click();
         result.names = [...table.tBodies[0].rows].map((row) => row.cells[0].querySelector('span').textContent);
         const box = document.getElementById('filter');
-        box.value = 'TAIL'; box.dispatchEvent(new Event('input'));
+        box.value = 'RARE'; box.dispatchEvent(new Event('input'));
         result.filtered = shown(); result.matches = document.getElementById('matches').textContent;
         const select = document.getElementById('metric');
         select.value = '2'; select.dispatchEvent(new Event('change'));
@@ -62,7 +62,7 @@ def test_sort_filter_and_metric(page: Path, tmp_path: Path) -> None:
     assert found["names"] == sorted(found["names"], key=str.lower)
     trained = [int(n.replace(",", "")) for n in found["initial"]]
     assert trained == sorted(trained, reverse=True)
-    assert set(found["filtered"]) == {"tail"}
+    assert set(found["filtered"]) == {"rare 1-99"}
     assert found["matches"] == f"{len(found['filtered'])} of {len(values)} classes"
     assert found["panels"] == ["2"] * 4
     assert found["open"]

@@ -163,7 +163,7 @@ def test_unknown_training_is_shown_and_never_tested() -> None:
 def test_an_unknown_pool_is_a_regime_of_its_own() -> None:
     dataset = Dataset("d", "test", PROMPTS, COUNTS, {})
     found = run(dataset=dataset)
-    assert list(found.regimes["regime"]) == ["unknown_pool", "few_shot", "seen"]
+    assert list(found.regimes["regime"]) == ["seen", "few_shot", "unknown_pool"]
     assert found.classes["n_pool"].isna().all()
 
 

@@ -114,7 +114,7 @@ def plain(verdict: list[Markup]) -> list[str]:
 def test_the_verdict_says_what_the_tests_say(analysis: ZeroshotAnalysis) -> None:
     levels, control, copies, untold = plain(sentences(analysis))
     assert levels.startswith(
-        "ours has label accuracy (net) 0.659 on seen classes, 0.614 on few-shot classes, 0.594 on zero-shot classes"
+        "ours has label accuracy (net) 0.659 on seen classes (1 class only), 0.614 on few-shot classes, 0.594 on zero-shot classes"
     )
     assert levels.endswith("(real audio 0.964, 0.879, 0.905, 0.891).")
     assert (
