@@ -13,7 +13,7 @@ from reaudio_eval.prompts.strata import Stratum
 from reaudio_eval.reports.palette import MUTED, RULE
 
 DECADES = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-MARGIN = 0.12  # in decades, beside the first and last class
+MARGIN = 0.16  # in decades, beside the first and last class
 APART = 0.7  # in decades, from the rarest class seen in training to the unseen ones
 UNSEEN_WIDTH = 0.3  # over which unseen classes are spread, since they would hide each other
 _LETTER, _NARROW = 0.0115, 0.05  # of the width of the axis: a letter, and too little for two lines of text
