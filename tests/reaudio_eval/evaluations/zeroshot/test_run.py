@@ -62,7 +62,7 @@ def test_only_prompts_with_a_rare_class_are_scored(world: Path, sounds: Path) ->
     found = run(world, sounds, *KNOWN, "--twin", "poor", bare=BARE[:4])
     assert found["dataset"]["n_clips"] == 2 * len(RARE)
     assert [(r["regime"], r["n_classes"], r["n_clips"]) for r in found["regimes"]] == [
-        ("unknown_pool", 1, 2), ("few_shot", 3, 6),
+        ("few_shot", 3, 6), ("unknown_pool", 1, 2),
     ]  # fmt: skip
     assert {r["system"]: r["role"] for r in found["systems"]} == {
         "good": "system", "poor": "control", "real": "real", "noise": "noise",
