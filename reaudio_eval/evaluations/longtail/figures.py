@@ -144,7 +144,7 @@ def trend_figure(analysis: LongtailAnalysis, metric: MetricInfo) -> Chart | None
                     ax.plot(row["value"], i, marker=style.marker, color=style.colour.light, markersize=5, clip_on=False,
                             gid=f"mean-{i}")  # fmt: skip
             ax.set_xlabel(title)
-            if statistic == "gap_head_tail":
+            if statistic == "gap_head_tail" and len(row_of):
                 _gap_limits(ax, row_of, metric)
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.tick_params(axis="y", length=0)

@@ -105,6 +105,14 @@ def test_axes_end_at_the_range_of_the_metric(analysis: LongtailAnalysis, k: int)
     assert low - high <= left < 0 < right <= high - low
 
 
+def test_a_slope_without_a_gap_is_drawn(analysis: LongtailAnalysis) -> None:
+    slopes = analysis.trend[analysis.trend["statistic"] == "slope"]
+    chart = trend_figure(replace(analysis, trend=slopes), analysis.metrics[0])
+    assert chart is not None
+    gap, slope = (sum(str(line.get_gid()).startswith("mean") for line in ax.lines) for ax in chart.figure.axes)
+    assert (gap, slope) == (0, len(slopes[slopes["metric"] == analysis.metrics[0].name]))
+
+
 def test_strata_from_common_to_rare_by_their_titles(analysis: LongtailAnalysis) -> None:
     chart = strata_figure(analysis, analysis.metrics[0])
     assert chart is not None
