@@ -41,9 +41,12 @@ def training_prompts(prompts: Sequence[Prompt]) -> Iterator[Alert]:
 
 
 def different_prompts(systems: Sequence[SystemScores], prompts: Sequence[Prompt]) -> Iterator[Alert]:
-    """Systems with values of different prompts, how many each has, and pairs without a common one."""
-    clips = {s.system.name: frozenset(s.scores["clip_id"]) for s in systems if not s.scores.empty}
-    if len(set(clips.values())) < 2:
+    """Systems with values of different prompts, how many each has, and pairs without a common one.
+
+    A metric that some systems do not have, such as a distance of the real audio to itself, makes no difference.
+    """
+    clips = _differing_clips(systems)
+    if not clips:
         return
     groups: dict[frozenset[str], list[str]] = {}
     for name, own in clips.items():
@@ -61,6 +64,18 @@ def different_prompts(systems: Sequence[SystemScores], prompts: Sequence[Prompt]
         "systems have.",
         first_screen=True,
     )
+
+
+def _differing_clips(systems: Sequence[SystemScores]) -> dict[str, frozenset[str]]:
+    """System -> clips with a value of a metric that systems have for different clips."""
+    scores = [s.scores[["metric", "clip_id"]].assign(system=s.system.name) for s in systems if not s.scores.empty]
+    found: dict[str, set[str]] = {}
+    for _, rows in pd.concat(scores).groupby("metric", sort=False) if scores else ():
+        own = {str(name): set(of_system["clip_id"]) for name, of_system in rows.groupby("system", sort=False)}
+        if len({frozenset(clip_ids) for clip_ids in own.values()}) > 1:
+            for name, clip_ids in own.items():
+                found.setdefault(name, set()).update(clip_ids)
+    return {name: frozenset(clip_ids) for name, clip_ids in found.items()}
 
 
 def small_strata(strata_sizes: pd.DataFrame, strata: Sequence[Stratum]) -> Iterator[Alert]:

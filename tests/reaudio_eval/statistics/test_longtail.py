@@ -230,14 +230,18 @@ def test_untrusted_labels_count_overall_only() -> None:
 
 def test_small_strata_and_a_coarse_tail_raise_alerts(tiny: LongtailAnalysis, analysis: LongtailAnalysis) -> None:
     messages = [a.message for a in tiny.alerts]
-    assert "The stratum common 1,000+ holds 1 class and 2 clips among those scored: too few for reliable numbers." in messages
+    assert (
+        "The stratum common 1,000+ holds 1 class and 2 clips among those scored: too few for reliable numbers." in messages
+    )
     missing = analyse([system("A", {CLAP: {"c1": 0.1}})], TINY, strata_scheme("1,5", TINY.train_counts))
     assert any(a.message == "No scored clip has a class of the stratum rare 1-4: it has no numbers." for a in missing.alerts)
     wide = [noisy_system("a", 0.3), noisy_system("b", 0.3)]
     for s in wide:
         s.scores["value"] *= 20
     coarse = [a.message for a in analyse(wide, DATA, strata_scheme("100", DATA.train_counts)).alerts]
-    assert any(m.startswith("In the stratum rare 1-99, two systems must differ by about") and "CLAP score" in m for m in coarse)
+    assert any(
+        m.startswith("In the stratum rare 1-99, two systems must differ by about") and "CLAP score" in m for m in coarse
+    )
     assert not any("must differ" in m for m in messages)  # one class: nothing can be said
 
 
