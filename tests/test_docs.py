@@ -88,7 +88,7 @@ def request_only(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.parametrize("page", with_python(PAGES))
-@pytest.mark.usefixtures("no_figure_files")
+@pytest.mark.usefixtures("no_figures")
 def test_python_of_a_page_runs(page: str, stand_ins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = str(stand_ins / "reaudio_eval/evaluations/longtail/sections")
     monkeypatch.setattr(sections, "__path__", [*sections.__path__, folder])  # as if it were the folder of the package

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -79,9 +80,9 @@ def settle(figure: Figure) -> Figure:
     return figure
 
 
-def two_lines(title: str) -> str:
-    """ "rare 1-9" in two lines, so that titles stay apart."""
-    return title.replace(" ", "\n", 1) if len(title) < 24 else title
+def short_lines(title: str) -> str:
+    """ "rare 1-9" in two lines, longer titles in lines of up to 12 letters, so that titles stay apart."""
+    return title.replace(" ", "\n", 1) if len(title) < 24 else fill(title, 12)
 
 
 def axis_limits(
@@ -133,7 +134,7 @@ def draw_side_by_side(
         ax.vlines(x, values["ci_low"], values["ci_high"], color=style.colour.light, linewidth=1.4, gid=f"bar-{i}")
         ax.plot(x, values["value"], linestyle="none", marker=style.marker, markersize=5, color=style.colour.light, clip_on=False,
                 markeredgewidth=1.2 if style.marker == "x" else 0.3, gid=f"mean-{i}")  # fmt: skip
-    ax.set_xticks(range(len(names)), [two_lines(title) for title in names.values()])
+    ax.set_xticks(range(len(names)), [short_lines(title) for title in names.values()])
     ax.set_xlim(-0.5, len(names) - 0.5)
     ax.set_ylim(*axis_limits(rows["value"], rows["ci_low"], rows["ci_high"], bounds))
     for edge in range(1, len(names)):

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle, two_lines, upright_title, within
+from reaudio_eval.reports.drawing import Chart, figure_style, new_figure, settle, short_lines, upright_title, within
 from reaudio_eval.reports.first_screen.evidence import Evidence
 from reaudio_eval.reports.first_screen.words import measured
 from reaudio_eval.reports.palette import RULE, SystemStyle, system_styles
@@ -66,7 +66,7 @@ def _draw(ax: Axes, evidence: Evidence, i: int, offset: float, style: SystemStyl
 
 
 def _axes(ax: Axes, evidence: Evidence, positions: list[int]) -> None:
-    ax.set_xticks(range(len(evidence.groups)), [two_lines(group.title) for group in evidence.groups])
+    ax.set_xticks(range(len(evidence.groups)), [short_lines(group.title) for group in evidence.groups])
     ax.set_xlim(-0.5, len(evidence.groups) - 0.5)
     ax.tick_params(axis="x", length=0)
     for edge in range(1, len(evidence.groups)):

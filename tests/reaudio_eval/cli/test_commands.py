@@ -17,6 +17,8 @@ from reaudio_eval.evaluations import options
 from reaudio_eval.features import protocols
 from reaudio_model.common.errors import ReaudioError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 runner = CliRunner()
 COMMANDS = (
     ["longtail"], ["zeroshot"], ["sweep"], ["score"], ["report"], ["compare"], ["list"], ["doctor"], ["data", "stats"],

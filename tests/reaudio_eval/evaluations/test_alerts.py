@@ -69,7 +69,7 @@ def run(*words: str) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_a_report_says_what_is_known(world: Path, sounds: Path) -> None:
     """The same folder twice, files of no prompt, the first prompts only, a missing checkpoint: in JSON, page and run."""
     shutil.copytree(sounds / "good", world / "again")
@@ -155,7 +155,7 @@ def test_truncated_files_are_named() -> None:
     )
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_runs_without_a_common_metric_are_not_compared(world: Path, sounds: Path) -> None:
     """``compare`` of runs of different metrics had nothing to show and said so nowhere."""
     clips = ["--clips", f"Good={sounds / 'good'}", "--no-real", "--limit", "12"]

@@ -16,6 +16,8 @@ from reaudio_eval.evaluations.base import find_evaluations
 from reaudio_eval.evaluations.options import Data, Measures, Page, Systems
 from reaudio_model.common.options import option_fields
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 runner = CliRunner()
 TOY = '''
 """Lengths of captions."""

@@ -15,7 +15,7 @@ from reaudio_eval.reports.drawing import (
     figure_style,
     new_figure,
     settle,
-    two_lines,
+    short_lines,
     upright_title,
     within,
 )
@@ -73,5 +73,6 @@ def test_titles() -> None:
     assert upright_title(ACCURACY) == "Label accuracy, share\n(PANNs)\nhigher is better"
     plain = MetricInfo("x", "Excess", "clip", True, "", "", target=0.0)
     assert upright_title(plain) == "Excess\nideal 0"
-    assert two_lines("rare 1-9") == "rare\n1-9"
-    assert two_lines("unseen") == "unseen"
+    assert short_lines("rare 1-9") == "rare\n1-9"
+    assert short_lines("unseen") == "unseen"
+    assert short_lines("in neither training nor pool") == "in neither\ntraining nor\npool"

@@ -16,7 +16,7 @@ from reaudio_eval.runs.directory import Run, read_run
 
 ARCHIVE = Path(__file__).parents[2] / "golden" / "run-schema-1" / "runs.tar.xz"
 EXACT = 1e-9  # relative; the same arithmetic in another order differs less
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 SETS = {"kad_bands"}  # metrics of sets of clips
 # system -> metric -> value, lower and upper end of its interval; None where undefined

@@ -23,7 +23,7 @@ from reaudio_eval.runs.published import published
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture(scope="module")

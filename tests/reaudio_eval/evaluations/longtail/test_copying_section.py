@@ -28,7 +28,7 @@ from reaudio_model.retrieval.records import Neighbour, Pair
 
 COPYING = MetricInfo("copying_net", "Copying (Net)", "clip", False, "cosine", "net", target=0.0, role="copying")
 ASKED = {"pool": "train", "key": "mean", "exclude": {"self_": True, "same_source": True, "identical_caption": False}}
-pytestmark = pytest.mark.usefixtures("page_only")
+pytestmark = pytest.mark.usefixtures("without_figures")
 
 
 def neighbours(folder: Path | None, k: int, ids: list[str]) -> dict[str, tuple[Neighbour, ...]]:

@@ -16,7 +16,7 @@ from reaudio_eval.cli.app import app
 from reaudio_eval.runs.directory import read_run
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 LACKING = 5
 
 

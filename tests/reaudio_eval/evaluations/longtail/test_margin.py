@@ -21,6 +21,8 @@ from reaudio_eval.statistics.margins import Margin
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 QUIET = Reporter(quiet=True)
 
 

@@ -16,7 +16,7 @@ from reaudio_eval.runs.directory import read_run
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 class Done(NamedTuple):

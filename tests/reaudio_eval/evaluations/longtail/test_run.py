@@ -19,7 +19,7 @@ from reaudio_eval.runs.directory import read_run, verify_run
 from reaudio_model.common.errors import ReaudioError
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 METRIC_PLUGIN = '''
 """Mean energy of a clip's bands: a plug-in metric."""

@@ -17,7 +17,7 @@ from reaudio_eval.cli.app import app
 from reaudio_eval.runs.directory import read_run, verify_run
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 IDS = [f"{label}{take}" for label in CLASSES for take in range(2)]
 
 

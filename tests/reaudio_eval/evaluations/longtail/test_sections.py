@@ -37,7 +37,7 @@ ABSENT = Section(26, "absent", "Absent", "", lambda report: None)
 '''
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_one_file_adds_a_section(small: LongtailAnalysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "toy_longest.py").write_text(TOY, encoding="utf-8")
     monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])

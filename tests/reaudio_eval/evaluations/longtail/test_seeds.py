@@ -20,6 +20,8 @@ from reaudio_eval.runs.directory import read_run
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 QUIET = Reporter(quiet=True)
 EXACT = 1e-12  # the same sums in another order
 MODEL = '''

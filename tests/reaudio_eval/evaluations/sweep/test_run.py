@@ -132,7 +132,7 @@ def calls() -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_cells_are_systems_compared_with_the_reference(world: Path, sounds: Path) -> None:
     found = run(
         world, sounds, "--over", "k=0,1", "--over", "steps=2", "--over", "retrieval=none,audio", "--metric", "kl_bands"
@@ -154,7 +154,7 @@ def test_cells_are_systems_compared_with_the_reference(world: Path, sounds: Path
     assert any("on average over all classes" in sentence for sentence in found["verdict"])
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_holm_runs_over_the_cells_of_each_family(world: Path, sounds: Path) -> None:
     run(world, sounds, "--over", "k=0,1", "--over", "steps=2,4", "--metric", "kl_bands")
     numbers = pd.read_csv(world / "out" / "tables" / "numbers.csv")
@@ -167,7 +167,7 @@ def test_holm_runs_over_the_cells_of_each_family(world: Path, sounds: Path) -> N
     assert (tested["p_holm"] > tested["p_value"]).any()
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: Path) -> None:
     first = run(world, sounds, "--over", "k=0,1", "--metric", "kl_bands")
     manifests = {name: Path(cell["run"]) / "manifest.json" for name, cell in first["cells"].items()}
@@ -186,7 +186,7 @@ def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: P
     assert read_run(manifests["copies k=1"].parent).scores.system.name == "copies k=1"
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_a_killed_sweep_goes_on_to_the_same_numbers(world: Path, sounds: Path) -> None:
     model = registry.load_module("models", "copies")
     model.FAIL_AT.append(len(model.CALLS) + 2)
@@ -202,7 +202,7 @@ def test_a_killed_sweep_goes_on_to_the_same_numbers(world: Path, sounds: Path) -
     ).read_bytes()
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--over", "seed=0..2", "--over", "captions=1,2", "--metric", "kl_bands", "--seed", "0")
     seeds = [row["value"] for row in found["factors"]["seed"] if row["stratum"] == "all"]
@@ -223,7 +223,7 @@ def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds:
     assert all(p.caption.endswith("again</b>") for p in again.dataset.prompts)
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--design", "grid", "--over", "k=1,2", "--over", "steps=4,8", "--metric", "kl_bands")
     assert set(found["cells"]) == {"copies", "copies k=1", "copies steps=4", "copies k=1 steps=4"}
@@ -231,7 +231,7 @@ def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
     assert "all combinations" in (world / "out" / "sweep.html").read_text()
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
     options = ["--steps", "4", "--guidance", "0", "--k", "1", "--retrieval", "audio", "--seed", "7", "--captions", "2"]
     options += ["--candidates", "2", "--batch-size", "3"]
@@ -244,7 +244,7 @@ def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
     assert found["dataset"]["n_clips"] == 6
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(world, sounds, "--over", "candidates=2,4", "--metric", "kl_bands")
     kl = [
@@ -300,7 +300,7 @@ def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
     assert "This cell took" in result.stderr
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_dry_run_lists_the_cells_and_makes_none(world: Path, sounds: Path) -> None:
     before = len(calls())
     result = runner.invoke(app, arguments(world, sounds, "--over", "steps=4,16", "--over", "guidance=1", "--dry-run"))
@@ -314,7 +314,7 @@ def test_dry_run_lists_the_cells_and_makes_none(world: Path, sounds: Path) -> No
     assert not (world / "out").exists()
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_only_the_first_prompts_or_all(world: Path, sounds: Path) -> None:
     for more, n in ((("--limit", "3"), 3), (("--all-prompts",), 24), (("--sample", "12"), 12)):
         result = runner.invoke(app, arguments(world, sounds, "--over", "k=1", "--dry-run", *more))
@@ -345,18 +345,18 @@ def test_only_the_first_prompts_or_all(world: Path, sounds: Path) -> None:
         (("--over", "k=1", "--primary", "fadd"), "Unknown metric 'fadd'"),
     ],
 )
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_bad_input_is_one_sentence(world: Path, sounds: Path, more: tuple[str, ...], message: str) -> None:
     assert message in refuse(world, sounds, "--quiet", *more)
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_weights_that_are_none_are_named(world: Path, sounds: Path) -> None:
     more = ("--model", "re-audioldm-s", "--weights", f"re-audioldm-s={world}", "--over", "k=1")
     assert "is no saved Re-AudioLDM pipeline" in refuse(world, sounds, *more)
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_overwrite_never_refuses_finished_cells(world: Path, sounds: Path) -> None:
     run(world, sounds, "--over", "k=1", "--metric", "kl_bands")
     assert "exists already" in refuse(
@@ -364,7 +364,7 @@ def test_overwrite_never_refuses_finished_cells(world: Path, sounds: Path) -> No
     )
 
 
-@pytest.mark.usefixtures("page_only")
+@pytest.mark.usefixtures("without_figures")
 def test_python_api(world: Path, sounds: Path) -> None:
     result = reaudio_eval.sweep(
         model="copies", over={"steps": 2}, dataset="folder", data_root=sounds, references=sounds / "reference", strata="100",

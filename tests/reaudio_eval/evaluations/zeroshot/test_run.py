@@ -17,7 +17,7 @@ from reaudio_eval.prompts.regimes import FEW_SHOT
 from reaudio_eval.runs.directory import read_run
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figure_files")
+pytestmark = pytest.mark.usefixtures("no_figures")
 # rumble: no training clip; drone 1, chirp 3, buzz 9: few-shot
 RARE = {"rumble", "drone", "chirp", "buzz"}
 
