@@ -79,13 +79,17 @@ def _pairwise(evidence: Evidence) -> bool:
 
 def _control_values(evidence: Evidence, best: Sequence[str], group: Group) -> Markup:
     others = [
-        Markup("the {} <b>{}</b> has {}").format(
-            evidence.words.control, evidence.name(c), number(evidence.level(c, group.name).value, evidence.digits)
-        )
+        Markup("the {} has {}").format(_control(evidence, c), number(evidence.level(c, group.name).value, evidence.digits))
         for c in evidence.controls
         if c not in best and evidence.level(c, group.name).known
     ]
     return Markup("; {}.").format(Markup(" and ").join(others)) if others else Markup(".")
+
+
+def _control(evidence: Evidence, name: str) -> Markup:
+    """ "control <b>plain</b>"; a control that is called by its role once."""
+    role, bold = evidence.words.control, Markup("<b>{}</b>").format(evidence.name(name))
+    return bold if evidence.name(name) == role else Markup("{} {}").format(role, bold)
 
 
 def _against_best(evidence: Evidence, tests: Sequence[Difference]) -> Markup:

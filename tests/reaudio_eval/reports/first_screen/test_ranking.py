@@ -79,3 +79,11 @@ def test_no_loss_has_an_interval() -> None:
     assert not any("loss" in text for text in texts)  # the family has pairs: the reason is among what could not be told
     alone = said(list(ranking(make({"a": "system", "real": "real"}, LEVELS, losses))))
     assert alone[-1] == "The loss from common 100+ to rare 1-9 has no interval: 1 class in a stratum."
+
+
+@pytest.mark.parametrize(("name", "words"), [("plain", "the control plain has 0.30."), ("control", "the control has 0.30.")])
+def test_the_value_of_the_control_where_systems_are_compared_with_it_alone(name: str, words: str) -> None:
+    roles: dict[str, Role] = {"a": "system", name: "control"}
+    evidence = make(roles, {"a": LEVELS["a"], name: LEVELS["c"]}, {})
+    first = said(list(ranking(evidence)))[0]
+    assert first.endswith(f"0.50 [0.40, 0.60]; {words}")
