@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -40,33 +39,20 @@ def no_figure_files() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def titles_of_figures() -> Iterator[None]:
-    """Figures are made, but neither laid out nor drawn, which takes most of a report's time: a page has their titles alone."""
-    from markupsafe import Markup
-    from matplotlib.figure import Figure
-
-    from reaudio_eval.reports.figure_files import FigureFiles
-
-    def title(self: FigureFiles, name: str, chart: object, finding: str, *, legend: bool = True) -> Markup | None:
-        return None if chart is None else Markup("<svg><title>{}</title></svg>").format(finding)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FigureFiles, "add", title)
-        patch.setattr(Figure, "draw_without_rendering", lambda self: None)
-        yield
-
-
 @pytest.fixture(scope="module")
 def no_figures() -> Iterator[None]:
-    """:func:`titles_of_figures` in a module, whose fixtures make reports too."""
+    """:func:`undrawn.titles_of_figures` in a module, whose fixtures make reports too."""
+    from undrawn import titles_of_figures
+
     with titles_of_figures():
         yield
 
 
 @pytest.fixture
 def without_figures() -> Iterator[None]:
-    """:func:`titles_of_figures` in a test."""
+    """:func:`undrawn.titles_of_figures` in a test."""
+    from undrawn import titles_of_figures
+
     with titles_of_figures():
         yield
 

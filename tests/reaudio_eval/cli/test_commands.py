@@ -119,6 +119,7 @@ def test_unknown_attribute() -> None:
         _ = reaudio_eval.scored
 
 
+@pytest.mark.slow
 def test_data_stats_on_the_real_labels(shared: Path, tmp_path: Path) -> None:
     arguments = ["data", "stats", "--dataset", "audiocaps", "--data-root", str(shared / "data" / "audiocaps")]
     result = runner.invoke(app, [*arguments, "--json", "--output", str(tmp_path)])

@@ -18,6 +18,7 @@ from reaudio_model.common.progress import Reporter
 runner = CliRunner()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"limit": 5}, {"sample": 7}])
 def test_the_prompts_are_those_of_an_evaluation(options: dict[str, int]) -> None:
     [(name, n)] = options.items()

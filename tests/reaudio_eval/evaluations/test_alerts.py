@@ -155,6 +155,7 @@ def test_truncated_files_are_named() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_runs_without_a_common_metric_are_not_compared(world: Path, sounds: Path) -> None:
     """``compare`` of runs of different metrics had nothing to show and said so nowhere."""

@@ -175,6 +175,7 @@ def test_kinds_that_score_systems_have_the_same_options() -> None:
     assert {f.name for f in option_fields(Systems)} <= set(requests["zeroshot"])
 
 
+@pytest.mark.slow
 def test_the_request_of_a_run_is_kept_and_can_be_given_again(tmp_path: Path) -> None:
     options = {"models": "noise", "limit": 4, "metrics": "kl", "media": "none", "real": False, "noise": False}
     result = reaudio_eval.longtail(**options, output=tmp_path / "first")

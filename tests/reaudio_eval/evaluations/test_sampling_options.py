@@ -124,6 +124,7 @@ def test_a_command_line_of_a_request_gives_the_same_request() -> None:
     assert "vggish=/nowhere" in result.stderr or "a b.pth" in result.stderr  # every option was understood
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_what_was_resolved_is_in_run_page_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REAUDIO_CACHE", str(tmp_path / "cache"))

@@ -174,6 +174,7 @@ def _write_many(root: Path, value: int) -> None:
         cache.put(f"{i:064x}", ClipFeatures(np.full((1, 2), value, dtype=np.float32), None))
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_the_same_entries(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_write_many, args=(tmp_path, 7)) for _ in range(2)]

@@ -118,6 +118,7 @@ def test_sizes_and_tokenizer_of_a_checkpoint_belong_to_its_features(world: World
     assert len({each.folder(world.cache) for each in (before, *found)}) == 3
 
 
+@pytest.mark.slow
 def test_nine_flipped_bits_of_features_leave_the_distance(world: World) -> None:
     right = world.fd()
     entries = sorted((world.cache / "features").rglob("*.safetensors"))

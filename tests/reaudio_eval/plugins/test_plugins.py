@@ -68,6 +68,7 @@ def test_a_broken_plugin_is_listed_with_its_fault(tmp_path: Path, monkeypatch: p
     assert plugins.entries("models")["broken"].description.startswith("(broken: it is not Python: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["models", "datasets", "embedders", "metrics", "protocols"])
 def test_listing_imports_no_torch(what: str) -> None:
     code = (

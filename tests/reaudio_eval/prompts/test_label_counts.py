@@ -65,6 +65,7 @@ def test_unknown_names(folder: DatasetOptions) -> None:
         label_statistics("foldr", folder)
 
 
+@pytest.mark.slow
 def test_real_audiocaps(shared: Path) -> None:
     found = label_statistics("audiocaps", DatasetOptions(shared / "data" / "audiocaps"))
     for column, values in REAL_BINS.items():

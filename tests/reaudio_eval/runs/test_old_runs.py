@@ -81,6 +81,7 @@ def test_every_file_is_read(runs: Path) -> None:
     assert run_of(runs, "real").scores.undefined.keys() == {"kad_bands", "kl_bands"}
 
 
+@pytest.mark.slow
 def test_the_report_has_the_numbers_of_then(runs: Path, tmp_path: Path) -> None:
     found = command("report", str(runs), "--output", str(tmp_path))
     assert any("runs were written by a version that stored no checksums" in alert["message"] for alert in found["alerts"])

@@ -248,6 +248,7 @@ def within_error(differences: pd.Series, truth: float) -> bool:
     return abs(differences.mean() - truth) < 4 * differences.std() / math.sqrt(len(differences))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, SHIFT])
 def test_frechet_distance_exceeds_the_floor_of_as_many_clips_by_its_true_value(shift: float) -> None:
     """The Frechet distance of N(0, I) and N(m, I) is |m|^2; its bias in the number of clips is that of the floor."""

@@ -32,6 +32,7 @@ def test_balanced_designs() -> None:
     assert not table.fixed.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "design"),
     [

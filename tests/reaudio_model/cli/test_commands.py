@@ -74,6 +74,7 @@ def test_a_saved_pipeline_is_a_clap(model: Path, world: Path, built: Path, tmp_p
     assert RetrievalIndex.load(tmp_path / "index").encoder_sha256 == RetrievalIndex.load(built).encoder_sha256
 
 
+@pytest.mark.slow
 def test_generate_with_an_index(model: Path, built: Path, tmp_path: Path) -> None:
     common = ("generate", "a dog barks", "--model", model, "--index", built, "--steps", 2, "--seconds", 0.3, "--quiet")
     done = answer(*common, "--k", 2, "-o", tmp_path / "dog.wav")
@@ -117,6 +118,7 @@ def test_generate_passes_every_option_on(
     assert (seen[0].scheduler, seen[0].steps, seen[0].eta, seen[0].search.pool) == ("ddim", 200, 1.0, "all")
 
 
+@pytest.mark.slow
 def test_generate_refuses(model: Path, tmp_path: Path) -> None:
     words = ("generate", "rain", "--model", model, "-o", tmp_path / "x.wav")
     assert "--paper-sampling sets sampler, steps and eta" in refusal(*words, "--paper-sampling", "--steps", 5)
@@ -171,6 +173,7 @@ def test_train_refuses(tmp_path: Path) -> None:
     assert "Unknown value of PART 'unet'" in refusal("train", "unet", "--config", tmp_path / "c.yaml")
 
 
+@pytest.mark.slow
 def test_the_path_of_a_researcher(tmp_path: Path) -> None:
     """Index, plan, training, the pipeline that was forgotten, generation: as the documentation writes them."""
     world = training_world(tmp_path / "world")

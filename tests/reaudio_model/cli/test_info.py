@@ -22,6 +22,7 @@ def described(preset: str, k: int) -> dict[str, Any]:
     return describe(get_preset(preset, k=k))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "k", "unet", "gflop"), [("re-audioldm-s", 3, 351.5, 178), ("re-audioldm-l", 10, 771.3, 406)]
 )
@@ -57,6 +58,7 @@ def test_joint_fusion_counts_its_projection_apart() -> None:
     assert parameters["caption_projection"] == 1024 * 768 + 768
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("retrieval", "absent"), [("none", {"audio_mae", "t5"}), ("audio", {"t5"}), ("audio+text", set())])
 def test_only_the_parts_in_use_are_counted(retrieval: Any, absent: set[str]) -> None:
     info = describe(get_preset("tiny", retrieval=retrieval))

@@ -289,6 +289,7 @@ def test_a_model_waiting_on_the_cpu_moves_before_keys_are_computed() -> None:
         assert moved == [unet]
 
 
+@pytest.mark.slow
 def test_compiles_to_one_graph_with_the_cache() -> None:
     config, unet = make("joint")
     latents, conditioning = random_latents(config), random_conditioning(config)

@@ -96,6 +96,7 @@ def test_no_clip_id_is_in_two_splits() -> None:
     assert not set(world.balanced_ids(10_000)) & (pool | set(all_ids()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_no_test_audio_is_in_the_pool(step: int) -> None:
     """By hash of the samples: every clip of the pool (train is a part of it), val and test is different from every other.

@@ -223,6 +223,7 @@ def replace_audio(pair: Pair, folder: Path) -> Pair:
     return pair._replace(audio=copy)
 
 
+@pytest.mark.slow
 def test_parts_are_put_together_and_loaded_whole(
     pipeline: ReAudioLDMPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

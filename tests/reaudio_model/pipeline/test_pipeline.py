@@ -207,6 +207,7 @@ def test_the_reranker_keeps_the_candidate_nearest_to_its_prompt(pipeline: ReAudi
     np.testing.assert_array_equal(kept, np.stack(best))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(retrieved: list[list[Neighbour]], dtype: torch.dtype) -> None:
     pipeline = tiny_pipeline()

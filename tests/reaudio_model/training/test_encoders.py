@@ -76,6 +76,7 @@ CASES: dict[str, Case] = {"clap": clap_case, "audio-mae": audio_mae_case, "t5": 
 every_task = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
+@pytest.mark.slow
 @every_task
 def test_the_loss_of_a_fixed_batch_falls(case: Case) -> None:
     task, batch, learning_rate = case()

@@ -108,6 +108,7 @@ def damaged_clips(folder: Path) -> Path:
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "config", "more"),
     [

@@ -46,6 +46,7 @@ def trained(world: Path, output: Path, table: Path, cache: Path) -> tuple[bytes,
     return (output / "unet/diffusion_pytorch_model.safetensors").read_bytes(), read_metrics(output / "train.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [replace_audio, pytest.param(replace_captions, marks=pytest.mark.slow)])
 def test_a_cache_belongs_to_the_content_of_the_clips(world: Path, clips: Path, tmp_path: Path, change: object) -> None:
     """All audio, or all captions, replaced under the same ids: the weights are those that an empty cache gives."""
@@ -89,6 +90,7 @@ def test_a_run_resumes_with_its_own_clips_only(world: Path, clips: Path, tmp_pat
     ).step == 3  # fmt: skip
 
 
+@pytest.mark.slow
 def test_frozen_networks_belong_to_the_run(world: Path, tmp_path: Path) -> None:
     run("diffusion", "tiny", world, tmp_path / "run", *STEPS, steps=2)
     reset_accelerator()

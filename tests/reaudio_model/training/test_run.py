@@ -27,6 +27,7 @@ from reaudio_model.training.loop import FitResult
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> None:
     held_out = f"data.validation=[{world / 'pairs.csv'}]"
     result = run("diffusion", "tiny", world, tmp_path, held_out, "loop.validate_every=1", "loop.checkpoint_every=1")
@@ -52,6 +53,7 @@ def test_a_cuda_graph_says_what_it_cannot_stand_beside(world: Path, tmp_path: Pa
         run("diffusion", "tiny", world, tmp_path, "diffusion.cuda_graph=true", unfit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retrieval", ["none", "audio"])
 def test_denoisers_with_less_retrieval(world: Path, tmp_path: Path, retrieval: str) -> None:
     options = [f"model.retrieval={retrieval}", "diffusion.prediction=v_prediction", "diffusion.gradient_checkpointing=true"]
@@ -61,6 +63,7 @@ def test_denoisers_with_less_retrieval(world: Path, tmp_path: Path, retrieval: s
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
 
 
+@pytest.mark.slow
 def test_a_run_from_a_configuration_resumes_to_the_same_weights(world: Path, tmp_path: Path) -> None:
     short = ["loop.steps=4", "loop.checkpoint_every=1"]
     run("diffusion", "tiny", world, tmp_path / "a", *short)
@@ -93,6 +96,7 @@ def test_a_vae_of_which_the_decoder_alone_is_trained_keeps_its_latents_and_their
     assert read_metrics(tmp_path / "train.csv")[1]["discriminator"] > 0
 
 
+@pytest.mark.slow
 def test_vocoder(world: Path, tmp_path: Path) -> None:
     assert run("vocoder", "vocoder", world, tmp_path, "discriminator_width=16", "loop.steps=1").finished
     before, after = load_vocoder(world / "vocoder", TINY_CODEC), load_vocoder(tmp_path / "vocoder", TINY_CODEC)

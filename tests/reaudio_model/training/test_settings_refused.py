@@ -54,6 +54,7 @@ def test_t5_for_training_is_checked(tmp_path: Path) -> None:
         load_whole_t5(str(world / "t5"))
 
 
+@pytest.mark.slow
 def test_a_start_that_failed_does_not_hold_its_folder(tmp_path: Path) -> None:
     world = training_world(tmp_path)
     build_unet(get_preset("tiny", base_channels=32)).save_pretrained(tmp_path / "wide")

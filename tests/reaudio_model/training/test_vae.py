@@ -43,6 +43,7 @@ def discriminator_weights(run: TaskRun) -> dict[str, Tensor]:
     return {key: value for key, value in run.weights().items() if key.startswith("discriminator.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, 10**6], ids=["with discriminator", "without"])
 def test_training_lowers_the_loss_of_its_batch(batch: dict[str, Tensor], start: int) -> None:
     run = run_of(make_task(start=start))

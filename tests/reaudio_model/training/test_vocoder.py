@@ -52,6 +52,7 @@ def discriminator_weights(run: TaskRun) -> dict[str, Tensor]:
     return {key: value for key, value in run.weights().items() if key.startswith("discriminator.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [pytest.param(0, marks=pytest.mark.slow), 10**6], ids=["with discriminators", "without"])
 def test_training_lowers_the_loss_of_its_batch(batch: dict[str, Tensor], start: int) -> None:
     run = run_of(make_task(start=start))
@@ -121,6 +122,7 @@ def test_whole_clips_are_validated_too() -> None:
     assert run.validate(clips)["loss"] > 0
 
 
+@pytest.mark.slow
 def test_bfloat16_autocast_trains(batch: dict[str, Tensor]) -> None:
     run = run_of(make_task(), precision="bf16")
     before = run.validate(batch)

@@ -43,6 +43,7 @@ def retrieved(clips: dict[str, Path]) -> list[list[str]]:
     return [clip["retrieved"] for clip in record["clips"]]
 
 
+@pytest.mark.slow
 def test_the_only_neighbour_is_the_target(references: dict[str, Path], tmp_path: Path) -> None:
     dataset = Dataset("miniature", "test", PROMPTS, {}, {}, references=references)
     clips = oracle.PLUGIN.clips(request(dataset, tmp_path, variant="s"))

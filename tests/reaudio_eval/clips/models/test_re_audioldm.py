@@ -221,6 +221,7 @@ def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: P
     assert all(map(takes_candidates, ("re-audioldm-l", "audioldm", "tango", "oracle-s")))
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_kept_for_the_next_request(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     load = bundled.load_bundled
@@ -252,6 +253,7 @@ def test_the_copied_clips_are_of_the_pool_and_none_is_held_out(tmp_path: Path) -
         np.testing.assert_array_equal(decode(path).samples[:, 0], world.render(path.stem))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", bundled.shipped())
 def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path) -> None:
     entry = plugins.find("models", name)

@@ -211,6 +211,7 @@ def test_runs_without_a_common_clip_are_refused(made: Path, tmp_path: Path) -> N
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--common", "--intersect"])
 def test_common_clips(made: Path, tmp_path: Path, flag: str) -> None:
     fewer = write(tmp_path / "fewer", "short", 0.5, dataset=make_dataset(64))
@@ -249,6 +250,7 @@ def test_primary_players_and_media(made: Path, tmp_path: Path) -> None:
     assert "KL divergence (PANNs), difference from base: −" in page[largest : page.index("Largest losses")]
 
 
+@pytest.mark.slow
 def test_published_rows(made: Path, tmp_path: Path) -> None:
     asked = compare(made / "first", "--output", tmp_path / "1", "--published", "--media", "none")
     data = make_dataset(name="audiocaps")

@@ -72,6 +72,7 @@ def test_json_holds_the_numbers_of_the_tables(report: Path, mos: Key) -> None:
     assert all(r["reason"] for r in undefined)
 
 
+@pytest.mark.slow
 def test_command(mos_test: Path, answers: Path, runs: Path, tmp_path: Path, no_figure_files: None) -> None:
     arguments = ["listening", "analyse", str(mos_test), str(answers), "--output", str(tmp_path), "--seed", "1", "--quiet"]
     text = runner.invoke(app, [*arguments, "--max-failed", "2"]).stdout

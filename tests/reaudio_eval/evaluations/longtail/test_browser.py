@@ -101,6 +101,7 @@ def test_only_containers_scroll_sideways(wide_page: Path, tmp_path: Path, width:
     assert wide <= client <= inner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 1000])
 def test_the_verdicts_table_shows_its_numbers(page: Path, tmp_path: Path, width: int) -> None:
     script = """
@@ -111,6 +112,7 @@ def test_the_verdicts_table_shows_its_numbers(page: Path, tmp_path: Path, width:
     assert 0 < table <= room
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", ["inline", "folder"])
 def test_media_load_under_the_policy(small: LongtailAnalysis, tmp_path: Path, media: Literal["inline", "folder"]) -> None:
     script = """
@@ -130,6 +132,7 @@ def test_media_load_under_the_policy(small: LongtailAnalysis, tmp_path: Path, me
     assert found["seconds"] == pytest.approx(0.5, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_policy_stops_the_network(small: LongtailAnalysis, tmp_path: Path) -> None:
     script = """
         const blocked = new Promise((done) => addEventListener('securitypolicyviolation', (e) => done(e.effectiveDirective)));

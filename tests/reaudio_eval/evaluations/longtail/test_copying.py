@@ -144,6 +144,7 @@ def test_the_page_shows_it_and_captions_stay_text(done: dict[str, Any]) -> None:
     assert "†" in page[page.index('<section id="systems"') : page.index('<section id="labels"')]
 
 
+@pytest.mark.slow
 def test_the_report_made_again_without_audio_says_the_same(done: dict[str, Any], world: Path) -> None:
     out = world / "again"
     result = runner.invoke(app, ["report", str(world / "out"), "--output", str(out), "--media", "none", "--quiet"])
@@ -154,6 +155,7 @@ def test_the_report_made_again_without_audio_says_the_same(done: dict[str, Any],
     assert {str(a) for a in again["alerts"]} == {str(a) for a in first["alerts"]}
 
 
+@pytest.mark.slow
 def test_a_second_run_reuses_what_is_finished(done: dict[str, Any], world: Path, sounds: Path) -> None:
     stamp = (Path(done["runs"][0]) / "manifest.json").stat().st_mtime_ns
     assert run(world, sounds, "out", "--model", "paster") == done
@@ -178,6 +180,7 @@ def folder_with_table(sounds: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_folder_may_say_what_was_retrieved_and_missing_audio_is_listed(world: Path, sounds: Path, tmp_path: Path) -> None:
     found = run(world, sounds, "folder", good=folder_with_table(sounds, tmp_path / "clips"), media="inline")
     copying = found["systems"]["good"]["copying_bands"]

@@ -195,6 +195,7 @@ def test_retrieved_clips_are_merged_over_systems_and_budgeted(small: LongtailAna
     assert retrieved_for(analysis, "unknown") == ()
 
 
+@pytest.mark.slow
 def test_the_page_plays_neighbours_and_folds_many(small: LongtailAnalysis, tmp_path: Path) -> None:
     few = render(with_retrieval(small, tmp_path / "few", k=2), tmp_path / "a")[1]
     folds = [a for a in few.all("details") if a.get("class") == "neighbours"]

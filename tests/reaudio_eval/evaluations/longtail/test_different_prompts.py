@@ -80,6 +80,7 @@ def test_each_system_has_its_prompts_and_pairs_have_those_of_both(world: Path, s
         assert len(warnings(again, "Systems were scored on different prompts")) == 1
 
 
+@pytest.mark.slow
 def test_common_prompts_and_a_run_that_is_found_again(world: Path, sounds: Path, fewer: Path) -> None:
     n = len(list((sounds / "good").glob("*.wav")))
     found = longtail(world, sounds, fewer, "--common")

@@ -87,6 +87,7 @@ def bounded(analysis: LongtailAnalysis, metric: MetricInfo) -> MetricInfo:
     return replace(metric, range=Range(float(values.min()), float(values.max())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_axes_end_at_the_range_of_the_metric(analysis: LongtailAnalysis, k: int) -> None:
     metric = bounded(analysis, analysis.metrics[k])
@@ -158,6 +159,7 @@ def test_inline_svg_is_clean(analysis: LongtailAnalysis) -> None:
     assert "metadata" not in text
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_twice(analysis: LongtailAnalysis) -> None:
     metric = analysis.metrics[0]
     for draw in (frequency_figure, strata_figure, trend_figure):

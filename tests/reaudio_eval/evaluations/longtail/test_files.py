@@ -115,6 +115,7 @@ def test_no_file_without_a_number(analysis: LongtailAnalysis, tmp_path: Path) ->
     assert {"overall.csv", "main.tex"} <= names
 
 
+@pytest.mark.slow
 def test_inception_score_has_no_strata_anywhere(tmp_path: Path) -> None:
     score = MetricInfo("is_panns", "Inception score (PANNs)", "set", True, "", "panns", role="diversity")
     values = {"metric": score.name, "stratum": "all", "value": 3.0, "ci_low": 2.5, "ci_high": 3.5}

@@ -44,6 +44,7 @@ def kept(found: LongtailResult) -> list[Any]:
     return [json.loads((path / "manifest.json").read_bytes()).get("margin") for path in found.runs]
 
 
+@pytest.mark.slow
 def test_a_margin_is_tested_and_kept(world: Path, sounds: Path) -> None:
     first = run(world, sounds, margin=0.05)
     assert first.analysis.margin == Margin(0.05, "kl_bands")

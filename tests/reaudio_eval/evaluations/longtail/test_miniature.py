@@ -120,6 +120,7 @@ def test_without_public_weights_that_is_said_before_anything_is_asked_for(tmp_pa
         assert "There are no public weights of re-audioldm-l for audiocaps: train it (reaudio-model train" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_report_made_again_says_the_same_of_metric_and_bundled_twin(done: Done, tmp_path: Path) -> None:
     again = report(done.output, output=tmp_path, media="none")
     assert again.analysis.primary == done.summary["primary"]

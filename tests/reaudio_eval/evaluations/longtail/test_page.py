@@ -72,6 +72,7 @@ def test_nothing_comes_from_the_network(small_report: tuple[RenderedReport, Page
     assert "http" not in policy
 
 
+@pytest.mark.slow
 def test_same_input_same_bytes(small: LongtailAnalysis, small_report: tuple[RenderedReport, Page], tmp_path: Path) -> None:
     again = render_longtail(small, tmp_path, jobs=3)
     first = small_report[0]
@@ -125,6 +126,7 @@ def test_empty_analysis(small: LongtailAnalysis, tmp_path: Path) -> None:
     assert tuple(a["id"] for a in page.all("section")) == SECTIONS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_one_system_without_references(tmp_path: Path) -> None:
     alone = synthetic_report.build(n_systems=1, n_classes=12, n_clips=6, n_metrics=2, references=False)
@@ -132,12 +134,14 @@ def test_one_system_without_references(tmp_path: Path) -> None:
     assert "This report holds no clips to listen to." in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_no_curve_for_set_metrics(analysis: LongtailAnalysis, tmp_path: Path) -> None:
     page = render(replace(analysis, metrics=analysis.metrics[3:], primary="fad_vggish"), tmp_path, media="none")[1]
     assert "is computed on a set of clips, so a single class has no value" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_players_are_capped_by_whole_prompts(small: LongtailAnalysis, tmp_path: Path) -> None:
     page = render(small, tmp_path, max_players=7)[1]
@@ -145,6 +149,7 @@ def test_players_are_capped_by_whole_prompts(small: LongtailAnalysis, tmp_path: 
     assert "2 of 6 prompts" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_media_in_a_folder(small: LongtailAnalysis, tmp_path: Path) -> None:
     report, page = render(small, tmp_path, media="folder")
@@ -155,6 +160,7 @@ def test_media_in_a_folder(small: LongtailAnalysis, tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in again.media} == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_unreadable_audio_is_a_note(small: LongtailAnalysis, tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
@@ -218,6 +224,7 @@ def test_a_prompt_without_known_labels(small: LongtailAnalysis, tmp_path: Path) 
     assert "1 prompt with ambiguous labels" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_systems_without_players_are_listed(small: LongtailAnalysis, tmp_path: Path) -> None:
     silent = (*small.systems, SystemInfo("Silent", "generated", 0))

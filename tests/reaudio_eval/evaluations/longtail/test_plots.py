@@ -11,6 +11,7 @@ import pytest
 from fakes import write_embedder
 from synthesise import CLASSES, write_dataset
 from typer.testing import CliRunner
+from undrawn import titles_of_figures
 
 from reaudio_eval import plot_per_class
 from reaudio_eval.cli.app import app
@@ -33,7 +34,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--checkpoint", f"bands={world / 'plugins' / 'bands.bin'}", "--output", str(world / "out"), "--media", "none",
             "--cache-dir", str(world / "cache"), "--quiet",
         ]  # fmt: skip
-        assert runner.invoke(app, arguments).exit_code == 0
+        with titles_of_figures():
+            assert runner.invoke(app, arguments).exit_code == 0
     return world / "out"
 
 
@@ -60,6 +62,7 @@ def test_a_point_is_named(runs: Path, tmp_path: Path) -> None:
     assert "hum: 5,000 training, 1 test clips" in titles
 
 
+@pytest.mark.slow
 def test_layers_and_systems(runs: Path, tmp_path: Path) -> None:
     for layer, kind in (("points", "points"), ("bins", "bins"), ("smooth", "line")):
         svg = plot_per_class([runs], output=tmp_path / f"{layer}.svg", metric="kl_bands", show=layer).files[0]

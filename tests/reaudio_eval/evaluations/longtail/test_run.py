@@ -123,6 +123,7 @@ def test_run_directory_keeps_the_contract(world: Path, sounds: Path) -> None:
     assert json.loads((path / "metrics.json").read_text(encoding="utf-8")) == found["systems"]["good"]
 
 
+@pytest.mark.slow
 def test_a_baseline_is_the_control_of_a_report_and_of_no_run(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--baseline", "poor")
     roles = {s["name"]: s["role"] for s in _record(world / "out")["systems"]}
@@ -140,6 +141,7 @@ def _record(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_runs_read_back_as_they_were_written(world: Path, sounds: Path) -> None:
     found = run(world, sounds)
     again = read_run(Path(found["runs"][1]))
@@ -149,6 +151,7 @@ def test_runs_read_back_as_they_were_written(world: Path, sounds: Path) -> None:
     assert [s.name for s in again.strata] == ["head", "medium", "tail", "zero-shot"]
 
 
+@pytest.mark.slow
 def test_report_from_runs_has_the_same_numbers(world: Path, sounds: Path) -> None:
     run(world, sounds)
     result = runner.invoke(
@@ -160,6 +163,7 @@ def test_report_from_runs_has_the_same_numbers(world: Path, sounds: Path) -> Non
         assert sorted(map(str, first[key])) == sorted(map(str, second[key])), key
 
 
+@pytest.mark.slow
 def test_report_with_other_strata(world: Path, sounds: Path) -> None:
     run(world, sounds)
     out = str(world / "lvis")
@@ -169,6 +173,7 @@ def test_report_with_other_strata(world: Path, sounds: Path) -> None:
     assert set(json.loads(result.stdout)["strata"]["kl_bands"]) == {"frequent", "common", "rare", "zero-shot"}
 
 
+@pytest.mark.slow
 def test_report_of_runs_over_different_clips(world: Path, sounds: Path) -> None:
     run(world, sounds)
     run(world, sounds, "--limit", "6", output="fewer")
@@ -191,6 +196,7 @@ def test_report_of_something_else(world: Path) -> None:
     assert "There is no finished run" in result.stderr
 
 
+@pytest.mark.slow
 def test_damaged_run_is_named(world: Path, sounds: Path) -> None:
     path = Path(run(world, sounds)["runs"][0])
     (path / "scores.parquet").write_bytes(b"PAR1")
@@ -202,6 +208,7 @@ def test_damaged_run_is_named(world: Path, sounds: Path) -> None:
         read_run(path)
 
 
+@pytest.mark.slow
 def test_damaged_runs_are_scored_again_by_the_same_command(world: Path, sounds: Path) -> None:
     first = run(world, sounds)
     good, poor, real, _ = map(Path, first["runs"])
@@ -230,6 +237,7 @@ def test_two_processes_with_one_output_and_one_cache_agree(world: Path, sounds: 
     assert not [path for path in world.rglob("*") if path.name.startswith(".tmp-") or path.suffix == ".lock"]
 
 
+@pytest.mark.slow
 def test_second_run_is_byte_identical_and_keeps_finished_runs(world: Path, sounds: Path) -> None:
     first = run(world, sounds)
     manifest = Path(first["runs"][0]) / "manifest.json"
@@ -279,6 +287,7 @@ def test_a_missing_clip_leaves_one_system(world: Path, sounds: Path, tmp_path: P
     assert "--strict" in refuse(world, sounds, "--clips", f"part={folder}", "--strict")
 
 
+@pytest.mark.slow
 def test_without_real_and_noise(world: Path, sounds: Path) -> None:
     assert list(run(world, sounds, "--no-real", "--no-noise")["systems"]) == ["good", "poor"]
 
@@ -341,6 +350,7 @@ def test_python_interface_returns_frames(world: Path, sounds: Path) -> None:
     assert scores.n_clips == 2 * len(CLASSES)
 
 
+@pytest.mark.slow
 def test_one_file_adds_a_metric_a_model_a_dataset_and_an_embedder(world: Path, sounds: Path) -> None:
     for kind, name, text in (
         ("metrics", "energy", METRIC_PLUGIN), ("models", "echo", MODEL_PLUGIN), ("datasets", "tiny", DATASET_PLUGIN),

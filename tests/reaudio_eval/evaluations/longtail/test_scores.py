@@ -79,6 +79,7 @@ def test_a_table_alone(world: Path, sounds: Path, table: Path) -> None:
     assert "computed elsewhere (--scores)" in page
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_table_are_found_again_and_read_by_report_and_compare(world: Path, sounds: Path, table: Path) -> None:
     words = arguments(world, sounds, "longtail", "--scores", str(table), "--score-metric", "relevance=higher,0,10")
     first = run(*words)
@@ -116,6 +117,7 @@ def clips(world: Path, sounds: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_beside_clips_a_metric_joins_its_system(world: Path, sounds: Path) -> None:
     path = world / "ratings.csv"
     ratings("A", "C", ids=IDS[:10]).to_csv(path, index=False)
@@ -144,6 +146,7 @@ def test_beside_clips_a_metric_joins_its_system(world: Path, sounds: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_zeroshot_takes_tables_alone_and_beside_clips(world: Path, sounds: Path) -> None:
     path = world / "ratings.csv"
     ratings("A", "C", "real").to_csv(path, index=False)
@@ -156,6 +159,7 @@ def test_zeroshot_takes_tables_alone_and_beside_clips(world: Path, sounds: Path)
         assert known == {"A": False, "C": True, "real": True}
 
 
+@pytest.mark.slow
 def test_clips_without_a_checkpoint_are_played_beside_a_table(world: Path, sounds: Path, table: Path) -> None:
     words = arguments(world, sounds, "longtail", "--clips", f"A={sounds / 'good'}", "--no-noise", "--scores", str(table))
     found = run(*words, "--score-metric", "relevance=higher")
@@ -175,6 +179,7 @@ def test_labels_give_a_value_of_each_class(world: Path, sounds: Path) -> None:
     assert read_run(Path(found["runs"][0])).scores.metrics[0].level == "label"
 
 
+@pytest.mark.slow
 def test_from_python_with_dataframes_and_paths(world: Path, sounds: Path, table: Path) -> None:
     options = {"dataset": "folder", "data_root": sounds, "media": "none", "score_metrics": {"relevance": "higher,0,10"}}
     one = reaudio_eval.longtail(scores=ratings("A", "B", "real"), output=world / "frame", **options)
@@ -197,6 +202,7 @@ def test_a_dry_run_says_what_will_be_read(world: Path, sounds: Path, table: Path
     assert not (world / "out").exists()
 
 
+@pytest.mark.slow
 def test_common_prompts_of_tables(world: Path, sounds: Path) -> None:
     path = world / "ratings.csv"
     pd.concat([ratings("A"), ratings("B", ids=IDS[4:])]).to_csv(path, index=False)
@@ -262,6 +268,7 @@ def test_options_that_do_not_go_together(world: Path, sounds: Path, table: Path)
     assert "Unknown metric 'loudness'" in refuse(*words, *stated, "--primary", "loudness")
 
 
+@pytest.mark.slow
 def test_a_metric_of_a_system_is_given_or_computed(world: Path, sounds: Path) -> None:
     path = world / "ratings.csv"
     ratings("A").assign(metric="kl_bands").to_csv(path, index=False)

@@ -102,6 +102,7 @@ def test_scores_are_means_over_the_seeds(rough: Path, sounds: Path) -> None:
     assert "Generated clips of each prompt: 3 (seeds 4, 5, 6) of every system." in messages(found)
 
 
+@pytest.mark.slow
 def test_a_report_has_the_same_numbers_and_a_repeated_command_makes_nothing(rough: Path, sounds: Path) -> None:
     first = run(rough, sounds, models="rough", seeds=2)
     before = stamps(rough / "out")
@@ -130,6 +131,7 @@ def test_one_seed_changes_nothing(rough: Path, sounds: Path) -> None:
     assert "Generated clips of each prompt" not in messages(one)
 
 
+@pytest.mark.slow
 def test_folders_of_seeds(world: Path, sounds: Path) -> None:
     for seed, system in enumerate(("good", "poor")):
         shutil.copytree(sounds / system, world / "mine" / f"seed{seed}")
@@ -148,6 +150,7 @@ def test_folders_of_seeds(world: Path, sounds: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_prompt_counts_where_every_seed_has_a_clip(world: Path, sounds: Path) -> None:
     for seed in (0, 1):
         shutil.copytree(sounds / "good", world / "mine" / f"seed{seed}")

@@ -171,6 +171,7 @@ def test_alerts_of_settings() -> None:
     assert list(sweep_alerts(steps.analysis, steps.cells, START.sampling)) == []
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_twice_and_escapes(tmp_path: Path, page_only: None) -> None:
     sweep = build({"m k=0": -0.2}, "k=0,1", "retrieval=audio")
     steps: list[tuple[int, int]] = []
@@ -185,6 +186,7 @@ def test_the_page_is_the_same_twice_and_escapes(tmp_path: Path, page_only: None)
     assert sweep_json(sweep)["numbers"][0]["cell"] == "m"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_one_metric_at_a_time_in_every_factor(tmp_path: Path, page_only: None) -> None:

@@ -154,6 +154,7 @@ def test_cells_are_systems_compared_with_the_reference(world: Path, sounds: Path
     assert any("on average over all classes" in sentence for sentence in found["verdict"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_holm_runs_over_the_cells_of_each_family(world: Path, sounds: Path) -> None:
     run(world, sounds, "--over", "k=0,1", "--over", "steps=2,4", "--metric", "kl_bands")
@@ -167,6 +168,7 @@ def test_holm_runs_over_the_cells_of_each_family(world: Path, sounds: Path) -> N
     assert (tested["p_holm"] > tested["p_value"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: Path) -> None:
     first = run(world, sounds, "--over", "k=0,1", "--metric", "kl_bands")
@@ -186,6 +188,7 @@ def test_finished_cells_are_neither_made_nor_scored_again(world: Path, sounds: P
     assert read_run(manifests["copies k=1"].parent).scores.system.name == "copies k=1"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_a_killed_sweep_goes_on_to_the_same_numbers(world: Path, sounds: Path) -> None:
     model = registry.load_module("models", "copies")
@@ -202,6 +205,7 @@ def test_a_killed_sweep_goes_on_to_the_same_numbers(world: Path, sounds: Path) -
     ).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--over", "seed=0..2", "--over", "captions=1,2", "--metric", "kl_bands", "--seed", "0")
@@ -223,6 +227,7 @@ def test_seeds_and_captions_have_a_spread_and_are_no_choice(world: Path, sounds:
     assert all(p.caption.endswith("again</b>") for p in again.dataset.prompts)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--design", "grid", "--over", "k=1,2", "--over", "steps=4,8", "--metric", "kl_bands")
@@ -244,6 +249,7 @@ def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
     assert found["dataset"]["n_clips"] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(world, sounds, "--over", "candidates=2,4", "--metric", "kl_bands")
@@ -266,6 +272,7 @@ def test_candidates_are_a_factor_and_a_warning(world: Path, sounds: Path, monkey
         )
 
 
+@pytest.mark.slow
 def test_page_figures_and_tables(world: Path, sounds: Path) -> None:
     over = ("--over", "k=0,1", "--over", "retrieval=audio", "--over", "captions=1,2")
     result = runner.invoke(app, arguments(world, sounds, *over, "--metric", "kl_bands", "--captions", "2"))
@@ -356,6 +363,7 @@ def test_weights_that_are_none_are_named(world: Path, sounds: Path) -> None:
     assert "is no saved Re-AudioLDM pipeline" in refuse(world, sounds, *more)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_overwrite_never_refuses_finished_cells(world: Path, sounds: Path) -> None:
     run(world, sounds, "--over", "k=1", "--metric", "kl_bands")
@@ -364,6 +372,7 @@ def test_overwrite_never_refuses_finished_cells(world: Path, sounds: Path) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_python_api(world: Path, sounds: Path) -> None:
     result = reaudio_eval.sweep(

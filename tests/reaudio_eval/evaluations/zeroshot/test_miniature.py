@@ -64,6 +64,7 @@ def test_every_clip_that_is_played_is_on_the_page(done: Done) -> None:
     assert "as if retrieval were perfect" in page
 
 
+@pytest.mark.slow
 def test_the_oracle_in_a_long_tail_report_is_called_a_bound(done: Done, tmp_path: Path) -> None:
     arguments = ["longtail", "--model", "oracle-s", "--limit", "2", "--steps", "1", "--media", "none", "--json", "--quiet"]
     where = ["--output", str(tmp_path), "--cache-dir", str(done.cache), "--metric", "clap_score_miniature"]

@@ -201,6 +201,7 @@ def test_page_and_files(analysis: ZeroshotAnalysis, tmp_path: Path) -> None:
     assert tables["zeroshot_paired.csv"].splitlines()[0].startswith("metric,regime,system,against,role,difference")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_players_of_every_zero_shot_class(tmp_path: Path) -> None:
     made = build(tmp_path / "clips")

@@ -58,6 +58,7 @@ def rows(found: dict[str, Any], frame: str, **cells: str) -> list[dict[str, Any]
     return [row for row in found[frame] if all(row[key] == value for key, value in cells.items())]
 
 
+@pytest.mark.slow
 def test_only_prompts_with_a_rare_class_are_scored(world: Path, sounds: Path) -> None:
     found = run(world, sounds, *KNOWN, "--twin", "poor", bare=BARE[:4])
     assert found["dataset"]["n_clips"] == 2 * len(RARE)
@@ -85,6 +86,7 @@ def test_files_beside_the_page(world: Path, sounds: Path) -> None:
         assert {row["label"] for row in csv.DictReader(file)} == RARE
 
 
+@pytest.mark.slow
 def test_the_pool_of_a_folder_dataset_is_a_column(world: Path, sounds: Path, tmp_path: Path) -> None:
     root = tmp_path / "with-pool"
     root.mkdir()
@@ -96,6 +98,7 @@ def test_the_pool_of_a_folder_dataset_is_a_column(world: Path, sounds: Path, tmp
     assert read_run(Path(found["runs"][0])).dataset.n_pool("rumble") == 16
 
 
+@pytest.mark.slow
 def test_pool_labels_name_another_pool(world: Path, sounds: Path, tmp_path: Path) -> None:
     path = tmp_path / "pool.csv"
     path.write_text("label,n_pool\nhum,10\n", encoding="utf-8")
@@ -122,6 +125,7 @@ def test_few_shot_is_declared(world: Path, sounds: Path) -> None:
     assert "few-shot: 1 to 3 training clips" in page
 
 
+@pytest.mark.slow
 def test_all_prompts_share_runs_with_longtail(world: Path, sounds: Path) -> None:
     found = run(world, sounds, *KNOWN, "--all")
     assert found["dataset"]["n_clips"] == 2 * len(CLASSES)
@@ -132,6 +136,7 @@ def test_all_prompts_share_runs_with_longtail(world: Path, sounds: Path) -> None
     assert [(Path(p) / "manifest.json").stat().st_mtime_ns for p in again] == stamps
 
 
+@pytest.mark.slow
 def test_runs_over_chosen_prompts_stay_out_of_the_long_tail_report(world: Path, sounds: Path) -> None:
     part = run(world, sounds, *KNOWN)
     report = ["report", str(world / "out"), "--output", str(world / "again"), "--media", "none", "--quiet", "--json"]
@@ -143,6 +148,7 @@ def test_runs_over_chosen_prompts_stay_out_of_the_long_tail_report(world: Path, 
     assert sorted(call(["report", *part["runs"], *report[2:]])["runs"]) == sorted(part["runs"])
 
 
+@pytest.mark.slow
 def test_a_second_call_keeps_everything(world: Path, sounds: Path) -> None:
     first = run(world, sounds, *KNOWN, "--twin", "poor")
     stamp = (Path(first["runs"][0]) / "manifest.json").stat().st_mtime_ns
@@ -226,6 +232,7 @@ def test_the_default_of_the_command_is_that_of_the_library() -> None:
     assert command.FEW_SHOT == FEW_SHOT
 
 
+@pytest.mark.slow
 def test_python_interface(world: Path, sounds: Path) -> None:
     import reaudio_eval as re
 

@@ -249,6 +249,7 @@ def test_real_tables(shared: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_real_files_named_after_the_captions_2_to_5(shared: Path, tmp_path: Path) -> None:
     options = {"dataset": "audiocaps", "data_root": shared / "data" / "audiocaps"}
     captions = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps")).captions["audiocap_id"]

@@ -26,6 +26,7 @@ def test_prompts_counts_and_references(tmp_path: Path) -> None:
     assert dataset.banner == BANNER
 
 
+@pytest.mark.slow
 def test_all_splits_are_those_with_prompts(tmp_path: Path) -> None:
     dataset = PLUGIN.load(DatasetOptions(split="all", cache_dir=tmp_path))
     assert [p.clip_id for p in dataset.prompts] == [*world.clip_ids("test"), *world.clip_ids("val")]
