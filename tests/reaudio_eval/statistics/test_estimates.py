@@ -230,7 +230,7 @@ def test_no_value_at_all() -> None:
     found = reasons(summary, Context(TABLE))
     assert found["micro"] == "no clip has a value"
     assert found["macro"] == "no clip of these classes has a value"
-    assert found["gap"] == found["ratio"] == f"no class of {TABLE.strata[0].name} has a value"
+    assert found["gap"] == found["ratio"] == f"no class of {TABLE.strata[0].title} has a value"
     assert macro(summary, ~EVERY, Context(TABLE)).interval.reason == "no such class is in the test set"
     assert weighted(summary, np.ones(20), Context(TABLE)).interval.reason == "no class with a value has a weight"
 
