@@ -154,6 +154,7 @@ def allowed(module: str, text: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_options_in_messages_exist_where_they_are_said() -> None:
     wrong = []
     for path in (p for p in SOURCES if str(p.relative_to(ROOT)) not in NO_MESSAGES):

@@ -63,6 +63,7 @@ def test_a_wrong_data_root_fails_with_the_reason(tmp_path: Path) -> None:
     assert "nowhere" in check.detail
 
 
+@pytest.mark.slow
 def test_the_real_dataset_passes(tmp_path: Path, shared: Path) -> None:
     check = table(doctor.examine(tmp_path, shared / "data" / "audiocaps"))["audiocaps"]
     assert check.detail == "975 test prompts, 326 training labels"

@@ -200,6 +200,7 @@ def dry_run(*arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_metric_named_alone_replaces_the_datasets_own_first_metric() -> None:
     for arguments in (["sweep", "--over", "k=0,1"], ["longtail"], ["zeroshot"]):
         found = dry_run(*arguments, "--model", "re-audioldm-s", "--metric", "kl_miniature_tagger")
@@ -212,6 +213,7 @@ def test_zeroshot_takes_a_sample_and_a_part_of_the_pairs() -> None:
     assert any("6 of" in note or "chosen" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_report_and_plot_have_a_dry_run(tmp_path: Path) -> None:
     reaudio_eval.longtail(
         models="noise", limit=4, metrics="label_accuracy", media="none", real=False, noise=False, output=tmp_path

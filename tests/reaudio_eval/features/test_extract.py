@@ -74,6 +74,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_edited_embedder_makes_its_features_anew(world: World) -> None:
     first = world.fd()
     assert world.fd() == first

@@ -59,6 +59,7 @@ def test_strata_are_columns_from_common_to_rare_with_unseen_last(analysis: Longt
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["main.tex", "strata-clap_score.tex", "strata-clap_score-intervals.tex"])
 def test_references_stand_below_the_rule_and_are_never_bold(analysis: LongtailAnalysis, name: str) -> None:
     table = paper_files(paper_views(analysis), analysis)[name].decode()

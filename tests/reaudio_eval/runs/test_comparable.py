@@ -33,6 +33,7 @@ def test_equal_settings_pass(tmp_path: Path) -> None:
     assert not notes(pair)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "words"),
     [

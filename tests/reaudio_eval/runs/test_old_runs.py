@@ -101,6 +101,7 @@ def test_the_report_has_the_numbers_of_then(runs: Path, tmp_path: Path) -> None:
     assert leaks["paster", "identical_caption"] == 1
 
 
+@pytest.mark.slow
 def test_compare_has_the_numbers_of_then(runs: Path, tmp_path: Path) -> None:
     found = command("compare", str(runs), "--baseline", "good", "--output", str(tmp_path))["differences"]
     everything = found["kad_bands"]["all"]["paster"]

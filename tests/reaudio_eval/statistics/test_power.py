@@ -52,6 +52,7 @@ def test_simulated_power_is_near_that_of_a_t_test_on_class_means(question: Quest
     assert found.low < found.value < found.high
 
 
+@pytest.mark.slow
 def test_without_an_effect_the_level_is_kept() -> None:
     """A difference of either sign is found in 5 % of the reports, one of the planned sign in half of them."""
     found = Simulation(Question(1e-9), SPREAD, 2000).power(Design(40, 4))
@@ -89,6 +90,7 @@ def test_the_detectable_difference_of_a_report_has_the_power_of_a_plan() -> None
     assert Question(effect, n_tests=4).approximate(design, SPREAD) == pytest.approx(0.8, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("per_class", "n_seeds"), [(1, 1), (4, 1), (8, 4)])
 def test_needed_classes_have_the_power_in_fresh_data(per_class: int, n_seeds: int) -> None:
     """Fresh draws and a t test on class means in numpy, independent of the code that planned."""

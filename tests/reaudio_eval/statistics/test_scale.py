@@ -80,6 +80,10 @@ def test_differences_are_cut_at_possible_values() -> None:
     assert low == pytest.approx(0.9 - sps.t.ppf(0.975, 5) * np.sqrt(0.1))
 
 
+def test_a_mean_at_the_bound_has_no_spread_however_large_its_relative_variance() -> None:
+    assert ends(POSITIVE, 0.0, float(np.exp(2.0)), 1.0) == (0.0, 0.0)
+
+
 @SCALES
 @given(
     share=st.floats(0, 1),

@@ -54,6 +54,7 @@ def test_module_runs_as_a_command() -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_info() -> None:
     described = answer("info", "tiny", "--retrieval", "audio", "--fusion", "joint", "--k", 2, "--base-channels", 32)
     assert (described["retrieval"], described["fusion"], described["k"]) == ("audio", "joint", 2)

@@ -52,6 +52,7 @@ def test_sums_and_units() -> None:
     assert info["shapes"]["caption_tokens"] == [150, 1024]
 
 
+@pytest.mark.slow
 def test_joint_fusion_counts_its_projection_apart() -> None:
     parameters = describe(get_preset("re-audioldm-s", fusion="joint"))["parameters"]
     assert parameters["unet"] == pytest.approx(188.8e6, abs=ROUNDING)

@@ -39,6 +39,7 @@ def clips() -> Tensor:
     return torch.from_numpy(np.stack([noise, tone, chirp])).float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["noise", "tone", "chirp and silence"])
 def test_equals_librosa(clips: Tensor, index: int) -> None:
     found = log_mel(clips, CONFIG)[index]

@@ -217,6 +217,7 @@ def whole_model(network: nn.Module) -> dict[str, Any]:
     return {"state_dict": prefixed(network) | averages | others | {"model_ema.decay": torch.ones(())}, "global_step": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "retrieval", "source"),
     [("audioldm", "none", Source("original", True)), ("audioldm2", "audio+text", Source("original", False))],
@@ -259,6 +260,7 @@ def test_a_file_of_the_unet_alone(tmp_path: Path) -> None:
     assert torch.equal(states[0]["unet.conv_out.weight"], network.out[2].weight)
 
 
+@pytest.mark.slow
 def test_averaged_weights(tmp_path: Path) -> None:
     network, plain, averaged = original("audioldm"), ours("none"), ours("none")
     torch.save(whole_model(network), tmp_path / "model.ckpt")
@@ -270,6 +272,7 @@ def test_averaged_weights(tmp_path: Path) -> None:
         load_unet(plain, tmp_path / "plain.ckpt", ema=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["pipeline folder", "unet folder", "bin"])
 def test_audioldm2_of_the_library_is_reproduced_whatever_the_text_vector(layout: str, tmp_path: Path) -> None:
     network, unet = library_audioldm2(), ours("audio+text")
@@ -307,6 +310,7 @@ def test_half_precision_files_keep_the_dtype_of_the_network(tmp_path: Path) -> N
     torch.testing.assert_close(unet.unet.conv_out.weight, network.out[2].weight, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_checkpoints_of_other_networks_are_refused_and_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     torch.save(whole_model(original("audioldm2")), path)

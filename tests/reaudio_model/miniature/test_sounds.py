@@ -46,6 +46,7 @@ def test_synthesiser_fills_any_length(sound: SoundClass) -> None:
         assert np.abs(x).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sound", CLASSES, ids=lambda sound: sound.label)
 def test_rendered_clips_are_audible_and_not_clipped(sound: SoundClass) -> None:
     """The event stands out: the loudest 32 ms are well above the softest room (peak 0.001) and no sample is at full scale."""

@@ -67,6 +67,7 @@ def test_a_negative_prompt_is_read_by_the_encoder_of_the_prompt(kind: Retrieval)
         encoders.null(2, negative=["a"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_negative_prompt_changes_the_clip(kind: Retrieval) -> None:
     model = make(kind)
@@ -157,6 +158,7 @@ def test_a_nan_in_generation_names_the_stage(part: str, stage: str) -> None:
         latents(broken, output_type="np")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["DDPMScheduler", "EulerAncestralDiscreteScheduler", "SASolverScheduler"])
 def test_noise_of_other_schedulers_through_the_whole_model(name: str) -> None:
     model = make("none")

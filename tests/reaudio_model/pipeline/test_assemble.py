@@ -76,6 +76,7 @@ def test_a_missing_weight_is_not_made_up(saved: Path, tmp_path: Path, part: str)
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", FILES)
 def test_a_weight_that_is_not_finite_is_named(saved: Path, tmp_path: Path, part: str) -> None:
     file = copied(saved, tmp_path / "p", part)
@@ -90,6 +91,7 @@ def test_a_weight_that_is_not_finite_is_named(saved: Path, tmp_path: Path, part:
             ReAudioLDMPipeline.from_pretrained(tmp_path / "p")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", FILES)
 def test_a_damaged_part_is_one_sentence(saved: Path, tmp_path: Path, part: str) -> None:
     file = copied(saved, tmp_path / "p", part)
@@ -99,6 +101,7 @@ def test_a_damaged_part_is_one_sentence(saved: Path, tmp_path: Path, part: str) 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_the_variant_fp16(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
     half = build_pipeline(replace(PRESETS["tiny"], k=2), tiny_conditioner())
     for part in FILES:

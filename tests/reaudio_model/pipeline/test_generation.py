@@ -89,6 +89,7 @@ def test_overwrite_makes_all_files_again(pipeline: ReAudioLDMPipeline, tmp_path:
     assert generate_to_files(request(tmp_path, seed=1), pipeline).made == 0
 
 
+@pytest.mark.slow
 def test_retrieval_from_an_index_with_stored_features(
     pipeline: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_an_index_that_moved_is_the_same_and_another_in_its_place_is_not(
         generate_to_files(request(tmp_path / "out", index=there), pipeline)
 
 
+@pytest.mark.slow
 def test_what_is_given_of_the_pairs_and_what_it_took(pipeline: ReAudioLDMPipeline, index: Path, tmp_path: Path) -> None:
     every = generate_to_files(request(tmp_path / "every", index=index), pipeline)
     audio = generate_to_files(request(tmp_path / "audio", index=index, retrieval="audio"), pipeline)
@@ -307,6 +309,7 @@ def test_two_processes_with_one_folder_take_turns(pipeline: ReAudioLDMPipeline, 
     assert generate_to_files(request(tmp_path), pipeline).made == 0
 
 
+@pytest.mark.slow
 def test_features_of_audio_that_was_changed_are_refused(
     pipeline: ReAudioLDMPipeline, pairs: list[Pair], tmp_path: Path
 ) -> None:

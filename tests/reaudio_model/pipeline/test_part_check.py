@@ -48,6 +48,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     save_file(weights, path, {"format": "pt"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["clap", "t5", "audio_mae", "vocoder"])
 def test_a_part_of_transformers_that_lacks_weights(saved: Path, part: str) -> None:
     edit(saved / part / "model.safetensors", lambda weights: weights.pop(min(weights)))
@@ -55,6 +56,7 @@ def test_a_part_of_transformers_that_lacks_weights(saved: Path, part: str) -> No
         ReAudioLDMPipeline.from_pretrained(saved)
 
 
+@pytest.mark.slow
 def test_a_denoiser_with_weights_left_over_or_of_other_sizes(saved: Path) -> None:
     build_unet(get_preset("tiny", base_channels=32)).save_pretrained(saved / "unet")
     with pytest.raises(CheckpointError, match=r"is not one of this model \(channels .*\): choose its sizes"):

@@ -78,6 +78,7 @@ def test_save_and_load_give_the_same_audio_to_the_bit(retrieval: Retrieval, pair
     assert loaded.conditioner.identity() == pipeline.conditioner.identity()
 
 
+@pytest.mark.slow
 def test_a_pipeline_of_an_earlier_version_is_loaded(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
     pipeline.save_pretrained(tmp_path)
     path = tmp_path / "model_index.json"
@@ -195,6 +196,7 @@ def test_more_candidates_leave_the_first_as_it_was(pipeline: ReAudioLDMPipeline)
     assert np.abs(three[1] - three[2]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_reranker_keeps_the_candidate_nearest_to_its_prompt(pipeline: ReAudioLDMPipeline) -> None:
     judge = tiny_clap(seed=5)
     candidates = generate(pipeline, num_waveforms_per_prompt=4).reshape(3, 4, -1)

@@ -37,6 +37,7 @@ def request(output: Path, **changes: Any) -> GenerateRequest:
     return replace(GenerateRequest(PROMPTS, output, steps=2, batch_size=2, seconds=0.3), **changes)
 
 
+@pytest.mark.slow
 def test_the_record_holds_what_was_resolved(
     pipeline: ReAudioLDMPipeline, plain: ReAudioLDMPipeline, index: Path, pairs: list[Pair], tmp_path: Path
 ) -> None:

@@ -158,6 +158,7 @@ def test_caption_key_ignores_case_punctuation_and_spaces() -> None:
     assert caption_key("dogs bark") != caption_key("dog barks")
 
 
+@pytest.mark.slow
 def test_real_audiocaps_table(shared: Path, tmp_path: Path) -> None:
     table = shared / "data" / "audiocaps" / "audiocaps_labelled.csv"
     root = touch(tmp_path / "audio", "Yr1nicOVtvkQ.wav")

@@ -236,6 +236,7 @@ def several_losses(device: torch.device, accelerator: Accelerator, *, cuda_graph
     ]
 
 
+@pytest.mark.slow
 def test_a_cuda_graph_on_a_cpu_changes_nothing(accelerator: Accelerator) -> None:
     cpu = torch.device("cpu")
     assert several_losses(cpu, accelerator, cuda_graph=True) == several_losses(cpu, accelerator, cuda_graph=False)

@@ -66,6 +66,7 @@ def test_estimated_parameters_are_those_that_are_trained(world: Path, part: Part
     assert sizes["memory"] == sizes["parameters"] * FLOAT * 4
 
 
+@pytest.mark.slow
 def test_estimates_equal_what_a_run_writes(world: Path, tmp_path: Path) -> None:
     """Checkpoints to 10 % (headers), the cache to 10 %."""
     found = plan(world).to_json()["estimates"]

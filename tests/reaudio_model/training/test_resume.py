@@ -136,6 +136,7 @@ def test_another_number_of_processes_is_refused(world: Path, tmp_path: Path) -> 
     assert json.loads((tmp_path / "manifest.json").read_bytes())["processes"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"null", b"{", b"[" * 99_999, b'{"config": 3}', b"\xff"])
 def test_a_damaged_manifest_and_its_remedy(world: Path, tmp_path: Path, content: bytes) -> None:
     run("t5", "t5", world, tmp_path, steps=1)
@@ -148,6 +149,7 @@ def test_a_damaged_manifest_and_its_remedy(world: Path, tmp_path: Path, content:
     assert run("t5", "t5", world, tmp_path, resume=True).step == 2
 
 
+@pytest.mark.slow
 def test_a_vocoder_forgotten_until_the_end_gives_the_pipeline_without_training_again(world: Path, tmp_path: Path) -> None:
     said = Notes()
     assert run("diffusion", "tiny", world, tmp_path, "parts.vocoder=null", reporter=said).finished

@@ -110,6 +110,7 @@ def test_clap(world: Path, tmp_path: Path, scratch: str) -> None:
         assert load_clap(tmp_path / "clap", device=CPU).sha256 != load_clap(world / "clap", device=CPU).sha256
 
 
+@pytest.mark.slow
 def test_audio_mae(world: Path, tmp_path: Path) -> None:
     assert run("audio-mae", "audio-mae", world, tmp_path).finished
     load_audio_mae(tmp_path / "audio_mae", TINY_CONDITION, device=CPU)
@@ -210,6 +211,7 @@ def test_a_denoiser_that_reads_the_prompt(world: Path, tmp_path: Path) -> None:
         pipeline("rain", k=1)
 
 
+@pytest.mark.slow
 def test_neighbours_by_sound_and_vectors_of_the_sound(world: Path, tmp_path: Path) -> None:
     options = ["data.by_sound=1.0", "data.nearest=1", "data.told=sound", "data.choice=random"]
     assert run("diffusion", "tiny", world, tmp_path, *options).finished

@@ -79,6 +79,7 @@ def test_the_discriminators_wait_for_their_step(batch: dict[str, Tensor]) -> Non
             assert (figures[name] == 0.0) == (number < 2)
 
 
+@pytest.mark.slow
 def test_a_run_resumed_from_its_state_makes_the_same_step(batch: dict[str, Tensor]) -> None:
     run, resumed = run_of(make_task()), run_of(make_task(seed=5))
     for number in range(2):

@@ -59,6 +59,7 @@ def test_without_real_clips_there_is_none(tmp_path: Path) -> None:
         oracle.PLUGIN.clips(request(Dataset("miniature", "test", PROMPTS, {}, {}), tmp_path, variant="l"))
 
 
+@pytest.mark.slow
 def test_the_users_weights(references: dict[str, Path], tmp_path: Path) -> None:
     build_pipeline(PRESETS["tiny"], tiny_conditioner()).save_pretrained(tmp_path / "pipeline")
     dataset = Dataset("folder", "test", PROMPTS, {}, {}, references=references)

@@ -85,6 +85,7 @@ def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None
     assert other.read_bytes() != clips["a"].read_bytes()
 
 
+@pytest.mark.slow
 def test_clips_that_were_changed_are_generated_anew(weights: Path, tmp_path: Path) -> None:
     notes = Notes()
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index", reporter=notes)
@@ -114,6 +115,7 @@ def test_an_interrupted_generation_goes_on_with_a_smaller_batch(weights: Path, t
     assert clips["b"].is_file()
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_clips_are_resolved(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
     found = re_audioldm.PLUGIN.sampling(asked, re_audioldm.PLUGIN.clips(asked))
@@ -131,6 +133,7 @@ def test_the_settings_of_the_clips_are_resolved(weights: Path, tmp_path: Path) -
     assert plugins.load("models", "noise").sampling(asked, {}) is None
 
 
+@pytest.mark.slow
 def test_another_index_or_pool_in_the_place_of_the_first_makes_other_clips(weights: Path, tmp_path: Path) -> None:
     shutil.copytree(weights / "index", tmp_path / "index")
     pairs = tiny_pairs(tmp_path / "audio")
@@ -176,6 +179,7 @@ def test_settings_unless_told_otherwise(weights: Path, tmp_path: Path) -> None:
         re_audioldm.PLUGIN.defaults("s", tmp_path)
 
 
+@pytest.mark.slow
 def test_what_is_given_of_the_pairs_guidance_0_and_what_it_took(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
 
@@ -194,6 +198,7 @@ def test_what_is_given_of_the_pairs_guidance_0_and_what_it_took(weights: Path, t
     assert len(re_audioldm.PLUGIN.clips(without)) == 2  # no index where nothing is retrieved
 
 
+@pytest.mark.slow
 def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: Path) -> None:
     asked = request(ELSEWHERE, tmp_path, variant="s", weights=weights / "pipeline", index=weights / "index")
     three = replace(asked, sampling=Sampling(steps=1, candidates=3))

@@ -154,6 +154,7 @@ def test_nothing_leaves_the_figure(comparison: Comparison) -> None:
     assert box.x1 <= chart.figure.get_figwidth()
 
 
+@pytest.mark.slow
 def test_figures_are_written(comparison: Comparison, tmp_path: Path) -> None:
     report = compare_page.render_compare(
         replace(comparison, compared=("better",)), tmp_path, media="none", max_players=0, jobs=1
@@ -195,6 +196,7 @@ def page(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Pa
         return compare_page.render_compare(comparison, output, media="inline", max_players=18, jobs=2).html
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_sort_filter_and_metric_in_a_browser(page: Path, tmp_path: Path) -> None:

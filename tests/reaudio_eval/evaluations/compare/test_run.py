@@ -151,18 +151,21 @@ def test_table_for_a_paper(done: tuple[dict[str, Any], Path]) -> None:
     assert text.count("{") == text.count("}")
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(made: Path, done: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     compare(made / "first", made / "second", "--output", tmp_path, "--players", "24")
     for name in ("compare.json", "compare.html", "tables/main.tex"):
         assert (tmp_path / name).read_bytes() == (done[1] / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_order_of_runs_changes_no_number(made: Path, done: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     other = compare(made / "second", made / "first", "--output", tmp_path, "--baseline", "base", "--media", "none")
     assert other["systems"] == done[0]["systems"]
     assert other["differences"] == done[0]["differences"]
 
 
+@pytest.mark.slow
 def test_baseline_and_systems(made: Path, tmp_path: Path) -> None:
     found = compare(made, "--output", tmp_path, "--baseline", "better", "--system", "base", "--media", "none")
     assert found["compared"] == ["base"]
@@ -180,6 +183,7 @@ def test_one_system_is_compared_with_the_real_audio(made: Path, tmp_path: Path) 
     assert (found["baseline"], found["compared"]) == ("base", ["real"])
 
 
+@pytest.mark.slow
 def test_runs_over_other_clips_are_compared_on_those_that_both_have(made: Path, tmp_path: Path) -> None:
     fewer = write(tmp_path / "fewer", "short", 0.5, dataset=make_dataset(64))
     found = compare(made / "first", fewer, "--media", "none", "--output", tmp_path / "x")
@@ -227,6 +231,7 @@ def test_common_clips(made: Path, tmp_path: Path, flag: str) -> None:
     assert any("over the 64 clips that all runs have in common" in a["message"] for a in found["alerts"])
 
 
+@pytest.mark.slow
 def test_strata(made: Path, tmp_path: Path) -> None:
     found = compare(made / "first", "--output", tmp_path, "--strata", "lvis", "--media", "none")
     assert {"frequent", "common", "rare", "zero-shot"} <= set(found["differences"][CLAP.name])
@@ -287,6 +292,7 @@ def test_text(made: Path, tmp_path: Path) -> None:
     assert f"Report: {tmp_path / 'compare.html'}" in result.stdout
 
 
+@pytest.mark.slow
 def test_seeds_of_one_system(made: Path, tmp_path: Path) -> None:
     write(tmp_path, "base", 0.41, seed=1)
     found = compare(made / "first", tmp_path, "--output", tmp_path / "x", "--media", "none")

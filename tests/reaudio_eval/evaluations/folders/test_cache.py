@@ -120,6 +120,7 @@ def test_two_processes_fill_one_cache_to_the_same_result(world: Path) -> None:
     assert not list((world / "cache").rglob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_to_the_same_result(world: Path) -> None:
     """SIGKILL in the middle of embedding; the same command then gives what an uninterrupted run gives, to the byte."""
     slow = world / "plugins" / "embedders" / "bands.py"

@@ -206,6 +206,7 @@ def test_odd_clips_are_scored_and_flagged(world: Path) -> None:
     assert "long" in flags["c03"]
 
 
+@pytest.mark.slow
 def test_ten_minute_clip_is_scored(world: Path) -> None:
     write_clips(world / "generated", {"c00": tone(200, 600.0)})
     assert score(world)["n_clips"] == 12

@@ -95,6 +95,7 @@ def test_order_of_files_changes_no_number(rated: tuple[ListeningAnalysis, list[P
         pd.testing.assert_frame_equal(getattr(again, name), getattr(rated[0], name))
 
 
+@pytest.mark.slow
 def test_a_careless_participant_is_left_out_and_named(
     mos: Key, rated: tuple[ListeningAnalysis, list[Path]], tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def simulated(rng: np.random.Generator, n_people: int, n_prompts: int, per_promp
     return pd.DataFrame(rows, columns=["participant", "prompt", "value", "group"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_people", "n_prompts", "per_prompt"), [(10, 12, 10), (12, 14, 4), (6, 8, 6)])
 def test_coverage_and_null_p_values(n_people: int, n_prompts: int, per_prompt: int) -> None:
     """Nominal 95 % intervals cover the mean of the populations, and p-values under the null are about uniform, never too small."""

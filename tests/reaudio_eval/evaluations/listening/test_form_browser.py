@@ -33,6 +33,7 @@ def page(runs: Path, folder: Path, **options: Any) -> Path:
     return export_listening_test(request).forms[0]
 
 
+@pytest.mark.slow
 def test_ratings_by_keys_reach_the_analysis(runs: Path, tmp_path: Path) -> None:
     form = page(runs, tmp_path / "t")
     script = """
@@ -79,6 +80,7 @@ def test_ratings_by_keys_reach_the_analysis(runs: Path, tmp_path: Path) -> None:
     assert (means["OVL"] == 4).all()
 
 
+@pytest.mark.slow
 def test_pairs_by_clicks_and_resuming(runs: Path, tmp_path: Path) -> None:
     form = page(runs, tmp_path / "t", design="pairs", per_prompt=1)
     script = """
@@ -112,6 +114,7 @@ def test_pairs_by_clicks_and_resuming(runs: Path, tmp_path: Path) -> None:
     assert [rows[first, "OVL"], rows[first, "REL"], rows[second, "OVL"], rows[second, "REL"]] == ["B", "B", "A", "="]
 
 
+@pytest.mark.slow
 def test_long_scale_has_no_answer_until_moved(runs: Path, tmp_path: Path) -> None:
     form = page(runs, tmp_path / "t", scale=100)
     script = """
@@ -131,6 +134,7 @@ def test_long_scale_has_no_answer_until_moved(runs: Path, tmp_path: Path) -> Non
     assert found["rows"] == ["73", ""]
 
 
+@pytest.mark.slow
 def test_clips_load_and_captions_are_text(runs: Path, tmp_path: Path) -> None:
     form = page(runs, tmp_path / "t")
     script = """
@@ -152,6 +156,7 @@ def test_clips_load_and_captions_are_text(runs: Path, tmp_path: Path) -> None:
     assert found["labelled"]
 
 
+@pytest.mark.slow
 def test_storage_that_is_forbidden_does_not_stop_the_page(runs: Path, tmp_path: Path) -> None:
     form = page(runs, tmp_path / "t")
     script = """

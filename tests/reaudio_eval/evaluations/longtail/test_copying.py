@@ -198,6 +198,7 @@ def test_a_folder_may_say_what_was_retrieved_and_missing_audio_is_listed(world: 
     assert not any(m.startswith("The judge") for m in messages)  # the table does not say who retrieved
 
 
+@pytest.mark.slow
 def test_nothing_retrieved_by_anyone(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "plain")
     metric = found["systems"]["good"]["copying_bands"]

@@ -211,6 +211,7 @@ def test_the_page_plays_neighbours_and_folds_many(small: LongtailAnalysis, tmp_p
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_hostile_captions_and_neighbours_that_are_gone(small: LongtailAnalysis, tmp_path: Path) -> None:
     analysis = with_retrieval(small, tmp_path / "pool")
     first, *others = analysis.systems
@@ -231,6 +232,7 @@ def test_hostile_captions_and_neighbours_that_are_gone(small: LongtailAnalysis, 
     assert str(tmp_path) not in page.text
 
 
+@pytest.mark.slow
 def test_a_prompt_that_retrieved_nothing_has_no_fold(small: LongtailAnalysis, tmp_path: Path) -> None:
     analysis = with_retrieval(small, tmp_path / "pool")
     first, *others = analysis.systems
@@ -241,6 +243,7 @@ def test_a_prompt_that_retrieved_nothing_has_no_fold(small: LongtailAnalysis, tm
     assert sum(a.get("class") == "neighbours" for a in page.all("details")) == 1
 
 
+@pytest.mark.slow
 def test_without_media_the_section_is_still_there(copied: LongtailAnalysis, tmp_path: Path) -> None:
     report, page = render(copied, tmp_path, media="none")
     assert "Leakage and copying" in page.text

@@ -177,6 +177,7 @@ def test_nothing_to_draw_is_none(analysis: LongtailAnalysis) -> None:
     assert strata_figure(analysis, set_metric) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 400])
 def test_label_histogram(n: int, tmp_path: Path) -> None:
     counts = (20_000 / (1 + np.arange(n)) ** 1.6).astype(int)

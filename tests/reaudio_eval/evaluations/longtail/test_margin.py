@@ -135,6 +135,7 @@ def test_a_comparison_with_another_margin_says_that_it_came_later(runs: Path) ->
     assert "real" not in next(m for m in messages(found).splitlines() if "not fixed before" in m)
 
 
+@pytest.mark.slow
 def test_runs_without_a_margin_and_references_as_baseline(tmp_path: Path, runs: Path) -> None:
     write(tmp_path / "later", "late", 0.41)
     found = compared(tmp_path, margin=0.02)

@@ -216,6 +216,7 @@ def test_output_that_cannot_be_written(small: LongtailAnalysis, tmp_path: Path) 
         render_longtail(small, tmp_path / "file" / "below", media="none")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_a_prompt_without_known_labels(small: LongtailAnalysis, tmp_path: Path) -> None:
     odd = (Prompt("clip000", "a sound", ("/m/unknown",), labels_known=False), *small.prompts[1:])

@@ -74,12 +74,14 @@ def test_layers_and_systems(runs: Path, tmp_path: Path) -> None:
     assert text.index(">noise<") < text.index(">good<")
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice_and_user_text_escaped(runs: Path, tmp_path: Path) -> None:
     one, two = (plot_per_class([runs], output=tmp_path / n / "f", metric="kl_bands").files for n in ("a", "b"))
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
     assert "&lt;poor&gt;" in one[0].read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_command(runs: Path, tmp_path: Path) -> None:
     arguments = ["plot", "per-class", str(runs), "-o", str(tmp_path / "f.png"), "--width", "4", "--height", "3"]
     result = runner.invoke(app, [*arguments, "--show", "points,smooth", "--strata", "lvis", "--json"])
@@ -91,6 +93,7 @@ def test_command(runs: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "f.csv") in runner.invoke(app, arguments).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "words"),
     [

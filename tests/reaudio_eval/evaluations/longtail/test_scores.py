@@ -101,6 +101,7 @@ def test_the_runs_of_a_table_are_found_again_and_read_by_report_and_compare(worl
     assert [a == b for a, b in zip(changed, first["runs"], strict=True)] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_a_file_beside_the_table_states_the_metric(world: Path, sounds: Path, table: Path) -> None:
     (world / "ratings.yaml").write_text("relevance: {direction: lower, range: [0, 10], title: How bad it is, unit: points}")
     found = run(*arguments(world, sounds, "longtail", "--scores", str(table)))
@@ -223,6 +224,7 @@ def refuse(*words: str) -> str:
     return " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

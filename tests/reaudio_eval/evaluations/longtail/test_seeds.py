@@ -119,6 +119,7 @@ def test_a_report_has_the_same_numbers_and_a_repeated_command_makes_nothing(roug
     assert more.runs[0] != first.runs[0]
 
 
+@pytest.mark.slow
 def test_one_seed_changes_nothing(rough: Path, sounds: Path) -> None:
     without, one = run(rough, sounds, models="rough"), run(rough, sounds, "one", models="rough", seeds=1)
     for a, b in zip(without.runs, one.runs, strict=True):

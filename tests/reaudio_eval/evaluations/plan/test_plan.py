@@ -221,6 +221,7 @@ def test_pilots_that_name_no_pair_are_refused(tmp_path: Path, pilot: Path) -> No
         plan(runs=pilot, effect=0.1, baseline="base", system="his")
 
 
+@pytest.mark.slow
 def test_page(pilot: Path, tmp_path: Path) -> None:
     found = reaudio_eval.plan(
         (pilot,), effect=0.05, baseline="base", seed_sd=0.02, seeds="1,2", output=tmp_path / "page", **SMALL
@@ -239,6 +240,7 @@ def test_page(pilot: Path, tmp_path: Path) -> None:
     assert plan(**GIVEN).report is None
 
 
+@pytest.mark.slow
 def test_a_design_beyond_the_limit_has_its_reason_on_the_page() -> None:
     found = plan(**(GIVEN | {"effect": 0.001}))
     assert found.verdict[0].startswith("No design that is simulated shows a true difference of 0.001 with power 0.8")

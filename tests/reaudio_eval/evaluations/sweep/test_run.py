@@ -236,6 +236,7 @@ def test_grid_shows_every_combination(world: Path, sounds: Path) -> None:
     assert "all combinations" in (world / "out" / "sweep.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_the_reference_is_what_the_user_says(world: Path, sounds: Path) -> None:
     options = ["--steps", "4", "--guidance", "0", "--k", "1", "--retrieval", "audio", "--seed", "7", "--captions", "2"]

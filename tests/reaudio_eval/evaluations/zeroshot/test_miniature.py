@@ -13,7 +13,7 @@ from reaudio_eval.cli.app import app
 from reaudio_model.miniature import bundled
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_figures")]
 
 
 class Done(NamedTuple):

@@ -145,6 +145,7 @@ def test_unknown_training_is_said_in_the_verdict() -> None:
     assert first.endswith("its training data are not known, so this is not called a zero-shot or few-shot score.")
 
 
+@pytest.mark.slow
 def test_many_systems_leave_the_verdict_short() -> None:
     many = SYSTEMS | {f"other{i}": ("generated", "system", 0.3) for i in range(4)}  # type: ignore[dict-item]
     verdict = plain(sentences(build(systems=many)))

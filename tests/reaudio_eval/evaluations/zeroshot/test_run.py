@@ -74,6 +74,7 @@ def test_only_prompts_with_a_rare_class_are_scored(world: Path, sounds: Path) ->
     assert any("Metrics of sets of clips" in a["message"] for a in found["alerts"])
 
 
+@pytest.mark.slow
 def test_files_beside_the_page(world: Path, sounds: Path) -> None:
     run(world, sounds, *KNOWN, "--twin", "poor")
     out = world / "out"
@@ -108,6 +109,7 @@ def test_pool_labels_name_another_pool(world: Path, sounds: Path, tmp_path: Path
     assert rows(found, "regimes", regime="pool_only")[0]["n_classes"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "words"), [("rumbel,1", "Did you mean 'rumble'"), ("rumble,many", "n_pool 'many' is not a whole number")]
 )
@@ -117,6 +119,7 @@ def test_bad_pool_labels(world: Path, sounds: Path, tmp_path: Path, row: str, wo
     assert words in refuse(world, sounds, "--pool-labels", str(path))
 
 
+@pytest.mark.slow
 def test_few_shot_is_declared(world: Path, sounds: Path) -> None:
     found = run(world, sounds, *KNOWN, "--few-shot", "3")
     assert found["few_shot"] == 3
@@ -158,6 +161,7 @@ def test_a_second_call_keeps_everything(world: Path, sounds: Path) -> None:
     assert (world / "out" / "zeroshot.html").read_bytes() == page
 
 
+@pytest.mark.slow
 def test_clips_of_unknown_training_are_never_silently_zero_shot(world: Path, sounds: Path) -> None:
     found = run(world, sounds, "--trained-on", "good=all", "--twin", "poor")
     zero = {row["system"]: row for row in rows(found, "by_regime", metric="kl_bands", regime="unknown_pool")}
@@ -171,6 +175,7 @@ def test_clips_of_unknown_training_are_never_silently_zero_shot(world: Path, sou
     assert "training data unknown" in page
 
 
+@pytest.mark.slow
 def test_a_list_of_trained_labels(world: Path, sounds: Path, tmp_path: Path) -> None:
     path = tmp_path / "seen.txt"
     path.write_text("drone\nchirp\n", encoding="utf-8")
@@ -179,6 +184,7 @@ def test_a_list_of_trained_labels(world: Path, sounds: Path, tmp_path: Path) -> 
     assert (row["n_seen"], row["n_classes"]) == (2, 1)
 
 
+@pytest.mark.slow
 def test_limit_takes_zero_shot_prompts_first(world: Path, sounds: Path) -> None:
     found = run(world, sounds, *KNOWN, "--limit", "2")
     assert [r["regime"] for r in found["regimes"]] == ["unknown_pool"]
@@ -193,6 +199,7 @@ def test_dry_run(world: Path, sounds: Path) -> None:
     assert not (world / "out").exists()
 
 
+@pytest.mark.slow
 def test_text_for_people(world: Path, sounds: Path) -> None:
     result = runner.invoke(app, arguments(world, sounds, *BARE[1:], *KNOWN, "--twin", "poor"))
     assert result.exit_code == 0
@@ -201,6 +208,7 @@ def test_text_for_people(world: Path, sounds: Path) -> None:
     assert f"Report: {world / 'out' / 'zeroshot.html'}" in result.stdout
 
 
+@pytest.mark.slow
 def test_copied_names_the_retrieved_clips(world: Path, sounds: Path) -> None:
     found = run(world, sounds, *KNOWN, "--copied", "poor")
     assert {row["role"] for row in found["paired"]} == {"copy"}

@@ -120,6 +120,7 @@ def test_real_weights_load_and_pass_their_self_test(real_weights: Path) -> None:
     assert embedder.sha256 in _efficientat.SELF_TEST
 
 
+@pytest.mark.slow
 def test_real_weights_know_real_sounds(real_weights: Path, shared: Path) -> None:
     with (shared / "data" / "audiocaps" / "audioset_classes.csv").open() as file:
         index = {row["mid"]: int(row["index"]) for row in csv.DictReader(file)}

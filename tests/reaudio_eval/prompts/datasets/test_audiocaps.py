@@ -238,6 +238,7 @@ def test_rows_of_a_clip_that_disagree_on_its_labels(joined: Path) -> None:
 # --- the real thing --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_real_tables(shared: Path) -> None:
     data = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps"))
     assert len(data.prompts) == 975

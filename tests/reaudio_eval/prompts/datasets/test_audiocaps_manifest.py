@@ -120,6 +120,7 @@ def test_manifest_and_caption_number_exclude_each_other(joined: Path, tmp_path: 
         PLUGIN.load(DatasetOptions(joined, clip_manifest=path, captions=2))
 
 
+@pytest.mark.slow
 def test_real_manifest(shared: Path, systems48: Path) -> None:
     data = PLUGIN.load(DatasetOptions(shared / "data" / "audiocaps", systems48 / "reference", systems48 / "manifest.csv"))
     assert len(data.prompts) == len(data.references) == 48

@@ -14,6 +14,7 @@ from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.miniature import world
 
 
+@pytest.mark.slow
 def test_prompts_counts_and_references(tmp_path: Path) -> None:
     dataset = PLUGIN.load(DatasetOptions(split="val", cache_dir=tmp_path))
     assert [p.clip_id for p in dataset.prompts] == list(world.clip_ids("val"))
@@ -68,6 +69,7 @@ def test_an_unknown_split_is_refused() -> None:
         PLUGIN.load(DatasetOptions(split="tset"))
 
 
+@pytest.mark.slow
 def test_the_pool_tells_the_two_kinds_of_zero_shot_classes_apart(tmp_path: Path) -> None:
     dataset = PLUGIN.load(DatasetOptions(split="val", cache_dir=tmp_path))
     unseen = [label for label, n in world.train_counts().items() if n == 0]
