@@ -72,6 +72,7 @@ ELSEWHERE = (
     "reaudio_eval.statistics.separation", "reaudio_eval.scores.metrics.", "reaudio_eval_plugins", "reaudio_model.cli",
     "reaudio_model.common.cli", "reaudio_model.common.code", "reaudio_model.common.commands", "reaudio_model.common.option",
     "reaudio_model.common.json_files", "reaudio_model.miniature", "reaudio_model.retrieval.", "reaudio_model.pipeline.",
+    "reaudio_eval.scores.external", "reaudio_model.common.frame_tables",
     "reaudio_model.conditioning.", "reaudio_model.common.csv_files", "reaudio_model.common.tables", "reaudio_model.common.yaml_files",
 )  # fmt: skip
 
@@ -111,6 +112,8 @@ def test_edited_code_of_the_features_is_scored_again(tmp_path: Path) -> None:
     loaded = {name for name in about["modules"] if not name.startswith(ELSEWHERE)}
     closure = code_closure(*provenance.SCORING, "reaudio_eval.scores.metrics.kad")
     assert loaded <= closure.keys()
+    tables = {name for name in about["modules"] if name.startswith("reaudio_eval.scores.external")}
+    assert tables <= code_closure(*provenance.EXTERNAL).keys()  # in the identity of runs with scores of tables
     edited = tmp_path / "code" / "reaudio_eval" / "features" / "feature_set.py"
     text = edited.read_text(encoding="utf-8")
     assert text.count("sums / self.frame_counts") == 1
