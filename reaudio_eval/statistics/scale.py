@@ -97,7 +97,7 @@ class Scale(NamedTuple):
         with np.errstate(
             divide="ignore", invalid="ignore"
         ):  # infinite where nothing is known, except for a mean at the bound
-            low, high = (self.low + (x - self.low) * effective / special.gammaincinv(effective, q) for q in (above, below))
+            low, high = (self.low + (x - self.low) * (effective / special.gammaincinv(effective, q)) for q in (above, below))
         return np.where(low < x, low, self.low), np.where(x > self.low, high, x)
 
 

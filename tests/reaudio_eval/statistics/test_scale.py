@@ -84,6 +84,12 @@ def test_a_mean_at_the_bound_has_no_spread_however_large_its_relative_variance()
     assert ends(POSITIVE, 0.0, float(np.exp(2.0)), 1.0) == (0.0, 0.0)
 
 
+def test_the_smallest_number_is_inside_its_interval() -> None:
+    smallest = float(np.nextafter(0.0, 1.0))
+    low, high = ends(POSITIVE, smallest, 1.0, 1.0)
+    assert low <= smallest < high
+
+
 @SCALES
 @given(
     share=st.floats(0, 1),
