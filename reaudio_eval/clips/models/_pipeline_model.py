@@ -14,10 +14,15 @@ from reaudio_model.common.options import option_fields
 
 
 class PipelineModel(ModelPlugin):
-    """A pipeline of ``reaudio_model``: bundled weights on the miniature, else the user's."""
+    """A pipeline of ``reaudio_model``: bundled weights on the miniature, else the user's.
+
+    Attributes:
+        public_weights: whether its authors published weights, which are read by their own code.
+    """
 
     trained_on = "dataset"
     candidates = True
+    public_weights = False
 
     @abstractmethod
     def name(self, variant: str) -> str:
@@ -45,16 +50,23 @@ class PipelineModel(ModelPlugin):
     def check(self, dataset: str, weights: Path | None, variant: str) -> None:
         """Raises ReaudioError where there are neither bundled weights for the dataset nor the user's, or these are another model."""
         if weights is None and dataset != MINIATURE:
-            name = self.name(variant)
-            raise ReaudioError(
-                f"There are no public weights of {name} for {dataset}: train it ({self.training(variant)}) and give "
-                f"--weights {name}=FOLDER of the saved pipeline, or score clips you have with --clips NAME=FOLDER; the weights that "
-                "come with the package are the miniature's (--dataset miniature)."
-            )
+            raise ReaudioError(self._without_weights(self.name(variant), dataset, variant))
         if weights is not None:
             from reaudio_eval.clips.models._re_audioldm import check_weights
 
             check_weights(self.system(variant), weights)
+
+    def _without_weights(self, name: str, dataset: str, variant: str) -> str:
+        train = f"train it ({self.training(variant)}) and give --weights {name}=FOLDER of the saved pipeline"
+        if self.public_weights:
+            return (
+                f"The public weights of {name} cannot be loaded yet: make its clips for {dataset} with the code of its authors and give "
+                f"--clips {name}=FOLDER, or {train}; the weights that come with the package are the miniature's (--dataset miniature)."
+            )
+        return (
+            f"There are no public weights of {name} for {dataset}: {train}, or score clips you have with --clips NAME=FOLDER; the weights "
+            "that come with the package are the miniature's (--dataset miniature)."
+        )
 
     def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
         """The settings of the bundled weights, or of ``weights``.

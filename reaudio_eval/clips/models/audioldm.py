@@ -8,6 +8,8 @@ from reaudio_eval.clips.models._pipeline_model import PipelineModel
 class AudioLdm(PipelineModel):
     """Conditioned on the CLAP vector alone, trained on CLAP audio vectors."""
 
+    public_weights = True
+
     def name(self, variant: str) -> str:
         """The registered name."""
         return "audioldm"

@@ -8,6 +8,8 @@ from reaudio_eval.clips.models._pipeline_model import PipelineModel
 class Tango(PipelineModel):
     """Conditioned on the T5 tokens of the prompt."""
 
+    public_weights = True
+
     def name(self, variant: str) -> str:
         """The registered name."""
         return "tango"
