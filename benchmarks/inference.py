@@ -271,6 +271,18 @@ def markdown(frame: pd.DataFrame, value: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def outside(frame: pd.DataFrame) -> str:
+    """Cells of coverage outside their bounds (below .92; above .985 where 100 clips or more enter), and mean widths."""
+    low = frame[frame["coverage"] < 0.92]
+    high = frame[(frame["coverage"] > 0.985) & (frame["n_clips"] >= 100) & (frame["quantity"] != "class scores")]
+    cells = ["structure", "score", "level", "classes", "clips", "quantity", "coverage"]
+    parts = [
+        f"{len(rows)} of {len(frame):,} cells {what}:\n{rows[cells].to_string(index=False)}"
+        for rows, what in ((low, "below .92"), (high, "above .985"))
+    ]
+    return "\n\n".join([*parts, "Width of the intervals:", markdown(frame[frame["quantity"] != "class scores"], "width")])
+
+
 def _task(part: str, runs: int, estimand: Estimand, cell: tuple[str, ClassTable, World]) -> list[Row]:
     if part == "coverage":
         return coverage(*cell, runs, estimand)
@@ -300,6 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 pd.DataFrame(rows).to_csv(args.csv, index=False)
     frame = pd.DataFrame(rows)
     print(markdown(frame, {"coverage": "coverage", "equal": "excluded", "tests": "rejected", "power": "power"}[args.part]))
+    if args.part == "coverage":
+        print(f"\n{outside(frame)}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def systems48(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def no_figure_files() -> Iterator[None]:
-    """Figures stay in the page: their three files each take most of a report's time, and tests/render looks at them."""
+    """Figures stay in the page: their three files each take most of a report's time, and the tests of figures look at them."""
     from reaudio_eval.reports import figure_files
 
     with pytest.MonkeyPatch.context() as patch:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from reaudio_eval.prompts.strata import Stratum
+from reaudio_eval.reports.drawing import short_lines
 from reaudio_eval.reports.palette import MUTED, RULE
 
 DECADES = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -104,12 +105,11 @@ class CountAxis(NamedTuple):
 
 
 def _name(ax: Axes, title: str, place: float, width: float) -> None:
-    """The title in one line, in two where it would touch its neighbours, or rotated."""
-    two_lines = title.replace(" ", "\n", 1)
+    """The title in one line, in several where it would touch its neighbours, or rotated."""
     fits = width >= _LETTER * len(title)
     rotated = not fits and width < _NARROW
     ax.annotate(
-        title if fits or rotated else two_lines, (place, 1), (0, 5), xycoords=ax.get_xaxis_transform(),
+        title if fits or rotated else short_lines(title), (place, 1), (0, 5), xycoords=ax.get_xaxis_transform(),
         textcoords="offset points", ha="left" if rotated else "center", va="bottom", rotation=35 if rotated else 0,
         color=MUTED.light, fontsize=8,
     )  # fmt: skip

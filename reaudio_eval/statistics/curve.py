@@ -15,9 +15,7 @@ from reaudio_eval.statistics.intervals import Estimate
 GRID_POINTS = 30
 MIN_COUNTS = 3  # different training counts
 MIN_BANDWIDTH = 0.1  # in log10 of the count: a factor of 1.26
-MIN_NEIGHBOURS = (
-    8.0  # effective number of classes that carry a point; of few classes a quarter, as at the ends of a straight line
-)
+MIN_NEIGHBOURS = 8.0  # effective number of classes that carry a point, but of few classes a quarter
 _GROWTH = 1.05  # of the bandwidth of a point with fewer
 _STRAIGHT = 0.1  # span of the classes in bandwidths below which a local line is one line through all
 

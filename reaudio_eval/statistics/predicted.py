@@ -52,9 +52,8 @@ def class_effects(fit: Fit, ratio: float, noise: float, of_strata: float) -> Eff
     response = np.divide(fit.values - centre, spread, out=np.zeros_like(spread), where=spread > 0)
     effects, covariance = fit.solve(response, np.repeat([0.0, of_strata, 1 / ratio if ratio > 0 else np.inf], sizes))
     contrasts = fit.grid.contrasts(int(fit.components.structure[0]))
-    means = np.clip(
-        fit.grid.averages.T @ fit.fitted, fit.scale.low, fit.scale.high
-    )  # an average of ones can exceed 1 by rounding
+    # An average of ones can exceed 1 by rounding.
+    means = np.clip(fit.grid.averages.T @ fit.fitted, fit.scale.low, fit.scale.high)
     of_class = np.sqrt(fit.scale.variance(means))
     values = np.clip(centre + of_class * (contrasts @ effects), fit.scale.low, fit.scale.high)
     return Effects(values, noise * contrasts @ covariance @ contrasts.T)

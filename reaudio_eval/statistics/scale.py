@@ -94,9 +94,8 @@ class Scale(NamedTuple):
             low, high = (self.low + (self.high - self.low) * end for end in ends)
             # Quantiles can miss a mean at a bound or very near to it: then the interval goes to the bound, as that of no successes does.
             return np.where(low < x, low, self.low), np.where(high > x, high, self.high)
-        with np.errstate(
-            divide="ignore", invalid="ignore"
-        ):  # infinite where nothing is known, except for a mean at the bound
+        # Infinite where nothing is known, but for a mean at the bound, which has no spread.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             low, high = (self.low + (x - self.low) * (effective / special.gammaincinv(effective, q)) for q in (above, below))
         return np.where(low < x, low, self.low), np.where(x > self.low, high, x)
 

@@ -34,9 +34,9 @@ def sentences(evidence: Evidence) -> list[Markup]:
 
     Where no system competes, the levels of copies and of the oracle.
     """
+    if evidence.references_alone:
+        return [level_sentence(evidence, name) for name in evidence.references_alone]
     if not any(_known(evidence, name) for name in evidence.competitors):
-        if evidence.references_alone:
-            return [level_sentence(evidence, name) for name in evidence.references_alone]
         return [
             Markup("No {} has a value for {}, so there is nothing to compare.").format(
                 evidence.words.noun, evidence.metric.title
