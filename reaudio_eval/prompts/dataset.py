@@ -61,6 +61,7 @@ class Dataset:
         references: clip_id -> file of the real clip; may be empty or partial.
         vocabulary: the label ids in the order of a tagger's outputs, or () if there is none.
         vocabulary_name: name of that order ("audioset-527"); taggers with the same name share it.
+        class_names: display names of ``vocabulary``, in its order, or ().
         propagated: whether labels were propagated to their ontology parents.
         file_names: naming scheme -> file stem -> clip_id: how files of these clips may be called (``naming.match_names``);
             empty when a file is always called after its clip id.
@@ -80,6 +81,7 @@ class Dataset:
     references: Mapping[str, Path] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = ()
     vocabulary_name: str | None = None
+    class_names: tuple[str, ...] = ()
     propagated: bool = False
     file_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

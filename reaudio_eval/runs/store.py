@@ -104,6 +104,7 @@ class RunStore:
             "pool_counts": None if dataset.pool_counts is None else dict(dataset.pool_counts),
             "label_names": dict(dataset.label_names),
             "vocabulary": [dataset.vocabulary_name, *dataset.vocabulary],
+            "class_names": list(dataset.class_names),
             "propagated": dataset.propagated,
             "system": system.kind,
             "files": files,

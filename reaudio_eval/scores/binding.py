@@ -12,7 +12,7 @@ from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import NO_CHECKPOINT, Undefined
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.scores.metrics import Metric
-from reaudio_eval.scores.score import NamedMetric, lacking
+from reaudio_eval.scores.score import Has, NamedMetric, lacking
 from reaudio_eval.scores.system_scores import MetricInfo
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.settings import from_mapping
@@ -43,7 +43,7 @@ def _fits(definition: Metric, spec: EmbedderSpec) -> bool:
     network_fits = (spec.has_logits or "logits" not in definition.needs) and (
         spec.has_text or "text" not in definition.needs
     )
-    return frames_fit and network_fits
+    return frames_fit and network_fits and definition.vocabulary in (None, spec.vocabulary_name)
 
 
 def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmbedder | Undefined) -> NamedMetric:
@@ -61,7 +61,8 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
         range=definition.range,
         note=definition.note,
     )
-    return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else None)
+    missing = definition.package.missing if definition.package else None
+    return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else missing)
 
 
 def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tuple[NamedMetric, ...]:
@@ -114,8 +115,9 @@ def for_dataset(metrics: Sequence[NamedMetric], dataset: Dataset) -> tuple[Named
     def checked(metric: NamedMetric) -> NamedMetric:
         order = plugins.load("embedders", metric.info.embedder).spec.vocabulary_name
         known = bool(dataset.vocabulary) and order is not None and order == dataset.vocabulary_name
-        needs = metric.definition.needs
-        reason = metric.unavailable or lacking(needs, bool(dataset.references), captions, labels, vocabulary=known)
+        names = known and bool(dataset.class_names)
+        has = Has(bool(dataset.references), captions, labels, vocabulary=known, class_names=names)
+        reason = metric.unavailable or lacking(metric.definition.needs, has)
         return dataclasses.replace(metric, unavailable=reason)
 
     return tuple(map(checked, metrics))

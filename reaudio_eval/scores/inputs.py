@@ -73,6 +73,7 @@ class Inputs:
 
     def _of(self, system: str, embedder: ActiveEmbedder, clips: str, clip_ids: tuple[str, ...]) -> MetricInput:
         captions, vocabulary = self.text.get(embedder.name), embedder.spec.vocabulary_name
+        known = vocabulary is not None and vocabulary == self.dataset.vocabulary_name
         text = None if captions is None else captions[[self._row[clip_id] for clip_id in clip_ids]]
         has_reference = bool(self.dataset.references)
         return MetricInput(
@@ -81,8 +82,9 @@ class Inputs:
             self.prompts_of(clip_ids),
             self.protocol,
             self.seed,
-            self.dataset.vocabulary if vocabulary is not None and vocabulary == self.dataset.vocabulary_name else (),
+            self.dataset.vocabulary if known else (),
             self.near.vectors(embedder.name, self.clips, system, clip_ids),
+            self.dataset.class_names if known else (),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,28 +46,34 @@ def why_not(metric: NamedMetric, system: SystemInfo, inputs: MetricInput | None)
         return "no system of this report retrieves, or its retrieval is unknown"
     if "reference" in needs and system.kind == "real" and "neighbours" not in needs:
         return "the real clips are the reference: compared with themselves the value has no meaning (see the floor)"
+    captions = inputs.generated.text is not None if "text" in needs else any(p.caption.strip() for p in inputs.prompts)
     labels = any(p.labels and p.labels_known for p in inputs.prompts)
-    return lacking(
-        needs, inputs.reference is not None, inputs.generated.text is not None, labels, vocabulary=bool(inputs.vocabulary)
-    )
+    has = Has(inputs.reference is not None, captions, labels, bool(inputs.vocabulary), bool(inputs.class_names))
+    return lacking(needs, has)
 
 
-def lacking(needs: Collection[Need], reference: bool, text: bool, labels: bool, *, vocabulary: bool) -> str | None:
-    """What the data lack of a metric's needs, with the option that gives it; None where they have all.
+class Has(NamedTuple):
+    """What data have. vocabulary: the order of the embedder's classes is that of the dataset's; class_names: their names are known."""
 
-    Args:
-        needs: of the metric.
-        reference, text, labels: whether there are real clips, captions and labels.
-        vocabulary: whether the order of the embedder's classes is that of the dataset's.
-    """
-    if "reference" in needs and not reference:
+    reference: bool
+    captions: bool
+    labels: bool
+    vocabulary: bool
+    class_names: bool
+
+
+def lacking(needs: Collection[Need], has: Has) -> str | None:
+    """What the data lack of a metric's needs, with the option that gives it; None where they have all."""
+    if "reference" in needs and not has.reference:
         return "needs reference audio: --references FOLDER"
-    if "text" in needs and not text:
+    if not has.captions and not {"text", "captions"}.isdisjoint(needs):
         return "needs captions: score needs --captions TABLE"
-    if "labels" in needs and not labels:
+    if "labels" in needs and not has.labels:
         return "needs labels"
-    if "labels" in needs and not vocabulary:
+    if "labels" in needs and not has.vocabulary:
         return "the order of this tagger's classes is not known for this dataset"
+    if "class_names" in needs and not has.class_names:
+        return "the names of this tagger's classes are not known for this dataset: it needs AudioSet's class list"
     return None
 
 

@@ -12,12 +12,12 @@ from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.frames.scores import COPIES, SEED_VALUES
 
 Level = Literal["clip", "label", "set"]
-# What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score), the rank or probability of a label, a
-# divergence of class probabilities, a distance of sets of features, clarity and variety of a set, a spread over splits, copying of
-# retrieved clips.
+# What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score) or of a clip's predicted classes and caption,
+# the rank or probability of a label, a divergence of class probabilities, a distance of sets of features, clarity and variety of a set,
+# a spread over splits, copying of retrieved clips.
 Role = Literal[
-    "text_similarity", "label_accuracy", "label_recall", "label_probability", "divergence", "distance", "diversity", "spread",
-    "copying", "other",
+    "text_similarity", "tag_similarity", "label_accuracy", "label_recall", "label_probability", "divergence", "distance", "diversity",
+    "spread", "copying", "other",
 ]  # fmt: skip
 
 

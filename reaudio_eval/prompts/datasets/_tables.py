@@ -28,6 +28,11 @@ class LabelSet:
     names: Mapping[str, str]
     _seen: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def ordered_names(self) -> tuple[str, ...]:
+        """Display names in the order of ``ids``."""
+        return tuple(self.names[label] for label in self.ids)
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.ids)

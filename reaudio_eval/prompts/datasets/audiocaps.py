@@ -61,6 +61,7 @@ class AudioCaps(DatasetPlugin):
             references=references,
             vocabulary=tables.classes.ids,
             vocabulary_name=AUDIOSET,
+            class_names=tables.classes.ordered_names,
             file_names=file_names(clips),
             notes=(*notes, *tables.notes),
             pool_counts=train_counts,  # the default pool is the training split

@@ -47,7 +47,7 @@ class Folder(DatasetPlugin):
         references: Mapping[str, Path] = {}
         if options.references is not None:
             references = require_match(names, find_clips(options.references), str(options.references)).files
-        vocabulary = read_class_list(root / CLASSES).ids if (root / CLASSES).is_file() else ()
+        classes = read_class_list(root / CLASSES) if (root / CLASSES).is_file() else None
         return Dataset(
             name="folder",
             split=options.split,
@@ -55,8 +55,9 @@ class Folder(DatasetPlugin):
             train_counts=counts.train,
             label_names=counts.labels.names,
             references=references,
-            vocabulary=vocabulary,
-            vocabulary_name=AUDIOSET if vocabulary else None,
+            vocabulary=classes.ids if classes else (),
+            vocabulary_name=AUDIOSET if classes else None,
+            class_names=classes.ordered_names if classes else (),
             file_names=names,
             notes=(*_label_notes(prompts), *counts.notes, *left_out),
             pool_counts=counts.pool,

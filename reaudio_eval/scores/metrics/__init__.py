@@ -6,6 +6,7 @@ every embedder that gives what it needs.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
@@ -15,7 +16,21 @@ from reaudio_eval.features.protocols import Protocol
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.scores.system_scores import UNBOUNDED, Level, Range, Role
 
-Need = Literal["reference", "logits", "text", "labels", "neighbours"]
+Need = Literal["reference", "logits", "text", "labels", "neighbours", "captions", "class_names"]
+
+
+class Package(NamedTuple):
+    """An optional package that a metric needs. module: what is imported; extra: of reaudio-eval, which installs it."""
+
+    module: str
+    extra: str
+
+    @property
+    def missing(self) -> str | None:
+        """Why it cannot be used, with the remedy; None where it is installed."""
+        if importlib.util.find_spec(self.module) is not None:
+            return None
+        return f'needs the package {self.module}: pip install "reaudio-eval[{self.extra}]"'
 
 
 class Subset(NamedTuple):
@@ -42,6 +57,7 @@ class MetricInput:
         vocabulary: label ids in the order of the logits' columns; () when the embedder has no known order.
         neighbours: of each row the mean frames of what was retrieved for its prompt, float64 (k, d) with k perhaps 0 and not the
             same for all; None where no system retrieves.
+        class_names: display names of ``vocabulary``, in its order; () where they are not known.
     """
 
     generated: FeatureSet
@@ -51,6 +67,7 @@ class MetricInput:
     seed: int = 0
     vocabulary: tuple[str, ...] = ()
     neighbours: tuple[FloatArray, ...] | None = None
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,8 @@ class _Metric:
         frames: "many" or "one": only embedders with several frames a clip (VGGish), or with one.
         in_strata: False: computed over all clips only.
         names: embedder -> full name, where it is not the pattern's.
+        vocabulary: only embedders whose logits have this order ("audioset-527"); None: any.
+        package: an optional package that ``compute`` needs, or None.
     """
 
     name: str
@@ -80,6 +99,8 @@ class _Metric:
     range: Range = field(default=UNBOUNDED, kw_only=True)
     note: str = field(default="", kw_only=True)
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    vocabulary: str | None = field(default=None, kw_only=True)
+    package: Package | None = field(default=None, kw_only=True)
 
     def full_name(self, embedder: str) -> str:
         """The name with an embedder, as in every file: "kl_panns"."""

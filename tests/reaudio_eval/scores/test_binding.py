@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaudio_eval import plugins
+from reaudio_eval.features.active import ActiveEmbedder
 from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
@@ -42,6 +45,20 @@ def test_an_embedder_of_any_name_gets_what_it_can_serve() -> None:
     assert "clap_score" in names("clap", has_text=True)
 
 
+def test_a_metric_of_one_class_list_is_bound_to_taggers_of_that_list() -> None:
+    assert "tag_text_foo" in names("foo", has_logits=True, vocabulary_name="audioset-527")
+    assert "tag_text_foo" not in names("foo", has_logits=True, vocabulary_name="miniature-classes")
+
+
+def test_a_package_that_is_not_installed_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    tagger = spec(has_logits=True, vocabulary_name="audioset-527")
+    absent: dict[str, ActiveEmbedder | Undefined] = {"foo": cast(ActiveEmbedder, SimpleNamespace(sha256="s"))}
+    reasons = {m.info.name: m.unavailable for m in bind_metrics({"foo": tagger}, absent)}
+    assert reasons["tag_text_foo"] == 'needs the package wordllama: pip install "reaudio-eval[words]"'
+    assert reasons["kl_foo"] is None
+
+
 def features(rng: np.random.Generator, n: int, scale: float) -> FeatureSet:
     counts = np.ones(n, dtype=np.intp)
     frames, text = (scale * rng.standard_normal((2, n, 6))).astype(np.float32)
@@ -69,6 +86,8 @@ def test_every_bundled_metric_has_a_role(definition: Metric) -> None:
 @given(seed=st.integers(0, 2**16), scale=st.sampled_from([1e-3, 1.0, 30.0]), same=st.booleans())
 def test_values_lie_in_the_range(definition: Metric, seed: int, scale: float, same: bool) -> None:
     """``same``: the generated clips are the real ones, where distances are smallest and similarities largest."""
+    if definition.package is not None and definition.package.missing is not None:
+        pytest.skip(definition.package.missing)
     rng, n = np.random.default_rng(seed), 120
     reference = features(rng, n, scale)
     generated = reference if same else features(rng, n, scale)
@@ -81,6 +100,7 @@ def test_values_lie_in_the_range(definition: Metric, seed: int, scale: float, sa
         get_protocol(DEFAULT_PROTOCOL),
         vocabulary=tuple(labels),
         neighbours=tuple(rng.standard_normal((3, 6)) for _ in range(n)),
+        class_names=tuple(f"class {i}" for i in range(N_CLASSES)),
     )
     found = np.array(values(definition, data))
     assert len(found)

@@ -29,9 +29,13 @@ def features(seed: int, n: int) -> FeatureSet:
 
 
 def inputs(
-    n: int = N, reference: bool = True, labels: bool = True, vocabulary: tuple[str, ...] = ("a", "b", "c")
+    n: int = N,
+    reference: bool = True,
+    labels: bool = True,
+    vocabulary: tuple[str, ...] = ("a", "b", "c"),
+    caption: str = "x",
 ) -> MetricInput:
-    prompts = tuple(Prompt(f"c{i:02d}", "x", (("a", "b", "c")[i % 3],) if labels else ()) for i in range(n))
+    prompts = tuple(Prompt(f"c{i:02d}", caption, (("a", "b", "c")[i % 3],) if labels else ()) for i in range(n))
     real = features(2, n) if reference else None
     return MetricInput(features(1, n), real, prompts, get_protocol(DEFAULT_PROTOCOL), 0, vocabulary)
 
@@ -67,6 +71,8 @@ def test_clip_and_label_values_become_rows() -> None:
         ({"reference"}, {}, REAL, None, "the real clips are the reference"),
         ({"reference"}, {"reference": False}, GENERATED, None, "needs reference audio"),
         ({"text"}, {}, GENERATED, None, "needs captions"),
+        ({"captions"}, {"caption": " "}, GENERATED, None, "needs captions"),
+        ({"class_names"}, {}, GENERATED, None, "names of this tagger's classes are not known for this dataset"),
         ({"labels"}, {"labels": False}, GENERATED, None, "needs labels"),
         ({"labels"}, {"vocabulary": ()}, GENERATED, None, "order of this tagger's classes"),
         (set(), {"n": 0}, GENERATED, None, "no clip could be scored"),

@@ -34,6 +34,7 @@ def test_test_split(joined: Path) -> None:
     assert data.n_train("/m/4") == 0
     assert data.vocabulary == ("/m/1", "/m/2", "/m/3", "/m/4")
     assert data.vocabulary_name == "audioset-527"
+    assert data.class_names == ("Speech", "Male speech, man speaking", "Dog", "Yodeling")
     assert data.label_names["/m/2"] == "Male speech, man speaking"
 
 

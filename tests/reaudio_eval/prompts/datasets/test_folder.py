@@ -51,6 +51,7 @@ def test_a_class_list_gives_the_vocabulary(root: Path) -> None:
     (root / "class_labels_indices.csv").write_text("index,mid,display_name\n0,dog,Dog\n1,sir,Siren\n", encoding="utf-8")
     data = PLUGIN.load(DatasetOptions(root))
     assert (data.vocabulary, data.vocabulary_name) == (("dog", "sir"), "audioset-527")
+    assert data.class_names == ("Dog", "Siren")
 
 
 def test_bad_options(root: Path) -> None:
