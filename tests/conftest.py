@@ -12,6 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: more threads onl
 
 import pytest
 
+import reaudio_model  # noqa: F401 (before transformers: torchvision beside another build of torch)
+
 SHARED = Path(os.environ.get("REAUDIO_SHARED", Path(__file__).parents[2] / "shared"))
 
 

@@ -134,7 +134,7 @@ def test_values_are_standardised_by_their_fitted_mean(by_label: bool) -> None:
     y = np.abs(values_of(observations_of(by_label)))
     fit = fitted(by_label, y, POSITIVE)
     x = Dense(observations_of(by_label), STRATA, FIXED, 0.0 if by_label else 1.0).x
-    means = np.maximum(x @ np.linalg.lstsq(x, y)[0], 0.1 * y.mean())
+    means = np.maximum(x @ np.linalg.lstsq(x, y, rcond=None)[0], 0.1 * y.mean())
     np.testing.assert_allclose(fit.fitted, means)
     np.testing.assert_allclose(fit.standardised, (y - means) / means)
 
