@@ -83,6 +83,8 @@ DEFAULT_PROTOCOL = "audioldm-eval-2023-06"
 
 # The CLAP branch is fed by WaveDataset at 32 kHz, which pads to 32,000 samples; then 48 kHz and the first 480,000 samples.
 _AUDIOLDM_CLAP = WaveformRule(rates=(32_000, 48_000), max_seconds=10.0, min_samples=32_000, pad_rate=32_000)
+_FIRST_10_S = WaveformRule(mono="mean", max_seconds=10.0)
+_PASST_INPUT = 320_000  # samples: 10 s at 32 kHz
 _PEAK_NORMALISED = WaveformRule(mono="mean", remove_dc=False, resampler="soxr_hq", peak_db=-1.0)
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -117,9 +119,10 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="av-benchmark",
             description="MMAudio's numbers: channel mean, DC removed, torchaudio's sinc resampler, cut to 10 s, exact KL. "
-            "Not reproduced: PaSST, MS-CLAP, ImageBind and Synchformer",
+            "PaSST on exactly 10 s. Not reproduced: MS-CLAP, ImageBind and Synchformer",
             source="hkchengrex/av-benchmark @ 050a5cd (2025-08-20)",
-            waveform=WaveformRule(mono="mean", max_seconds=10.0),
+            waveform=_FIRST_10_S,
+            per_embedder={"passt": replace(_FIRST_10_S, min_samples=_PASST_INPUT)},
             sample_rates={"panns": 16_000},
             kl_epsilon=0.0,
         ),
@@ -136,20 +139,28 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="stable-audio-metrics",
             description="Stable Audio's conventions: channel mean, soxr, peak at -1 dB, 16-bit for CLAP, KL(generated || "
-            "reference). Not reproduced: OpenL3 FD in stereo, PaSST for the KL, the fusion of CLAP's audio branch",
+            "reference) of PaSST's logits, their mean over windows of 10 s every 5 s. Not reproduced: OpenL3 FD in stereo, the fusion "
+            "of CLAP's audio branch",
             source="Stability-AI/stable-audio-metrics @ fd55536 (2024-03-21)",
             waveform=_PEAK_NORMALISED,
-            per_embedder={"clap": replace(_PEAK_NORMALISED, int16=True)},
+            per_embedder={
+                "clap": replace(_PEAK_NORMALISED, int16=True),
+                "passt": replace(_PEAK_NORMALISED, min_samples=_PASST_INPUT),
+            },
             clap_checkpoint="630k-audioset-fusion-best.pt",
             kl_direction="generated_reference",
         ),
         Protocol(
             name="audiocraft",
-            description="MusicGen's and AudioGen's conventions: channel mean, peak at -1 dB and 16-bit for FAD alone. "
-            "Not reproduced: the TensorFlow VGGish, PaSST for the KL, julius (a Hann sinc of another width) for resampling",
+            description="MusicGen's and AudioGen's conventions: channel mean, peak at -1 dB and 16-bit for FAD alone, KL of PaSST. "
+            "Not reproduced: the TensorFlow VGGish, julius (a Hann sinc of another width) for resampling, PaSST on what follows the "
+            "first 10 s (it is counted there as further clips)",
             source="facebookresearch/audiocraft @ 896ec7c (2025-03-13)",
             waveform=WaveformRule(mono="mean", remove_dc=False),
-            per_embedder={"vggish": WaveformRule(mono="mean", remove_dc=False, peak_db=-1.0, int16=True)},
+            per_embedder={
+                "vggish": WaveformRule(mono="mean", remove_dc=False, peak_db=-1.0, int16=True),
+                "passt": WaveformRule(mono="mean", remove_dc=False, max_seconds=10.0),
+            },
             clap_checkpoint="music_audioset_epoch_15_esc_90.14.pt",
         ),
     )

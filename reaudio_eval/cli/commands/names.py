@@ -9,7 +9,7 @@ import typer
 
 from reaudio_model.common.cli import print_json
 from reaudio_model.common.commands import Invocation, add_command
-from reaudio_model.common.errors import UnknownNameError
+from reaudio_model.common.errors import ReaudioError, UnknownNameError
 from reaudio_model.common.options import Option, OptionGroup
 
 
@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
         "list",
         NamesRequest,
         _list,
-        summary="Registered names with one line each; nothing is imported.",
+        summary="Registered names with one line each; embedders with the licences of their published weights.",
         example="reaudio-eval list metrics",
     )
 
@@ -44,8 +44,21 @@ def _list(request: NamesRequest, how: Invocation) -> None:
     else:
         raise UnknownNameError("list", kind, (*plugins.KINDS, "protocols"))
     if how.as_json:
-        print_json([{"name": name, "description": text} for name, text in rows.items()])
+        more = {name: {"licences": licences(name)} if kind == "embedders" else {} for name in rows}
+        print_json([{"name": name, "description": text, **more[name]} for name, text in rows.items()])
         return
     width = max(map(len, rows), default=0)
     for name, text in rows.items():
-        typer.echo(f"{name:<{width}}  {text}")
+        weights = licences(name) if kind == "embedders" else []
+        typer.echo(f"{name:<{width}}  {text}" + f" Weights: {', '.join(weights)}." * bool(weights))
+
+
+def licences(embedder: str) -> list[str]:
+    """Licences of an embedder's published checkpoints, each once; none where it has no checkpoint, or cannot be used."""
+    from reaudio_eval import plugins
+
+    try:
+        spec = plugins.load("embedders", embedder).spec
+    except ReaudioError:
+        return []  # its line says what is wrong
+    return list(dict.fromkeys(file.licence for file in spec.checkpoints))

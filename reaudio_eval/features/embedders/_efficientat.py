@@ -1,4 +1,4 @@
-"""EfficientAT's log-mel front end and MobileNetV3, without torchvision and torchaudio."""
+"""MobileNetV3 of EfficientAT, without torchvision and torchaudio."""
 
 from __future__ import annotations
 
@@ -18,15 +18,11 @@ from reaudio_eval.features.embedders._base import (
     clip_features,
     sweep,
 )
-from reaudio_eval.features.embedders._frontend import mel_filters
+from reaudio_eval.features.embedders._frontend import SAMPLE_RATE, LogMel
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import build, open_device
 from reaudio_model.common.weights import load_state_dict, sha256_file
 
-SAMPLE_RATE = 32_000
-N_FFT, WINDOW, HOP = 1024, 800, 320
-N_MELS, F_MIN, F_MAX = 128, 0.0, 15_000.0
-PREEMPHASIS = 0.97
 N_CLASSES = 527
 WIDTHS = (0.1, 0.2, 0.4, 0.5, 1.0, 2.0, 3.0, 4.0)  # mn01 ... mn40
 
@@ -41,27 +37,6 @@ SELF_TEST: Mapping[str, Mapping[int, float]] = {
     },
 }
 SELF_TEST_TOLERANCE = 1e-2
-
-
-class LogMel(nn.Module):
-    """Waveforms -> normalised log-mel: ``AugmentMelSTFT`` in evaluation mode."""
-
-    window: Tensor
-    filters: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False))
-        self.register_buffer("filters", mel_filters(N_MELS, N_FFT, SAMPLE_RATE, F_MIN, F_MAX))
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """float32 (batch, samples) -> (batch, 128, n_frames)."""
-        emphasised = waveforms[:, 1:] - PREEMPHASIS * waveforms[:, :-1]
-        spectrum = torch.stft(
-            emphasised, N_FFT, hop_length=HOP, win_length=WINDOW, window=self.window, center=True, return_complex=True
-        )
-        power = spectrum.real**2 + spectrum.imag**2
-        return (torch.log(self.filters.T @ power + 1e-5) + 4.5) / 5.0
 
 
 class Block(NamedTuple):

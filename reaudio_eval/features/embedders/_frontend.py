@@ -1,11 +1,16 @@
-"""Mel filters shared by the front ends of VGGish and EfficientAT."""
+"""Mel filters of several front ends, and the front end of EfficientAT and PaSST."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+SAMPLE_RATE = 32_000
+N_FFT, WINDOW, HOP = 1024, 800, 320
+N_MELS, F_MIN, F_MAX = 128, 0.0, 15_000.0
+PREEMPHASIS = 0.97
 
 
 def mel_filters(n_mels: int, n_fft: int, sample_rate: int, f_min: float, f_max: float) -> Tensor:
@@ -31,3 +36,24 @@ def mel_filters(n_mels: int, n_fft: int, sample_rate: int, f_min: float, f_max: 
 
 def _mel(hz: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 1127.0 * np.log1p(np.asarray(hz, dtype=np.float64) / 700.0)
+
+
+class LogMel(nn.Module):
+    """Waveforms -> normalised log-mel: ``AugmentMelSTFT`` of EfficientAT and hear21passt in evaluation mode."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False))
+        self.register_buffer("filters", mel_filters(N_MELS, N_FFT, SAMPLE_RATE, F_MIN, F_MAX))
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """float32 (batch, samples) -> (batch, 128, n_frames)."""
+        emphasised = waveforms[:, 1:] - PREEMPHASIS * waveforms[:, :-1]
+        spectrum = torch.stft(
+            emphasised, N_FFT, hop_length=HOP, win_length=WINDOW, window=self.window, center=True, return_complex=True
+        )
+        power = spectrum.real**2 + spectrum.imag**2
+        return (torch.log(self.filters.T @ power + 1e-5) + 4.5) / 5.0

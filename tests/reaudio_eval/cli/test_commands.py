@@ -50,6 +50,14 @@ def test_list_as_json(what: str) -> None:
     assert all(row["name"] and row["description"] for row in rows)
 
 
+def test_list_of_embedders_has_the_licences_of_the_weights() -> None:
+    rows = {row["name"]: row["licences"] for row in json.loads(runner.invoke(app, ["list", "embedders", "--json"]).stdout)}
+    assert (rows["clap"], rows["panns"], rows["miniature_clap"]) == (["CC0"], ["CC BY 4.0"], [])
+    text = runner.invoke(app, ["list", "embedders"]).stdout
+    assert "527 logits. Weights: Apache-2.0." in text
+    assert "Weights" not in next(line for line in text.splitlines() if line.startswith("miniature_clap"))
+
+
 def test_list_suggests() -> None:
     result = runner.invoke(app, ["list", "metric"])
     assert result.exit_code == 2

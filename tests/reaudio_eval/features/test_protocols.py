@@ -74,6 +74,18 @@ def test_rules_of_single_embedders() -> None:
     assert get_protocol("av-benchmark").waveform.max_seconds == 10.0
 
 
+def test_rules_of_passt() -> None:
+    """av-benchmark cuts and pads to 10 s, stable-audio-metrics pads its last window, audiocraft pads nothing."""
+    rules = {name: get_protocol(name).rule("passt") for name in ("av-benchmark", "stable-audio-metrics", "audiocraft")}
+    found = {name: (r.mono, r.remove_dc, r.peak_db, r.max_seconds, r.min_samples) for name, r in rules.items()}
+    assert found == {
+        "av-benchmark": ("mean", True, None, 10.0, 320_000),
+        "stable-audio-metrics": ("mean", False, -1.0, None, 320_000),
+        "audiocraft": ("mean", False, None, 10.0, 0),
+    }
+    assert rules["stable-audio-metrics"].resampler == "soxr_hq"
+
+
 def test_panns_rates() -> None:
     assert get_protocol("audioldm-eval-2023-06").sample_rates["panns"] == 16_000
     assert get_protocol("audioldm-eval-2023-06-32k").sample_rates["panns"] == 32_000

@@ -1,0 +1,112 @@
+"""Largest relative difference of embedders from the packages of their authors, on random weights of the published sizes.
+
+    pip install --no-deps hear21passt torchaudio
+    python benchmarks/embedder_parity.py [passt ...]
+
+The packages are installed without their dependencies, which would bring other builds of torch. What they import of torchaudio's native
+library and of timm is not used here and is replaced by empty modules. The difference is relative to the largest absolute value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from reaudio_eval import plugins
+
+Float32 = npt.NDArray[np.float32]
+SECONDS = (10.0, 5.0, 1.7)
+
+
+def without_native_libraries() -> None:
+    """Empty modules for the parts of torchaudio and timm that need libraries of another build of torch."""
+    extension = types.ModuleType("torchaudio._extension")
+    for name in ("_IS_TORCHAUDIO_EXT_AVAILABLE", "_IS_RIR_AVAILABLE", "_IS_ALIGN_AVAILABLE"):
+        setattr(extension, name, False)
+    for name in ("fail_if_no_align", "fail_if_no_rir"):
+        setattr(extension, name, lambda function: function)
+    hub = types.ModuleType("timm.models._hub")
+    hub.download_cached_file = None  # type: ignore[attr-defined]
+    sys.modules |= {
+        "torchaudio._extension": extension,
+        "timm": types.ModuleType("timm"),
+        "timm.models": types.ModuleType("timm.models"),
+        "timm.models._hub": hub,
+    }
+
+
+def shaken(network: nn.Module) -> nn.Module:
+    """Every parameter and running variance with noise, so that no zero or one of the initialisation hides an error."""
+    torch.manual_seed(0)
+    for value in network.parameters():
+        value.data += 0.02 * torch.randn_like(value)
+    return network.eval()
+
+
+def noise(seconds: float, sample_rate: int) -> Float32:
+    rng = np.random.default_rng(0)
+    return (0.1 * rng.standard_normal((2, round(seconds * sample_rate)))).astype(np.float32)
+
+
+def compare(name: str, state: dict[str, Tensor], theirs: Callable[[Float32], Float32]) -> float:
+    """Largest difference over clips of several lengths; ``theirs``: clips (2, samples) -> frames and logits (2, d)."""
+    plugin = plugins.load("embedders", name)
+    rate = plugin.spec.sample_rates[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.pt"
+        torch.save(state, path)
+        embedder = plugin.load(path, sample_rate=rate, device="cpu")
+    worst = 0.0
+    for seconds in SECONDS:
+        clips = noise(seconds, rate)
+        ours = np.stack(
+            [np.concatenate([f.frames.ravel(), *(() if f.logits is None else (f.logits,))]) for f in embedder.embed(clips)]
+        )
+        expected = theirs(clips)
+        worst = max(worst, float(np.abs(ours - expected).max() / np.abs(expected).max()))
+    return worst
+
+
+def passt() -> float:
+    from hear21passt.base import AugmentMelSTFT, PasstBasicWrapper, get_model_passt
+
+    mel = AugmentMelSTFT(
+        n_mels=128, sr=32_000, win_length=800, hopsize=320, n_fft=1024, fmin_aug_range=10, fmax_aug_range=2000
+    )
+    network = shaken(get_model_passt("passt_s_swa_p16_128_ap476", pretrained=False))
+    wrapper = PasstBasicWrapper(mel=mel, net=network, mode="all").eval()
+
+    def theirs(clips: Float32) -> Float32:
+        found = wrapper(torch.from_numpy(clips)).numpy()
+        return np.concatenate([found[:, 527:], found[:, :527]], axis=1)
+
+    return compare("passt", network.state_dict(), theirs)
+
+
+COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(COMPARISONS), choices=[[], *COMPARISONS])
+    names = parser.parse_args(arguments).names
+    without_native_libraries()
+    for name in names:
+        with contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
+            worst = COMPARISONS[name]()
+        print(f"{name:22}{worst:.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
