@@ -136,12 +136,15 @@ def activate(
     device: str,
     allow_download: bool,
 ) -> ActiveEmbedder | Undefined:
-    """Find an embedder's checkpoint; Undefined with the remedy when there is none.
+    """Find an embedder's checkpoint; Undefined with the remedy where there is none, or where its package is not installed.
 
     Raises:
         CheckpointError: a path that does not exist, or a download that failed.
     """
-    sample_rate, preferred = protocol.sample_rates.get(name, spec.sample_rates[0]), protocol.checkpoint(name)
+    if spec.package is not None and spec.package.missing:
+        return Undefined(spec.package.missing)
+    known_as = spec.same_as or name
+    sample_rate, preferred = protocol.sample_rates.get(known_as, spec.sample_rates[0]), protocol.checkpoint(known_as)
     found = resolve(
         name,
         spec,
@@ -153,7 +156,7 @@ def activate(
     )
     if isinstance(found, Undefined):
         return found
-    sha256, rule = checkpoint_sha256(found), protocol.rule(name)
+    sha256, rule = checkpoint_sha256(found), protocol.rule(known_as)
     settings = {
         "checkpoint": sha256,
         "files": checkpoint_files(found, spec.has_text, cache_dir),

@@ -9,7 +9,7 @@ and 2e-6 for text, relative to the largest coordinate (``benchmarks/crosscheck.p
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -139,8 +139,8 @@ def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None
     _add_buffers(state, config)
     what = f"a CLAP checkpoint such as {EXAMPLE}"
     network = build(lambda: ClapModel(config), state, path=path, what=what, device=device)
-    clap = Clap(network, _load_tokenizer(path, cache_dir, config.text_config.vocab_size))
-    _check_text(clap, path)
+    clap = Clap(network, load_tokenizer(path, cache_dir, config.text_config.vocab_size))
+    check_text(clap.embed_text, path)
     return clap
 
 
@@ -150,14 +150,14 @@ def _folder_config(folder: Path, state: dict[str, Tensor]) -> tuple[Any, dict[st
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"The folder {folder} has no readable config.json of a CLAP model.") from error
     if config.audio_config.enable_fusion:
-        raise _fusion_refused(folder)
+        raise fusion_refused(folder)
     return config, state
 
 
 def _laion_config(path: Path, state: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
     stripped = clap_keys.strip(state)
     if clap_keys.has_fusion(stripped):
-        raise _fusion_refused(path)
+        raise fusion_refused(path)
     renamed = clap_keys.rename(stripped)
     try:
         return ClapConfig(**clap_keys.config_kwargs(renamed)), renamed
@@ -166,7 +166,8 @@ def _laion_config(path: Path, state: dict[str, Tensor]) -> tuple[Any, dict[str, 
         raise CheckpointError(f"{path} is not {expected}: {error.args[0]} is missing.") from error
 
 
-def _fusion_refused(path: Path) -> CheckpointError:
+def fusion_refused(path: Path) -> CheckpointError:
+    """Of a checkpoint with feature fusion."""
     return CheckpointError(
         f"{path} is a CLAP model with feature fusion, which crops long clips at random and is not supported: "
         f"use one without, such as {EXAMPLE}."
@@ -180,7 +181,7 @@ def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
     state.setdefault("text_model.embeddings.token_type_ids", torch.zeros(1, n, dtype=torch.long))
 
 
-def _load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
+def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
     """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
     refused = ""
     for place in [*map(str, tokenizer_folders(path, cache_dir)), *HUB_TOKENIZERS]:
@@ -204,8 +205,9 @@ def _tokenizer_in(place: str) -> Any | None:
         return None
 
 
-def _check_text(clap: Clap, path: Path) -> None:
-    one, other = clap.embed_text(SELF_TEST_TEXTS)
+def check_text(embed_text: Callable[[Sequence[str]], Any], path: Path) -> None:
+    """Raises CheckpointError where two unrelated sentences have nearly the same embedding. ``embed_text``: texts -> unit vectors."""
+    one, other = embed_text(SELF_TEST_TEXTS)
     cosine = float(one @ other)
     if not cosine <= SELF_TEST_COSINE:
         raise CheckpointError(

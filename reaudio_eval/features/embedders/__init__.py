@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from reaudio_model.common.packages import Package
+
 
 @dataclass(frozen=True)
 class CheckpointFile:
@@ -53,6 +55,8 @@ class EmbedderSpec:
         folder: a checkpoint may be a folder in transformers' layout, or a hub id.
         tokenizer: hub id of the tokenizer that the published files lack, or None.
         bundled: part of the miniature's weights that is the default checkpoint, or None.
+        package: what must be installed beside reaudio-eval, or None.
+        same_as: embedder whose rule, rate and checkpoint of a protocol hold for it too, because it is the same network; None for its own.
     """
 
     title: str
@@ -67,6 +71,8 @@ class EmbedderSpec:
     folder: bool = False
     tokenizer: str | None = None
     bundled: str | None = None
+    package: Package | None = None
+    same_as: str | None = None
 
 
 class ClipFeatures(NamedTuple):

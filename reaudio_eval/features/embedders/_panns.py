@@ -138,19 +138,19 @@ def load(
     check_rate(spec.title, sample_rate, spec.sample_rates)
     where = open_device(device)
     state = load_state_dict(path, wrapper="model", cache_dir=cache_dir)
-    _check_sample_rate(state, spec, sample_rate, path)
-    what = f"the PANNs checkpoint {_filename(spec, sample_rate)}"
+    check_sample_rate(state, spec, sample_rate, path)
+    what = f"the PANNs checkpoint {filename(spec, sample_rate)}"
     network = build(lambda: Cnn14(sample_rate, channels), state, path=path, what=what, device=where)
     embedder = PannsEmbedder(network, spec, sha256=sha256_file(path), sample_rate=sample_rate, device=where)
     check_finite(embedder, path)
     return embedder
 
 
-def _filename(spec: EmbedderSpec, sample_rate: int) -> str:
+def filename(spec: EmbedderSpec, sample_rate: int) -> str:
     return next(c.filename for c in spec.checkpoints if c.sample_rate == sample_rate)
 
 
-def _check_sample_rate(state: Mapping[str, Tensor], spec: EmbedderSpec, sample_rate: int, path: Path) -> None:
+def check_sample_rate(state: Mapping[str, Tensor], spec: EmbedderSpec, sample_rate: int, path: Path) -> None:
     """Raises CheckpointError for the file of another rate, by its mel filters. ``build`` reports a file without them."""
     filters = state.get("logmel_extractor.melW")
     rates = {n_fft // 2 + 1: rate for rate, n_fft in N_FFT.items()}
@@ -158,5 +158,5 @@ def _check_sample_rate(state: Mapping[str, Tensor], spec: EmbedderSpec, sample_r
     if rate is not None and rate != sample_rate:
         raise CheckpointError(
             f"{path} is the PANNs checkpoint for {rate} Hz, but {sample_rate} Hz is asked for: "
-            f"give {_filename(spec, sample_rate)}, or choose a protocol at {rate} Hz."
+            f"give {filename(spec, sample_rate)}, or choose a protocol at {rate} Hz."
         )

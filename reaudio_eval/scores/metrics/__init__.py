@@ -6,7 +6,6 @@ every embedder that gives what it needs.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
@@ -15,22 +14,9 @@ from reaudio_eval.features.feature_set import FeatureSet, FloatArray, IntArray, 
 from reaudio_eval.features.protocols import Protocol
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_eval.scores.system_scores import UNBOUNDED, Level, Range, Role
+from reaudio_model.common.packages import Package
 
 Need = Literal["reference", "logits", "text", "labels", "neighbours", "captions", "class_names"]
-
-
-class Package(NamedTuple):
-    """An optional package that a metric needs. module: what is imported; extra: of reaudio-eval, which installs it."""
-
-    module: str
-    extra: str
-
-    @property
-    def missing(self) -> str | None:
-        """Why it cannot be used, with the remedy; None where it is installed."""
-        if importlib.util.find_spec(self.module) is not None:
-            return None
-        return f'needs the package {self.module}: pip install "reaudio-eval[{self.extra}]"'
 
 
 class Subset(NamedTuple):

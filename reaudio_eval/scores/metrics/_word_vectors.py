@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reaudio_eval.scores.metrics import Package
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.packages import Package
 from reaudio_model.common.weights import sha256_file
 
 if TYPE_CHECKING:
