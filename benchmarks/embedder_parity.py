@@ -1,6 +1,6 @@
 """Largest relative difference of embedders from the packages of their authors, on random weights of the published sizes.
 
-    pip install --no-deps hear21passt torchaudio
+    pip install --no-deps hear21passt audiobox_aesthetics torchaudio
     python benchmarks/embedder_parity.py [passt ...]
 
 The packages are installed without their dependencies, which would bring other builds of torch. What they import of torchaudio's native
@@ -17,11 +17,12 @@ import tempfile
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from reaudio_eval import plugins
 
@@ -59,8 +60,10 @@ def noise(seconds: float, sample_rate: int) -> Float32:
     return (0.1 * rng.standard_normal((2, round(seconds * sample_rate)))).astype(np.float32)
 
 
-def compare(name: str, state: dict[str, Tensor], theirs: Callable[[Float32], Float32]) -> float:
-    """Largest difference over clips of several lengths; ``theirs``: clips (2, samples) -> frames and logits (2, d)."""
+def compare(
+    name: str, state: dict[str, Any], theirs: Callable[[Float32], Float32], lengths: Sequence[float] = SECONDS
+) -> float:
+    """Largest difference over clips of several lengths in seconds; ``theirs``: clips (2, samples) -> frames and logits (2, d)."""
     plugin = plugins.load("embedders", name)
     rate = plugin.spec.sample_rates[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +71,7 @@ def compare(name: str, state: dict[str, Tensor], theirs: Callable[[Float32], Flo
         torch.save(state, path)
         embedder = plugin.load(path, sample_rate=rate, device="cpu")
     worst = 0.0
-    for seconds in SECONDS:
+    for seconds in lengths:
         clips = noise(seconds, rate)
         ours = np.stack(
             [np.concatenate([f.frames.ravel(), *(() if f.logits is None else (f.logits,))]) for f in embedder.embed(clips)]
@@ -94,7 +97,33 @@ def passt() -> float:
     return compare("passt", network.state_dict(), theirs)
 
 
-COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt}
+def audiobox_aesthetics() -> float:
+    from audiobox_aesthetics.infer import AXES_NAME, make_inference_batch
+    from audiobox_aesthetics.model.aes import AesMultiOutput
+
+    scales = {axis: {"mean": 5.0 + i, "std": 1.5 + i} for i, axis in enumerate(AXES_NAME)}
+    config = {"proj_num_layer": 5, "proj_ln": True, "target_transform": scales}
+    network = shaken(AesMultiOutput(**config))
+
+    def theirs(clips: Float32) -> Float32:
+        windows, masks, weights, owners = make_inference_batch([torch.from_numpy(clip[None]) for clip in clips])
+        found = network({"wav": torch.stack(windows), "mask": torch.stack(masks)})
+        scores = np.stack([found[axis].numpy() * scales[axis]["std"] + scales[axis]["mean"] for axis in AXES_NAME], axis=1)
+        owner = np.array(owners)
+        return np.stack(
+            [np.average(scores[owner == i], axis=0, weights=np.array(weights)[owner == i]) for i in range(len(clips))]
+        )
+
+    state = {f"model.{key}": value for key, value in network.state_dict().items()}
+    return compare(
+        "audiobox_aesthetics",
+        {"state_dict": state, "model_cfg": config, "target_transform": scales},
+        theirs,
+        (12.5, *SECONDS),
+    )
+
+
+COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt, "audiobox_aesthetics": audiobox_aesthetics}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

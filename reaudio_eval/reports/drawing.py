@@ -174,4 +174,4 @@ def upright_title(metric: MetricInfo) -> str:
 def _better(metric: MetricInfo) -> str:
     if metric.target is not None:
         return f"ideal {metric.target:g}"
-    return "higher is better" if metric.higher_is_better else "lower is better"
+    return f"{metric.better} is better"

@@ -117,7 +117,7 @@ def compared_with(analysis: LongtailAnalysis) -> str:
 def _better(metric: MetricInfo) -> str:
     if metric.target is not None:
         return f"near {metric.target:g}"
-    return "higher" if metric.higher_is_better else "lower"
+    return metric.better
 
 
 def _overall_cell(row: Any, digits: int, mark: str, notes: Notes, n_clips: int) -> Cell:
@@ -140,7 +140,10 @@ def class_table(analysis: LongtailAnalysis, metric: MetricInfo, listen: Mapping[
     if frame.empty:
         return None
     row_of = lookup(frame, "system", "label")
-    digits, cuts = metric_decimals(analysis, metric), fifths(list(frame["value"]), metric.higher_is_better)
+    digits, cuts = (
+        metric_decimals(analysis, metric),
+        fifths([] if metric.neutral else list(frame["value"]), metric.higher_is_better),
+    )
     counts = frame.groupby("label")["n_clips"].max()
     place, titles = list(analysis.metrics).index(metric), stratum_titles(analysis.strata)
     notes, rows = Notes(), []

@@ -59,5 +59,4 @@ def systems_by(frame: pd.DataFrame, column: str, metric: MetricInfo, by: str, or
     table = rows.pivot_table(index="system", columns=column, values="value", sort=False, observed=True, dropna=False)
     if order:
         table = table.reindex(columns=[name for name in order if name in table.columns])
-    direction = "higher" if metric.higher_is_better else "lower"
-    return f"{metric.title}: mean over classes by {by} ({direction} is better)\n\n{table_text(table.rename_axis(index='system'))}"
+    return f"{metric.title}: mean over classes by {by} ({metric.better} is better)\n\n{table_text(table.rename_axis(index='system'))}"

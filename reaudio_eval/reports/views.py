@@ -164,7 +164,9 @@ def metric_notes(metrics: Iterable[MetricInfo]) -> tuple[str, ...]:
 
 
 def arrow(metric: MetricInfo) -> str:
-    """The direction that is better, or the value that is."""
+    """The direction that is better, or the value that is; "" for a neutral metric."""
+    if metric.neutral:
+        return ""
     if metric.target is not None:
         return f"→\N{NO-BREAK SPACE}{metric.target:g}"
     return "↑" if metric.higher_is_better else "↓"

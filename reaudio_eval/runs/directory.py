@@ -166,6 +166,7 @@ def overall_json(analysis: LongtailAnalysis, system: str) -> Json:
             "reason": row["reason"] if isinstance(row["reason"], str) else None,
             "unit": metric.unit,
             "higher_is_better": metric.higher_is_better,
+            "better": metric.better,
             "target": metric.target,
             "embedder": metric.embedder,
             "embedder_sha256": metric.embedder_sha256 or None,

@@ -43,7 +43,8 @@ def _fits(definition: Metric, spec: EmbedderSpec) -> bool:
     network_fits = (spec.has_logits or "logits" not in definition.needs) and (
         spec.has_text or "text" not in definition.needs
     )
-    return frames_fit and network_fits and definition.vocabulary in (None, spec.vocabulary_name)
+    scores_fit = definition.score in spec.scores if spec.scores else definition.score is None
+    return frames_fit and network_fits and scores_fit and definition.vocabulary in (None, spec.vocabulary_name)
 
 
 def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmbedder | Undefined) -> NamedMetric:
@@ -60,6 +61,7 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
         role=definition.role,
         range=definition.range,
         note=definition.note,
+        neutral=definition.neutral,
     )
     missing = definition.package.missing if definition.package else None
     return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else missing)
@@ -175,5 +177,5 @@ def _stored(value: Mapping[str, Any], definitions: Sequence[Metric]) -> MetricIn
     known = next((d for d in definitions if d.full_name(metric.embedder) == metric.name), None)
     if known is None:
         return metric
-    newer: dict[str, Any] = {"role": known.role, "range": known.range, "note": known.note}
+    newer: dict[str, Any] = {"role": known.role, "range": known.range, "note": known.note, "neutral": known.neutral}
     return dataclasses.replace(metric, **{name: each for name, each in newer.items() if name not in value})

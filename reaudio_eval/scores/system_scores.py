@@ -14,10 +14,10 @@ from reaudio_eval.frames.scores import COPIES, SEED_VALUES
 Level = Literal["clip", "label", "set"]
 # What a metric measures, whatever its name: a cosine of clip and caption (the CLAP score) or of a clip's predicted classes and caption,
 # the rank or probability of a label, a divergence of class probabilities, a distance of sets of features, clarity and variety of a set,
-# a spread over splits, copying of retrieved clips.
+# a spread over splits, copying of retrieved clips, quality of a clip alone.
 Role = Literal[
     "text_similarity", "tag_similarity", "label_accuracy", "label_recall", "label_probability", "divergence", "distance", "diversity",
-    "spread", "copying", "other",
+    "spread", "copying", "quality", "other",
 ]  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class MetricInfo:
         role: what it measures.
         range: its possible values, [low, high].
         note: sentences that a reader needs where the number stands, or "".
+        neutral: no value is better than another; ``higher_is_better`` then means nothing.
     """
 
     name: str
@@ -63,6 +64,17 @@ class MetricInfo:
     role: Role = "other"
     range: Range = UNBOUNDED
     note: str = ""
+    neutral: bool = False
+
+    @property
+    def directed(self) -> bool:
+        """Whether one side is better, so that systems can be ranked by it."""
+        return self.target is None and not self.neutral
+
+    @property
+    def better(self) -> Literal["higher", "lower", "neither"]:
+        """Which side is better, for sentences."""
+        return "neither" if self.neutral else "higher" if self.higher_is_better else "lower"
 
 
 class ScoredClips(NamedTuple):

@@ -65,7 +65,7 @@ def check_margin(value: float, metric: MetricInfo) -> Margin:
     """
     if not 0 < value < math.inf:
         raise ReaudioError(f"--margin must be more than 0, not {value:g}: it is the largest difference that counts as none.")
-    if metric.target is not None:
+    if not metric.directed:
         raise ReaudioError(
             f"--margin needs a metric of which more or less is better, which {metric.title} is not: name another --primary."
         )

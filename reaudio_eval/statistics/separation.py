@@ -45,9 +45,9 @@ class Separation:
 
 
 def separate(values: Mapping[str, float], paired: pd.DataFrame, metric: MetricInfo, quantity: str) -> Separation:
-    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``. A metric with a
-    target has no best: a test of a difference does not say which of two systems is nearer to it."""
-    if metric.target is not None:
+    """Compare the best of ``values`` (system -> value) with the others by the rows of ``LongtailAnalysis.paired``. A neutral
+    metric has no best, nor has one with a target: a test of a difference does not say which of two systems is nearer to it."""
+    if not metric.directed:
         return Separation(None)
     known = {s: v for s, v in values.items() if math.isfinite(v)}
     if not known:

@@ -181,10 +181,20 @@ def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
     state.setdefault("text_model.embeddings.token_type_ids", torch.zeros(1, n, dtype=torch.long))
 
 
-def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
-    """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped."""
+def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int, hub_ids: Sequence[str] = HUB_TOKENIZERS) -> Any:
+    """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped.
+
+    Args:
+        path: of the checkpoint, whose folder and ``tokenizer/`` beside it are searched first.
+        cache_dir: its ``tokenizer/`` is searched next, or None.
+        vocab_size: number of tokens that the network reads.
+        hub_ids: repositories that are looked for in the Hugging Face cache, the one that messages name first.
+
+    Raises:
+        CheckpointError: there is none.
+    """
     refused = ""
-    for place in [*map(str, tokenizer_folders(path, cache_dir)), *HUB_TOKENIZERS]:
+    for place in [*map(str, tokenizer_folders(path, cache_dir)), *hub_ids]:
         tokenizer = _tokenizer_in(place)
         if tokenizer is None:
             continue
@@ -192,7 +202,7 @@ def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int) -> Any:
             return tokenizer
         refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
     raise CheckpointError(
-        f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {HUB_TOKENIZERS[0]} into "
+        f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {hub_ids[0]} into "
         f"{(cache_dir or path.parent) / 'tokenizer'}."
     )
 

@@ -78,4 +78,4 @@ class FolderScores(Result):
 
 def _row(metric: Json) -> tuple[str, str, str]:
     ends = "" if metric["ci_low"] is None else interval(metric["ci_low"], metric["ci_high"], 4)
-    return number(metric["value"], 4), ends, f"{'higher' if metric['higher_is_better'] else 'lower'} is better"
+    return number(metric["value"], 4), ends, f"{metric['better']} is better"

@@ -46,10 +46,13 @@ class Worst(NamedTuple):
 
 
 def worst_classes(analysis: LongtailAnalysis) -> list[Worst]:
-    """For each system that the report is about, in the primary metric (of clips or labels); those without predicted scores are left out."""
+    """For each system that the report is about, in the primary metric (of clips or labels); those without predicted scores are left out.
+    A neutral metric has no worst."""
     metric = ranking_metric(analysis)
     frame = analysis.per_class
-    if metric is None or not set(SHRUNKEN) <= set(frame.columns):  # a run of an earlier version, or given tables
+    if (
+        metric is None or metric.neutral or not set(SHRUNKEN) <= set(frame.columns)
+    ):  # a run of an earlier version, or given tables
         return []
     frame = frame[(frame["metric"] == metric.name) & frame["shrunken"].notna()]
     real = next((s.name for s in analysis.systems if s.role == "real"), None)

@@ -89,8 +89,7 @@ class SweepResult(Result):
         table = table.reindex(columns=[s for s in strata_of(sweep) if s in table.columns])
         table = table.rename(columns=stratum_titles(analysis.strata))
         table.index = table.index.map(lambda name: short_name(sweep, name)).rename("cell")
-        direction = "higher" if metric.higher_is_better else "lower"
-        return f"{metric.title} ({direction} is better)\n\n{table_text(table)}"
+        return f"{metric.title} ({metric.better} is better)\n\n{table_text(table)}"
 
     def render(self, output: Path, reporter: Reporter) -> RenderedReport:
         most = PLAYERS if self.page.players is None else self.page.players

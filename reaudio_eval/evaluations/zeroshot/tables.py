@@ -167,7 +167,7 @@ def classes_table(analysis: ZeroshotAnalysis, metric: MetricInfo, listen: Mappin
     """Every class with its counts and each system's value; ``listen`` maps a label to the prompts with players that carry it."""
     frame = analysis.per_class[analysis.per_class["metric"] == metric.name]
     row_of, digits = lookup(frame, "system", "label"), metric_decimals(analysis.base, metric)
-    cuts = fifths(list(frame["value"]), metric.higher_is_better)
+    cuts = fifths([] if metric.neutral else list(frame["value"]), metric.higher_is_better)
     titles = dict(zip(analysis.regimes["regime"], analysis.regimes["title"], strict=True))
     place, notes = analysis.metrics.index(metric), Notes()
     rows: dict[str, list[Row]] = {}

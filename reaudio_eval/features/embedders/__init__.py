@@ -57,6 +57,8 @@ class EmbedderSpec:
         bundled: part of the miniature's weights that is the default checkpoint, or None.
         package: what must be installed beside reaudio-eval, or None.
         same_as: embedder whose rule, rate and checkpoint of a protocol hold for it too, because it is the same network; None for its own.
+        scores: names of its frames' columns where these are scores of the clip (one frame), not an embedding; only metrics of such scores
+            are bound to it.
     """
 
     title: str
@@ -73,6 +75,7 @@ class EmbedderSpec:
     bundled: str | None = None
     package: Package | None = None
     same_as: str | None = None
+    scores: tuple[str, ...] = ()
 
 
 class ClipFeatures(NamedTuple):

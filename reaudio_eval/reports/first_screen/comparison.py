@@ -96,7 +96,7 @@ def _levels_of(evidence: Evidence, system: str) -> str:
 
 def _outcomes(evidence: Evidence, found: Sequence[Told]) -> list[tuple[str, list[Told]]]:
     """The results that occur, with their tests."""
-    directed = evidence.metric.target is None
+    directed = evidence.metric.directed
     results: list[tuple[str, Callable[[Difference], bool]]] = [
         ("significantly better" if directed else "significantly higher", lambda d: d.significant and _up(evidence, d)),
         ("significantly worse" if directed else "significantly lower", lambda d: d.significant and not _up(evidence, d)),
@@ -108,4 +108,4 @@ def _outcomes(evidence: Evidence, found: Sequence[Told]) -> list[tuple[str, list
 
 
 def _up(evidence: Evidence, difference: Difference) -> bool:
-    return difference.level.value > 0 if evidence.metric.target is not None else evidence.gain(difference) > 0
+    return evidence.gain(difference) > 0 if evidence.metric.directed else difference.level.value > 0

@@ -181,9 +181,9 @@ class Evidence:
         return self.shown.get(system, system)
 
     def best(self, group: str) -> str | None:
-        """The competitor with the best mean of a group; None where nobody has one, or the metric has a target instead."""
+        """The competitor with the best mean of a group; None where nobody has one, or the metric has no better side."""
         known = {s: self.level(s, group).value for s in self.competitors if self.level(s, group).known}
-        if not known or self.metric.target is not None:
+        if not known or not self.metric.directed:
             return None
         return (max if self.metric.higher_is_better else min)(known, key=lambda s: known[s])
 

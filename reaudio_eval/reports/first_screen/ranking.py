@@ -14,7 +14,11 @@ from reaudio_eval.reports.text import count, number
 
 def ranking(evidence: Evidence) -> Iterator[Markup]:
     """The best as a mean over all classes, and in the rarest groups of the family; then the losses."""
-    if evidence.metric.target is not None:
+    if evidence.metric.neutral:
+        yield Markup("No value of {} is better than another, so no {} has the best value.").format(
+            lower_first(evidence.metric.title), evidence.words.noun
+        )
+    elif evidence.metric.target is not None:
         yield Markup("The ideal {} is {}, so no {} has the best value.").format(
             lower_first(evidence.metric.title), f"{evidence.metric.target:g}", evidence.words.noun
         )

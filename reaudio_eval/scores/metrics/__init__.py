@@ -62,13 +62,15 @@ class _Metric:
 
     Attributes:
         name: pattern of the full name, "kl_{embedder}".
-        title, higher_is_better, unit, source, target, role, range, note: see
+        title, higher_is_better, unit, source, target, role, range, note, neutral: see
             :class:`reaudio_eval.scores.system_scores.MetricInfo`.
         needs: what the embedder and the data must give.
         frames: "many" or "one": only embedders with several frames a clip (VGGish), or with one.
         in_strata: False: computed over all clips only.
         names: embedder -> full name, where it is not the pattern's.
         vocabulary: only embedders whose logits have this order ("audioset-527"); None: any.
+        score: only embedders whose frames are scores, with one of this name (``EmbedderSpec.scores``); None: only embedders whose frames
+            are embeddings.
         package: an optional package that ``compute`` needs, or None.
     """
 
@@ -86,6 +88,8 @@ class _Metric:
     note: str = field(default="", kw_only=True)
     names: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     vocabulary: str | None = field(default=None, kw_only=True)
+    score: str | None = field(default=None, kw_only=True)
+    neutral: bool = field(default=False, kw_only=True)
     package: Package | None = field(default=None, kw_only=True)
 
     def full_name(self, embedder: str) -> str:

@@ -18,7 +18,16 @@ import pytest
 from reaudio_eval.features import download as _download
 from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
-from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec, clap, efficientat, panns, passt, vggish
+from reaudio_eval.features.embedders import (
+    CheckpointFile,
+    EmbedderSpec,
+    audiobox_aesthetics,
+    clap,
+    efficientat,
+    panns,
+    passt,
+    vggish,
+)
 from reaudio_eval.features.feature_set import Undefined
 from reaudio_eval.features.protocols import PROTOCOLS, get_protocol
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -173,7 +182,9 @@ def test_without_a_checkpoint_the_reason_names_the_three_ways(spec: EmbedderSpec
 
 
 @pytest.mark.parametrize(
-    "spec", [each.PLUGIN.spec for each in (clap, efficientat, panns, passt, vggish)], ids=lambda s: s.title
+    "spec",
+    [each.PLUGIN.spec for each in (audiobox_aesthetics, clap, efficientat, panns, passt, vggish)],
+    ids=lambda s: s.title,
 )
 def test_every_published_file_says_where_it_comes_from(spec: EmbedderSpec) -> None:
     names = [file.filename for file in spec.checkpoints]
@@ -227,7 +238,7 @@ def test_a_full_disk_is_one_sentence(server: str, tmp_path: Path, monkeypatch: p
 def test_nothing_imports_torch_before_a_network_is_loaded() -> None:
     code = (
         "import sys, reaudio_eval.features.checkpoints\n"
-        "from reaudio_eval.features.embedders import clap, efficientat, panns, passt, vggish\n"
+        "from reaudio_eval.features.embedders import audiobox_aesthetics, clap, efficientat, panns, passt, vggish\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -73,6 +73,9 @@ def test_titles() -> None:
     assert upright_title(ACCURACY) == "Label accuracy, share\n(PANNs)\nhigher is better"
     plain = MetricInfo("x", "Excess", "clip", True, "", "", target=0.0)
     assert upright_title(plain) == "Excess\nideal 0"
+    assert (
+        upright_title(MetricInfo("x", "Complexity", "clip", True, "", "", neutral=True)) == "Complexity\nneither is better"
+    )
     assert short_lines("rare 1-9") == "rare\n1-9"
     assert short_lines("unseen") == "unseen"
     assert short_lines("in neither training nor pool") == "in neither\ntraining nor\npool"

@@ -45,6 +45,12 @@ def test_an_embedder_of_any_name_gets_what_it_can_serve() -> None:
     assert "clap_score" in names("clap", has_text=True)
 
 
+def test_an_embedder_of_scores_gets_the_metrics_of_these_scores_alone() -> None:
+    assert names("foo", scores=("CE", "CU", "PC", "PQ")) == {"ce_foo", "cu_foo", "pc_foo", "pq_foo"}
+    assert names("foo", scores=("PQ",)) == {"pq_foo"}
+    assert "audiobox_pq" in names("audiobox_aesthetics", scores=("PQ",))
+
+
 def test_a_metric_of_one_class_list_is_bound_to_taggers_of_that_list() -> None:
     assert "tag_text_foo" in names("foo", has_logits=True, vocabulary_name="audioset-527")
     assert "tag_text_foo" not in names("foo", has_logits=True, vocabulary_name="miniature-classes")

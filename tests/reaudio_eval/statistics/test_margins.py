@@ -85,6 +85,7 @@ def test_without_a_standard_error_there_is_no_test(se: float, df: float) -> None
             replace(BOUNDED, target=1.0),
             "--margin needs a metric of which more or less is better, which CLAP score is not",
         ),
+        (0.1, replace(BOUNDED, neutral=True), "--margin needs a metric of which more or less is better"),
     ],
 )
 def test_margins_without_sense_are_refused(value: float, metric: MetricInfo, message: str) -> None:

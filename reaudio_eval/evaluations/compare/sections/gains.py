@@ -13,7 +13,7 @@ from reaudio_eval.scores.system_scores import MetricInfo
 TEMPLATE = """
 <h2>Gains by class</h2>
 {% if gains %}
-<p class="remark">{{ metric.title }} ({{ "higher" if metric.higher_is_better else "lower" }} is better) of a system and of {{ baseline }},
+<p class="remark">{{ metric.title }} ({{ metric.better }} is better) of a system and of {{ baseline }},
 joined by a line in the colour of the better one.</p>
 {% for gain in gains %}
 <details class="pair-details"{% if loop.first %} open{% endif %}>

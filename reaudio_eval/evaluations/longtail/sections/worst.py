@@ -12,7 +12,7 @@ from reaudio_eval.reports.section import Content, Section
 TEMPLATE = """
 <h2>Worst classes</h2>
 {% if systems %}
-<p class="remark">Predicted {{ title }} of a class ({{ "higher" if metric.higher_is_better else "lower" }} is better), worst
+<p class="remark">Predicted {{ title }} of a class ({{ metric.better }} is better), worst
 first: its mean, shrunken towards the mean of its stratum by as much as its few clips leave open, with a 95 % interval. Bold: worse than
 the mean of all classes with certainty, that is by its whole interval. The intervals are not corrected for the number of classes.</p>
 {% for shown in systems %}

@@ -59,9 +59,10 @@ def test_a_larger_loss_is_worse() -> None:
     )
 
 
-def test_a_metric_with_a_target_is_higher_or_lower() -> None:
-    target = dataclasses.replace(ACCURACY, target=0.0)
-    (text,) = said(list(against_controls(make(ROLES, LEVELS, LOSSES, TESTS[:1], metric=target), ranked=False)))
+@pytest.mark.parametrize("change", [{"target": 0.0}, {"neutral": True}])
+def test_a_metric_without_a_better_side_is_higher_or_lower(change: dict[str, object]) -> None:
+    metric = dataclasses.replace(ACCURACY, **change)  # type: ignore[arg-type]
+    (text,) = said(list(against_controls(make(ROLES, LEVELS, LOSSES, TESTS[:1], metric=metric), ranked=False)))
     assert "it is significantly higher on average over all classes" in text
 
 

@@ -71,6 +71,8 @@ def test_lower_is_better_and_a_target() -> None:
     assert first.startswith("Of 3 systems, c has the lowest label accuracy on average over all classes, 0.30")
     target = dataclasses.replace(ACCURACY, target=1.0)
     assert said(list(ranking(build(metric=target))))[0] == "The ideal label accuracy is 1, so no system has the best value."
+    neutral = said(list(ranking(build(metric=dataclasses.replace(ACCURACY, neutral=True)))))[0]
+    assert neutral == "No value of label accuracy is better than another, so no system has the best value."
 
 
 def test_no_loss_has_an_interval() -> None:
