@@ -113,7 +113,7 @@ class Result(ABC):
         parts = ["\n".join(self.verdict), self.table_text(), not_computed_line(self.not_computed)]
         lines = [f"Warning: {a.message}" for a in self.alerts if a.level == "warning"]
         if self.report is not None:
-            lines.append(f"Report: {self.report.html}")
+            lines.append(f"Report: {self.report.html or self.report.json}")
         return "\n\n".join(part for part in (*parts, "\n".join(lines)) if part)
 
     def _repr_html_(self) -> str:
@@ -125,7 +125,7 @@ class Result(ABC):
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {len(frame)}x{len(frame.columns)}" for name, frame in self.tables.items())
-        return f"{type(self).__name__}({shapes}{'' if self.report is None else f', report={self.report.html}'})"
+        return f"{type(self).__name__}({shapes}{'' if self.report is None else f', report={self.report.html or self.report.json}'})"
 
 
 class Steps(Protocol):

@@ -145,6 +145,28 @@ PLAN_FRAMES = by_name(
     ),
 )  # fmt: skip
 
+CROSSCHECK_FRAMES = by_name(
+    Schema(
+        "crosscheck", "A metric of ours and of a package.",
+        METRIC,
+        text("package", "name of the package on PyPI"),
+        number("ours", "our value"),
+        number("same_waveforms", "value of the package's network on our waveforms"),
+        number("own_reading", "value of the package's network on the files as the package reads them"),
+        number("difference_same", "same_waveforms less ours"),
+        number("difference_own", "own_reading less ours"),
+        text("cause", "what makes the difference, with the effect of each"),
+    ),
+    Schema(
+        "causes", "A convention of a package that changes a metric, added to those of the rows before it.",
+        METRIC,
+        text("package", "name of the package on PyPI"),
+        text("change", "the convention, and ours"),
+        VALUE,
+        number("effect", "value less the value before it"),
+    ),
+)  # fmt: skip
+
 COMPARED_RUNS = Schema(
     "runs", "A run of a comparison.",
     SYSTEM,

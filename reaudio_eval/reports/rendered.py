@@ -12,9 +12,9 @@ Progress = Callable[[int, int, str], None]  # steps done, steps in all, what was
 
 @dataclass(frozen=True)
 class RenderedReport:
-    """Files written (``media``: written or reused)."""
+    """Files written (``media``: written or reused). html: None for a kind without a page."""
 
-    html: Path
+    html: Path | None
     json: Path
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
@@ -23,7 +23,7 @@ class RenderedReport:
     def to_json(self) -> dict[str, Any]:
         """Where the files are, as every ``--json`` says it."""
         return {
-            "report": str(self.html),
+            "report": None if self.html is None else str(self.html),
             "json": str(self.json),
             "tables": [str(path) for path in self.tables],
             "figures": [str(path) for path in self.figures],

@@ -51,4 +51,5 @@ class Page(HTMLParser):
 
 def render(analysis: LongtailAnalysis, folder: Path, **options: object) -> tuple[RenderedReport, Page]:
     report = render_longtail(analysis, folder, **options)  # type: ignore[arg-type]
+    assert report.html is not None
     return report, Page(report.html.read_text(encoding="utf-8"))

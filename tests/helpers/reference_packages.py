@@ -1,7 +1,8 @@
-"""Stand-ins for laion-clap and panns-inference that download at import as these do, with small networks."""
+"""Stand-ins for laion-clap, panns-inference and frechet-audio-distance that download as these do, with small networks."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
@@ -76,6 +77,68 @@ class CLAP_Module(nn.Module):
         words = self.model.text_branch["embeddings"]["word_embeddings"].weight
         return nn.functional.normalize(torch.stack([words[self.tokenize(each)["input_ids"]].mean(0) for each in x]), dim=-1)
 """
+
+_TORCHVGGISH = """
+from torch import nn
+
+
+class VGG(nn.Module):
+    def __init__(self, features, postprocess):
+        super().__init__()
+        assert not postprocess
+        self.features = features
+        self.embeddings = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+
+    def forward(self, x):
+        return self.embeddings(self.features(x))
+
+
+def make_layers():
+    return nn.Identity()
+"""
+_VGGISH_INPUT = """
+import torch
+
+
+def waveform_to_examples(data, sample_rate):
+    assert sample_rate == 16_000
+    n = len(data) // 15_360
+    return torch.tensor(data[: n * 15_360].reshape(n, 8, -1).std(axis=2), requires_grad=True)
+"""
+_FAD = """
+import laion_clap
+import numpy as np
+import torch
+from torch import nn
+
+
+class FrechetAudioDistance:
+    def __init__(self, model_name, sample_rate, use_pca, use_activation):
+        assert (model_name, sample_rate, use_pca, use_activation) == ("vggish", 16_000, False, False)
+        self.model = torch.hub.load(repo_or_dir="harritaylor/torchvggish", model="vggish")
+        self.model.embeddings = nn.Sequential(*list(self.model.embeddings.children())[:-1])
+
+    def get_embeddings(self, x, sr):
+        print("progress")
+        return np.concatenate([self.model.forward(clip, sr).detach().numpy() for clip in x])
+"""
+
+
+def write_frechet_audio_distance(folder: Path) -> None:
+    """Packages ``frechet_audio_distance`` and ``torchvggish`` in ``folder``."""
+    for package, files in {
+        "frechet_audio_distance": {"__init__": _FAD},
+        "torchvggish": {"__init__": "", "torchvggish": _TORCHVGGISH, "vggish_input": _VGGISH_INPUT},
+    }.items():
+        (folder / package).mkdir(parents=True)
+        for name, text in files.items():
+            (folder / package / f"{name}.py").write_text(text, encoding="utf-8")
+
+
+def forget(*packages: str) -> None:
+    """Let packages be imported anew."""
+    for each in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        del sys.modules[each]
 
 
 def write_panns_inference(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ import pytest
 import torch
 import transformers
 from clap_files import SENTENCES, save_laion, write_tokenizer
-from reference_packages import laion_clap_state, write_laion_clap
+from reference_packages import forget, laion_clap_state, write_laion_clap
 
 from reaudio_eval.features.embedders import TextEmbedder, _laion_clap, laion_clap
 from reaudio_eval.features.protocols import get_protocol
@@ -24,11 +23,6 @@ from reaudio_model.common.weights import sha256_file
 RATE = 48_000
 BATCH_TOLERANCE = 1e-6
 Noise = Callable[..., npt.NDArray[np.float32]]
-
-
-def forget() -> None:
-    for each in [m for m in sys.modules if m.partition(".")[0] == "laion_clap"]:
-        del sys.modules[each]
 
 
 @pytest.fixture
@@ -42,9 +36,9 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     monkeypatch.setattr(transformers.RobertaModel, "from_pretrained", lambda name: 1 / 0, raising=False)
     same = SimpleNamespace(sha256="identity of the network")  # the stand-in's weights are no whole CLAP
     monkeypatch.setattr(_laion_clap, "load_clap", lambda path, **_: same)
-    forget()
+    forget("laion_clap")
     yield save_laion(tmp_path / "small.pt", laion_clap_state(n_words))
-    forget()
+    forget("laion_clap")
 
 
 def load(path: Path) -> TextEmbedder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from reference_packages import PANNS_CHANNELS, write_panns_inference
+from reference_packages import PANNS_CHANNELS, forget, write_panns_inference
 from torch import Tensor, nn
 
 from reaudio_eval.features.active import ActiveEmbedder, activate
@@ -23,11 +22,6 @@ from reaudio_model.common.errors import CheckpointError, ReaudioError
 BATCH_TOLERANCE = 1e-5
 Noise = Callable[..., npt.NDArray[np.float32]]
 Weights = Callable[[nn.Module], dict[str, Tensor]]
-
-
-def forget(name: str) -> None:
-    for each in [m for m in sys.modules if m.partition(".")[0] == name]:
-        del sys.modules[each]
 
 
 @pytest.fixture
