@@ -1,6 +1,6 @@
 """Largest relative difference of embedders from the packages of their authors, on random weights of the published sizes.
 
-    pip install --no-deps hear21passt audiobox_aesthetics torchaudio
+    pip install --no-deps hear21passt audiobox_aesthetics msclap torchlibrosa torchaudio
     python benchmarks/embedder_parity.py [passt ...]
 
 The packages are installed without their dependencies, which would bring other builds of torch. What they import of torchaudio's native
@@ -18,13 +18,16 @@ import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from reaudio_eval import plugins
+from reaudio_model.common.inference import build
 
 Float32 = npt.NDArray[np.float32]
 SECONDS = (10.0, 5.0, 1.7)
@@ -123,7 +126,29 @@ def audiobox_aesthetics() -> float:
     )
 
 
-COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt, "audiobox_aesthetics": audiobox_aesthetics}
+def msclap() -> float:
+    """The networks alone: both sides read the same tokens, and clips of 7 s. GPT-2 is transformers' on both sides."""
+    from msclap.models import clap
+    from transformers import GPT2Config, GPT2Model
+
+    from reaudio_eval.features.embedders import _msclap
+
+    sizes = (44_100, 1024, 320, 64, 50, 8000, 527, 768, "gpt2", 768, 1024)
+    with patch.object(clap.AutoModel, "from_pretrained", lambda _: GPT2Model(GPT2Config())):
+        theirs = shaken(clap.CLAP("HTSAT", *sizes))
+    state, cpu = _msclap.renamed(theirs.state_dict()), torch.device("cpu")
+    ours = build(lambda: _msclap.MsClap(_msclap.PUBLISHED), state, path=Path("random"), what="msclap", device=cpu)
+    clips = torch.from_numpy(noise(7.0, 44_100))
+    tokens = torch.randint(1, 50_257, (2, 12))
+    padded = {"input_ids": F.pad(tokens, (0, 65)), "attention_mask": (torch.arange(77) < 12).long().expand(2, -1)}
+    pairs = (
+        (ours.audio_features(clips), theirs.audio_encoder(clips)[0]),
+        (ours.text_features(tokens), theirs.caption_encoder(padded)),
+    )
+    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+
+
+COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt, "audiobox_aesthetics": audiobox_aesthetics, "msclap": msclap}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -119,10 +119,14 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="av-benchmark",
             description="MMAudio's numbers: channel mean, DC removed, torchaudio's sinc resampler, cut to 10 s, exact KL. "
-            "PaSST on exactly 10 s. Not reproduced: MS-CLAP, ImageBind and Synchformer",
+            "PaSST on exactly 10 s. Not reproduced: the random 7 s that MS-CLAP reads of a longer clip (here the first), ImageBind and "
+            "Synchformer",
             source="hkchengrex/av-benchmark @ 050a5cd (2025-08-20)",
             waveform=_FIRST_10_S,
-            per_embedder={"passt": replace(_FIRST_10_S, min_samples=_PASST_INPUT)},
+            per_embedder={
+                "passt": replace(_FIRST_10_S, min_samples=_PASST_INPUT),
+                "msclap": WaveformRule(remove_dc=False),  # its own loader, which reads one channel after the other
+            },
             sample_rates={"panns": 16_000},
             kl_epsilon=0.0,
         ),

@@ -74,6 +74,9 @@ def weights_file(path: Path, *, names: Sequence[str] = FOLDER_WEIGHTS, part: str
     raise CheckpointError(f"The folder {path} has no {' or '.join(names)}{nor}: it is not a checkpoint.")
 
 
+TOKENIZERS = ("tokenizer", "gpt2_tokenizer")  # folders, of RoBERTa and of GPT-2, beside a checkpoint or in the cache
+
+
 def tokenizer_folders(checkpoint: Path, cache_dir: Path | None) -> list[Path]:
     """Where the tokenizer of a text encoder is looked for, in order; folders that are not there are left out.
 
@@ -81,10 +84,12 @@ def tokenizer_folders(checkpoint: Path, cache_dir: Path | None) -> list[Path]:
         checkpoint: file of the weights, or their folder.
         cache_dir: cache of this package.
     """
-    beside = [checkpoint.parent / "tokenizer"]
+    beside = [checkpoint.parent / name for name in TOKENIZERS]
     inside = [checkpoint, checkpoint / "tokenizer", checkpoint.parent / "clap_tokenizer"]
     places = inside if checkpoint.is_dir() else beside
-    return [place for place in (*places, *([cache_dir / "tokenizer"] if cache_dir else [])) if has_folder(place)]
+    return [
+        place for place in (*places, *([cache_dir / name for name in TOKENIZERS] if cache_dir else [])) if has_folder(place)
+    ]
 
 
 def variant_of(folder: Path) -> str | None:

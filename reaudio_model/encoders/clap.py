@@ -181,14 +181,21 @@ def _add_buffers(state: dict[str, Tensor], config: Any) -> None:
     state.setdefault("text_model.embeddings.token_type_ids", torch.zeros(1, n, dtype=torch.long))
 
 
-def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int, hub_ids: Sequence[str] = HUB_TOKENIZERS) -> Any:
+def load_tokenizer(
+    path: Path,
+    cache_dir: Path | None,
+    vocab_size: int,
+    hub_ids: Sequence[str] = HUB_TOKENIZERS,
+    folder: str = "tokenizer",
+) -> Any:
     """The first tokenizer of the right size; an empty one, which would map every text to the same ids, is skipped.
 
     Args:
-        path: of the checkpoint, whose folder and ``tokenizer/`` beside it are searched first.
-        cache_dir: its ``tokenizer/`` is searched next, or None.
+        path: of the checkpoint.
+        cache_dir: the cache, or None; places beside the checkpoint are searched first (``tokenizer_folders``).
         vocab_size: number of tokens that the network reads.
         hub_ids: repositories that are looked for in the Hugging Face cache, the one that messages name first.
+        folder: which messages name.
 
     Raises:
         CheckpointError: there is none.
@@ -203,7 +210,7 @@ def load_tokenizer(path: Path, cache_dir: Path | None, vocab_size: int, hub_ids:
         refused = f" (the one in {place} has {len(tokenizer)} tokens, the text encoder reads {vocab_size})"
     raise CheckpointError(
         f"There is no tokenizer for {path}{refused}: put tokenizer.json and config.json of {hub_ids[0]} into "
-        f"{(cache_dir or path.parent) / 'tokenizer'}."
+        f"{(cache_dir or path.parent) / folder}."
     )
 
 

@@ -24,6 +24,7 @@ from reaudio_eval.features.embedders import (
     audiobox_aesthetics,
     clap,
     efficientat,
+    msclap,
     panns,
     passt,
     vggish,
@@ -183,7 +184,7 @@ def test_without_a_checkpoint_the_reason_names_the_three_ways(spec: EmbedderSpec
 
 @pytest.mark.parametrize(
     "spec",
-    [each.PLUGIN.spec for each in (audiobox_aesthetics, clap, efficientat, panns, passt, vggish)],
+    [each.PLUGIN.spec for each in (audiobox_aesthetics, clap, efficientat, msclap, panns, passt, vggish)],
     ids=lambda s: s.title,
 )
 def test_every_published_file_says_where_it_comes_from(spec: EmbedderSpec) -> None:
@@ -238,7 +239,7 @@ def test_a_full_disk_is_one_sentence(server: str, tmp_path: Path, monkeypatch: p
 def test_nothing_imports_torch_before_a_network_is_loaded() -> None:
     code = (
         "import sys, reaudio_eval.features.checkpoints\n"
-        "from reaudio_eval.features.embedders import audiobox_aesthetics, clap, efficientat, panns, passt, vggish\n"
+        "from reaudio_eval.features.embedders import audiobox_aesthetics, clap, efficientat, msclap, panns, passt, vggish\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

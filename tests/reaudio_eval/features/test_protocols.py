@@ -74,6 +74,18 @@ def test_rules_of_single_embedders() -> None:
     assert get_protocol("av-benchmark").waveform.max_seconds == 10.0
 
 
+def test_rule_of_msclap() -> None:
+    """av-benchmark gives it the files, which it loads itself."""
+    rule = get_protocol("av-benchmark").rule("msclap")
+    assert (rule.mono, rule.remove_dc, rule.resampler, rule.max_seconds, rule.peak_db) == (
+        "first",
+        False,
+        "sinc_hann",
+        None,
+        None,
+    )
+
+
 def test_rules_of_passt() -> None:
     """av-benchmark cuts and pads to 10 s, stable-audio-metrics pads its last window, audiocraft pads nothing."""
     rules = {name: get_protocol(name).rule("passt") for name in ("av-benchmark", "stable-audio-metrics", "audiocraft")}
