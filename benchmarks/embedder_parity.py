@@ -1,10 +1,11 @@
 """Largest relative difference of embedders from the packages of their authors, on random weights of the published sizes.
 
-    pip install --no-deps hear21passt audiobox_aesthetics msclap torchlibrosa torchaudio
+    pip install --no-deps hear21passt audiobox_aesthetics msclap torchopenl3 torchlibrosa torchaudio
     python benchmarks/embedder_parity.py [passt ...]
 
 The packages are installed without their dependencies, which would bring other builds of torch. What they import of torchaudio's native
-library and of timm is not used here and is replaced by empty modules. The difference is relative to the largest absolute value.
+library, timm, resampy, julius and six is not used here and is replaced by empty modules. The difference is relative to the largest
+absolute value.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SECONDS = (10.0, 5.0, 1.7)
 
 
 def without_native_libraries() -> None:
-    """Empty modules for the parts of torchaudio and timm that need libraries of another build of torch."""
+    """Empty modules for what would need another build of torch, or is imported and not used."""
     extension = types.ModuleType("torchaudio._extension")
     for name in ("_IS_TORCHAUDIO_EXT_AVAILABLE", "_IS_RIR_AVAILABLE", "_IS_ALIGN_AVAILABLE"):
         setattr(extension, name, False)
@@ -47,6 +48,9 @@ def without_native_libraries() -> None:
         "timm": types.ModuleType("timm"),
         "timm.models": types.ModuleType("timm.models"),
         "timm.models._hub": hub,
+        "resampy": types.ModuleType("resampy"),
+        "julius": types.ModuleType("julius"),
+        "six": types.ModuleType("six"),
     }
 
 
@@ -148,7 +152,25 @@ def msclap() -> float:
     return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
 
 
-COMPARISONS: dict[str, Callable[[], float]] = {"passt": passt, "audiobox_aesthetics": audiobox_aesthetics, "msclap": msclap}
+def openl3() -> float:
+    from torchopenl3.models import PytorchOpenl3
+    from torchopenl3.utils import preprocess_audio_batch
+
+    network = shaken(PytorchOpenl3("env", "mel256", 512))
+
+    def theirs(clips: Float32) -> Float32:
+        windows = preprocess_audio_batch(torch.from_numpy(clips), 48_000, center=True, hop_size=0.5)
+        return network(windows).reshape(len(clips), -1).numpy()
+
+    return compare("openl3", network.state_dict(), theirs, (3.2, 1.0, 0.3))
+
+
+COMPARISONS: dict[str, Callable[[], float]] = {
+    "passt": passt,
+    "audiobox_aesthetics": audiobox_aesthetics,
+    "msclap": msclap,
+    "openl3": openl3,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -143,12 +143,14 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="stable-audio-metrics",
             description="Stable Audio's conventions: channel mean, soxr, peak at -1 dB, 16-bit for CLAP, KL(generated || "
-            "reference) of PaSST's logits, their mean over windows of 10 s every 5 s. Not reproduced: OpenL3 FD in stereo, the fusion "
-            "of CLAP's audio branch",
+            "reference) of PaSST's logits, their mean over windows of 10 s every 5 s. FD of OpenL3's frames "
+            "(fad_openl3; env, hop 0.5 s) in mono. Not reproduced: OpenL3 in stereo (of mono clips that FD is twice this one) and its "
+            "second resampling with resampy, the fusion of CLAP's audio branch",
             source="Stability-AI/stable-audio-metrics @ fd55536 (2024-03-21)",
             waveform=_PEAK_NORMALISED,
             per_embedder={
                 "clap": replace(_PEAK_NORMALISED, int16=True),
+                "openl3": replace(_PEAK_NORMALISED, rates=(44_100, 48_000)),
                 "passt": replace(_PEAK_NORMALISED, min_samples=_PASST_INPUT),
             },
             clap_checkpoint="630k-audioset-fusion-best.pt",

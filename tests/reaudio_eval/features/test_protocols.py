@@ -74,6 +74,13 @@ def test_rules_of_single_embedders() -> None:
     assert get_protocol("av-benchmark").waveform.max_seconds == 10.0
 
 
+def test_rule_of_openl3() -> None:
+    """stable-audio-metrics limits the band to 22.05 kHz."""
+    rule = get_protocol("stable-audio-metrics").rule("openl3")
+    assert (rule.mono, rule.remove_dc, rule.resampler, rule.peak_db) == ("mean", False, "soxr_hq", -1.0)
+    assert rule.rates == (44_100, 48_000)
+
+
 def test_rule_of_msclap() -> None:
     """av-benchmark gives it the files, which it loads itself."""
     rule = get_protocol("av-benchmark").rule("msclap")
