@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from reaudio_model.common.audio import audio_bytes, content_sha256
+from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import ReaudioError
-from reaudio_model.common.files import as_path, atomic_write, folder_lock, make_folder
+from reaudio_model.common.files import as_path
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
-from reaudio_model.pipeline.generation_record import (
-    MACHINES,
-    NAMED,
-    add_files,
-    generation_record,
-    kept_files,
-    start_record,
-)
+from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
+from reaudio_model.pipeline.generation_record import generation_record, kept_files
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.retrieval.index import RetrievalIndex
 from reaudio_model.retrieval.index_search import SearchResult, search_prompts
@@ -37,29 +26,6 @@ if TYPE_CHECKING:
     from reaudio_model.conditioning.feature_store import FeatureStore
     from reaudio_model.encoders.clap import Clap
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
-
-AUDIBLE = 1 / 2**16  # rounds to a sample of 16 bits other than 0
-
-
-class Generated(NamedTuple):
-    """Result of :func:`generate_to_files`.
-
-    Attributes:
-        files: one for each prompt, in order.
-        made: how many of them this call generated.
-        record: JSON file with the settings.
-        computed: clips computed by this call: those it generated, and the others of their batches.
-        seconds: time of computing them, without retrieval and writing.
-        settings: with which they are made, none left to the model (``generation_record.resolved_settings``), and the device by
-            name ("cpu", "cuda:0").
-    """
-
-    files: list[Path]
-    made: int
-    record: Path
-    computed: int = 0
-    seconds: float = 0.0
-    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 def generate_to_files(
@@ -100,28 +66,13 @@ def generate_to_files(
     if features is not None:
         _check_features(features, retrieved or [])
     record = generation_record(request, pipeline, reranker, files, retrieved)
-    with _turn(request, reporter):
+    generate = _Batches(request, pipeline, retrieved, features, reranker).generate
+    writer = ClipWriter(generate, pipeline.model_config.codec.mel.sample_rate, request.batch_size, request.record)
+    with nullcontext() if request.is_file else folder_turn(request.output_path, reporter):
         kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
-        batches = _Batches(request, pipeline, retrieved, features, reranker)
         if result is not None and not request.is_file:
             result.save(request.output_path)
-        return batches.write(files, kept, record, reporter)
-
-
-@contextmanager
-def _turn(request: GenerateRequest, reporter: Reporter) -> Iterator[None]:
-    """Hold a folder of clips against other processes."""
-    if request.is_file:
-        yield
-        return
-    folder = request.output_path
-    make_folder(folder)
-    try:
-        with folder_lock(folder, lambda: reporter.note(f"Another process writes to {folder}: waiting for it.")):
-            yield
-    finally:
-        with suppress(OSError):
-            folder.rmdir()  # where nothing was written
+        return writer.write(files, kept, record, reporter)
 
 
 def _retrieve(
@@ -188,42 +139,6 @@ class _Batches(NamedTuple):
     retrieved: list[list[Neighbour]] | None
     features: FeatureStore | None
     reranker: Clap | None
-
-    def write(self, files: list[Path], kept: set[Path], record: dict[str, Any], reporter: Reporter) -> Generated:
-        """Generate and write the files that are not kept, and the record before the first of them."""
-        size = self.request.batch_size
-        made = computed = 0
-        seconds = 0.0
-        silent: list[str] = []
-        with reporter.stage("generating", len(files)) as advance:
-            for start in range(0, len(files), size):
-                rows = range(start, min(start + size, len(files)))
-                missing = [row for row in rows if files[row] not in kept]
-                if missing:
-                    started = time.perf_counter()
-                    audios = self.generate(rows)
-                    seconds += time.perf_counter() - started
-                    computed += len(rows)
-                    if not made:
-                        start_record(self.request.record, record, [file for file in files if file not in kept])
-                    written = {files[row]: audios[row - start] for row in missing}
-                    self.save(written, record)
-                    silent += [file.name for file, audio in written.items() if not np.abs(audio).max() >= AUDIBLE]
-                    made += len(missing)
-                advance(len(rows))
-        if silent:
-            reporter.note(f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(silent[:NAMED])}.")
-        settings = record["settings"] | {"device": record[MACHINES][-1]["device"]}
-        return Generated(files, made, self.request.record, computed, seconds, settings)
-
-    def save(self, written: dict[Path, Any], record: dict[str, Any]) -> None:
-        """Write clips, then their hashes into the record: a file without its hash is made again."""
-        rate, hashes = self.pipeline.model_config.codec.mel.sample_rate, {}
-        for file, audio in written.items():
-            content = audio_bytes(audio, rate, file.suffix, str(file))
-            atomic_write(file, content)
-            hashes[file.name] = hashlib.sha256(content).hexdigest()
-        add_files(self.request.record, record, hashes)
 
     def generate(self, rows: range) -> Any:
         """float32 (len(rows), samples)."""

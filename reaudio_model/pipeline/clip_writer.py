@@ -1,0 +1,119 @@
+"""Writing generated clips in batches, resumable after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reaudio_model.common.audio import audio_bytes
+from reaudio_model.common.files import atomic_write, folder_lock, make_folder
+from reaudio_model.common.progress import Reporter
+from reaudio_model.pipeline.generation_record import MACHINES, NAMED, add_files, start_record
+
+AUDIBLE = 1 / 2**16  # rounds to a sample of 16 bits other than 0
+
+
+class Generated(NamedTuple):
+    """Result of a generation.
+
+    Attributes:
+        files: one for each prompt, in order.
+        made: how many of them this call generated.
+        record: JSON file with the settings.
+        computed: clips computed by this call: those it generated, and the others of their batches.
+        seconds: time of computing them, without retrieval and writing.
+        settings: with which they are made, none left to the model (``generation_record.resolved_settings``), and the device by
+            name ("cpu", "cuda:0").
+    """
+
+    files: list[Path]
+    made: int
+    record: Path
+    computed: int = 0
+    seconds: float = 0.0
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+
+@contextmanager
+def folder_turn(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """Hold a folder of clips against other processes; it is made, and removed again if nothing was written."""
+    make_folder(folder)
+    try:
+        with folder_lock(folder, lambda: reporter.note(f"Another process writes to {folder}: waiting for it.")):
+            yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # where nothing was written
+
+
+@dataclass(frozen=True)
+class ClipWriter:
+    """Generates clips in batches and writes them with their record.
+
+    Batches are formed by position, not by what is missing, so that an interrupted generation goes on to the same clips.
+
+    Attributes:
+        generate: rows of the prompts -> float32 (len(rows), samples) or (len(rows), samples, channels), in [-1, 1].
+        sample_rate: Hz.
+        batch_size: prompts in a batch.
+        record_file: the JSON file of the record.
+    """
+
+    generate: Callable[[range], npt.NDArray[np.float32]]
+    sample_rate: int
+    batch_size: int
+    record_file: Path
+
+    def write(self, files: list[Path], kept: set[Path], record: dict[str, Any], reporter: Reporter) -> Generated:
+        """Generate and write the files that are not kept, and the record before the first of them.
+
+        Args:
+            files: of the clips, in the order of the prompts.
+            kept: those of them that are there already.
+            record: of the generation, with an entry for each clip (:mod:`reaudio_model.pipeline.generation_record`); hashes are added.
+            reporter: of progress.
+
+        Raises:
+            ReaudioError: samples that are not finite, or a file that cannot be written.
+        """
+        made = computed = 0
+        seconds = 0.0
+        silent: list[str] = []
+        with reporter.stage("generating", len(files)) as advance:
+            for start in range(0, len(files), self.batch_size):
+                rows = range(start, min(start + self.batch_size, len(files)))
+                missing = [row for row in rows if files[row] not in kept]
+                if missing:
+                    started = time.perf_counter()
+                    audios = self.generate(rows)
+                    seconds += time.perf_counter() - started
+                    computed += len(rows)
+                    if not made:
+                        start_record(self.record_file, record, [file for file in files if file not in kept])
+                    written = {files[row]: audios[row - start] for row in missing}
+                    self._save(written, record)
+                    silent += [file.name for file, audio in written.items() if not np.abs(audio).max() >= AUDIBLE]
+                    made += len(missing)
+                advance(len(rows))
+        if silent:
+            reporter.note(f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(silent[:NAMED])}.")
+        settings = record["settings"] | {"device": record[MACHINES][-1]["device"]}
+        return Generated(files, made, self.record_file, computed, seconds, settings)
+
+    def _save(self, written: dict[Path, Any], record: dict[str, Any]) -> None:
+        """Write clips, then their hashes into the record: a file without its hash is made again."""
+        hashes = {}
+        for file, audio in written.items():
+            content = audio_bytes(audio, self.sample_rate, file.suffix, str(file))
+            atomic_write(file, content)
+            hashes[file.name] = hashlib.sha256(content).hexdigest()
+        add_files(self.record_file, record, hashes)
