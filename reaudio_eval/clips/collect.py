@@ -37,6 +37,7 @@ class Generation:
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path | None = None
+    allow_download: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
 
 
@@ -198,6 +199,7 @@ def _clip_request(
         how.seed if request.seed is None else request.seed,
         variant=plugins.find("models", request.model).variant,
         weights=request.weights,
+        allow_download=how.allow_download,
         index=request.index,
         sampling=how.sampling if request.sampling is None else request.sampling,
         spent=spent,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names
+from reaudio_eval.clips.models import Fetch
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.options import Measures, Systems
 from reaudio_eval.scores.external.scores import ExternalScores, check_computed
@@ -15,8 +16,14 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import option_fields
 
 
-def check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
+def check_weights(dataset: str, systems: Systems, sampling: Sampling, fetch: Fetch) -> None:
     """Refuse weights, index and sampling options that no model uses, and models that cannot run on the dataset.
+
+    Args:
+        dataset: registered name.
+        systems: of the request.
+        sampling: as asked for.
+        fetch: where published weights may come from.
 
     Raises:
         ReaudioError: naming the first such option or model.
@@ -27,27 +34,28 @@ def check_weights(dataset: str, systems: Systems, sampling: Sampling) -> None:
     if systems.index is not None and not systems.weights:
         raise ReaudioError("--index has no effect: only a --model with --weights retrieves from it. Leave it out.")
     for name in systems.models:
-        check_model(dataset, name, systems.weights.get(name))
-    check_sampling(sampling, {name: systems.weights.get(name) for name in systems.models})
+        check_model(dataset, name, systems.weights.get(name), fetch)
+    check_sampling(dataset, sampling, {name: systems.weights.get(name) for name in systems.models})
     for name, weights in systems.weights.items():
-        check_index(name, weights, systems.index, sampling)
+        check_index(dataset, name, weights, systems.index, sampling)
 
 
-def check_index(model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
+def check_index(dataset: str, model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
     """Raise ReaudioError where the user's weights retrieve and there is no index to retrieve from."""
     if index is not None or sampling.k == 0 or sampling.retrieval == "none":
         return
-    own = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
+    own = plugins.load("models", model).defaults(dataset, weights, plugins.find("models", model).variant)
     if own is not None and own.retrieval not in (None, "none"):
         raise ReaudioError(
             f"{model} uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )
 
 
-def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> None:
+def check_sampling(dataset: str, sampling: Sampling, models: Mapping[str, Path | None]) -> None:
     """Refuse options that no model uses.
 
     Args:
+        dataset: registered name.
         sampling: as asked for.
         models: registered model -> the user's weights of it, or None.
 
@@ -56,7 +64,7 @@ def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> Non
     """
     for option in sampling.given():
         used = (
-            plugins.load("models", name).sampling_options(plugins.find("models", name).variant, weights)
+            plugins.load("models", name).sampling_options(dataset, weights, plugins.find("models", name).variant)
             for name, weights in models.items()
         )
         if any(names is None or option in names for names in used):
@@ -68,9 +76,9 @@ def check_sampling(sampling: Sampling, models: Mapping[str, Path | None]) -> Non
         raise ReaudioError(f"{flag} has no effect: {why}. Leave it out.")
 
 
-def check_model(dataset: str, model: str, weights: Path | None) -> None:
+def check_model(dataset: str, model: str, weights: Path | None, fetch: Fetch) -> None:
     """Raise ReaudioError where a model has no weights for this dataset."""
-    plugins.load("models", model).check(dataset, weights, plugins.find("models", model).variant)
+    plugins.load("models", model).check(dataset, weights, plugins.find("models", model).variant, fetch)
 
 
 def check_unused(measures: Measures) -> None:

@@ -14,6 +14,7 @@ from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.options import Option, OptionGroup
 
 if TYPE_CHECKING:
+    from reaudio_eval.clips.models import Fetch
     from reaudio_eval.prompts.datasets import DatasetDefaults, DatasetOptions
     from reaudio_eval.scores.evaluate import Options
     from reaudio_model.common.progress import Reporter
@@ -64,7 +65,12 @@ Baseline = Annotated[
 RunFolders = Annotated[tuple[Path, ...], Option("Run directories, or folders that contain them.", "ARGUMENT", "RUNS")]
 Weights = Annotated[
     dict[str, Path],
-    Option("A saved pipeline for a --model; repeatable.", metavar="MODEL=FOLDER", panel=SYSTEMS),
+    Option(
+        "Weights of a --model: a saved pipeline or its authors' files, or a repository of the Hugging Face hub, REPOSITORY[@REVISION]; "
+        "repeatable.",
+        metavar="MODEL=PATH",
+        panel=SYSTEMS,
+    ),
 ]
 Index = Annotated[
     Path | None, Option("Retrieval index for models with --weights (`reaudio-model index build`).", panel=SYSTEMS)
@@ -264,7 +270,9 @@ class Measures(OptionGroup):
     max_seconds: Annotated[float, Option("Longer clips are unreadable, which bounds memory.", metavar="S", least=1)] = (
         MAX_SECONDS
     )
-    allow_download: Annotated[bool, Option("Fetch published checkpoints that are missing.", everyday=True)] = False
+    allow_download: Annotated[bool, Option("Fetch published checkpoints and weights that are missing.", everyday=True)] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
@@ -295,6 +303,13 @@ class Machine(OptionGroup):
     def check(self) -> None:
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ReaudioError(f"--device {self.device} is not a device: use cpu, cuda or cuda:N.")
+
+
+def fetch_options(measures: Measures, machine: Machine) -> Fetch:
+    """Where weights may come from."""
+    from reaudio_eval.clips.models import Fetch
+
+    return Fetch(measures.allow_download, machine.cache_dir)
 
 
 def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: DatasetDefaults | None = None) -> Options:

@@ -27,6 +27,7 @@ from reaudio_eval.evaluations.options import (
     Measures,
     Overwrite,
     Systems,
+    fetch_options,
     scoring_options,
 )
 from reaudio_eval.evaluations.roles import NOBODY, Named, packaged, planned_roles
@@ -225,7 +226,7 @@ def plan_systems(
             "No system to evaluate: give --clips NAME=FOLDER, --model NAME (`reaudio-eval list models`) or --scores FILE."
         )
     check_names([SystemRequest(name, "clips", folder) for name, folder in systems.clips.items()])
-    check_weights(request.data.dataset, systems, request.sampling)
+    check_weights(request.data.dataset, systems, request.sampling, fetch_options(request.measures, request.machine))
     if systems.scores_alone:
         check_unused(request.measures)
     scoring = plan_scoring(request, reporter, data, systems)

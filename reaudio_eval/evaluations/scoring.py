@@ -150,6 +150,7 @@ def generation(options: Options, plan: ScoringPlan) -> Generation:
         device=options.device,
         jobs=options.jobs,
         cache_dir=options.cache_dir,
+        allow_download=options.allow_download,
     )
 
 

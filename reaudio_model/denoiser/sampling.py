@@ -128,6 +128,7 @@ def sample_latents(
     dtype: torch.dtype = torch.float32,
     cache: bool = True,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    trained: Scheduler | None = None,
 ) -> Tensor:
     """Denoise a batch. All branches are evaluated in one call; arithmetic between calls is float32 for every ``dtype``.
 
@@ -142,6 +143,7 @@ def sample_latents(
         generator: of the noise that the scheduler adds, one for each clip, so that a clip does not depend on its batch.
         dtype: of the network.
         cache: False if the network is compiled; progress: wraps the timesteps.
+        trained: a scheduler over the noise that the network was trained with; None: that of :func:`make_scheduler`.
 
     Returns:
         float32, the shape of ``noise``.
@@ -151,7 +153,7 @@ def sample_latents(
             finite.
     """
     scheduler = deepcopy(scheduler)
-    options = _step_options(scheduler, eta, generator)
+    options = _step_options(scheduler, eta, generator, trained or make_scheduler("ddim"))
     _set_timesteps(scheduler, steps, noise.device)
     conditioning = concatenate([branch.conditioning for branch in branches]).to(noise.device, dtype)
     weights = noise.new_tensor([branch.weight for branch in branches]).reshape(-1, 1, 1, 1, 1)
@@ -193,13 +195,13 @@ def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> No
 
 
 def _step_options(
-    scheduler: Scheduler, eta: float, generator: list[torch.Generator] | torch.Generator | None
+    scheduler: Scheduler, eta: float, generator: list[torch.Generator] | torch.Generator | None, trained: Scheduler
 ) -> dict[str, Any]:
     """The arguments of ``scheduler.step`` besides prediction, timestep and latents."""
     from diffusers import DDIMParallelScheduler, DDIMScheduler
 
     name = type(scheduler).__name__
-    parameters = _step_parameters(scheduler)
+    parameters = _step_parameters(scheduler, trained)
     if not math.isfinite(eta):
         raise ReaudioError(f"eta must be between 0 and 1, not {eta}.")
     options: dict[str, Any] = {"generator": generator} if "generator" in parameters else {}
@@ -212,7 +214,7 @@ def _step_options(
     return options
 
 
-def _step_parameters(scheduler: Scheduler) -> set[str]:
+def _step_parameters(scheduler: Scheduler, trained: Scheduler) -> set[str]:
     """Names of the parameters of ``scheduler.step``.
 
     Raises:
@@ -226,8 +228,8 @@ def _step_parameters(scheduler: Scheduler) -> set[str]:
         raise ReaudioError(f"{name} is not a sampler of models that predict noise: set_scheduler({known}).")
     if hasattr(scheduler, "noise_sampler"):  # a Brownian tree over the whole batch
         raise ReaudioError(f"{name} draws noise that depends on the batch and takes no generator: set_scheduler({known}).")
-    trained, given = make_scheduler("ddim").alphas_cumprod, scheduler.alphas_cumprod.cpu()
-    if given.shape != trained.shape or (given - trained).abs().max() > NOISE_TOLERANCE:
+    expected, given = trained.alphas_cumprod, scheduler.alphas_cumprod.cpu()
+    if given.shape != expected.shape or (given - expected).abs().max() > NOISE_TOLERANCE:
         raise ReaudioError(
             f"The {name} has another noise than the model was trained with: make it with "
             f"{name}.from_config(pipeline.scheduler.config)."

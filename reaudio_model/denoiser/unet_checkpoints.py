@@ -44,7 +44,7 @@ class Source(NamedTuple):
     film: bool
 
 
-def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
+def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool | None = False) -> Source:
     """Load the weights of an AudioLDM or AudioLDM2 UNet.
 
     AudioLDM2 has no E^t: its columns in each ResNet block are set to zero, so that the network initially equals AudioLDM2's; its
@@ -55,7 +55,7 @@ def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
             error.
         path: a file in the authors' layout (the complete model, or the UNet alone) or diffusers'; or a folder of diffusers'
             layout, of the pipeline or of its UNet.
-        ema: load the averaged weights of a file in the authors' layout, which are better for sampling.
+        ema: load the averaged weights of a file in the authors' layout, which are better for sampling; None: where it has them.
 
     Raises:
         CheckpointError: missing, damaged, without averaged weights, or of another network.
@@ -63,7 +63,7 @@ def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool = False) -> Source:
     file = weights_file(path, names=DIFFUSERS_WEIGHTS, part="unet")
     state = load_state_dict(file, wrapper="state_dict")
     original = any(key.startswith((ORIGINAL_PREFIX, "input_blocks.")) for key in state)
-    if ema:
+    if ema or (ema is None and any(key.startswith(EMA_PREFIX) for key in state)):
         state = _averaged(state, unet, file)
     elif original:
         state = _renamed(state, unet)

@@ -56,8 +56,7 @@ class Clap:
         self.tokenizer = tokenizer
         self.front_end = front_end_of(network.config)
         self._log_mel = LogMel(self.front_end)
-        text: Any = network.config.text_config  # RoBERTa counts positions from pad_token_id + 1
-        self.max_tokens = min(MAX_TOKENS, text.max_position_embeddings - text.pad_token_id - 1)
+        self.max_tokens = text_length(network.config.text_config)
 
     @property
     def dim(self) -> int:
@@ -86,8 +85,7 @@ class Clap:
         for rows in equal_length_batches([len(t) for t in tokens], MAX_BATCH_TOKENS):
             batch = torch.tensor([tokens[row] for row in rows], device=self.network.device)
             with exact_inference():
-                features = self.network.get_text_features(input_ids=batch).pooler_output
-            embeddings[rows] = features.float()
+                embeddings[rows] = self.text_features(batch)
         return embeddings
 
     def _tokens(self, caption: str) -> list[int]:
@@ -114,6 +112,11 @@ class Clap:
             embeddings[start : start + len(clips)] = features
         return embeddings
 
+    def text_features(self, tokens: Tensor) -> Tensor:
+        """int64 (batch, n) tokens on the network's device, none of them padding -> float32 (batch, dim), unit norm."""
+        features: Tensor = self.network.get_text_features(input_ids=tokens).pooler_output
+        return features.float()
+
     def audio_features(self, clips: Tensor) -> Tensor:
         """float32 (batch, front_end.n_samples) on the network's device -> float32 (batch, dim), unit norm."""
         log_mel = self._log_mel.to(clips.device)(clips).to(self.network.dtype)
@@ -121,11 +124,16 @@ class Clap:
         return features.float()
 
 
+def text_length(config: Any) -> int:
+    """Most tokens of a text, by the configuration of a text encoder; RoBERTa counts positions from ``pad_token_id + 1``."""
+    return min(MAX_TOKENS, int(config.max_position_embeddings - config.pad_token_id - 1))
+
+
 def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None) -> Clap:
     """CLAP from a folder of transformers' ``ClapModel``, from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion), or from a saved
     pipeline of this package (its folder, or ``clap/`` in it).
 
-    The tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in a pipeline's ``clap_tokenizer/``,
+    A complete AudioLDM, which includes its CLAP, is read too. The tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in a pipeline's ``clap_tokenizer/``,
     and that of RoBERTa in ``cache_dir/tokenizer`` and in the Hugging Face cache.
 
     Raises:

@@ -33,12 +33,15 @@ _RENAMES = tuple(
     )
 )
 _FUSION = ("audio_branch.patch_embed.fusion_model.", "audio_branch.patch_embed.mel_conv2d.")
+# AudioLDM's and its training framework's; "model." is the network, beside its front end
+_IN_AUDIOLDM = re.compile(r"cond_stage_models?\.(\d+\.)?model\.")
 _HEAD_SIZE = 64  # RoBERTa's; shapes do not determine the number of heads
 
 
 def strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefix of data-parallel training from every key."""
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    """LAION's keys: without the prefix of data-parallel training, and of a complete AudioLDM only its CLAP."""
+    inside = {_IN_AUDIOLDM.sub("", key): value for key, value in state.items() if _IN_AUDIOLDM.match(key)}
+    return inside or {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def has_fusion(state: Mapping[str, Tensor]) -> bool:

@@ -20,6 +20,19 @@ from reaudio_model.common.progress import Reporter
 MINIATURE = "miniature"  # the dataset whose weights come with the package
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """Where weights may come from.
+
+    Attributes:
+        allow_download: whether the network may be used.
+        cache_dir: folder that belongs to this package; None for the default one.
+    """
+
+    allow_download: bool = False
+    cache_dir: Path | None = None
+
+
 @dataclass
 class Spent:
     """Cost of making clips, counted by models that generate. clips: computed; seconds: computing time."""
@@ -39,7 +52,8 @@ class ClipRequest:
         source: the folder given on the command line (``--clips NAME=FOLDER``), or None.
         seed: run seed; the seed of a clip is ``reaudio_model.common.seeds.clip_seed(seed, clip_id)``.
         variant: one of the file's ``VARIANTS``; "" in a file without.
-        weights: the user's weights of this model (``--weights NAME=FOLDER``), or None.
+        weights: the user's weights of this model (``--weights NAME=PATH``), or None.
+        allow_download: whether published weights may be downloaded.
         index: the user's retrieval index (``--index``), or None.
         sampling: the user's settings.
         spent: a model that generates adds its cost here.
@@ -55,6 +69,7 @@ class ClipRequest:
     seed: int = 0
     variant: str = ""
     weights: Path | None = None
+    allow_download: bool = False
     index: Path | None = None
     sampling: Sampling = field(default_factory=Sampling)
     spent: Spent = field(default_factory=Spent)
@@ -83,6 +98,10 @@ class ModelPlugin(ABC):
     upper_reference: str = ""
     candidates: bool = False
 
+    def training_data(self, variant: str) -> str | Sequence[str] | None:
+        """``trained_on`` of a variant."""
+        return self.trained_on
+
     def role(self, variant: str) -> Role:
         """The role of the model in reports; see :class:`reaudio_eval.clips.system.SystemInfo`.
 
@@ -110,35 +129,36 @@ class ModelPlugin(ABC):
             ReaudioError: see :meth:`clips`.
         """
         found = {request.seed: self.clips(request)}
-        samples = self.sampling_options(request.variant, request.weights) != ()
+        samples = self.sampling_options(request.dataset.name, request.weights, request.variant) != ()
         for seed in range(request.seed + 1, request.seed + ((request.sampling.seeds or 1) if samples else 1)):
             found[seed] = self.clips(replace(request, seed=seed, output=request.output / f"seed{seed}"))
         return found
 
-    def check(self, dataset: str, weights: Path | None, variant: str) -> None:
-        """Refuse a request before anything is loaded.
+    def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
+        """Refuse a request before anything is loaded or downloaded.
 
         Args:
             dataset: registered name.
             weights: the user's weights of this model, or None.
             variant: one of the file's ``VARIANTS``, or "".
+            fetch: where published weights may come from.
 
         Raises:
             ReaudioError: the model cannot run on this dataset with these weights.
         """
         return
 
-    def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
+    def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
         """Every sampling setting used by default, with k 0 and retrieval "none" where nothing is retrieved; None for a model that
-        does not sample, which cannot be swept.
+        does not sample, which cannot be swept. Arguments as for :meth:`check`.
 
         Raises:
             ReaudioError: ``weights`` cannot be read.
         """
         return None
 
-    def sampling_options(self, variant: str, weights: Path | None) -> Collection[str] | None:
-        """Names of the options of ``Sampling`` that the model uses; None for all. Others are refused.
+    def sampling_options(self, dataset: str, weights: Path | None, variant: str) -> Collection[str] | None:
+        """Names of the options of ``Sampling`` that the model uses; None for all. Others are refused. Arguments as for :meth:`check`.
 
         Raises:
             ReaudioError: ``weights`` cannot be read.

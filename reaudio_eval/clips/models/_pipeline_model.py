@@ -7,22 +7,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from reaudio_eval.clips.models import MINIATURE, ClipRequest, ModelPlugin
+from reaudio_eval.clips.models import MINIATURE, ClipRequest, Fetch, ModelPlugin
 from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import option_fields
 
 
 class PipelineModel(ModelPlugin):
-    """A pipeline of ``reaudio_model``: bundled weights on the miniature, else the user's.
-
-    Attributes:
-        public_weights: whether its authors published weights, which are read by their own code.
-    """
+    """A pipeline of ``reaudio_model``: bundled weights on the miniature, else the user's."""
 
     trained_on = "dataset"
     candidates = True
-    public_weights = False
 
     @abstractmethod
     def name(self, variant: str) -> str:
@@ -44,10 +39,10 @@ class PipelineModel(ModelPlugin):
         """
         from reaudio_eval.clips.models._re_audioldm import generated_clips
 
-        self.check(request.dataset.name, request.weights, request.variant)
+        self.check(request.dataset.name, request.weights, request.variant, Fetch())
         return generated_clips(request, self.name(request.variant))
 
-    def check(self, dataset: str, weights: Path | None, variant: str) -> None:
+    def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
         """Raises ReaudioError where there are neither bundled weights for the dataset nor the user's, or these are another model."""
         if weights is None and dataset != MINIATURE:
             raise ReaudioError(self._without_weights(self.name(variant), dataset, variant))
@@ -58,17 +53,12 @@ class PipelineModel(ModelPlugin):
 
     def _without_weights(self, name: str, dataset: str, variant: str) -> str:
         train = f"train it ({self.training(variant)}) and give --weights {name}=FOLDER of the saved pipeline"
-        if self.public_weights:
-            return (
-                f"The public weights of {name} cannot be loaded yet: make its clips for {dataset} with the code of its authors and give "
-                f"--clips {name}=FOLDER, or {train}; the weights that come with the package are the miniature's (--dataset miniature)."
-            )
         return (
             f"There are no public weights of {name} for {dataset}: {train}, or score clips you have with --clips NAME=FOLDER; the weights "
             "that come with the package are the miniature's (--dataset miniature)."
         )
 
-    def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
+    def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
         """The settings of the bundled weights, or of ``weights``.
 
         Raises:
@@ -84,12 +74,12 @@ class PipelineModel(ModelPlugin):
 
         return resolved_sampling(clips)
 
-    def sampling_options(self, variant: str, weights: Path | None) -> Collection[str]:
+    def sampling_options(self, dataset: str, weights: Path | None, variant: str) -> Collection[str]:
         """All, without those of retrieval for a model that retrieves nothing (``defaults``).
 
         Raises:
             CheckpointError: ``weights`` is no saved pipeline.
         """
         names = {field.name for field in option_fields(Sampling)}
-        own = self.defaults(variant, weights)
+        own = self.defaults(dataset, weights, variant)
         return names if own is not None and own.retrieval != "none" else names - PAIRS

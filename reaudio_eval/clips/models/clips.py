@@ -53,7 +53,7 @@ class Clips(ModelPlugin):
 
         return resolved_sampling(clips)
 
-    def sampling_options(self, variant: str, weights: Path | None) -> tuple[str, ...]:
+    def sampling_options(self, dataset: str, weights: Path | None, variant: str) -> tuple[str, ...]:
         """None of them: nothing is generated."""
         return ()
 

@@ -34,7 +34,7 @@ class CopyRetrieved(ModelPlugin):
             )
         return copied_clips(request)
 
-    def sampling_options(self, variant: str, weights: Path | None) -> tuple[str, ...]:
+    def sampling_options(self, dataset: str, weights: Path | None, variant: str) -> tuple[str, ...]:
         """None of them: nothing is generated."""
         return ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reaudio_eval.clips.models import ClipRequest
+from reaudio_eval.clips.models import ClipRequest, Fetch
 from reaudio_eval.clips.models.re_audioldm import ReAudioLdm
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval
@@ -38,10 +38,10 @@ class Oracle(ReAudioLdm):
         """
         from reaudio_eval.clips.models._re_audioldm import oracle_clips
 
-        self.check(request.dataset.name, request.weights, request.variant)
+        self.check(request.dataset.name, request.weights, request.variant, Fetch())
         return oracle_clips(request, self.system(request.variant))
 
-    def defaults(self, variant: str, weights: Path | None) -> Sampling | None:
+    def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
         """None: the neighbour is given, so there is nothing to sweep."""
         return None
 

@@ -19,7 +19,7 @@ from reaudio_eval.evaluations.alerts import evaluation_alerts, several_seeds
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.checks import check_index, check_model, check_sampling
 from reaudio_eval.evaluations.loading import load_dataset
-from reaudio_eval.evaluations.options import Data
+from reaudio_eval.evaluations.options import Data, fetch_options
 from reaudio_eval.evaluations.planning import (
     choose_primary,
     plan_scoring,
@@ -96,15 +96,15 @@ def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
         ReaudioError: anything that would make the run fail later and can be known now.
     """
     weights = request.weights.get(request.model)
-    defaults = _model_defaults(request.model, weights)
+    defaults = _model_defaults(request.data.dataset, request.model, weights)
     _check_request(request, defaults)
     start = _start(request, defaults)
     cells, axes = plan_cells(request.model, request.over, start, request.design)
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
-    check_model(request.data.dataset, request.model, weights)
-    check_sampling(request.sampling, {request.model: weights})
+    check_model(request.data.dataset, request.model, weights, fetch_options(request.measures, request.machine))
+    check_sampling(request.data.dataset, request.sampling, {request.model: weights})
     if weights is not None and any(cell.settings.k for cell in cells):
-        check_index(request.model, weights, request.index, Sampling())
+        check_index(request.data.dataset, request.model, weights, request.index, Sampling())
     data, first = _sampled(request), cells[0].settings.captions
     numbers = sorted({cell.settings.captions for cell in cells} - {first})
     scoring = plan_scoring(request, reporter, dataclasses.replace(data, captions=_caption(data, first)))
@@ -140,8 +140,8 @@ def _check_request(request: SweepRequest, defaults: Sampling) -> None:
         raise ReaudioError("--over captions varies the dataset's own captions: leave out --captions classes.")
 
 
-def _model_defaults(model: str, weights: Path | None) -> Sampling:
-    found = plugins.load("models", model).defaults(plugins.find("models", model).variant, weights)
+def _model_defaults(dataset: str, model: str, weights: Path | None) -> Sampling:
+    found = plugins.load("models", model).defaults(dataset, weights, plugins.find("models", model).variant)
     if found is None:
         raise ReaudioError(
             f"{model} does not sample, so there is nothing to vary: name a model that generates, such as re-audioldm-l "

@@ -1,0 +1,174 @@
+"""Base class of the models that run from published weights."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from reaudio_eval.clips.models import MINIATURE, ClipRequest, Fetch, ModelPlugin
+from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Published, Settings
+from reaudio_eval.clips.models.public.weights import find_weights, has_weights
+from reaudio_eval.clips.sampling import Sampling
+from reaudio_model.common.errors import CheckpointError, ReaudioError
+from reaudio_model.common.files import canonical_sha256, default_cache_dir
+
+_DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds"})
+
+
+class PublicModel(ModelPlugin):
+    """A system with published weights: the user's copy of them, or that of the Hugging Face hub.
+
+    Attributes:
+        module: that loads and runs it, below ``reaudio_eval.clips.models.public``; it has ``OPENER``.
+        options: of ``Sampling`` that it uses.
+    """
+
+    module: str
+    options: frozenset[str] = _DIFFUSION
+
+    @abstractmethod
+    def name(self, variant: str) -> str:
+        """Registered name."""
+
+    @abstractmethod
+    def published(self, variant: str) -> Published:
+        """Facts about its weights."""
+
+    @abstractmethod
+    def own(self, variant: str) -> Settings:
+        """The authors' settings."""
+
+    def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
+        """Raises ReaudioError on the miniature, whose clips are of another kind, and CheckpointError where there are no weights."""
+        name, published = self.name(variant), self.published(variant)
+        if dataset == MINIATURE:
+            raise ReaudioError(
+                f"{name} generates real sounds, and the clips of the miniature are synthesised: choose another --dataset."
+            )
+        cache_dir = fetch.cache_dir or default_cache_dir()
+        if not has_weights(weights, published, cache_dir, fetch.allow_download):
+            find_weights(name, weights, published, cache_dir=cache_dir, allow_download=False)
+
+    def clips(self, request: ClipRequest) -> Mapping[str, Path]:
+        """A clip for every prompt in a folder of its own below ``request.output``; finished ones are kept.
+
+        Raises:
+            ReaudioError: no weights, bad ones, or settings that the model cannot use.
+        """
+        from reaudio_eval.clips.models.public.generate import code_of, write_clips
+
+        settings = self.resolved(request.sampling, request.variant)
+        system, weights = self._opened(request, settings)
+        asked = [
+            self.name(request.variant),
+            weights,
+            code_of(system),
+            settings,
+            request.seed,
+            dict(system.settings_record()),
+        ]
+        captions = [[p.clip_id, p.caption] for p in request.prompts]
+        done = write_clips(
+            system,
+            request.prompts,
+            request.output / canonical_sha256([str(asked), captions])[:12],
+            settings,
+            weights=weights,
+            seed=request.seed,
+            batch_size=max(1, request.batch_size // settings.candidates),
+            reporter=request.reporter,
+        )
+        request.spent.clips += done.computed
+        request.spent.seconds += done.seconds
+        return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
+
+    def resolved(self, sampling: Sampling, variant: str) -> Settings:
+        """The authors' settings, replaced by those that the user gave.
+
+        Raises:
+            ReaudioError: --eta without a sampler that has it.
+        """
+        own = self.own(variant)
+        scheduler = sampling.scheduler or own.scheduler
+        eta = sampling.eta if sampling.eta is not None else (own.eta if scheduler == "ddim" else 0.0)
+        if eta and scheduler != "ddim":
+            raise ReaudioError("--eta is the noise of ddim: give --scheduler ddim too, or leave it out.")
+        return Settings(
+            guidance=own.guidance if sampling.guidance is None else sampling.guidance,
+            seconds=own.seconds,
+            steps=own.steps if sampling.steps is None else sampling.steps,
+            scheduler=scheduler,
+            eta=eta,
+            candidates=sampling.candidates or 1,
+            dtype=sampling.dtype or own.dtype,
+        )
+
+    def _opened(self, request: ClipRequest, settings: Settings) -> tuple[PublicSystem, dict[str, str]]:
+        """The loaded system and the identity of its weights; one system at a time stays in memory."""
+        from reaudio_eval.clips.models.public.generate import identity
+        from reaudio_model.common.inference import open_device
+
+        cache_dir, name = request.cache_dir or default_cache_dir(), self.name(request.variant)
+        path = find_weights(
+            name,
+            request.weights,
+            self.published(request.variant),
+            cache_dir=cache_dir,
+            allow_download=request.allow_download,
+        )
+        device = str(open_device(request.device))
+        key = f"{name} {path.resolve()} on {device} {settings.dtype}"
+        if key not in request.kept:
+            request.kept.clear()
+            free_memory()
+            request.reporter.note(f"{name}: loading {path}")
+            opener: Opener = importlib.import_module(f"{_HERE}.{self.module}").OPENER
+            system = opener.open(path, request.variant, device=device, dtype=settings.dtype, cache_dir=cache_dir)
+            request.kept[key] = (system, identity(system))
+        found: tuple[PublicSystem, dict[str, str]] = request.kept[key]
+        return found
+
+    def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
+        """The authors' settings."""
+        own = self.own(variant)
+        return Sampling(own.steps, own.guidance, 0, "none")
+
+    def sampling_options(self, dataset: str, weights: Path | None, variant: str) -> Collection[str]:
+        """Those that the system uses."""
+        return self.options
+
+    def sampling(self, request: ClipRequest, clips: Mapping[str, Path]) -> Mapping[str, Any] | None:
+        """As the record of the generation has them."""
+        from reaudio_eval.clips.generation import resolved_sampling
+
+        return resolved_sampling(clips)
+
+
+_HERE = f"{__name__.rpartition('.')[0]}.public"
+
+
+def free_memory() -> None:
+    """Give back the memory of networks that are no longer used."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def is_saved_pipeline(weights: Path | None) -> bool:
+    """Whether these are a pipeline that this package saved, rather than the authors' files."""
+    from reaudio_model.pipeline.assemble import INDEX_FILE
+
+    if weights is None or not (weights / INDEX_FILE).is_file():
+        return False
+    from reaudio_model.common.json_files import read_json_object
+
+    index = read_json_object(
+        weights / INDEX_FILE, "the list of a pipeline's parts", remedy="fetch it again", error=CheckpointError
+    )
+    return index.get("_class_name") == "ReAudioLDMPipeline"

@@ -1,0 +1,1 @@
+"""Systems with published weights, generating from their own files."""

@@ -1,0 +1,111 @@
+"""Clips of a published system: files and their record, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reaudio_eval.clips.models.public.system import PublicSystem, Settings
+from reaudio_eval.prompts.dataset import Prompt
+from reaudio_model.common.code import code_packages, code_sha256
+from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.files import canonical_sha256
+from reaudio_model.common.inference import network_sha256
+from reaudio_model.common.json_files import as_read_back
+from reaudio_model.common.progress import Reporter
+from reaudio_model.common.seeds import clip_seed
+from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
+from reaudio_model.pipeline.generation_record import FORMAT, MACHINES, RecordError, kept_files
+from reaudio_model.pipeline.request import RECORD
+
+
+def identity(system: PublicSystem) -> dict[str, str]:
+    """SHA-256 (hex) of every network and vocabulary of a system."""
+    weights = {name: network_sha256(network) for name, network in system.networks().items()}
+    return weights | {name: canonical_sha256(dict(words)) for name, words in system.vocabularies().items()}
+
+
+def code_of(system: PublicSystem) -> dict[str, str]:
+    """Versions of the packages that the samples depend on, and the hash of this package's code."""
+    module = type(system).__module__
+    return {**code_packages(module), "code": code_sha256(module)}
+
+
+def write_clips(
+    system: PublicSystem,
+    prompts: Sequence[Prompt],
+    output: Path,
+    settings: Settings,
+    *,
+    weights: dict[str, str],
+    seed: int,
+    batch_size: int,
+    reporter: Reporter,
+) -> Generated:
+    """Write a 16-bit ``<clip_id>.wav`` for each prompt into ``output``, and ``generation.json`` beside them.
+
+    Repeated after an interruption it keeps the files that are whole and generates the others; a folder of other settings is made anew.
+
+    Args:
+        system: loaded.
+        prompts: unique clip ids.
+        output: a folder of this program alone.
+        settings: resolved.
+        weights: identity of the weights (:func:`identity`).
+        seed: of the run.
+        batch_size: prompts in a batch.
+        reporter: of progress.
+
+    Raises:
+        ReaudioError: an empty prompt, values that are not finite, or a full disk.
+    """
+    empty = next((p.clip_id for p in prompts if not p.caption.strip()), None)
+    if empty is not None:
+        raise ReaudioError(f"The prompt of {empty!r} is empty: give it a caption.")
+    files = [output / f"{prompt.clip_id}.wav" for prompt in prompts]
+    record = _record(system, prompts, files, settings, weights, seed, batch_size)
+
+    def generate(rows: range) -> npt.NDArray[np.float32]:
+        batch = [prompts[row] for row in rows]
+        return system.generate([p.caption for p in batch], [clip_seed(seed, p.clip_id) for p in batch], settings)
+
+    writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD)
+    with folder_turn(output, reporter):
+        try:
+            kept = kept_files(writer.record_file, record, files, reporter)
+        except RecordError as error:
+            reporter.note(f"The clips in {output} are generated anew, since {str(error).partition(': choose another')[0]}.")
+            kept = set()
+        return writer.write(files, kept, record, reporter)
+
+
+def _record(
+    system: PublicSystem,
+    prompts: Sequence[Prompt],
+    files: Sequence[Path],
+    settings: Settings,
+    weights: dict[str, str],
+    seed: int,
+    batch_size: int,
+) -> dict[str, Any]:
+    """How the clips are made, as JSON; the SHA-256 of each file is added when it is written."""
+    device = str(next(iter(system.networks().values())).device)
+    plain_settings = {("guidance_scale" if name == "guidance" else name): value for name, value in asdict(settings).items()}
+    record = {
+        "format": FORMAT,
+        "versions": code_of(system),
+        "model": weights,
+        "settings": {**plain_settings, "seed": seed, "k": 0, "retrieval": "none", **system.settings_record()},
+        "clips": [
+            {"clip_id": p.clip_id, "prompt": p.caption, "file": f.name, "seed": clip_seed(seed, p.clip_id), "sha256": None}
+            for p, f in zip(prompts, files, strict=True)
+        ],
+        MACHINES: [{"device": device, "batch_size": batch_size}],
+    }
+    plain: dict[str, Any] = as_read_back(record)
+    return plain
