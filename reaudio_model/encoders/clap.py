@@ -133,8 +133,8 @@ def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None
     """CLAP from a folder of transformers' ``ClapModel``, from LAION's ``.pt`` (HTSAT-tiny or -base, without fusion), or from a saved
     pipeline of this package (its folder, or ``clap/`` in it).
 
-    A complete AudioLDM, which includes its CLAP, is read too. The tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or beside it, in a pipeline's ``clap_tokenizer/``,
-    and that of RoBERTa in ``cache_dir/tokenizer`` and in the Hugging Face cache.
+    A complete AudioLDM, which includes its CLAP, is read too. The tokenizer is searched in the checkpoint's folder, in ``tokenizer/`` in or
+    beside it, in a pipeline's ``clap_tokenizer/``, and that of RoBERTa in ``cache_dir/tokenizer`` and in the Hugging Face cache.
 
     Raises:
         CheckpointError: missing, damaged, unsafe, another network's file, a fusion model, no usable tokenizer, or a text

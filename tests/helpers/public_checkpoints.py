@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,9 +14,19 @@ import pytest
 import torch
 from clap_files import laion_state, small_clap, write_tokenizer
 from diffusers import UNet2DConditionModel
-from tiny_model import enlarged, tiny_tokenizer
+from tiny_model import VOCABULARY, enlarged, tiny_tokenizer
 from torch import Tensor
-from transformers import ClapTextModelWithProjection, T5Config, T5EncoderModel
+from transformers import (
+    ClapTextModelWithProjection,
+    EncodecConfig,
+    EncodecModel,
+    MusicgenDecoderConfig,
+    MusicgenForCausalLM,
+    RobertaTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 from reaudio_eval.clips.models.public.system import Settings
 from reaudio_model.codec.codec import build_vae, build_vocoder
@@ -44,13 +55,16 @@ def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     from reaudio_eval.clips.models import audioldm as audioldm_plugin
     from reaudio_eval.clips.models import tango as tango_plugin
     from reaudio_eval.clips.models import tango2 as tango2_plugin
-    from reaudio_eval.clips.models.public import audioldm, tango
+    from reaudio_eval.clips.models.public import audiogen, audioldm, tango
 
     for variant in ("s", "m", "l"):
         monkeypatch.setitem(audioldm.SIZES, variant, AUDIOLDM)
     monkeypatch.setattr(tango, "CODEC", TINY_CODEC)
     monkeypatch.setattr(tango, "UNET", TANGO_UNET)
     monkeypatch.setattr(tango, "T5", TANGO_T5)
+    monkeypatch.setattr(audiogen, "DECODER", audiogen.DECODER | AUDIOGEN_DECODER)
+    monkeypatch.setattr(audiogen, "ENCODEC", audiogen.ENCODEC | AUDIOGEN_ENCODEC)
+    monkeypatch.setattr(audiogen, "TEXT_WIDTH", TANGO_T5["d_model"])
     for plugin in (audioldm_plugin.PLUGIN, tango_plugin.PLUGIN, tango2_plugin.PLUGIN):
         monkeypatch.setattr(plugin, "own", partial(_short, plugin.own))
 
@@ -104,7 +118,9 @@ def write_audioldm(folder: Path) -> Path:
     """``audioldm-s-full.ckpt`` and the tokenizer beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(folder / "tokenizer")
-    torch.save({"state_dict": audioldm_state(folder / "tokenizer"), "epoch": 3, "global_step": 5}, folder / "audioldm-s-full.ckpt")
+    torch.save(
+        {"state_dict": audioldm_state(folder / "tokenizer"), "epoch": 3, "global_step": 5}, folder / "audioldm-s-full.ckpt"
+    )
     return folder / "audioldm-s-full.ckpt"
 
 
@@ -153,3 +169,115 @@ def write_tango(folder: Path) -> Path:
     (folder / "stft_config.json").write_text(json.dumps({"filter_length": 1024}))
     tiny_tokenizer("t5").save_pretrained(folder / "tokenizer")
     return folder
+
+
+def t5_tokenizer() -> Any:
+    """T5's own class over the words of the tests, which diffusers' pipelines ask for by its type."""
+    words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((f"\u2581{word}", -2.0) for word in VOCABULARY.split())]
+    return T5Tokenizer(vocab=words, extra_ids=0, model_max_length=64)
+
+
+def write_audioldm2(folder: Path) -> Path:
+    """diffusers' folder of AudioLDM 2, with GPT-2 stored as the hub's folders have it (``GPT2Model``)."""
+    from diffusers import AudioLDM2Pipeline, AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel, DDIMScheduler
+    from transformers import ClapFeatureExtractor, GPT2Config, GPT2Model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(folder / "words")
+    clap = small_clap(folder / "words")
+    torch.manual_seed(3)
+    unet = AudioLDM2UNet2DConditionModel(
+        sample_size=16, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=((None, 24, 20),) * 2, attention_head_dim=(2, 4),
+    )  # fmt: skip
+    gpt2 = enlarged(GPT2Model(GPT2Config(n_embd=24, n_layer=1, n_head=2, vocab_size=32, n_positions=256)).eval())
+    gpt2.config.max_new_tokens = 4
+    t5 = enlarged(T5EncoderModel(T5Config(**TANGO_T5)).eval())
+    pipeline = AudioLDM2Pipeline(
+        vae=build_vae(replace(TINY_CODEC, scaling_factor=SCALE)),
+        text_encoder=clap,
+        text_encoder_2=t5,
+        projection_model=AudioLDM2ProjectionModel(16, 20, 24),
+        language_model=gpt2,
+        tokenizer=RobertaTokenizer.from_pretrained(folder / "words", model_max_length=64),
+        tokenizer_2=t5_tokenizer(),
+        feature_extractor=ClapFeatureExtractor(truncation="rand_trunc"),
+        unet=unet,
+        scheduler=DDIMScheduler(
+            beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+            steps_offset=1,
+        ),
+        vocoder=audible(build_vocoder(TINY_CODEC).eval(), 1.5),
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+AUDIOGEN_DECODER: dict[str, Any] = {"vocab_size": 32, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 48,
+                                    "num_codebooks": 4, "pad_token_id": 32, "bos_token_id": 32}  # fmt: skip
+AUDIOGEN_ENCODEC: dict[str, Any] = {
+    "num_filters": 4,
+    "codebook_size": 32,
+    "codebook_dim": 8,
+    "hidden_size": 8,
+    "target_bandwidths": [1.0],
+}
+
+
+def write_audiogen(folder: Path) -> Path:
+    """audiocraft's two files with their configuration, and T5 in ``t5/``."""
+    from reaudio_eval.clips.models.public import audiogen
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(4)
+    lm = enlarged(MusicgenForCausalLM(MusicgenDecoderConfig(**audiogen.DECODER)))
+    codec = EncodecModel(EncodecConfig(**audiogen.ENCODEC))
+    with torch.no_grad():
+        for layer in codec.quantizer.layers:
+            layer.codebook.embed.normal_()
+    projection = torch.nn.Linear(audiogen.TEXT_WIDTH, audiogen.DECODER["hidden_size"])
+    state = audiocraft_language_model(lm.state_dict()) | {
+        f"condition_provider.conditioners.description.output_proj.{key}": value
+        for key, value in projection.state_dict().items()
+    }
+    torch.save({"best_state": state, "xp.cfg": "sample_rate: 16000\n"}, folder / "state_dict.bin")
+    torch.save(
+        {"best_state": audiocraft_codec(codec.state_dict()), "xp.cfg": "sample_rate: 16000\n"},
+        folder / "compression_state_dict.bin",
+    )
+    enlarged(T5EncoderModel(T5Config(**TANGO_T5)).eval()).save_pretrained(folder / "t5")
+    tiny_tokenizer("t5").save_pretrained(folder / "t5")
+    return folder
+
+
+def audiocraft_language_model(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A ``MusicgenForCausalLM`` in audiocraft's names: the inverse of what is loaded, written down independently."""
+    names = {
+        "model.decoder.embed_tokens.": "emb.", "model.decoder.layers.": "transformer.layers.", "model.decoder.layer_norm.": "out_norm.",
+        "lm_heads.": "linears.", ".encoder_attn.": ".cross_attention.", ".fc1.": ".linear1.", ".fc2.": ".linear2.",
+        ".self_attn_layer_norm.": ".norm1.", ".encoder_attn_layer_norm.": ".norm_cross.", ".final_layer_norm.": ".norm2.",
+    }  # fmt: skip
+    found: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if ".k_proj." in key or ".v_proj." in key:
+            continue
+        if ".q_proj." in key:
+            value = torch.cat([state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"])
+            key = key.replace("q_proj.weight", "in_proj_weight")
+        for ours, theirs in names.items():
+            key = key.replace(ours, theirs)
+        found[key] = value
+    return found
+
+
+def audiocraft_codec(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """An ``EncodecModel`` in audiocraft's names; its transposed convolutions are those of the decoder that are not in a block."""
+    found = {}
+    for key, value in state.items():
+        transposed = re.match(r"decoder\.layers\.(\d+)\.conv\.", key) and key.split(".")[2] not in ("0", "15")
+        key = re.sub(r"\.conv\.(?=bias|param)", ".convtr.convtr." if transposed else ".conv.conv.", key)
+        key = re.sub(r"^(encoder|decoder)\.layers", r"\1.model", key).replace("quantizer.layers", "quantizer.vq.layers")
+        key = key.replace(".codebook.", "._codebook.").replace("parametrizations.weight.original0", "weight_g")
+        found[key.replace("parametrizations.weight.original1", "weight_v")] = value
+    return found

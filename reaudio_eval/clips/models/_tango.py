@@ -18,5 +18,5 @@ def published(hub_id: str, training_data: str, source: str) -> Published:
         training_data=training_data,
         source=source,
         layout=f"a folder with {', '.join(_WEIGHTS)}, as {hub_id} has them, and T5's tokenizer in tokenizer/",
-        tokenizer="google/flan-t5-large",
+        also=(("google/flan-t5-large", ("*.json", "spiece.model")),),
     )

@@ -154,7 +154,9 @@ def _training(request: ZeroshotRequest, plan: SystemsPlan) -> dict[str, Training
         elif plugin.kind != "generated":
             found[name] = NOTHING
         else:
-            found[name] = UNKNOWN if users else declared(plugin.training_data(plugins.find("models", model).variant), dataset)
+            found[name] = (
+                UNKNOWN if users else declared(plugin.training_data(plugins.find("models", model).variant), dataset)
+            )
     return found
 
 

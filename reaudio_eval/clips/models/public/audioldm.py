@@ -1,6 +1,6 @@
 """AudioLDM from the authors' ``.ckpt`` or a diffusers folder.
 
-Liu et al. 2023, arXiv 2301.12503. The networks agree with those of haoheliu/AudioLDM on random weights (docs/pages/parity.md). Sampling
+Liu et al. 2023, arXiv 2301.12503. The networks agree with those of haoheliu/AudioLDM on random weights (``benchmarks/parity.py``). Sampling
 is the authors' (``ddim.py``, ``pipeline.py``): DDIM, 200 steps, eta 1, guidance 2.5, the null prompt is the empty text; its clips are
 10.24 s. Their command keeps the best of 3 candidates by CLAP, as do the published numbers: ``--candidates 3``.
 """

@@ -30,7 +30,7 @@ class Published:
         training_data: what they were trained on, for people.
         source: paper, and the implementation that is matched.
         layout: what a file or folder of these weights contains, for messages.
-        tokenizer: hub id of a tokenizer that these files lack, or None.
+        also: further repositories that are needed, each with the patterns of its files.
     """
 
     hub_id: str
@@ -40,7 +40,7 @@ class Published:
     training_data: str
     source: str
     layout: str
-    tokenizer: str | None = None
+    also: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

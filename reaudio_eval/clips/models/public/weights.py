@@ -13,7 +13,6 @@ from reaudio_model.common.files import atomic_write, folder_lock, json_bytes, ma
 from reaudio_model.common.json_files import read_json_object
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w.-]+))?")
-_TOKENIZER_FILES = ("*.json", "spiece.model")
 REVISIONS = "hub-revisions.json"  # in the cache: hub id -> the revision that was first used
 
 
@@ -33,9 +32,9 @@ def find_weights(name: str, given: Path | None, published: Published, *, cache_d
         CheckpointError: there are none; the message says how to get them.
         ReaudioError: the cache cannot be written.
     """
-    if allow_download and published.tokenizer:
-        with suppress(CheckpointError):  # the files may have one; loading reports when there is none
-            _snapshot(name, published.tokenizer, None, replace(published, files=_TOKENIZER_FILES), allow_download)
+    for also, files in published.also if allow_download else ():
+        with suppress(CheckpointError):  # the user's folder may have it; loading reports when it is missing
+            _snapshot(name, also, None, replace(published, files=files), allow_download)
     if given is not None and given.exists():
         return given
     asked = _HUB_ID.fullmatch(published.hub_id if given is None else str(given))
