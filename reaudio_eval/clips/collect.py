@@ -42,6 +42,19 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Collected:
+    """Result of :func:`collect`.
+
+    Attributes:
+        systems: in the order of the report.
+        failed: name of each model that failed -> why, where others did not.
+    """
+
+    systems: list[SystemInfo]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SystemRequest:
     """A system the user asked for: a registered model, or a name for a folder of clips.
 
@@ -115,8 +128,10 @@ def collect(
     output: Path,
     how: Generation,
     reporter: Reporter,
-) -> list[SystemInfo]:
+) -> Collected:
     """Collect the clips of every system.
+
+    A model that fails is noted and left out, if another one that was asked for makes its clips.
 
     Args:
         requests: in the order of the report; names are unique.
@@ -127,10 +142,22 @@ def collect(
         reporter: shows progress.
 
     Raises:
-        ReaudioError: a name given twice or reserved, or a folder that shares no name with the prompts.
+        ReaudioError: a name given twice or reserved, a folder that shares no name with the prompts, or every model fails.
     """
     check_names(requests)
-    return [collect_one(request, prompts, dataset, output, how, reporter) for request in requests]
+    systems: list[SystemInfo] = []
+    failed: dict[str, ReaudioError] = {}
+    for request in requests:
+        try:
+            systems.append(collect_one(request, prompts, dataset, output, how, reporter))
+        except ReaudioError as error:
+            if request.source is not None:
+                raise
+            failed[request.name] = error
+            reporter.note(f"{request.name} failed and is left out: {error}")
+    if failed and not any(system.role == "system" for system in systems):
+        raise next(iter(failed.values()))
+    return Collected(systems, {name: str(error) for name, error in failed.items()})
 
 
 def collect_one(

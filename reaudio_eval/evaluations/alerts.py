@@ -46,6 +46,11 @@ def evaluation_alerts(
     ]
 
 
+def failed_models(failed: Mapping[str, str]) -> list[Alert]:
+    """Models that are missing because they failed: name -> reason."""
+    return [Alert("warning", f"{name} failed and is left out: {why}", first_screen=True) for name, why in failed.items()]
+
+
 def upper_references(systems: Sequence[SystemInfo]) -> list[Alert]:
     """Systems that are shown and not compared."""
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names
-from reaudio_eval.clips.models import Fetch
+from reaudio_eval.clips.models import MINIATURE, Fetch
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.options import Measures, Systems
 from reaudio_eval.scores.external.scores import ExternalScores, check_computed
@@ -31,21 +31,29 @@ def check_weights(dataset: str, systems: Systems, sampling: Sampling, fetch: Fet
     for name in systems.weights:
         if name not in systems.models:
             raise ReaudioError(f"--weights names {name!r}, which is no --model of this command.")
-    if systems.index is not None and not systems.weights:
-        raise ReaudioError("--index has no effect: only a --model with --weights retrieves from it. Leave it out.")
-    for name in systems.models:
-        check_model(dataset, name, systems.weights.get(name), fetch)
-    check_sampling(dataset, sampling, {name: systems.weights.get(name) for name in systems.models})
-    for name, weights in systems.weights.items():
+    models = {name: systems.weights.get(name) for name in systems.models}
+    for name, weights in models.items():
+        check_model(dataset, name, weights, fetch)
+    if systems.index is not None and not any(_retrieves(dataset, name, weights) for name, weights in models.items()):
+        raise ReaudioError("--index has no effect: no --model of this command retrieves from it. Leave it out.")
+    check_sampling(dataset, sampling, models)
+    for name, weights in models.items():
         check_index(dataset, name, weights, systems.index, sampling)
 
 
-def check_index(dataset: str, model: str, weights: Path, index: Path | None, sampling: Sampling) -> None:
-    """Raise ReaudioError where the user's weights retrieve and there is no index to retrieve from."""
+def _retrieves(dataset: str, model: str, weights: Path | None) -> bool:
+    """Whether a model retrieves from the user's index; the bundled ones have their own pool."""
+    if weights is None and dataset == MINIATURE:
+        return False
+    own = plugins.load("models", model).defaults(dataset, weights, plugins.find("models", model).variant)
+    return own is not None and own.retrieval not in (None, "none")
+
+
+def check_index(dataset: str, model: str, weights: Path | None, index: Path | None, sampling: Sampling) -> None:
+    """Raise ReaudioError where a model retrieves from the user's index and there is none."""
     if index is not None or sampling.k == 0 or sampling.retrieval == "none":
         return
-    own = plugins.load("models", model).defaults(dataset, weights, plugins.find("models", model).variant)
-    if own is not None and own.retrieval not in (None, "none"):
+    if _retrieves(dataset, model, weights):
         raise ReaudioError(
             f"{model} uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
         )

@@ -10,7 +10,13 @@ from pathlib import Path
 from reaudio_eval.clips.collect import Generation, collect
 from reaudio_eval.clips.retrieval import Compared, compared, control_of, with_judges
 from reaudio_eval.clips.system import SystemInfo
-from reaudio_eval.evaluations.alerts import evaluation_alerts, same_names, several_seeds, upper_references
+from reaudio_eval.evaluations.alerts import (
+    evaluation_alerts,
+    failed_models,
+    same_names,
+    several_seeds,
+    upper_references,
+)
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.margins import margin_alerts
 from reaudio_eval.evaluations.planning import SystemsPlan
@@ -59,7 +65,8 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
     scoring, options = plan.scoring, plan.scoring.options
     dataset, external = _scored_prompts(scoring)
     folder = scoring.output / "clips"
-    systems = collect(plan.systems, dataset.prompts, dataset, folder, generation(options, scoring), reporter)
+    collected = collect(plan.systems, dataset.prompts, dataset, folder, generation(options, scoring), reporter)
+    systems: Sequence[SystemInfo] = collected.systems
     systems = with_judges(systems, networks(systems, scoring.tools))
     neighbours = compared(systems, plan.control)
     tools = applicable(scoring.tools, bool(neighbours), options, plan.default_metrics)
@@ -81,6 +88,7 @@ def score_systems(plan: SystemsPlan, reporter: Reporter) -> Scored:
         run_provenance(scoring, evaluation),
         (
             *evaluation_alerts(dataset, systems, evaluation, tools, chosen=scoring.of_some_prompts, common=scoring.common),
+            *failed_models(collected.failed),
             *upper_references([scores.system for scores in evaluation.scores]),
             *same_names(external, [scores.system.name for scores in evaluation.scores], tools),
             *several_seeds([scores.system for scores in (*evaluation.scores, *known)]),

@@ -85,7 +85,7 @@ def tokenizer_folders(checkpoint: Path, cache_dir: Path | None) -> list[Path]:
         cache_dir: cache of this package.
     """
     beside = [checkpoint.parent / name for name in TOKENIZERS]
-    inside = [checkpoint, checkpoint / "tokenizer", checkpoint.parent / "clap_tokenizer"]
+    inside = [checkpoint, checkpoint / "tokenizer", checkpoint.parent / "clap_tokenizer", checkpoint.parent / "tokenizer"]
     places = inside if checkpoint.is_dir() else beside
     return [
         place for place in (*places, *([cache_dir / name for name in TOKENIZERS] if cache_dir else [])) if has_folder(place)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reaudio_model.common.audio import content_sha256
@@ -18,9 +17,9 @@ from reaudio_model.config import retrieves
 from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
 from reaudio_model.pipeline.generation_record import generation_record, kept_files
 from reaudio_model.pipeline.request import GenerateRequest
-from reaudio_model.retrieval.index import RetrievalIndex
-from reaudio_model.retrieval.index_search import SearchResult, search_prompts
-from reaudio_model.retrieval.records import Neighbour, Pair
+from reaudio_model.pipeline.retrieve import retrieve
+from reaudio_model.retrieval.index_search import SearchResult
+from reaudio_model.retrieval.records import Neighbour
 
 if TYPE_CHECKING:
     from reaudio_model.conditioning.feature_store import FeatureStore
@@ -80,33 +79,8 @@ def _retrieve(
 ) -> SearchResult | None:
     if request.index is None or k == 0:
         return None
-    clap = pipeline.conditioner.clap
-    index = RetrievalIndex.load(request.index, clap.sha256)
-    vectors = clap.embed_text([prompt.caption for prompt in request.prompts]).cpu().numpy()
-    result = search_prompts(index, request.prompts, replace(request.search, k=k, used=k), vectors)
-    for pair in {neighbour.pair for found in result.retrieved for neighbour in found}:
-        _check_pair(pair, index, as_path(request.index), features)
-    return result
-
-
-def _check_pair(pair: Pair, index: RetrievalIndex, folder: Path, features: FeatureStore | None) -> None:
-    """Refuse a pair whose audio or stored tokens are not those that the index has embedded."""
-    embedded = index.sha256.get(pair.clip_id)
-    stored = features.source(pair.clip_id) if features is not None and pair in features else None
-    if stored is not None:
-        found = stored.audio_sha256
-    elif pair.audio is None or not pair.audio.is_file():
-        raise ReaudioError(
-            f"The audio of the clip {pair.clip_id!r} of the index {folder} is not at {pair.audio}: repeat `reaudio-model index build` "
-            "with a table or --audio-root that says where it is now."
-        )
-    else:
-        found = content_sha256(pair.audio)
-    if embedded not in (None, found):
-        raise ReaudioError(
-            f"The audio of the clip {pair.clip_id!r} was changed since the index {folder} was built: repeat `reaudio-model index "
-            "build`, which embeds the clips of now."
-        )
+    search = replace(request.search, k=k, used=k)
+    return retrieve(as_path(request.index), request.prompts, search, pipeline.conditioner.clap, features)
 
 
 def _features(request: GenerateRequest, pipeline: ReAudioLDMPipeline) -> FeatureStore | None:

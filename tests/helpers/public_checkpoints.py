@@ -31,11 +31,14 @@ from transformers import (
 from reaudio_eval.clips.models.public.system import Settings
 from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import original_vae_names
-from reaudio_model.config import TINY_CODEC, ModelConfig, get_preset
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION, ModelConfig, get_preset
 from reaudio_model.denoiser.unet import build_unet
 from reaudio_model.denoiser.unet_checkpoints import original_names
+from reaudio_model.encoders.audio_mae import build_audio_mae
 
 AUDIOLDM = replace(get_preset("tiny", retrieval="none"), head_width=4)
+RAG_CONDITION = replace(TINY_CONDITION, mae_pool=(8, 4))  # 1 token a clip
+PUBLIC = ("audioldm", "tango", "tango2", "audioldm2", "audioldm2-rag", "audiogen-medium", "stable-audio-open")
 STEPS = 3
 SCALE = 1.25  # of the latents
 TANGO_UNET: dict[str, Any] = {
@@ -52,10 +55,8 @@ TANGO_T5: dict[str, Any] = {
 
 def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sizes of these checkpoints in place of the published ones."""
-    from reaudio_eval.clips.models import audioldm as audioldm_plugin
-    from reaudio_eval.clips.models import tango as tango_plugin
-    from reaudio_eval.clips.models import tango2 as tango2_plugin
-    from reaudio_eval.clips.models.public import audiogen, audioldm, tango
+    from reaudio_eval import plugins
+    from reaudio_eval.clips.models.public import audiogen, audioldm, audioldm2_rag, tango
 
     for variant in ("s", "m", "l"):
         monkeypatch.setitem(audioldm.SIZES, variant, AUDIOLDM)
@@ -65,13 +66,16 @@ def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audiogen, "DECODER", audiogen.DECODER | AUDIOGEN_DECODER)
     monkeypatch.setattr(audiogen, "ENCODEC", audiogen.ENCODEC | AUDIOGEN_ENCODEC)
     monkeypatch.setattr(audiogen, "TEXT_WIDTH", TANGO_T5["d_model"])
-    for plugin in (audioldm_plugin.PLUGIN, tango_plugin.PLUGIN, tango2_plugin.PLUGIN):
+    monkeypatch.setattr(audioldm2_rag, "CONDITION", RAG_CONDITION)
+    for name in PUBLIC:
+        plugin = plugins.load("models", name)
         monkeypatch.setattr(plugin, "own", partial(_short, plugin.own))
 
 
 def _short(own: Callable[[str], Settings], variant: str) -> Settings:
     """The settings of a plug-in with the length of the small codec and few steps."""
-    return replace(own(variant), seconds=TINY_CODEC.seconds, steps=STEPS)
+    authors = own(variant)
+    return replace(authors, seconds=TINY_CODEC.seconds, steps=authors.steps and STEPS)
 
 
 def audible(network: Any, factor: float) -> Any:
@@ -214,6 +218,35 @@ def write_audioldm2(folder: Path) -> Path:
     return folder
 
 
+def write_audioldm2_rag(folder: Path) -> Path:
+    """AudioLDM 2's folder with the authors' AudioMAE in it."""
+    write_audioldm2(folder)
+    torch.manual_seed(6)
+    encoder = enlarged(build_audio_mae(RAG_CONDITION).eval())
+    torch.save({"model": audio_mae_state(encoder.state_dict())}, folder / "audio_mae.pth")
+    return folder
+
+
+def audio_mae_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A ``ViTModel`` in AudioMAE's names, with the decoder of its pre-training."""
+    names = {
+        "embeddings.cls_token": "cls_token", "embeddings.position_embeddings": "pos_embed",
+        "embeddings.patch_embeddings.projection": "patch_embed.proj", "layernorm_before": "norm1", "layernorm_after": "norm2",
+        "attention.o_proj": "attn.proj",
+    }  # fmt: skip
+    found: dict[str, Tensor] = {"mask_token": torch.zeros(1, 1, 4), "decoder_embed.weight": torch.zeros(4, 4)}
+    for key, value in state.items():
+        if ".k_proj." in key or ".v_proj." in key:
+            continue
+        if ".q_proj." in key:
+            value = torch.cat([state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"])
+            key = key.replace("attention.q_proj", "attn.qkv")
+        for ours, theirs in names.items():
+            key = key.replace(ours, theirs)
+        found[re.sub(r"^layers\.", "blocks.", re.sub(r"^layernorm\.", "norm.", key))] = value
+    return found
+
+
 AUDIOGEN_DECODER: dict[str, Any] = {"vocab_size": 32, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 48,
                                     "num_codebooks": 4, "pad_token_id": 32, "bos_token_id": 32}  # fmt: skip
 AUDIOGEN_ENCODEC: dict[str, Any] = {
@@ -281,3 +314,27 @@ def audiocraft_codec(state: dict[str, Tensor]) -> dict[str, Tensor]:
         key = key.replace(".codebook.", "._codebook.").replace("parametrizations.weight.original0", "weight_g")
         found[key.replace("parametrizations.weight.original1", "weight_v")] = value
     return found
+
+
+def write_stable_audio(folder: Path) -> Path:
+    """diffusers' folder of Stable Audio Open: stereo, with its own sampler."""
+    from diffusers import AutoencoderOobleck, CosineDPMSolverMultistepScheduler, StableAudioDiTModel, StableAudioPipeline
+    from diffusers.pipelines.stable_audio.modeling_stable_audio import StableAudioProjectionModel
+
+    torch.manual_seed(5)
+    pipeline = StableAudioPipeline(
+        vae=AutoencoderOobleck(
+            encoder_hidden_size=4, downsampling_ratios=[2, 2, 4], channel_multiples=[1, 2, 4], decoder_channels=4,
+            decoder_input_channels=6, audio_channels=2, sampling_rate=8000,
+        ),
+        text_encoder=enlarged(T5EncoderModel(T5Config(**TANGO_T5)).eval()),
+        projection_model=StableAudioProjectionModel(20, 16, 0, 8),
+        tokenizer=t5_tokenizer(),
+        transformer=StableAudioDiTModel(
+            sample_size=512, in_channels=6, num_layers=2, attention_head_dim=8, num_attention_heads=2, num_key_value_attention_heads=2,
+            out_channels=6, cross_attention_dim=16, time_proj_dim=8, global_states_input_dim=32, cross_attention_input_dim=16,
+        ),
+        scheduler=CosineDPMSolverMultistepScheduler(sigma_min=0.3, sigma_max=500, sigma_data=1.0, solver_order=2),
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return folder

@@ -6,15 +6,21 @@ import gc
 import importlib
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest, Fetch, ModelPlugin
 from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Published, Settings
 from reaudio_eval.clips.models.public.weights import find_weights, has_weights
 from reaudio_eval.clips.sampling import Sampling
+from reaudio_eval.plugins.files import explained
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256, default_cache_dir
+from reaudio_model.retrieval.records import Pair
+
+if TYPE_CHECKING:
+    from reaudio_model.retrieval.index_search import SearchResult
 
 _DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds"})
 
@@ -57,9 +63,13 @@ class PublicModel(ModelPlugin):
         """A clip for every prompt in a folder of its own below ``request.output``; finished ones are kept.
 
         Raises:
-            ReaudioError: no weights, bad ones, or settings that the model cannot use.
+            ReaudioError: no weights, bad ones, settings that the model cannot use, too little memory, or a fault of a library.
         """
-        from reaudio_eval.clips.models.public.generate import code_of, write_clips
+        with explained(f"{self.name(request.variant)} failed", None):
+            return self._clips(request)
+
+    def _clips(self, request: ClipRequest) -> Mapping[str, Path]:
+        from reaudio_eval.clips.models.public.generate import code_of, retrieval_record, write_clips
 
         settings = self.resolved(request.sampling, request.variant)
         system, weights = self._opened(request, settings)
@@ -71,6 +81,8 @@ class PublicModel(ModelPlugin):
             request.seed,
             dict(system.settings_record()),
         ]
+        found = _retrieved(request, settings, system)
+        asked += [] if found is None else [retrieval_record(found)]
         captions = [[p.clip_id, p.caption] for p in request.prompts]
         done = write_clips(
             system,
@@ -81,6 +93,7 @@ class PublicModel(ModelPlugin):
             seed=request.seed,
             batch_size=max(1, request.batch_size // settings.candidates),
             reporter=request.reporter,
+            found=found,
         )
         request.spent.clips += done.computed
         request.spent.seconds += done.seconds
@@ -90,9 +103,13 @@ class PublicModel(ModelPlugin):
         """The authors' settings, replaced by those that the user gave.
 
         Raises:
-            ReaudioError: --eta without a sampler that has it.
+            ReaudioError: --eta without a sampler that has it, or captions of retrieved pairs.
         """
         own = self.own(variant)
+        if sampling.retrieval == "audio+text":
+            raise ReaudioError(
+                f"{self.name(variant)} reads the audio of retrieved pairs alone: give --retrieval audio or none."
+            )
         scheduler = sampling.scheduler or own.scheduler
         eta = sampling.eta if sampling.eta is not None else (own.eta if scheduler == "ddim" else 0.0)
         if eta and scheduler != "ddim":
@@ -105,6 +122,7 @@ class PublicModel(ModelPlugin):
             eta=eta,
             candidates=sampling.candidates or 1,
             dtype=sampling.dtype or own.dtype,
+            k=0 if sampling.retrieval == "none" else own.k if sampling.k is None else sampling.k,
         )
 
     def _opened(self, request: ClipRequest, settings: Settings) -> tuple[PublicSystem, dict[str, str]]:
@@ -146,6 +164,22 @@ class PublicModel(ModelPlugin):
         from reaudio_eval.clips.generation import resolved_sampling
 
         return resolved_sampling(clips)
+
+
+def _retrieved(request: ClipRequest, settings: Settings, system: PublicSystem) -> SearchResult | None:
+    """The pairs that a system retrieves for the prompts; None for one that does not retrieve, or with k 0."""
+    clap = system.retriever()
+    if clap is None or settings.k == 0:
+        return None
+    if request.index is None:
+        raise ReaudioError(
+            "This model uses retrieved pairs: give --index FOLDER (`reaudio-model index build`), or --k 0 to retrieve nothing."
+        )
+    from reaudio_model.pipeline.retrieve import retrieve
+
+    search = replace(request.sampling.search.settings(request.reporter, "audio"), k=settings.k, used=settings.k)
+    prompts = [Pair(p.clip_id, p.caption, None, p.source_id or p.clip_id) for p in request.prompts]
+    return retrieve(request.index, prompts, search, clap)
 
 
 _HERE = f"{__name__.rpartition('.')[0]}.public"

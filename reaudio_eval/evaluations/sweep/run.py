@@ -103,7 +103,7 @@ def plan(request: SweepRequest, reporter: Reporter) -> SweepPlan:
     check_names([SystemRequest(cell.name, request.model) for cell in cells])
     check_model(request.data.dataset, request.model, weights, fetch_options(request.measures, request.machine))
     check_sampling(request.data.dataset, request.sampling, {request.model: weights})
-    if weights is not None and any(cell.settings.k for cell in cells):
+    if any(cell.settings.k for cell in cells):
         check_index(request.data.dataset, request.model, weights, request.index, Sampling())
     data, first = _sampled(request), cells[0].settings.captions
     numbers = sorted({cell.settings.captions for cell in cells} - {first})

@@ -15,7 +15,7 @@ DATASET = Dataset("d", "test", (Prompt("a", "x"), Prompt("b", "y")), {}, {})
 
 
 def gather(*requests: SystemRequest, output: Path = Path("unused")) -> list[str]:
-    return [s.name for s in collect(requests, DATASET.prompts, DATASET, output, Generation(), Reporter(quiet=True))]
+    return [s.name for s in collect(requests, DATASET.prompts, DATASET, output, Generation(), Reporter(quiet=True)).systems]
 
 
 def test_names_and_paths() -> None:

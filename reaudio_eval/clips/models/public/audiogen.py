@@ -29,6 +29,7 @@ from reaudio_model.common.weights import check_keys, load_state_dict
 from reaudio_model.config import DType
 from reaudio_model.denoiser.sampling import check_sound, clip_generators
 from reaudio_model.encoders.encoder_checkpoints import load_t5
+from reaudio_model.retrieval.records import Neighbour
 
 Network = TypeVar("Network", bound=nn.Module)
 LM_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
@@ -100,7 +101,13 @@ class AudioGen(PublicSystem):
     def settings_record(self) -> Mapping[str, Any]:
         return {"top_k": TOP_K, "temperature": 1.0}
 
-    def generate(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> npt.NDArray[np.float32]:
+    def generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        settings: Settings,
+        retrieved: Sequence[Sequence[Neighbour]] | None = None,
+    ) -> npt.NDArray[np.float32]:
         with exact_inference():
             text, mask = self.encode(prompts)
             check_sound(text, "the encoder gives text embeddings")

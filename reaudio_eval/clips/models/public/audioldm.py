@@ -26,7 +26,7 @@ from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.denoiser.unet_checkpoints import load_unet
 from reaudio_model.encoders.clap import Clap, load_clap
 from reaudio_model.encoders.text_clap import TextClap, load_text_clap
-from reaudio_model.retrieval.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 _LOG = logging.getLogger(__name__)
 _SMALL = get_preset("re-audioldm-s", retrieval="none")
@@ -45,7 +45,9 @@ class AudioLdm(LatentDiffusion):
         super().__init__(unet, unet, codec, len(unet.config["channels"]))
         self._clap = clap
 
-    def condition(self, prompts: Sequence[str]) -> tuple[Conditioning, Conditioning]:
+    def condition(
+        self, prompts: Sequence[str], retrieved: Sequence[Sequence[Neighbour]] | None
+    ) -> tuple[Conditioning, Conditioning]:
         null = self._clap.embed_text([""]).repeat(len(prompts), 1)
         return Conditioning(self._clap.embed_text(prompts)), Conditioning(null)
 

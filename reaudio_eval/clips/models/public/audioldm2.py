@@ -16,21 +16,19 @@ from typing import Any
 import torch
 from diffusers import AudioLDM2Pipeline
 from torch import Tensor, nn
+from transformers import GPT2LMHeadModel
 
+from reaudio_eval.clips.models.public.folders import load_folder
 from reaudio_eval.clips.models.public.latent import LatentDiffusion, placed
 from reaudio_eval.clips.models.public.system import Opener, Settings
 from reaudio_model.codec.codec import Codec
-from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import TOKENIZERS, open_device
-from reaudio_model.common.json_files import read_json_object
-from reaudio_model.common.weights import variant_of
 from reaudio_model.config import DType, MelConfig
 from reaudio_model.denoiser.sampling import Scheduler, make_scheduler
 from reaudio_model.encoders.clap import Clap
-from reaudio_model.pipeline.part_check import check_parts
-from reaudio_model.retrieval.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning, Neighbour
 
-_PARTS = (
+PARTS = (
     "feature_extractor", "language_model", "projection_model", "scheduler", "text_encoder", "text_encoder_2", "tokenizer",
     "tokenizer_2", "unet", "vae", "vocoder",
 )  # fmt: skip
@@ -65,13 +63,13 @@ class AudioLdm2(LatentDiffusion):
         self._pipeline = pipeline
         self._clap = Clap(pipeline.text_encoder, pipeline.tokenizer)
 
-    def condition(self, prompts: Sequence[str]) -> tuple[Conditioning, Conditioning]:
+    def condition(
+        self, prompts: Sequence[str], retrieved: Sequence[Sequence[Neighbour]] | None
+    ) -> tuple[Conditioning, Conditioning]:
         encoded = [self._encode(prompt) for prompt in prompts]
         longest = max(tokens.shape[1] for _, tokens, _ in encoded)
-        rows = [_of(audio, _padded(tokens, longest), _padded(mask, longest)) for audio, tokens, mask in encoded]
-        conditional = [row.rows([1]) for row in rows]
-        null = [row.rows([0]) for row in rows]
-        return _joined(conditional), _joined(null)
+        rows = [_of(audio, padded(tokens, longest), padded(mask, longest)) for audio, tokens, mask in encoded]
+        return _joined([row.rows([1]) for row in rows]), _joined([row.rows([0]) for row in rows])
 
     def _encode(self, prompt: str) -> tuple[Tensor, Tensor, Tensor]:
         """GPT-2's tokens (2, n, width), T5's (2, m, width) and their mask, of the empty text and of one prompt."""
@@ -88,14 +86,14 @@ class AudioLdm2(LatentDiffusion):
         )
 
     def networks(self) -> Mapping[str, nn.Module]:
-        parts = {name: getattr(self._pipeline, name) for name in _PARTS}
+        parts = {name: getattr(self._pipeline, name) for name in PARTS}
         return {"denoiser": parts.pop("unet")} | {name: p for name, p in parts.items() if isinstance(p, nn.Module)}
 
     def vocabularies(self) -> Mapping[str, Mapping[str, int]]:
         return {name: getattr(self._pipeline, name).get_vocab() for name in ("tokenizer", "tokenizer_2")}
 
 
-def _padded(values: Tensor, length: int) -> Tensor:
+def padded(values: Tensor, length: int) -> Tensor:
     """Zeros (False in a mask) at the end of the second axis."""
     missing = length - values.shape[1]
     return torch.cat([values, values.new_zeros(len(values), missing, *values.shape[2:])], dim=1)
@@ -112,30 +110,20 @@ def _joined(rows: Sequence[Conditioning]) -> Conditioning:
 
 
 def load_pipeline(folder: Path) -> AudioLDM2Pipeline:
-    """The pipeline of a folder, float32, on the CPU; every weight comes from the files and is finite.
+    """The pipeline of a folder, on the CPU; see :func:`load_folder`."""
+    return load_folder(folder, AudioLDM2Pipeline, "AudioLDM 2", PARTS, {"language_model": GPT2LMHeadModel})
+
+
+def place_pipeline(folder: Path, device: torch.device, dtype: DType) -> AudioLDM2Pipeline:
+    """The pipeline of a folder on a device, its denoiser in ``dtype`` and the other networks in float32.
 
     Raises:
-        CheckpointError: no folder of AudioLDM 2, or a damaged one.
+        CheckpointError: see :func:`load_pipeline`.
     """
-    from transformers import GPT2LMHeadModel
-
-    index = read_json_object(
-        folder / "model_index.json", "the list of a pipeline's parts", remedy="fetch the folder again", error=CheckpointError
-    )
-    absent = [name for name in _PARTS if not (folder / name).is_dir()]
-    if index.get("_class_name") != "AudioLDM2Pipeline" or absent:
-        lack = f"it has no {', '.join(absent)}" if absent else f"it is of {index.get('_class_name')}"
-        raise CheckpointError(f"{folder} is no diffusers folder of AudioLDM 2: {lack}.")
-    variant = variant_of(folder / "unet")
-    try:
-        language_model = GPT2LMHeadModel.from_pretrained(folder / "language_model", local_files_only=True, variant=variant)
-        pipeline = AudioLDM2Pipeline.from_pretrained(
-            folder, language_model=language_model, local_files_only=True, torch_dtype=torch.float32, variant=variant
-        )
-    except Exception as error:  # a damaged file can raise any exception
-        raise CheckpointError(f"{folder} is damaged ({str(error).splitlines()[0]}): fetch it again.") from error
-    check_parts(pipeline.components, folder, variant, given=())
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = load_pipeline(folder)
+    for name in PARTS:
+        if isinstance(part := getattr(pipeline, name), nn.Module):
+            placed(part, device, dtype if name == "unet" else "float32")
     return pipeline
 
 
@@ -143,11 +131,7 @@ class AudioLdm2Opener(Opener):
     """Opens AudioLDM 2 of any size."""
 
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioLdm2:
-        pipeline, where = load_pipeline(weights), open_device(device)
-        for name in _PARTS:
-            if isinstance(part := getattr(pipeline, name), nn.Module):
-                placed(part, where, dtype if name == "unet" else "float32")
-        return AudioLdm2(pipeline)
+        return AudioLdm2(place_pipeline(weights, open_device(device), dtype))
 
 
 OPENER = AudioLdm2Opener()

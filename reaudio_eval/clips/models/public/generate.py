@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from reaudio_eval.clips.models.public.system import PublicSystem, Settings
 from reaudio_eval.prompts.dataset import Prompt
+from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.code import code_packages, code_sha256
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -22,6 +23,7 @@ from reaudio_model.common.seeds import clip_seed
 from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
 from reaudio_model.pipeline.generation_record import FORMAT, MACHINES, RecordError, kept_files
 from reaudio_model.pipeline.request import RECORD
+from reaudio_model.retrieval.index_search import SearchResult
 
 
 def identity(system: PublicSystem) -> dict[str, str]:
@@ -46,6 +48,7 @@ def write_clips(
     seed: int,
     batch_size: int,
     reporter: Reporter,
+    found: SearchResult | None = None,
 ) -> Generated:
     """Write a 16-bit ``<clip_id>.wav`` for each prompt into ``output``, and ``generation.json`` beside them.
 
@@ -60,6 +63,7 @@ def write_clips(
         seed: of the run.
         batch_size: prompts in a batch.
         reporter: of progress.
+        found: the retrieved pairs of the prompts, for a system that retrieves; written beside the clips.
 
     Raises:
         ReaudioError: an empty prompt, values that are not finite, or a full disk.
@@ -68,11 +72,13 @@ def write_clips(
     if empty is not None:
         raise ReaudioError(f"The prompt of {empty!r} is empty: give it a caption.")
     files = [output / f"{prompt.clip_id}.wav" for prompt in prompts]
-    record = _record(system, prompts, files, settings, weights, seed, batch_size)
+    record = _record(system, prompts, files, settings, weights, seed, batch_size) | retrieval_record(found)
 
     def generate(rows: range) -> npt.NDArray[np.float32]:
         batch = [prompts[row] for row in rows]
-        return system.generate([p.caption for p in batch], [clip_seed(seed, p.clip_id) for p in batch], settings)
+        seeds = [clip_seed(seed, p.clip_id) for p in batch]
+        retrieved = None if found is None else [found.retrieved[row] for row in rows]
+        return system.generate([p.caption for p in batch], seeds, settings, retrieved)
 
     writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD)
     with folder_turn(output, reporter):
@@ -81,6 +87,8 @@ def write_clips(
         except RecordError as error:
             reporter.note(f"The clips in {output} are generated anew, since {str(error).partition(': choose another')[0]}.")
             kept = set()
+        if found is not None:
+            found.save(output)
         return writer.write(files, kept, record, reporter)
 
 
@@ -100,7 +108,12 @@ def _record(
         "format": FORMAT,
         "versions": code_of(system),
         "model": weights,
-        "settings": {**plain_settings, "seed": seed, "k": 0, "retrieval": "none", **system.settings_record()},
+        "settings": {
+            **plain_settings,
+            "seed": seed,
+            "retrieval": "audio" if settings.k else "none",
+            **system.settings_record(),
+        },
         "clips": [
             {"clip_id": p.clip_id, "prompt": p.caption, "file": f.name, "seed": clip_seed(seed, p.clip_id), "sha256": None}
             for p, f in zip(prompts, files, strict=True)
@@ -108,4 +121,13 @@ def _record(
         MACHINES: [{"device": device, "batch_size": batch_size}],
     }
     plain: dict[str, Any] = as_read_back(record)
+    return plain
+
+
+def retrieval_record(found: SearchResult | None) -> dict[str, Any]:
+    """The search and the retrieved clips of each prompt, by content."""
+    if found is None:
+        return {}
+    pairs = [[[n.pair.clip_id, n.pair.audio and content_sha256(n.pair.audio)] for n in each] for each in found.retrieved]
+    plain: dict[str, Any] = as_read_back({"question": asdict(found.settings), "pairs": canonical_sha256(pairs)})
     return plain

@@ -27,7 +27,7 @@ from reaudio_model.denoiser.sampling import (
 )
 from reaudio_model.encoders.clap import Clap
 from reaudio_model.pipeline.candidates import best_candidates, candidate_generators
-from reaudio_model.retrieval.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 
 def placed(network: Any, device: torch.device, dtype: DType) -> Any:
@@ -57,7 +57,9 @@ class LatentDiffusion(PublicSystem):
         return next(self._network.parameters()).device
 
     @abstractmethod
-    def condition(self, prompts: Sequence[str]) -> tuple[Conditioning, Conditioning]:
+    def condition(
+        self, prompts: Sequence[str], retrieved: Sequence[Sequence[Neighbour]] | None
+    ) -> tuple[Conditioning, Conditioning]:
         """The conditioning of prompts and its null of as many rows and tokens, float32."""
 
     def reranker(self) -> Clap | None:
@@ -77,10 +79,16 @@ class LatentDiffusion(PublicSystem):
 
     @own_arithmetic()
     @torch.no_grad()
-    def generate(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> npt.NDArray[np.float32]:
+    def generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        settings: Settings,
+        retrieved: Sequence[Sequence[Neighbour]] | None = None,
+    ) -> npt.NDArray[np.float32]:
         if settings.steps is None:
             raise ReaudioError("A diffusion model needs a number of steps.")
-        conditioning, null = self.condition(prompts)
+        conditioning, null = self.condition(prompts, retrieved)
         for field, value in conditioning.fields().items():
             check_sound(value, f"the encoders give {field} embeddings")
         rows = torch.arange(len(prompts)).repeat_interleave(settings.candidates).tolist()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from reaudio_model.encoders.clap import Clap
+    from reaudio_model.retrieval.records import Neighbour
+
 
 @dataclass(frozen=True)
 class Published:
@@ -55,6 +58,7 @@ class Settings:
         eta: noise of "ddim", in [0, 1].
         candidates: clips of each prompt, of which the system's CLAP keeps the best.
         dtype: precision of the denoiser or language model.
+        k: retrieved pairs of a prompt, for a system that retrieves.
     """
 
     guidance: float
@@ -64,6 +68,7 @@ class Settings:
     eta: float = 0.0
     candidates: int = 1
     dtype: DType = "float32"
+    k: int = 0
 
 
 class PublicSystem(ABC):
@@ -84,13 +89,20 @@ class PublicSystem(ABC):
         """The vocabularies of its tokenizers by name: token -> number."""
 
     @abstractmethod
-    def generate(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> npt.NDArray[np.float32]:
+    def generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        settings: Settings,
+        retrieved: Sequence[Sequence[Neighbour]] | None = None,
+    ) -> npt.NDArray[np.float32]:
         """Waveforms of a batch.
 
         Args:
             prompts: descriptions of sounds, none of them empty.
             seeds: of each.
             settings: of all.
+            retrieved: the neighbours of each, nearest first, for a system that retrieves.
 
         Returns:
             float32 (len(prompts), samples), or (len(prompts), samples, channels), in [-1, 1], at ``sample_rate``.
@@ -98,6 +110,10 @@ class PublicSystem(ABC):
         Raises:
             ReaudioError: values that are not finite, or settings that it cannot use.
         """
+
+    def retriever(self) -> Clap | None:
+        """The CLAP that retrieves for it; None for a system that does not retrieve."""
+        return None
 
     def settings_record(self) -> Mapping[str, Any]:
         """Further settings that its clips depend on, JSON-able."""

@@ -26,7 +26,7 @@ from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.weights import load_state_dict
 from reaudio_model.config import CodecConfig, DType
 from reaudio_model.denoiser.sampling import Scheduler
-from reaudio_model.retrieval.records import Conditioning
+from reaudio_model.retrieval.records import Conditioning, Neighbour
 
 CODEC = CodecConfig()
 # configs/diffusion_model_config.json of the repository, which the weights do not include: 686 tensors, 865,933,768 parameters.
@@ -91,7 +91,9 @@ class Tango(LatentDiffusion):
         super().__init__(_Denoiser(unet), unet, codec, len(unet.config.block_out_channels))
         self._t5, self._tokenizer = t5, tokenizer
 
-    def condition(self, prompts: Sequence[str]) -> tuple[Conditioning, Conditioning]:
+    def condition(
+        self, prompts: Sequence[str], retrieved: Sequence[Sequence[Neighbour]] | None
+    ) -> tuple[Conditioning, Conditioning]:
         tokens, mask = self._encode(list(prompts), None)
         return _of(tokens, mask), _of(*self._encode([""] * len(prompts), tokens.shape[1]))
 

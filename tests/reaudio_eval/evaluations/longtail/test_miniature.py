@@ -91,7 +91,7 @@ def test_what_was_retrieved_is_kept_and_looked_at(done: Done) -> None:
     [
         (["--model", "re-audioldm-l", "--data-root", "x"], "takes no --data-root x"),
         (["--model", "re-audioldm-l", "--weights", "tango=x"], "--weights names 'tango', which is no --model"),
-        (["--model", "re-audioldm-l", "--index", "x"], "--index has no effect: only a --model with --weights"),
+        (["--model", "re-audioldm-l", "--index", "x"], "--index has no effect: no --model of this command retrieves"),
         (["--model", "re-audioldm-m"], "Did you mean 're-audioldm-"),
         (["--model", "re-audioldm-l", "--split", "tset"], "Did you mean 'test'"),
         ([], "No system to evaluate"),
