@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import SystemRequest, check_names
-from reaudio_eval.clips.models import MINIATURE, Fetch
+from reaudio_eval.clips.models import Fetch
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.evaluations.options import Measures, Systems
 from reaudio_eval.scores.external.scores import ExternalScores, check_computed
@@ -42,8 +42,8 @@ def check_weights(dataset: str, systems: Systems, sampling: Sampling, fetch: Fet
 
 
 def _retrieves(dataset: str, model: str, weights: Path | None) -> bool:
-    """Whether a model retrieves from the user's index; the bundled ones have their own pool."""
-    if weights is None and dataset == MINIATURE:
+    """Whether a model retrieves from the user's index."""
+    if not plugins.load("models", model).takes_index(weights):
         return False
     own = plugins.load("models", model).defaults(dataset, weights, plugins.find("models", model).variant)
     return own is not None and own.retrieval not in (None, "none")

@@ -68,7 +68,7 @@ def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audiogen, "TEXT_WIDTH", TANGO_T5["d_model"])
     monkeypatch.setattr(audioldm2_rag, "CONDITION", RAG_CONDITION)
     for name in PUBLIC:
-        plugin = plugins.load("models", name)
+        plugin: Any = plugins.load("models", name)
         monkeypatch.setattr(plugin, "own", partial(_short, plugin.own))
 
 

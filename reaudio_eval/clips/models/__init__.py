@@ -102,6 +102,10 @@ class ModelPlugin(ABC):
         """``trained_on`` of a variant."""
         return self.trained_on
 
+    def takes_index(self, weights: Path | None) -> bool:
+        """Whether a model that retrieves takes the user's index (``--index``); one without weights of the user's has a pool of its own."""
+        return weights is not None
+
     def role(self, variant: str) -> Role:
         """The role of the model in reports; see :class:`reaudio_eval.clips.system.SystemInfo`.
 

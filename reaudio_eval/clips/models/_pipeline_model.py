@@ -52,6 +52,7 @@ class PipelineModel(ModelPlugin):
             check_weights(self.system(variant), weights)
 
     def _without_weights(self, name: str, dataset: str, variant: str) -> str:
+        """The message where there are none."""
         train = f"train it ({self.training(variant)}) and give --weights {name}=FOLDER of the saved pipeline"
         return (
             f"There are no public weights of {name} for {dataset}: {train}, or score clips you have with --clips NAME=FOLDER; the weights "

@@ -205,4 +205,4 @@ def is_saved_pipeline(weights: Path | None) -> bool:
     index = read_json_object(
         weights / INDEX_FILE, "the list of a pipeline's parts", remedy="fetch it again", error=CheckpointError
     )
-    return index.get("_class_name") == "ReAudioLDMPipeline"
+    return isinstance(index.get("model"), dict)

@@ -32,6 +32,12 @@ class _TrainedHere(PipelineModel):
         """The command that trains it."""
         return "reaudio-model train diffusion --config re-audioldm-s-none --set data.told=sound"
 
+    def _without_weights(self, name: str, dataset: str, variant: str) -> str:
+        return (
+            f"The published AudioLDM is audioldm-s, audioldm-m or audioldm-l: name one of them for {dataset}, or train it "
+            f"({self.training(variant)}) and give --weights {name}=FOLDER of the saved pipeline."
+        )
+
 
 class AudioLdm(BundledOrPublicModel):
     """The variant names the size of the published weights; without one it is the model of this package."""

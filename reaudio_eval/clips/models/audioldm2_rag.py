@@ -34,6 +34,10 @@ class AudioLdm2Rag(PublicModel):
             published, layout=f"{published.layout}, with AudioMAE as audio_mae.pth in it", also=(*published.also, audio_mae)
         )
 
+    def takes_index(self, weights: Path | None) -> bool:
+        """Always."""
+        return True
+
     def own(self, variant: str) -> Settings:
         """AudioLDM 2's, with one retrieved clip, whose tokens are as many as GPT-2's."""
         return replace(AUDIOLDM2.own(""), k=1)

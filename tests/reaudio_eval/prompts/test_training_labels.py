@@ -79,6 +79,8 @@ def test_bad_words() -> None:
 def test_every_model_that_generates_says_what_it_was_trained_on() -> None:
     names = [n for n in plugins.entries("models") if n not in ("clips", "real", "noise")]
     for name in names:
-        assert declared(plugins.load("models", name).trained_on, DATASET).known, name
+        assert declared(plugins.load("models", name).training_data(plugins.find("models", name).variant), DATASET).known, (
+            name
+        )
     with pytest.raises(UnknownNameError):
         plugins.load("models", "oracle")  # only its variants are models

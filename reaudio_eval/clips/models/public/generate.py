@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,9 +28,21 @@ from reaudio_model.retrieval.index_search import SearchResult
 
 
 def identity(system: PublicSystem) -> dict[str, str]:
-    """SHA-256 (hex) of every network and vocabulary of a system."""
-    weights = {name: network_sha256(network) for name, network in system.networks().items()}
+    """SHA-256 (hex) of every network, its weights and settings, and of every vocabulary of a system."""
+    weights = {
+        name: canonical_sha256([network_sha256(network), plain_config(getattr(network, "config", {}))])
+        for name, network in system.networks().items()
+    }
     return weights | {name: canonical_sha256(dict(words)) for name, words in system.vocabularies().items()}
+
+
+def plain_config(config: Any) -> dict[str, Any]:
+    """The settings of a network or sampler of a library, JSON-able, without where they came from."""
+    found = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    left_out = ("transformers_version", "dtype", "torch_dtype")
+    kept = {key: value for key, value in found.items() if not key.startswith("_") and key not in left_out}
+    plain: dict[str, Any] = json.loads(json.dumps(kept, default=str, sort_keys=True))
+    return plain
 
 
 def code_of(system: PublicSystem) -> dict[str, str]:

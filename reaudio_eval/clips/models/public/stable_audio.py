@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from reaudio_eval.clips.models.public.folders import load_folder
+from reaudio_eval.clips.models.public.generate import plain_config
 from reaudio_eval.clips.models.public.latent import placed
 from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Settings
 from reaudio_model.common.errors import ReaudioError
@@ -44,7 +45,8 @@ class StableAudio(PublicSystem):
         return {"tokenizer": self._pipeline.tokenizer.get_vocab()}
 
     def settings_record(self) -> Mapping[str, Any]:
-        return {"sampler": type(self._pipeline.scheduler).__name__}
+        scheduler = self._pipeline.scheduler
+        return {"sampler": type(scheduler).__name__, "sampler_settings": plain_config(scheduler.config)}
 
     @own_arithmetic()
     @torch.no_grad()

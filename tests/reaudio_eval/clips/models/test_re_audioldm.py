@@ -16,7 +16,7 @@ from tiny_model import tiny_conditioner, tiny_pairs, tone
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import takes_candidates
-from reaudio_eval.clips.models import ClipRequest, Spent, audioldm, copy_retrieved, re_audioldm, tango
+from reaudio_eval.clips.models import ClipRequest, Fetch, Spent, audioldm, copy_retrieved, re_audioldm, tango
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import decode, wav_bytes
@@ -63,13 +63,6 @@ def test_without_weights_one_sentence_says_what_to_do(model: object, variant: st
     )
     with pytest.raises(ReaudioError, match=message):
         model.clips(request(ELSEWHERE, tmp_path, variant=variant))  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(("model", "name"), [(audioldm.PLUGIN, "audioldm"), (tango.PLUGIN, "tango")])
-def test_published_weights_that_cannot_be_loaded_are_not_denied(model: object, name: str, tmp_path: Path) -> None:
-    message = rf"The public weights of {name} cannot be loaded yet: make its clips for audiocaps .* --clips {name}=FOLDER, or train it"
-    with pytest.raises(ReaudioError, match=message):
-        model.clips(request(ELSEWHERE, tmp_path))  # type: ignore[attr-defined]
 
 
 def test_the_users_weights_on_any_dataset(weights: Path, tmp_path: Path) -> None:
@@ -170,18 +163,20 @@ def test_a_model_that_looks_at_pairs_needs_an_index(weights: Path, tmp_path: Pat
 
 
 def test_settings_unless_told_otherwise(weights: Path, tmp_path: Path) -> None:
-    assert re_audioldm.PLUGIN.defaults("l", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 3, "audio+text")
-    assert re_audioldm.PLUGIN.defaults("s-audio", None).retrieval == "audio"
+    assert re_audioldm.PLUGIN.defaults("miniature", None, "l") == Sampling(bundled.STEPS, bundled.GUIDANCE, 3, "audio+text")
+    assert re_audioldm.PLUGIN.defaults("miniature", None, "s-audio").retrieval == "audio"
     assert (
-        re_audioldm.PLUGIN.defaults("s-none", None) == audioldm.PLUGIN.defaults("", None) == tango.PLUGIN.defaults("", None)
+        re_audioldm.PLUGIN.defaults("miniature", None, "s-none")
+        == audioldm.PLUGIN.defaults("miniature", None, "")
+        == tango.PLUGIN.defaults("miniature", None, "")
     )
-    assert tango.PLUGIN.defaults("", None) == Sampling(bundled.STEPS, bundled.GUIDANCE, 0, "none")
+    assert tango.PLUGIN.defaults("miniature", None, "") == Sampling(bundled.STEPS, bundled.GUIDANCE, 0, "none")
     tiny = PRESETS["tiny"]
-    assert re_audioldm.PLUGIN.defaults("s", weights / "pipeline") == Sampling(25, 3.5, tiny.k, tiny.retrieval)
+    assert re_audioldm.PLUGIN.defaults("audiocaps", weights / "pipeline", "s") == Sampling(25, 3.5, tiny.k, tiny.retrieval)
     with pytest.raises(
         CheckpointError, match=r"is no saved Re-AudioLDM pipeline \(model_index.json is missing or damaged\)"
     ):
-        re_audioldm.PLUGIN.defaults("s", tmp_path)
+        re_audioldm.PLUGIN.defaults("audiocaps", tmp_path, "s")
 
 
 @pytest.mark.slow
@@ -298,7 +293,7 @@ def test_every_bundled_system_is_a_model_and_generates(name: str, tmp_path: Path
 def test_a_name_that_is_not_what_the_weights_are(plugin: Any, variant: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"model": asdict(PRESETS["re-audioldm-s"])}))
     with pytest.raises(CheckpointError, match=message):
-        plugin.check("audiocaps", tmp_path, variant)
-    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "s")
+        plugin.check("audiocaps", tmp_path, variant, Fetch())
+    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "s", Fetch())
     (tmp_path / "model_index.json").write_text(json.dumps({"model": asdict(PRESETS["tiny"])}))
-    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "l")  # of a width of its own
+    re_audioldm.PLUGIN.check("audiocaps", tmp_path, "l", Fetch())  # of a width of its own

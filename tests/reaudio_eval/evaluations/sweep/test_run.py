@@ -42,7 +42,7 @@ FAIL_AT = []
 class Copies(ModelPlugin):
     candidates = True
 
-    def defaults(self, variant, weights):
+    def defaults(self, dataset, weights, variant):
         return Sampling(8, 2.0, 2, "audio+text")
 
     def clips(self, request):
