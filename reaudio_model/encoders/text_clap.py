@@ -57,5 +57,5 @@ def load_text_clap(folder: Path, *, device: torch.device, cache_dir: Path | None
         lambda: ClapTextModelWithProjection(config), state, path=inside, what="CLAP's text encoder", device=device
     )
     clap = TextClap(network, load_tokenizer(folder, cache_dir, config.vocab_size))
-    check_text(clap, inside)
+    check_text(clap.embed_text, inside)
     return clap

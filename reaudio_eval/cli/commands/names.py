@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
         "list",
         NamesRequest,
         _list,
-        summary="Registered names with one line each; embedders with the licences of their published weights.",
+        summary="Registered names with one line each; embedders and models with the licences of their published weights.",
         example="reaudio-eval list metrics",
     )
 
@@ -43,14 +44,35 @@ def _list(request: NamesRequest, how: Invocation) -> None:
         rows = {plugins.public_name(kind, name): entry.description for name, entry in plugins.entries(kind).items()}
     else:
         raise UnknownNameError("list", kind, (*plugins.KINDS, "protocols"))
+    weights = {name: published_weights(name) for name in rows} if kind == "models" else {}
     if how.as_json:
-        more = {name: {"licences": licences(name)} if kind == "embedders" else {} for name in rows}
+        more = {
+            name: {"licences": licences(name)} if kind == "embedders" else {"weights": weights.get(name)} if weights else {}
+            for name in rows
+        }
         print_json([{"name": name, "description": text, **more[name]} for name, text in rows.items()])
         return
     width = max(map(len, rows), default=0)
     for name, text in rows.items():
-        weights = licences(name) if kind == "embedders" else []
-        typer.echo(f"{name:<{width}}  {text}" + f" Weights: {', '.join(weights)}." * bool(weights))
+        typer.echo(f"{name:<{width}}  {text}{_about_weights(kind, name, weights.get(name))}")
+
+
+def _about_weights(kind: str, name: str, weights: Mapping[str, Any] | None) -> str:
+    """Licences, and of models the training data too; "" where there are no published weights."""
+    if weights is not None:
+        return f" Weights: {weights['licence']}; trained on {weights['training_data']}."
+    found = licences(name) if kind == "embedders" else []
+    return f" Weights: {', '.join(found)}." if found else ""
+
+
+def published_weights(model: str) -> Mapping[str, Any] | None:
+    """Facts about a model's published weights; None where there are none, or it cannot be used."""
+    from reaudio_eval import plugins
+
+    try:
+        return plugins.load("models", model).published_weights(plugins.find("models", model).variant)
+    except ReaudioError:
+        return None  # its line says what is wrong
 
 
 def licences(embedder: str) -> list[str]:

@@ -102,6 +102,10 @@ class ModelPlugin(ABC):
         """``trained_on`` of a variant."""
         return self.trained_on
 
+    def published_weights(self, variant: str) -> Mapping[str, Any] | None:
+        """Licence, training_data, repository, gigabytes and source of its published weights, for people; None where there are none."""
+        return None
+
     def takes_index(self, weights: Path | None) -> bool:
         """Whether a model that retrieves takes the user's index (``--index``); one without weights of the user's has a pool of its own."""
         return weights is not None

@@ -48,6 +48,17 @@ class PublicModel(ModelPlugin):
     def own(self, variant: str) -> Settings:
         """The authors' settings."""
 
+    def published_weights(self, variant: str) -> Mapping[str, Any] | None:
+        """Facts about its weights."""
+        found = self.published(variant)
+        return {
+            "licence": found.licence,
+            "training_data": found.training_data,
+            "repository": found.hub_id,
+            "gigabytes": found.gigabytes,
+            "source": found.source,
+        }
+
     def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
         """Raises ReaudioError on the miniature, whose clips are of another kind, and CheckpointError where there are no weights."""
         name, published = self.name(variant), self.published(variant)

@@ -14,7 +14,7 @@ def published(hub_id: str, training_data: str, source: str) -> Published:
         hub_id=hub_id,
         files=(*_WEIGHTS, "tokenizer/*"),
         gigabytes=5.3,
-        licence="CC BY-NC-SA 4.0",
+        licence="CC BY-NC-SA 4.0 by its card, CC BY-NC-ND 4.0 by its code's repository",
         training_data=training_data,
         source=source,
         layout=f"a folder with {', '.join(_WEIGHTS)}, as {hub_id} has them, and T5's tokenizer in tokenizer/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reaudio_eval.clips.models._public_model import PublicModel
 from reaudio_eval.clips.models.public.system import Published, Settings
 
-VARIANTS = {"medium": "AudioGen-medium (arXiv 2209.15352, the later public version of 1.5 B), published weights"}
+VARIANTS = {"medium": "AudioGen-medium (arXiv 2209.15352, the later public version of 1.5 B), published weights."}
 _T5_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "spiece.model", "model.safetensors")
 
 

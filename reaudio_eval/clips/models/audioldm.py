@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reaudio_eval.clips.models._bundled_or_public import BundledOrPublicModel
 from reaudio_eval.clips.models._pipeline_model import PipelineModel
@@ -10,9 +12,9 @@ from reaudio_eval.clips.models.public.system import Published, Settings
 
 VARIANTS = {
     "": "AudioLDM (arXiv 2301.12503) of the miniature, or trained with this package",
-    "s": "AudioLDM-S-full (arXiv 2301.12503), published weights",
-    "m": "AudioLDM-M-full (arXiv 2301.12503), published weights",
-    "l": "AudioLDM-L-full (arXiv 2301.12503), published weights",
+    "s": "AudioLDM-S-full (arXiv 2301.12503), published weights.",
+    "m": "AudioLDM-M-full (arXiv 2301.12503), published weights.",
+    "l": "AudioLDM-L-full (arXiv 2301.12503), published weights.",
 }
 _HUB = {"s": ("cvssp/audioldm-s-full-v2", 2), "m": ("cvssp/audioldm-m-full", 3), "l": ("cvssp/audioldm-l-full", 4)}
 _FILES = (
@@ -53,6 +55,10 @@ class AudioLdm(BundledOrPublicModel):
     def training_data(self, variant: str) -> tuple[str, ...] | str:
         """AudioSet, AudioCaps, Freesound and BBC Sound Effects; of the model of this package the dataset's."""
         return ("audioset",) if variant else "dataset"
+
+    def published_weights(self, variant: str) -> Mapping[str, Any] | None:
+        """Facts about the weights of a size."""
+        return super().published_weights(variant) if variant else None
 
     def name(self, variant: str) -> str:
         """The registered name."""

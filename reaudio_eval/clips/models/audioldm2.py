@@ -6,8 +6,8 @@ from reaudio_eval.clips.models._public_model import PublicModel
 from reaudio_eval.clips.models.public.system import Published, Settings
 
 VARIANTS = {
-    "": "AudioLDM 2 (arXiv 2308.05734), published weights",
-    "large": "AudioLDM 2-Large (arXiv 2308.05734), published weights",
+    "": "AudioLDM 2 (arXiv 2308.05734), published weights.",
+    "large": "AudioLDM 2-Large (arXiv 2308.05734), published weights.",
 }
 _HUB = {"": ("cvssp/audioldm2", 4.5), "large": ("cvssp/audioldm2-large", 6)}
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from reaudio_eval.clips.models._public_model import PublicModel
 from reaudio_eval.clips.models.public.system import Published, Settings
 
-VARIANTS = {"open": "Stable Audio Open 1.0 (arXiv 2407.14358), published weights; 44.1 kHz stereo"}
+VARIANTS = {"open": "Stable Audio Open 1.0 (arXiv 2407.14358), published weights; 44.1 kHz stereo."}
 
 
 class StableAudioOpen(PublicModel):
     """Its clips are stereo at 44.1 kHz; the protocol brings them to the rate and channels of each embedder."""
 
     module = "stable_audio"
-    trained_on = ()  # Freesound and the Free Music Archive, which have no AudioSet labels
+    trained_on = None  # Freesound and the Free Music Archive, whose sounds have no AudioSet labels
 
     def name(self, variant: str) -> str:
         """The registered name."""

@@ -28,7 +28,7 @@ class Published:
     Attributes:
         hub_id: repository on the Hugging Face hub.
         files: patterns of the files of it that are used.
-        gigabytes: their approximate size.
+        gigabytes: their approximate size, by the number of parameters.
         licence: of the weights.
         training_data: what they were trained on, for people.
         source: paper, and the implementation that is matched.

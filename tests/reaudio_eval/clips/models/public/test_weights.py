@@ -108,4 +108,6 @@ def test_licence_training_data_and_default_sampling_are_declared(name: str, vari
     assert published.gigabytes > 1
     assert own.guidance > 1
     assert own.seconds >= 10
-    assert plugin.training_data(variant) is not None
+    assert (plugin.training_data(variant) is None) == (
+        name == "stable-audio-open"
+    )  # whose corpora have no labels of AudioSet
