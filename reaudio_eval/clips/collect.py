@@ -38,6 +38,8 @@ class Generation:
     jobs: int = 2
     cache_dir: Path | None = None
     allow_download: bool = False
+    exact: bool = False
+    overwrite: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
 
 
@@ -227,6 +229,8 @@ def _clip_request(
         variant=plugins.find("models", request.model).variant,
         weights=request.weights,
         allow_download=how.allow_download,
+        exact=how.exact,
+        overwrite=how.overwrite,
         index=request.index,
         sampling=how.sampling if request.sampling is None else request.sampling,
         spent=spent,

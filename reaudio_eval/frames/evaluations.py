@@ -191,3 +191,10 @@ PUBLISHED = Schema(
     text("prompts", "list of clips, as far as the source says"),
     text("evidence", "where the number was read"),
 )  # fmt: skip
+
+GENERATE_FRAMES = by_name(
+    Schema(
+        "clips", "A clip of a system.",
+        SYSTEM, count("seed", "of the run"), text("clip_id", "of the prompt"), text("file", "path of the audio file"),
+    ),
+)  # fmt: skip

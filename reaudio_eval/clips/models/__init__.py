@@ -54,6 +54,8 @@ class ClipRequest:
         variant: one of the file's ``VARIANTS``; "" in a file without.
         weights: the user's weights of this model (``--weights NAME=PATH``), or None.
         allow_download: whether published weights may be downloaded.
+        exact: write to ``output`` itself, and refuse clips of other settings there, rather than to a sub-folder named by the settings.
+        overwrite: with ``exact``, make existing clips anew.
         index: the user's retrieval index (``--index``), or None.
         sampling: the user's settings.
         spent: a model that generates adds its cost here.
@@ -70,6 +72,8 @@ class ClipRequest:
     variant: str = ""
     weights: Path | None = None
     allow_download: bool = False
+    exact: bool = False
+    overwrite: bool = False
     index: Path | None = None
     sampling: Sampling = field(default_factory=Sampling)
     spent: Spent = field(default_factory=Spent)
@@ -136,9 +140,13 @@ class ModelPlugin(ABC):
         Raises:
             ReaudioError: see :meth:`clips`.
         """
-        found = {request.seed: self.clips(request)}
         samples = self.sampling_options(request.dataset.name, request.weights, request.variant) != ()
-        for seed in range(request.seed + 1, request.seed + ((request.sampling.seeds or 1) if samples else 1)):
+        seeds = (request.sampling.seeds or 1) if samples else 1
+        first = request
+        if request.exact and seeds > 1:  # as folders of several seeds are read
+            first = replace(request, output=request.output / f"seed{request.seed}")
+        found = {request.seed: self.clips(first)}
+        for seed in range(request.seed + 1, request.seed + seeds):
             found[seed] = self.clips(replace(request, seed=seed, output=request.output / f"seed{seed}"))
         return found
 

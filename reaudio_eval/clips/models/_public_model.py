@@ -98,13 +98,15 @@ class PublicModel(ModelPlugin):
         done = write_clips(
             system,
             request.prompts,
-            request.output / canonical_sha256([str(asked), captions])[:12],
+            request.output if request.exact else request.output / canonical_sha256([str(asked), captions])[:12],
             settings,
             weights=weights,
             seed=request.seed,
             batch_size=max(1, request.batch_size // settings.candidates),
             reporter=request.reporter,
             found=found,
+            exact=request.exact,
+            overwrite=request.overwrite,
         )
         request.spent.clips += done.computed
         request.spent.seconds += done.seconds

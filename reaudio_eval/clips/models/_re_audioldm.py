@@ -143,7 +143,10 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     reranker = source.pipeline.conditioner.clap if asked.candidates > 1 else None
     try:
         done = generate_to_files(asked, source.pipeline, reranker=reranker, reporter=request.reporter)
-    except RecordError as error:  # a folder of this program alone
+    except RecordError as error:
+        if request.exact:
+            raise
+        # a folder of this program alone
         reason = str(error).partition(": choose another")[0]
         request.reporter.note(f"The clips in {asked.output} are generated anew, since {reason}.")
         anew = replace(asked, overwrite=True)
@@ -167,7 +170,8 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
     }  # fmt: skip
     return GenerateRequest(
         prompts=_queries(request),
-        output=request.output / canonical_sha256(settings)[:12],
+        output=request.output if request.exact else request.output / canonical_sha256(settings)[:12],
+        overwrite=request.exact and request.overwrite,
         index=source.index,
         features=source.features,
         given=source.given,

@@ -62,6 +62,8 @@ def write_clips(
     batch_size: int,
     reporter: Reporter,
     found: SearchResult | None = None,
+    exact: bool = False,
+    overwrite: bool = False,
 ) -> Generated:
     """Write a 16-bit ``<clip_id>.wav`` for each prompt into ``output``, and ``generation.json`` beside them.
 
@@ -70,16 +72,18 @@ def write_clips(
     Args:
         system: loaded.
         prompts: unique clip ids.
-        output: a folder of this program alone.
+        output: the folder.
         settings: resolved.
         weights: identity of the weights (:func:`identity`).
         seed: of the run.
         batch_size: prompts in a batch.
         reporter: of progress.
         found: the retrieved pairs of the prompts, for a system that retrieves; written beside the clips.
+        exact: refuse a folder of other settings, rather than make it anew.
+        overwrite: make existing clips anew.
 
     Raises:
-        ReaudioError: an empty prompt, values that are not finite, or a full disk.
+        ReaudioError: an empty prompt, values that are not finite, a folder of other settings, or a full disk.
     """
     empty = next((p.clip_id for p in prompts if not p.caption.strip()), None)
     if empty is not None:
@@ -96,8 +100,10 @@ def write_clips(
     writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD)
     with folder_turn(output, reporter):
         try:
-            kept = kept_files(writer.record_file, record, files, reporter)
+            kept = set() if overwrite else kept_files(writer.record_file, record, files, reporter)
         except RecordError as error:
+            if exact:
+                raise
             reporter.note(f"The clips in {output} are generated anew, since {str(error).partition(': choose another')[0]}.")
             kept = set()
         if found is not None:
