@@ -16,7 +16,17 @@ import torch
 from transformers import ClapConfig, ClapModel
 
 from reaudio_eval import plugins
-from reaudio_eval.features.embedders import _clap, _efficientat, _panns, _vggish
+from reaudio_eval.features.embedders import (
+    _audiobox,
+    _clap,
+    _efficientat,
+    _msclap,
+    _openl3,
+    _panns,
+    _passt,
+    _vggish,
+    _wavlm,
+)
 from reaudio_eval.features.embedders._base import TorchEmbedder
 from reaudio_model.common.inference import Network
 from reaudio_model.encoders.clap import Clap
@@ -64,6 +74,26 @@ def clap(device: torch.device) -> TorchEmbedder:
     return _clap.ClapEmbedder(Clap(network, None), plugins.load("embedders", "clap").spec, sha256=NAMELESS, device=device)
 
 
+def passt(device: torch.device) -> TorchEmbedder:
+    network = ready(_passt.PaSST(_passt.PUBLISHED), device)
+    return _passt.PasstEmbedder(network, plugins.load("embedders", "passt").spec, sha256=NAMELESS, device=device)
+
+
+def openl3(device: torch.device) -> TorchEmbedder:
+    network = ready(_openl3.OpenL3(_openl3.PUBLISHED), device)
+    return _openl3.OpenL3Embedder(network, plugins.load("embedders", "openl3").spec, sha256=NAMELESS, device=device)
+
+
+def audiobox(device: torch.device) -> TorchEmbedder:
+    network, spec = ready(_audiobox.Aesthetics(_wavlm.BASE), device), plugins.load("embedders", "audiobox_aesthetics").spec
+    return _audiobox.AestheticsEmbedder(network, _audiobox.PUBLISHED, spec, sha256=NAMELESS, device=device)
+
+
+def msclap(device: torch.device) -> TorchEmbedder:
+    network = ready(_msclap.MsClap(_msclap.PUBLISHED), device)
+    return _msclap.MsClapEmbedder(network, None, plugins.load("embedders", "msclap").spec, sha256=NAMELESS, device=device)
+
+
 def ready(network: Network, device: torch.device) -> Network:
     return network.eval().requires_grad_(False).to(device)
 
@@ -75,6 +105,10 @@ EMBEDDERS: dict[str, Callable[[torch.device], TorchEmbedder]] = {
     "efficientat mn04": efficientat(0.4),
     "efficientat mn10": efficientat(1.0),
     "clap HTSAT-base": clap,
+    "msclap": msclap,
+    "passt": passt,
+    "audiobox": audiobox,
+    "openl3": openl3,
 }
 
 
@@ -95,12 +129,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--embedder", choices=list(EMBEDDERS), action="append")
     options = parser.parse_args()
     device = torch.device(options.device)
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads; seconds per {SECONDS} s clip")
     print(f"{'embedder':18}" + "".join(f"{f'batch {batch}':>10}" for batch in BATCHES))
-    for name, make in EMBEDDERS.items():
-        embedder = make(device)
+    for name in options.embedder or EMBEDDERS:
+        embedder = EMBEDDERS[name](device)
         times = [seconds_per_clip(embedder, batch, options.repeats) for batch in BATCHES]
         print(f"{name:18}" + "".join(f"{t:10.3f}" for t in times), flush=True)
 

@@ -73,7 +73,7 @@ def lacking(needs: Collection[Need], has: Has) -> str | None:
     if "labels" in needs and not has.vocabulary:
         return "the order of this tagger's classes is not known for this dataset"
     if "class_names" in needs and not has.class_names:
-        return "the names of this tagger's classes are not known for this dataset: it needs AudioSet's class list"
+        return "needs the names of the tagger's classes: score needs --class-list TABLE, the dataset folder class_labels_indices.csv"
     return None
 
 

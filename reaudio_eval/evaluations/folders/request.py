@@ -20,6 +20,9 @@ class ScoreRequest(Request):
     captions: Annotated[
         Path | None, Option("CSV with clip_id (or file) and caption, for CLAP score.", panel=DATA, everyday=True)
     ] = None
+    class_list: Annotated[
+        Path | None, Option("AudioSet's class_labels_indices.csv, for the tag-text score of captions.", panel=DATA)
+    ] = None
     limit: Annotated[int | None, Option("Only the first N clips.", panel=DATA, least=1, everyday=True)] = None
     skip_bad_rows: SkipBadRows = False
     measures: Measures = field(default_factory=Measures)

@@ -14,6 +14,7 @@ from reaudio_eval.evaluations.folders.result import FolderScores
 from reaudio_eval.evaluations.options import scoring_options
 from reaudio_eval.evaluations.planning import planned_metrics
 from reaudio_eval.prompts.dataset import Dataset
+from reaudio_eval.prompts.datasets._tables import AUDIOSET, read_class_list
 from reaudio_eval.prompts.strata import strata_scheme
 from reaudio_eval.runs.directory import overall_json
 from reaudio_eval.scores.binding import require_any
@@ -85,6 +86,11 @@ def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemIn
     dataset, system = folder_pair(
         request.generated, request.reference, request.captions, request.limit, request.skip_bad_rows
     )
+    if request.class_list is not None:
+        classes = read_class_list(request.class_list)
+        dataset = dataclasses.replace(
+            dataset, vocabulary=classes.ids, vocabulary_name=AUDIOSET, class_names=classes.ordered_names
+        )
     tools = prepare(options, dataset)
     # There are neither labels nor retrieved clips: metrics that need them would only be undefined.
     metrics = tuple(m for m in tools.metrics if not {"labels", "neighbours"} & m.definition.needs)

@@ -24,6 +24,7 @@ def scored(
     cut: str | None = None,
     lacks: int | None = None,
     common: bool = False,
+    class_names: tuple[str, ...] = (),
     **settings: object,
 ) -> Evaluation:
     """A system, and with ``lacks`` a second one with the same clips that lacks the first of them."""
@@ -43,6 +44,7 @@ def scored(
         {c: reference / f"{c}.wav" for c in ids},
         vocabulary=LABELS,
         vocabulary_name=vocabulary_name,
+        class_names=class_names,
     )
     options = Options(
         embedders=("foo",), checkpoints={"foo": str(checkpoint)}, cache_dir=str(tmp_path / "cache"), **settings
@@ -100,6 +102,40 @@ def test_a_text_embedder_and_tagger_of_another_name_gets_its_scores(tmp_path: Pa
     roles = {m.name: m.role for m in scores.metrics}
     assert roles["clap_score_foo"] == "text_similarity"
     assert roles["label_accuracy_foo"] == "label_accuracy"
+
+
+NAMES = '''
+"""Names: number of letters of the classes' names."""
+
+import numpy as np
+
+from reaudio_eval.scores.metrics import ClipMetric
+
+METRICS = (
+    ClipMetric(
+        "letters_{embedder}", "Letters", True, "", "tests", needs=frozenset({"logits", "captions", "class_names"}),
+        compute=lambda data: np.full(len(data.prompts), float(len("".join(data.class_names)))),
+    ),
+)
+'''
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "names", "value"), [("eight", True, 48.0), ("others", True, None), ("eight", False, None)]
+)
+def test_names_of_classes_reach_metrics_of_taggers_with_that_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vocabulary: str, names: bool, value: float | None
+) -> None:
+    monkeypatch.setenv("REAUDIO_PLUGINS", str(tmp_path / "plugins"))
+    (tmp_path / "plugins/metrics").mkdir(parents=True)
+    (tmp_path / "plugins/metrics/letters.py").write_text(NAMES, encoding="utf-8")
+    class_names = tuple(f"band {i}" for i in range(8)) if names else ()
+    (scores,) = scored(tmp_path, vocabulary, class_names=class_names).scores
+    if value is None:
+        assert "needs the names of the tagger's classes" in scores.undefined["letters_foo"]
+    else:
+        found = scores.scores[scores.scores["metric"] == "letters_foo"]["value"]
+        assert list(found) == [value] * 10
 
 
 def test_a_tagger_of_another_vocabulary_has_no_label_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_clip_and_label_values_become_rows() -> None:
         ({"reference"}, {"reference": False}, GENERATED, None, "needs reference audio"),
         ({"text"}, {}, GENERATED, None, "needs captions"),
         ({"captions"}, {"caption": " "}, GENERATED, None, "needs captions"),
-        ({"class_names"}, {}, GENERATED, None, "names of this tagger's classes are not known for this dataset"),
+        ({"class_names"}, {}, GENERATED, None, "needs the names of the tagger's classes"),
         ({"labels"}, {"labels": False}, GENERATED, None, "needs labels"),
         ({"labels"}, {"vocabulary": ()}, GENERATED, None, "order of this tagger's classes"),
         (set(), {"n": 0}, GENERATED, None, "no clip could be scored"),

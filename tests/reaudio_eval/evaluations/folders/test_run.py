@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from fakes import SAMPLE_RATE, tone, write_clips, write_pair
 from score_command import arguments, refuse, runner, score, snapshot
 
 from reaudio_eval.cli.app import app
+from reaudio_eval.evaluations.folders.request import ScoreRequest
+from reaudio_eval.evaluations.folders.run import plan
+from reaudio_model.common.progress import Reporter
 
 BATCH_TOLERANCE = 1e-5  # relative; the contract for another batch size
 
@@ -256,3 +260,17 @@ def test_long_clips_are_unreadable_with_the_option_to_give(world: Path) -> None:
     assert "is longer than 2 s" in reason
     assert "give a larger --max-seconds" in reason
     assert score(world, "--max-seconds", "100")["n_clips"] == 12
+
+
+def test_a_class_list_gives_the_names_of_the_classes(world: Path, tmp_path: Path) -> None:
+    table = tmp_path / "class_labels_indices.csv"
+    table.write_text("index,mid,display_name\n0,/m/1,Dog\n1,/m/2,Rain\n", encoding="utf-8")
+    pair = ScoreRequest(world / "generated", world / "reference", class_list=table)
+    measures = replace(pair.measures, embedders=("bands",), checkpoints={"bands": world / "plugins/bands.bin"})
+    dataset = plan(replace(pair, measures=measures), Reporter(quiet=True)).dataset
+    assert (dataset.class_names, dataset.vocabulary, dataset.vocabulary_name) == (
+        ("Dog", "Rain"),
+        ("/m/1", "/m/2"),
+        "audioset-527",
+    )
+    assert "gone.csv does not exist" in refuse(world, "--class-list", str(tmp_path / "gone.csv"))

@@ -100,6 +100,7 @@ def test_many_windows_are_run_in_parts(embedder: Embedder, noise: Noise, monkeyp
     np.testing.assert_allclose(frames(embedder, clip), whole, atol=BATCH_TOLERANCE)
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_batch_or_order(embedder: Embedder, noise: Noise) -> None:
     clips = [noise(samples, seed) for seed, samples in enumerate((48_000, 30_000, 48_000))]
     together, backwards = embedder.embed(clips), embedder.embed(clips[::-1])[::-1]
