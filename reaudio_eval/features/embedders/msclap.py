@@ -24,7 +24,7 @@ class MsClap(EmbedderPlugin):
                 url="https://huggingface.co/microsoft/msclap/resolve/main/CLAP_weights_2023.pth",
                 sha256="2cef4016d47d00eb28d153d522f397222057f95000e9bad6b9583c631284a1e6",
                 n_bytes=689_950_036,
-                licence="MIT",
+                licence="MS-PL",
                 sample_rate=44_100,
             ),
         ),
