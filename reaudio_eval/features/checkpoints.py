@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reaudio_eval.features.download import about, download, hub_snapshot, verify
-from reaudio_eval.features.embedders import EmbedderSpec
+from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec
 from reaudio_eval.features.feature_set import NO_CHECKPOINT, Undefined
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.files import as_path, has_file
@@ -17,7 +17,7 @@ from reaudio_model.miniature import bundled
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.txt", *FOLDER_WEIGHTS]
-_HUB_TOKENIZER_FILES = ["*.json", "*.txt"]
+HUB_TOKENIZER_FILES = ["*.json", "*.txt"]
 
 
 def resolve(
@@ -62,6 +62,11 @@ def resolve(
     return path
 
 
+def published_files(spec: EmbedderSpec, sample_rate: int, preferred: str | None) -> list[CheckpointFile]:
+    """The published files for a rate in Hz, the default first; only the one called ``preferred``, where that is given."""
+    return [c for c in spec.checkpoints if c.sample_rate == sample_rate and preferred in (None, c.filename)]
+
+
 def published_name(spec: EmbedderSpec, sha256: str) -> str | None:
     """Name of the published file with this SHA-256 (hex), whatever the file at hand is called; None if it is none of them."""
     return next((file.filename for file in spec.checkpoints if file.sha256 and sha256.startswith(file.sha256)), None)
@@ -100,7 +105,7 @@ def _download_tokenizer(spec: EmbedderSpec) -> None:
     """Best effort: a tokenizer in the checkpoint's folder serves as well, and loading reports when there is none."""
     if spec.tokenizer:
         with suppress(CheckpointError):
-            hub_snapshot(spec.tokenizer, _HUB_TOKENIZER_FILES, allow_download=True)
+            hub_snapshot(spec.tokenizer, HUB_TOKENIZER_FILES, allow_download=True)
 
 
 def _explicit(name: str, spec: EmbedderSpec, path: Path, allow_download: bool) -> Path:
@@ -130,7 +135,7 @@ def _example(spec: EmbedderSpec) -> str:
 def _published(
     name: str, spec: EmbedderSpec, sample_rate: int, folder: Path, allow_download: bool, preferred: str | None
 ) -> Path | Undefined:
-    files = [c for c in spec.checkpoints if c.sample_rate == sample_rate and preferred in (None, c.filename)]
+    files = published_files(spec, sample_rate, preferred)
     if not files:
         wanted = f" called {preferred}" if preferred else ""
         return Undefined(f"no published {spec.title} checkpoint{wanted} works at {sample_rate} Hz")
