@@ -30,6 +30,7 @@ class Sampling(OptionGroup):
         seeds: clips of each prompt that are scored, with as many seeds; None: 1.
         scheduler, eta: sampler, and the noise of ddim, 0 to 1.
         dtype: precision of the denoiser.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1].
         search: which pairs a prompt may retrieve.
     """
 
@@ -60,6 +61,14 @@ class Sampling(OptionGroup):
     scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: the model's.")] = None
     eta: Annotated[float | None, Option("Noise of ddim, 0 to 1; the paper has 1. Default: 0.", least=0, most=1)] = None
     dtype: Annotated[DType | None, Option("Precision of the denoiser. Default: float32.")] = None
+    peak: Annotated[
+        float | None,
+        Option(
+            "Scale every clip to this peak, up to 1; AudioLDM 2's program writes 0.8. Default: the level that the model makes.",
+            least=0.01,
+            most=1,
+        ),
+    ] = None
     search: Search = field(default_factory=Search)
 
     def check(self) -> None:

@@ -47,6 +47,6 @@ def _sampling(runs: Sequence[Run]) -> Sampling:
     """The sampling settings of the runs, by the first that stores them; runs of older versions may not."""
     every = [mapping(run.manifest.get("sampling")) for run in runs]
     stored = next((each for each in every if each.get("steps") is not None), {})
-    known = {name: stored.get(name) for name in ("steps", "candidates", "scheduler", "eta", "dtype")}
+    known = {name: stored.get(name) for name in ("steps", "candidates", "scheduler", "eta", "dtype", "peak")}
     known["guidance"] = stored.get("guidance", stored.get("guidance_scale"))
     return Sampling.of({name: value for name, value in known.items() if value is not None})

@@ -120,7 +120,7 @@ def _other_sampling(name: str, asked: Sampling) -> str:
     guidance = bundled.GUIDANCE if asked.guidance is None else asked.guidance
     sampler = (asked.scheduler or SAMPLER[0], asked.eta or SAMPLER[1], asked.dtype or SAMPLER[2])
     usual = (asked.steps or bundled.STEPS, guidance, asked.candidates or 1) == (bundled.STEPS, bundled.GUIDANCE, 1)
-    if usual and sampler == SAMPLER:
+    if usual and sampler == SAMPLER and asked.peak is None:
         return ""
     return (
         f"{name} is left out: its bundled scores are of {bundled.STEPS} steps, guidance {bundled.GUIDANCE:g} "

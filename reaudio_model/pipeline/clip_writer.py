@@ -66,12 +66,14 @@ class ClipWriter:
         sample_rate: Hz.
         batch_size: prompts in a batch.
         record_file: the JSON file of the record.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1]; silence stays silence. None keeps the level.
     """
 
     generate: Callable[[range], npt.NDArray[np.float32]]
     sample_rate: int
     batch_size: int
     record_file: Path
+    peak: float | None = None
 
     def write(self, files: list[Path], kept: set[Path], record: dict[str, Any], reporter: Reporter) -> Generated:
         """Generate and write the files that are not kept, and the record before the first of them.
@@ -94,7 +96,7 @@ class ClipWriter:
                 missing = [row for row in rows if files[row] not in kept]
                 if missing:
                     started = time.perf_counter()
-                    audios = self.generate(rows)
+                    audios = self._levelled(self.generate(rows))
                     seconds += time.perf_counter() - started
                     computed += len(rows)
                     if not made:
@@ -108,6 +110,12 @@ class ClipWriter:
             reporter.note(f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(silent[:NAMED])}.")
         settings = record["settings"] | {"device": record[MACHINES][-1]["device"]}
         return Generated(files, made, self.record_file, computed, seconds, settings)
+
+    def _levelled(self, audios: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if self.peak is None:
+            return audios
+        peaks = np.abs(audios).max(axis=tuple(range(1, audios.ndim)), keepdims=True)
+        return audios * (self.peak / np.where(peaks > 0, peaks, 1)).astype(np.float32)
 
     def _save(self, written: dict[Path, Any], record: dict[str, Any]) -> None:
         """Write clips, then their hashes into the record: a file without its hash is made again."""

@@ -66,7 +66,8 @@ def generate_to_files(
         _check_features(features, retrieved or [])
     record = generation_record(request, pipeline, reranker, files, retrieved)
     generate = _Batches(request, pipeline, retrieved, features, reranker).generate
-    writer = ClipWriter(generate, pipeline.model_config.codec.mel.sample_rate, request.batch_size, request.record)
+    rate = pipeline.model_config.codec.mel.sample_rate
+    writer = ClipWriter(generate, rate, request.batch_size, request.record, request.peak)
     with nullcontext() if request.is_file else folder_turn(request.output_path, reporter):
         kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
         if result is not None and not request.is_file:

@@ -50,7 +50,7 @@ def resolved_settings(
 
     Returns:
         JSON-able: scheduler, steps, eta, guidance_scale, retrieval_guidance_scale (null without retrieval), negative_prompt, candidates,
-        seed, seconds, k, retrieval ("none", "audio" or "audio+text": the part of the pairs that is used), tokens (of retrieved
+        peak, seed, seconds, k, retrieval ("none", "audio" or "audio+text": the part of the pairs that is used), tokens (of retrieved
         pairs: "stored float16", "float32" or null), dtype of the denoiser and device ("cpu" or "cuda").
     """
     kind, k = pipeline.unet.config.retrieval, request.neighbours_used(pipeline.model_config.k)
@@ -63,6 +63,7 @@ def resolved_settings(
         "retrieval_guidance_scale": request.retrieval_guidance_scale if retrieves(kind) else None,
         "negative_prompt": request.negative_prompt,
         "candidates": request.candidates,
+        "peak": request.peak,
         "seed": request.seed,
         "seconds": pipeline.model_config.codec.seconds if request.seconds is None else request.seconds,
         "k": 0 if given == "none" else k,

@@ -37,6 +37,7 @@ class GenerateRequest:
         steps, eta, scheduler: sampling. Paper: 200, 1.0 and "ddim".
         guidance_scale, retrieval_guidance_scale, negative_prompt: see the pipeline.
         candidates: of each prompt; more than one needs a reranker.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1]; None keeps the level.
         seed: of the run; each clip has its own, derived from this and the clip_id.
         batch_size: prompts in a batch.
         overwrite: generate existing files again, instead of keeping those made with the same settings.
@@ -58,6 +59,7 @@ class GenerateRequest:
     retrieval_guidance_scale: float | None = None
     negative_prompt: str | None = None
     candidates: int = 1
+    peak: float | None = None
     seed: int = 0
     batch_size: int = 8
     overwrite: bool = False
@@ -151,6 +153,8 @@ class GenerateRequest:
         for name, number in (("seconds", self.seconds), ("retrieval_guidance_scale", self.retrieval_guidance_scale)):
             if number is not None:
                 finite(name, number)
+        if self.peak is not None and not 0 < finite("peak", self.peak) <= 1:
+            raise ReaudioError(f"peak must be above 0 and at most 1, not {self.peak}.")
         whole("steps", self.steps)
         whole("seed", self.seed)
         if self.k is not None:

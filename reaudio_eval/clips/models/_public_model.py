@@ -22,7 +22,7 @@ from reaudio_model.retrieval.records import Pair
 if TYPE_CHECKING:
     from reaudio_model.retrieval.index_search import SearchResult
 
-_DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds"})
+_DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds", "peak"})
 
 
 class PublicModel(ModelPlugin):
@@ -135,6 +135,7 @@ class PublicModel(ModelPlugin):
             eta=eta,
             candidates=sampling.candidates or 1,
             dtype=sampling.dtype or own.dtype,
+            peak=sampling.peak,
             k=0 if sampling.retrieval == "none" else own.k if sampling.k is None else sampling.k,
         )
 

@@ -164,7 +164,8 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
     scale = scale if sampling.guidance is None else sampling.guidance
     settings = {
         "steps": steps, "guidance": scale, "k": sampling.k, "retrieval": sampling.retrieval, "candidates": candidates,
-        "scheduler": sampling.scheduler, "eta": sampling.eta, "dtype": sampling.dtype, "search": sampling.search.plain(),
+        "scheduler": sampling.scheduler, "eta": sampling.eta, "dtype": sampling.dtype, "peak": sampling.peak,
+        "search": sampling.search.plain(),
         "seed": request.seed, "versions": versions(), "source": source.identity,
         "prompts": [(p.clip_id, p.caption) for p in request.prompts],
     }  # fmt: skip
@@ -183,6 +184,7 @@ def _asked(request: ClipRequest, source: _Source) -> GenerateRequest:
         eta=sampling.eta or 0.0,
         guidance_scale=scale,
         candidates=candidates,
+        peak=sampling.peak,
         seed=request.seed,
         batch_size=max(1, request.batch_size // candidates),  # candidates are made together
     )

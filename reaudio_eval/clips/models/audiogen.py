@@ -13,7 +13,7 @@ class AudioGen(PublicModel):
     """Its published version is not the paper's model."""
 
     module = "audiogen"
-    options = frozenset({"guidance", "dtype", "seeds"})
+    options = frozenset({"guidance", "dtype", "seeds", "peak"})
     trained_on = ("audioset",)
 
     def name(self, variant: str) -> str:

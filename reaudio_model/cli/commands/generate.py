@@ -43,6 +43,12 @@ class Sampling(OptionGroup):
     negative_prompt: Annotated[str | None, Option("Description of what to avoid.")] = None
     candidates: Annotated[int, Option("Clips generated for each prompt; the best is kept.", least=1)] = 1
     reranker: Annotated[Path | None, Option("CLAP that selects among candidates; not the one that scores them.")] = None
+    peak: Annotated[
+        float | None,
+        Option(
+            "Scale every clip to this peak, up to 1; the authors' framework writes 0.8. Default: keep.", least=0.01, most=1
+        ),
+    ] = None
     seed: Annotated[int, Option("Seed of the run; each clip's seed is derived from it and the clip id.", everyday=True)] = 0
 
     def check(self) -> None:
@@ -175,6 +181,7 @@ def _request(
         retrieval_guidance_scale=sampling.retrieval_guidance,
         negative_prompt=sampling.negative_prompt,
         candidates=sampling.candidates,
+        peak=sampling.peak,
         seed=sampling.seed,
         batch_size=options.batch_size,
         overwrite=options.overwrite,

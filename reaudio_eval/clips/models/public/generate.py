@@ -97,7 +97,7 @@ def write_clips(
         retrieved = None if found is None else [found.retrieved[row] for row in rows]
         return system.generate([p.caption for p in batch], seeds, settings, retrieved)
 
-    writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD)
+    writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD, settings.peak)
     with folder_turn(output, reporter):
         try:
             kept = set() if overwrite else kept_files(writer.record_file, record, files, reporter)

@@ -59,6 +59,7 @@ class Settings:
         candidates: clips of each prompt, of which the system's CLAP keeps the best.
         dtype: precision of the denoiser or language model.
         k: retrieved pairs of a prompt, for a system that retrieves.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1]; None keeps the level.
     """
 
     guidance: float
@@ -69,6 +70,7 @@ class Settings:
     candidates: int = 1
     dtype: DType = "float32"
     k: int = 0
+    peak: float | None = None
 
 
 class PublicSystem(ABC):

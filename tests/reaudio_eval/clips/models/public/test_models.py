@@ -256,3 +256,14 @@ class TestFailures:
         assert found.seeds == (0, 1)
         first, second = (content(clips) for clips in found.by_seed.values())
         assert all(first[c] != second[c] for c in first)
+
+
+def test_clips_are_scaled_to_a_peak(written: dict[str, Path], tmp_path: Path) -> None:
+    plugin = plugins.load("models", "tango")
+    plain = plugin.clips(request(tmp_path, written["tango"]))
+    scaled = plugin.clips(request(tmp_path, written["tango"], sampling=Sampling(peak=0.8)))
+    for clip_id, path in scaled.items():
+        samples, original = soundfile.read(path)[0], soundfile.read(plain[clip_id])[0]
+        assert abs(samples).max() == pytest.approx(0.8, abs=2**-15)
+        assert samples == pytest.approx(original * 0.8 / abs(original).max(), abs=2e-4)
+    assert plugin.sampling(request(tmp_path, written["tango"]), scaled)["peak"] == 0.8
