@@ -246,6 +246,7 @@ def get_preset(
     fusion: Fusion | None = None,
     k: int | None = None,
     base_channels: int | None = None,
+    head_width: int | None = None,
 ) -> ModelConfig:
     """A preset with some values replaced.
 
@@ -255,5 +256,5 @@ def get_preset(
     """
     if name not in PRESETS:
         raise UnknownNameError("preset", name, PRESETS)
-    given = {"retrieval": retrieval, "fusion": fusion, "k": k, "base_channels": base_channels}
+    given = {"retrieval": retrieval, "fusion": fusion, "k": k, "base_channels": base_channels, "head_width": head_width}
     return replace(PRESETS[name], **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]

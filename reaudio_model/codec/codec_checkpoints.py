@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -23,12 +22,14 @@ from transformers import SpeechT5HifiGan
 
 from reaudio_model.codec.codec import build_vae, build_vocoder, remove_weight_norm
 from reaudio_model.common.errors import CheckpointError
-from reaudio_model.common.json_files import as_read_back, read_json_object
+from reaudio_model.common.json_files import read_json_object
+from reaudio_model.common.stored_settings import check_settings, stored_settings
 from reaudio_model.common.weights import DIFFUSERS_WEIGHTS, FOLDER_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.config import CodecConfig
 
 FIRST_STAGE = "first_stage_model."  # VAE and vocoder in a complete AudioLDM
 VOCODER = "vocoder."  # the vocoder in a VAE file
+TANGO_VAE = "pytorch_model_vae.bin"
 VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 # Settings that the shapes of the weights do not determine.
 VAE_SETTINGS = ("act_fn", "norm_num_groups")
@@ -53,33 +54,49 @@ def load_vae(path: Path, config: CodecConfig) -> AutoencoderKL:
     Args:
         path: a file in AudioLDM's layout (the complete model, the VAE of its training, Tango's ``pytorch_model_vae.bin``) or in
             diffusers'; or a diffusers folder, of a pipeline or of its VAE.
-        config: the architecture. The scaling factor is that of the file (``scale_factor`` of a complete AudioLDM,
-            ``config.json`` in a folder), if it has one.
+        config: the architecture. The scaling factor is that of the file (``scale_factor`` of a complete AudioLDM, of the
+            ``vae_config.json`` beside Tango's, ``config.json`` in a folder), if it has one.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
     file = weights_file(path, names=DIFFUSERS_WEIGHTS, part="vae")
     stored = load_state_dict(file, wrapper="state_dict")
-    settings = _settings(file)
+    settings = stored_settings(file)
     vae = build_vae(replace(config, scaling_factor=_scaling_factor(stored, settings, file, config)))
     state = _of_vae(_inside(stored, FIRST_STAGE), vae)
     check_keys(state, vae, file, f"a VAE of the sizes of this model (channels {'/'.join(map(str, config.vae_channels))})")
-    _check_settings(vae.config, settings, VAE_SETTINGS, file)
+    check_settings(vae.config, settings, VAE_SETTINGS, file)
     vae.load_state_dict(state)
     return vae.eval()
 
 
 def _scaling_factor(stored: dict[str, Tensor], settings: dict[str, Any], file: Path, config: CodecConfig) -> float:
     """The factor of a VAE's latents; that of ``config`` for a file in the original layout without one."""
+    if file.name == TANGO_VAE:
+        return _tango_factor(file.with_name("vae_config.json"))
     is_saved = file.name in DIFFUSERS_WEIGHTS  # by diffusers, with its config.json
     factor = stored.get("scale_factor", settings.get("scaling_factor", None if is_saved else config.scaling_factor))
-    value = float(factor) if isinstance(factor, Tensor | Real) else math.nan
-    if not 0 < value < math.inf:
+    value = _positive(factor)
+    if value is None:
         raise CheckpointError(
             f"{file.with_name('config.json')} is missing or has no scaling_factor above 0: copy the one that was saved with the VAE."
         )
     return value
+
+
+def _tango_factor(path: Path) -> float:
+    """The factor of Tango's latents, which its weights do not include."""
+    found = read_json_object(path, "the settings of Tango's VAE", remedy="fetch it again", error=CheckpointError)
+    value = _positive(found.get("scale_factor"))
+    if value is None:
+        raise CheckpointError(f"{path} has no scale_factor above 0: fetch it again.")
+    return value
+
+
+def _positive(factor: Any) -> float | None:
+    value = float(factor) if isinstance(factor, Tensor | Real) and not isinstance(factor, bool) else math.nan
+    return value if 0 < value < math.inf else None
 
 
 def load_vocoder(path: Path, config: CodecConfig) -> SpeechT5HifiGan:
@@ -101,7 +118,7 @@ def load_vocoder(path: Path, config: CodecConfig) -> SpeechT5HifiGan:
     if any(".parametrizations." in key for key in state):
         vocoder.apply_weight_norm()
     check_keys(state, vocoder, file, f"a HiFi-GAN of the sizes of this model (channels {config.vocoder_channels})")
-    _check_settings(vocoder.config, _settings(file), VOCODER_SETTINGS, file)
+    check_settings(vocoder.config, stored_settings(file), VOCODER_SETTINGS, file)
     vocoder.load_state_dict(state)
     remove_weight_norm(vocoder)
     return vocoder.eval()
@@ -147,24 +164,3 @@ def _inside(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under a prefix, without it; all tensors if none has the prefix."""
     inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     return inside or state
-
-
-def _settings(file: Path) -> dict[str, Any]:
-    """The configuration beside the weights of a folder in diffusers' or transformers' layout; empty if there is none.
-
-    Raises:
-        CheckpointError: it is not JSON.
-    """
-    path = file.with_name("config.json")
-    if file.name not in DIFFUSERS_WEIGHTS + FOLDER_WEIGHTS or not path.is_file():
-        return {}
-    return read_json_object(path, "the settings of a network", remedy="download it again", error=CheckpointError)
-
-
-def _check_settings(config: Any, stored: dict[str, Any], names: Iterable[str], file: Path) -> None:
-    for name in names:
-        ours = as_read_back(getattr(config, name))
-        if stored.get(name, ours) != ours:
-            raise CheckpointError(
-                f"{file} belongs to another network: its config.json has {name} {stored[name]}, this model has {ours}."
-            )

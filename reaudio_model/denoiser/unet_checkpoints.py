@@ -16,6 +16,7 @@ from torch import Tensor
 from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.weights import DIFFUSERS_WEIGHTS, check_keys, load_state_dict, weights_file
 from reaudio_model.denoiser.unet import RetrievalUNet
+from reaudio_model.denoiser.unet_settings import check_unet_settings
 
 ORIGINAL_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema.diffusion_model"  # the names after it have lost their dots
@@ -58,9 +59,11 @@ def load_unet(unet: RetrievalUNet, path: Path, *, ema: bool | None = False) -> S
         ema: load the averaged weights of a file in the authors' layout, which are better for sampling; None: where it has them.
 
     Raises:
-        CheckpointError: missing, damaged, without averaged weights, or of another network.
+        CheckpointError: missing, damaged, without averaged weights, or of another network, by its shapes or its settings
+            (:func:`reaudio_model.denoiser.unet_settings.check_unet_settings`, which warns of another number of heads).
     """
     file = weights_file(path, names=DIFFUSERS_WEIGHTS, part="unet")
+    check_unet_settings(unet, file)
     state = load_state_dict(file, wrapper="state_dict")
     original = any(key.startswith((ORIGINAL_PREFIX, "input_blocks.")) for key in state)
     if ema or (ema is None and any(key.startswith(EMA_PREFIX) for key in state)):

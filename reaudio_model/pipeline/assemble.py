@@ -25,6 +25,10 @@ from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 INDEX_FILE = "model_index.json"
+OTHER_SYSTEMS = (
+    "`reaudio-model assemble` makes a pipeline of parts of other systems, which run by their names in `reaudio-eval longtail "
+    "--model` (see `reaudio-eval list models`)"
+)  # for messages
 SIZES = (
     "latent_channels",
     "channels",
@@ -188,7 +192,10 @@ def _loaded(model: StrPath, allow_download: bool) -> ReAudioLDMPipeline:
         error=CheckpointError,
     )
     if not isinstance(index.get("model"), dict):
-        raise CheckpointError(f"{folder / INDEX_FILE} is not of a Re-AudioLDM pipeline: it has no sizes (model).")
+        raise CheckpointError(
+            f"{folder / INDEX_FILE} is of {index.get('_class_name', 'an unknown class')}, not of a Re-AudioLDM pipeline with its sizes "
+            f"(model): {OTHER_SYSTEMS}."
+        )
     config = from_mapping(ModelConfig, index["model"], f"model in {folder / INDEX_FILE}")
     encoders = ["audio_mae"] * retrieves(config.retrieval) + ["t5"] * reads_text(config.retrieval)
     names = ["vae", "vocoder", "unet", "clap", *encoders]
@@ -213,14 +220,15 @@ def placed(pipeline: ReAudioLDMPipeline, device: torch.device, dtype: DType) -> 
 def _pipeline_folder(model: StrPath, allow_download: bool) -> Path:
     folder = as_path(model)
     if folder.exists() and not (folder / INDEX_FILE).is_file():
-        raise CheckpointError(f"{model} is not a saved pipeline: it has no {INDEX_FILE}.")
+        raise CheckpointError(f"{model} is not a saved pipeline: it has no {INDEX_FILE}; {OTHER_SYSTEMS}.")
     if folder.exists():
         return folder
     try:
         return Path(ReAudioLDMPipeline.download(str(model), local_files_only=not allow_download))
     except Exception as error:  # of the hub, the network or a file
         raise CheckpointError(
-            f"The model {model} is not on this machine or is damaged: give a folder of save_pretrained, or --allow-download."
+            f"There is no folder {model}, nor a whole model of that name in the Hugging Face cache: give the folder of a saved pipeline, "
+            "or --allow-download for a name of the hub."
         ) from error
 
 

@@ -129,7 +129,8 @@ class ReAudioLDMPipeline(DiffusionPipeline):  # type: ignore[misc]
             audio_mae.pooler = None  # from_pretrained adds one, with random weights; the tokens do not pass it
         if model is None:
             raise ReaudioError(
-                "The pipeline needs its sizes: give model=dataclasses.asdict(config), or build_pipeline(config)."
+                "A Re-AudioLDM pipeline keeps its sizes (model in model_index.json), which are missing here: a folder of another system "
+                "becomes one by `reaudio-model assemble`; in Python, reaudio_model.pipeline.assemble.build_pipeline(config) makes one."
             )
         self.register_modules(
             vae=vae,

@@ -25,17 +25,28 @@ from reaudio_model.training.vocoder import VocoderLoss
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A preset and its modifications; see :func:`reaudio_model.config.get_preset`."""
+    """A preset and its modifications; see :func:`reaudio_model.config.get_preset`.
+
+    Attributes:
+        preset, retrieval, fusion, k, base_channels: of a :class:`reaudio_model.config.ModelConfig`.
+        head_width: channels of an attention head, as in the UNet that a training starts from: 64 for AudioLDM-L, 32 for the others.
+    """
 
     preset: str = "re-audioldm-s"
     retrieval: Retrieval | None = None
     fusion: Fusion | None = None
     k: int | None = None
     base_channels: int | None = None
+    head_width: int | None = None
 
     def sizes(self) -> ModelConfig:
         return get_preset(
-            self.preset, retrieval=self.retrieval, fusion=self.fusion, k=self.k, base_channels=self.base_channels
+            self.preset,
+            retrieval=self.retrieval,
+            fusion=self.fusion,
+            k=self.k,
+            base_channels=self.base_channels,
+            head_width=self.head_width,
         )
 
 

@@ -23,7 +23,7 @@ from reaudio_model.training.task import Batch, descend
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MAX_ADAPTIVE_WEIGHT = 1e4
+MEL_VALUES = 1024 * 64  # of a clip, over which AudioLDM's L1 is a sum
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,14 @@ class VaeLoss:
         decoder_only: freeze the encoder, and with it the latents that a denoiser was trained on.
         discriminator_weight: of the adversarial loss, in addition to the adaptive weight, which equalises the norms of its and
             the L1's gradient at the last layer.
+        max_adaptive_weight: of the adaptive weight. AudioLDM's 1e4 limits the gradient of an L1 that is a sum over 1024 x 64 values:
+            the equivalent default here is 0.153. Larger values give the discriminator more influence when its gradient is small.
     """
 
-    kl_weight: float = 1000 / (1024 * 64)
+    kl_weight: float = 1000 / MEL_VALUES
     discriminator_start: int = 50_000
     discriminator_weight: float = 0.5
+    max_adaptive_weight: float = 1e4 / MEL_VALUES
     decoder_only: bool = False
 
 
@@ -108,7 +111,8 @@ class VaeTask:
             descend(discriminator_loss, discriminator_optimizer, accelerator)
             with accelerator.autocast():
                 adversarial = -self.discriminator(coded.reconstruction).float().mean()
-            weight = adaptive_weight(reconstruction_loss, adversarial, self.vae.decoder.conv_out.weight)
+            last_layer = self.vae.decoder.conv_out.weight
+            weight = adaptive_weight(reconstruction_loss, adversarial, last_layer, self.loss.max_adaptive_weight)
             loss = loss + self.loss.discriminator_weight * weight * adversarial
             metrics |= {"adversarial": adversarial.item(), "discriminator": discriminator_loss.item()}
         loss = loss + self.loss.kl_weight * coded.kl
@@ -149,11 +153,11 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
-def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
-    """Ratio of gradient norms at the last layer, of reconstruction and adversarial loss, at most 1e4.
+def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor, most: float) -> Tensor:
+    """Ratio of gradient norms at the last layer, of reconstruction and adversarial loss, at most ``most``.
 
     arXiv 2012.09841, equation 7. Not differentiable; the graphs of both losses are kept.
     """
     gradients = [torch.autograd.grad(loss, last_layer, retain_graph=True)[0] for loss in (reconstruction, adversarial)]
     weight = gradients[0].norm() / (gradients[1].norm() + 1e-4)
-    return torch.clamp(weight, max=MAX_ADAPTIVE_WEIGHT)
+    return torch.clamp(weight, max=most)

@@ -128,7 +128,7 @@ def write_audioldm(folder: Path) -> Path:
     return folder / "audioldm-s-full.ckpt"
 
 
-def write_audioldm_folder(folder: Path, heads: int | None = 8) -> Path:
+def write_audioldm_folder(folder: Path, heads: int | list[int] | None = 8) -> Path:
     """The same weights as diffusers' converter saves them: no averaged weights, CLAP's text encoder alone, 8 heads or none stated."""
     torch.manual_seed(1)
     unet = build_unet(AUDIOLDM)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from reaudio_model.cli.commands.options import MODEL, BaseChannels, CacheDir, RetrievalKind
+from reaudio_model.cli.commands.options import MODEL, BaseChannels, CacheDir, HeadWidth, RetrievalKind
 from reaudio_model.cli.convert import Kind, convert
 from reaudio_model.common.cli import print_json
 from reaudio_model.common.commands import Invocation, add_command
@@ -30,6 +30,7 @@ class ConvertOptions(OptionGroup):
     preset: Annotated[str, Option("Its sizes.")] = "re-audioldm-s"
     retrieval: RetrievalKind = None
     base_channels: BaseChannels = None
+    head_width: HeadWidth = None
     ema: Annotated[bool, Option("Use the averaged weights (UNet in the authors' layout).")] = False
     cache_dir: CacheDir = None
 
@@ -48,7 +49,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _convert(options: ConvertOptions, how: Invocation) -> None:
-    config = get_preset(options.preset, retrieval=options.retrieval, base_channels=options.base_channels)
+    config = get_preset(
+        options.preset,
+        retrieval=options.retrieval,
+        base_channels=options.base_channels,
+        head_width=options.head_width,
+    )
     cache_dir = options.cache_dir or default_cache_dir()
     done = convert(options.source, options.target, options.kind, config, ema=options.ema, cache_dir=cache_dir)
     if how.as_json:

@@ -27,6 +27,10 @@ SkipBadRows = Annotated[bool, Option("Leave faulty rows of a table out instead o
 ClapPath = Annotated[Path | None, Option("CLAP: LAION's .pt file or a folder of transformers' ClapModel.", panel=MODEL)]
 RetrievalKind = Annotated[Retrieval | None, Option("Which parts of retrieved pairs condition the denoiser.", panel=MODEL)]
 BaseChannels = Annotated[int | None, Option("Width of the UNet: a multiple of 32.", panel=MODEL)]
+HeadWidth = Annotated[
+    int | None,
+    Option("Channels of an attention head: 32, or 64 in AudioLDM-L. Default: the preset's.", panel=MODEL, least=1),
+]
 Device = Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", panel=MACHINE, everyday=True)]
 Jobs = Annotated[int, Option("Threads that decode and encode audio.", panel=MACHINE, least=1)]
 CacheDir = Annotated[

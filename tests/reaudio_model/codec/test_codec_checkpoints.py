@@ -124,12 +124,29 @@ def test_a_whole_audioldm_gives_both_and_the_scale(
 def test_a_vae_file_without_a_scale_keeps_the_configs(
     original_vae: State, original_vocoder: State, vae: AutoencoderKL, vocoder: SpeechT5HifiGan, tmp_path: Path
 ) -> None:
-    path = tmp_path / "pytorch_model_vae.bin"
+    path = tmp_path / "vae.ckpt"
     torch.save({**original_vae, **{f"vocoder.{key}": value for key, value in original_vocoder.items()}}, path)
     found = load_vae(path, TINY_CODEC)
     assert same_vae(found, vae)
     assert found.config.scaling_factor == TINY_CODEC.scaling_factor
     assert torch.equal(vocoded(load_vocoder(path, TINY_CODEC)), vocoded(vocoder))
+
+
+def test_tangos_file_takes_the_scale_beside_it(original_vae: State, vae: AutoencoderKL, tmp_path: Path) -> None:
+    path = tmp_path / "pytorch_model_vae.bin"
+    torch.save(original_vae, path)
+    with pytest.raises(
+        CheckpointError, match=r"vae_config\.json \(the settings of Tango's VAE\) does not exist: fetch it again"
+    ):
+        load_vae(path, TINY_CODEC)
+    for bad in ({}, {"scale_factor": 0}, {"scale_factor": True}, {"scale_factor": "0.9"}):
+        (tmp_path / "vae_config.json").write_text(json.dumps(bad))
+        with pytest.raises(CheckpointError, match=r"vae_config\.json has no scale_factor above 0"):
+            load_vae(path, TINY_CODEC)
+    (tmp_path / "vae_config.json").write_text('{"scale_factor": 0.75, "embed_dim": 8}')
+    found = load_vae(path, TINY_CODEC)
+    assert found.config.scaling_factor == 0.75
+    assert same_vae(found, vae)
 
 
 def test_a_diffusers_pipeline_gives_both(vae: AutoencoderKL, vocoder: SpeechT5HifiGan, tmp_path: Path) -> None:

@@ -254,8 +254,15 @@ def test_parts_are_put_together_and_loaded_whole(
 def test_what_is_not_a_model_is_refused(pipeline: ReAudioLDMPipeline, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is not a saved pipeline: it has no model_index\.json"):
         load_pipeline(tmp_path, device=CPU)
-    with pytest.raises(CheckpointError, match="is not on this machine or is damaged"):
+    with pytest.raises(CheckpointError, match="There is no folder nobody/nothing, nor a whole model of that name"):
         load_pipeline("nobody/nothing", device=CPU)
+    (tmp_path / "audioldm").mkdir()
+    (tmp_path / "audioldm/model_index.json").write_text('{"_class_name": "AudioLDMPipeline"}')
+    with pytest.raises(
+        CheckpointError,
+        match=r"is of AudioLDMPipeline, not of a Re-AudioLDM pipeline .*`reaudio-model assemble` makes a pipeline",
+    ):
+        load_pipeline(tmp_path / "audioldm", device=CPU)
     with pytest.raises(CheckpointError, match="is not a saved denoiser"):
         load_unet_folder(tmp_path)
     with pytest.raises(CheckpointError, match=r"The checkpoint of clap is needed: give parts\.clap"):

@@ -295,7 +295,9 @@ def test_other_bad_input(pipeline: ReAudioLDMPipeline, retrieved: list[list[Neig
         generate(tiny_pipeline("audio"), retrieval="audio+text")
     with pytest.raises(ReaudioError, match="leave out retrieval_guidance_scale"):
         generate(plain, retrieval_guidance_scale=2.0)
-    with pytest.raises(ReaudioError, match="The pipeline needs its sizes"):
+    with pytest.raises(
+        ReaudioError, match=r"keeps its sizes .* a folder of another system becomes one by `reaudio-model assemble`"
+    ):
         ReAudioLDMPipeline(plain.vae, plain.vocoder, plain.unet, plain.scheduler)
 
 

@@ -138,10 +138,24 @@ def test_hinge_loss_in_closed_form() -> None:
 
 def test_the_adaptive_weight_equals_the_ratio_of_gradients() -> None:
     layer = torch.tensor([1.0, 2.0], requires_grad=True)
-    weight = adaptive_weight(3 * layer.square().sum(), layer.square().sum() / 2, layer)
+    weight = adaptive_weight(3 * layer.square().sum(), layer.square().sum() / 2, layer, most=1e4)
     assert weight.item() == pytest.approx(6, rel=1e-4)
     assert not weight.requires_grad
-    assert adaptive_weight(1e6 * layer.sum(), 0 * layer.sum(), layer).item() == 1e4
+    assert adaptive_weight(1e6 * layer.sum(), 0 * layer.sum(), layer, most=0.25).item() == 0.25
+
+
+@pytest.mark.parametrize(("slope", "limited"), [(1e-6, True), (1.0, True), (10.0, False)])
+def test_the_limit_is_audioldms_for_losses_that_are_means(slope: float, limited: bool) -> None:
+    """AudioLDM's L1 is a sum over 1024 x 64 values, here |w|, so its gradient is 65,536; that of the mean is 1. The weight of the sum is
+    min(1e4, 65,536 / (slope + 1e-4)); divided by 65,536, as the loss is, it is the weight of the mean."""
+    values = 1024 * 64
+    layer = torch.tensor([0.5], requires_grad=True)
+    adversarial = slope * layer.sum()
+    of_sum = min(1e4, values / (slope + 1e-4))
+    ours = adaptive_weight(layer.abs().mean(), adversarial, layer, VaeLoss().max_adaptive_weight)
+    assert (of_sum == 1e4) == limited
+    assert ours.item() == pytest.approx(of_sum / values, rel=1e-5)
+    assert VaeLoss().max_adaptive_weight == pytest.approx(0.153, abs=5e-4)
 
 
 def test_a_patch_is_70_by_70() -> None:

@@ -7,8 +7,6 @@ is the authors' (``ddim.py``, ``pipeline.py``): DDIM, 200 steps, eta 1, guidance
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +22,17 @@ from reaudio_model.common.inference import open_device
 from reaudio_model.config import DType, ModelConfig, get_preset
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.denoiser.unet_checkpoints import load_unet
+from reaudio_model.denoiser.unet_settings import AUDIOLDM_L_CHANNELS, AUDIOLDM_L_HEAD_WIDTH
 from reaudio_model.encoders.clap import Clap, load_clap
 from reaudio_model.encoders.text_clap import TextClap, load_text_clap
 from reaudio_model.retrieval.records import Conditioning, Neighbour
 
-_LOG = logging.getLogger(__name__)
 _SMALL = get_preset("re-audioldm-s", retrieval="none")
 # "num_head_channels" of the authors' configurations is 32, and 64 for L (audioldm/utils.py, default_audioldm_config).
 SIZES: dict[str, ModelConfig] = {
     "s": replace(_SMALL, name="audioldm-s"),
     "m": replace(_SMALL, name="audioldm-m", base_channels=192),
-    "l": replace(_SMALL, name="audioldm-l", base_channels=256, head_width=64),
+    "l": replace(_SMALL, name="audioldm-l", base_channels=AUDIOLDM_L_CHANNELS, head_width=AUDIOLDM_L_HEAD_WIDTH),
 }
 
 
@@ -68,8 +66,6 @@ class AudioLdmOpener(Opener):
         sizes, where = SIZES[variant], open_device(device)
         unet = build_unet(sizes)
         load_unet(unet, weights, ema=None)
-        if weights.is_dir():
-            _check_heads(weights / "unet", sizes)
         codec = Codec(
             load_vae(weights, sizes.codec).to(where), load_vocoder(weights, sizes.codec).to(where), sizes.codec.mel
         )
@@ -80,26 +76,6 @@ class AudioLdmOpener(Opener):
                 f"The CLAP in {weights} gives vectors of {clap.dim}, AudioLDM reads {sizes.condition.clap_dim}."
             )
         return AudioLdm(placed(unet, where, dtype), codec, clap)
-
-
-def _check_heads(folder: Path, sizes: ModelConfig) -> None:
-    """Warn where a folder states another number of attention heads than the authors' network has.
-
-    diffusers' converter does not write it, so that its class takes 8 heads at every level; the shapes are the same.
-    """
-    try:
-        stated = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("attention_head_dim")
-    except (OSError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{folder / 'config.json'} is missing or damaged: fetch it again.") from error
-    heads = [width // sizes.head_width for width in sizes.channels]
-    found = stated if isinstance(stated, list) else [stated] * len(heads)
-    if stated is not None and found != heads:
-        _LOG.warning(
-            "%s states %s attention heads; the authors' network has %s, which are used. Clips of diffusers' own pipeline differ.",
-            folder / "config.json",
-            stated,
-            heads,
-        )
 
 
 OPENER = AudioLdmOpener()

@@ -8,7 +8,6 @@ of Stable Diffusion 2.1 with velocity prediction, guidance 3; the paper has 200 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +144,7 @@ class TangoOpener(Opener):
         words = _with_shared_words(_under(state, "text_encoder."))
         t5 = build(lambda: T5EncoderModel(T5Config(**T5)), words, path=file, what="Tango's T5 encoder", device=where)
         vae_file = weights / "pytorch_model_vae.bin"
-        codec = Codec(
-            load_vae(vae_file, replace(CODEC, scaling_factor=_scale(weights / "vae_config.json"))).to(where),
-            load_vocoder(vae_file, CODEC).to(where),
-            CODEC.mel,
-        )
+        codec = Codec(load_vae(vae_file, CODEC).to(where), load_vocoder(vae_file, CODEC).to(where), CODEC.mel)
         name = read_json_object(
             weights / "main_config.json", "Tango's settings", remedy="fetch it again", error=CheckpointError
         )
@@ -166,15 +161,6 @@ def _with_shared_words(state: dict[str, Tensor]) -> dict[str, Tensor]:
     names = ("shared.weight", "encoder.embed_tokens.weight")
     found = next((state[name] for name in names if name in state), None)
     return state if found is None else {**state, **dict.fromkeys(names, found)}
-
-
-def _scale(path: Path) -> float:
-    """The scale of the latents, which stands in ``vae_config.json`` alone."""
-    found = read_json_object(path, "the settings of Tango's VAE", remedy="fetch it again", error=CheckpointError)
-    factor = found.get("scale_factor")
-    if not isinstance(factor, int | float) or not factor > 0:
-        raise CheckpointError(f"{path} has no scale_factor above 0: fetch it again.")
-    return float(factor)
 
 
 def _tokenizer(folder: Path, name: str, cache_dir: Path | None) -> Any:
