@@ -44,12 +44,15 @@ docs: install
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[docs]"
 	$(BIN)/mkdocs build --strict -f docs/mkdocs.yml
 
-# Against laion-clap, frechet-audio-distance and panns-inference themselves, in an environment of their own: they need NumPy 1.
+# Against laion-clap, frechet-audio-distance and panns-inference themselves, in an environment of their own: they need NumPy 1. The core
+# runs its tests there, too.
 crosscheck:
 	$(PYTHON) -m venv .venv-reference
-	.venv-reference/bin/pip install --disable-pip-version-check -q -r benchmarks/crosscheck-requirements.txt
-	.venv-reference/bin/pip install --disable-pip-version-check -q --no-deps -e .
-	OMP_NUM_THREADS=1 .venv-reference/bin/python benchmarks/crosscheck.py
+	.venv-reference/bin/pip install --disable-pip-version-check -q -c benchmarks/crosscheck-constraints.txt -e ".[reference]" \
+		pytest pytest-xdist pytest-timeout hypothesis
+	OMP_NUM_THREADS=1 .venv-reference/bin/python -m pytest -n auto -m "not slow" tests/reaudio_eval/features tests/reaudio_eval/scores \
+		tests/reaudio_eval/statistics
+	.venv-reference/bin/python benchmarks/crosscheck.py
 
 clean:
 	rm -rf $(VENV) .venv-reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/site docs/.cache

@@ -19,8 +19,6 @@ from reaudio_eval.statistics.analysis import Alert, NotComputed
 from reaudio_model.common.files import atomic_write
 from reaudio_model.common.progress import Reporter
 
-DECIMALS = 4
-
 
 @dataclass(frozen=True, repr=False)
 class Crosscheck(Result):
@@ -79,6 +77,9 @@ class Crosscheck(Result):
 
     def table_text(self) -> str:
         frame = self.tables["crosscheck"].set_index("metric")
+        for column in frame.columns.drop(["package", "cause"]):
+            sign = "+" if column.startswith("difference") else ""
+            frame[column] = [f"{value:{sign}.4g}" for value in frame[column]]
         names = {
             "same_waveforms": "package, our waveforms",
             "own_reading": "package, its reading",
@@ -87,7 +88,7 @@ class Crosscheck(Result):
         }
         unused = "\n".join(f"Not used: {name}: {reason}." for name, reason in NOT_USED.items())
         heading = f"{self.n_clips} clips, protocol {self.protocol}"
-        return "\n\n".join([heading, table_text(frame.rename(columns=names), DECIMALS), unused])
+        return "\n\n".join([heading, table_text(frame.rename(columns=names)), unused])
 
     def render(self, output: Path, reporter: Reporter) -> RenderedReport:
         """Write ``crosscheck.json`` and ``tables/``; there is no page."""

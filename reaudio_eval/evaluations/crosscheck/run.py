@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class CrosscheckPlan:
 
     Attributes:
         files: "generated" and "reference" -> clip id -> file, the same ids in both.
-        pairs: package -> its metrics that can be computed.
+        pairs: package -> its metrics; ours is unavailable where the package's is.
     """
 
     request: CrosscheckRequest
@@ -50,7 +51,7 @@ class CrosscheckPlan:
             "protocol": self.options.protocol,
             "n_clips": len(self.files["generated"]),
             "embedders": {name: str(e.checkpoint) for name, e in self.tools.embedders.items()},
-            "metrics": planned_metrics(self.tools.metrics),
+            "metrics": planned_metrics([own for pairs in self.pairs.values() for own, _ in pairs]),
             "cache_dir": str(self.options.cache_dir),
         }
 
@@ -73,9 +74,8 @@ def plan(request: CrosscheckRequest, reporter: Reporter) -> CrosscheckPlan:
     for package in PACKAGES:
         for pattern in package.metrics:
             own, other = (_named(tools.metrics, pattern, name) for name in (package.ours, package.theirs))
-            if own.unavailable is None and other.unavailable is None:
-                pairs[package].append((own, other))
-    require_any([m for m in tools.metrics if m.info.embedder in {p.theirs for p in PACKAGES}])
+            pairs[package].append((dataclasses.replace(own, unavailable=own.unavailable or other.unavailable), other))
+    require_any([own for every in pairs.values() for own, _ in every])
     paired = {name: {clip_id: clips[clip_id] for clip_id in ids} for name, clips in files.items()}
     return CrosscheckPlan(request, options, dataset, paired, tools, pairs)
 
@@ -122,10 +122,11 @@ def run(plan: CrosscheckPlan, reporter: Reporter) -> Crosscheck:
     if not ids:
         raise ReaudioError(f"No clip is readable in both folders: {left_out[0]}")
     found: list[Row] = []
-    missing = [NotComputed(m.info, m.unavailable) for m in plan.tools.metrics if m.unavailable]
+    every = [own for pairs in plan.pairs.values() for own, _ in pairs]
+    missing = [NotComputed(own.info, own.unavailable) for own in every if own.unavailable]
     warnings = [Alert("warning", note) for note in (*plan.dataset.notes, *left_out)]
-    for package, pairs in plan.pairs.items():
-        if pairs:
+    for package, wanted in plan.pairs.items():
+        if pairs := [each for each in wanted if each[0].unavailable is None]:
             own, undefined = _compare(plan, package, pairs, ids, reporter)
             found, missing = [*found, *own], [*missing, *undefined]
             warnings += [Alert("warning", n) for n in plan.tools.embedders[package.ours].checkpoint_notes]

@@ -186,6 +186,20 @@ def test_without_captions_and_with_few_clips_metrics_are_listed_with_the_remedy(
     assert found["n_clips"] == 6
 
 
+def test_a_missing_checkpoint_is_asked_for_by_the_name_that_the_command_takes(world: Path) -> None:
+    result = runner.invoke(app, ["crosscheck", str(world / "generated"), str(world / "reference"), "--quiet"])
+    assert result.exit_code == 2
+    assert "--checkpoint bands=PATH" in result.stderr
+    assert "bands_of_a_package" not in result.stderr
+
+
+def test_the_plan_lists_metrics_and_files(world: Path) -> None:
+    result = runner.invoke(app, arguments(world, "--dry-run"))
+    found = json.loads(result.stdout)
+    assert found["n_clips"] == N
+    assert found["embedders"]["bands_of_a_package"] == str(world / "plugins" / "bands.bin")
+
+
 def test_an_unreadable_clip_is_left_out_and_said(world: Path) -> None:
     (world / "reference" / "c03.wav").write_bytes(b"no audio")
     found = check(world)
