@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reaudio_eval import plugins
 from reaudio_eval.evaluations.base import Json
 from reaudio_eval.evaluations.crosscheck.compare import Row, caption_embeddings, rows, side
 from reaudio_eval.evaluations.crosscheck.packages import PACKAGES, Package
@@ -74,10 +75,16 @@ def plan(request: CrosscheckRequest, reporter: Reporter) -> CrosscheckPlan:
     for package in PACKAGES:
         for pattern in package.metrics:
             own, other = (_named(tools.metrics, pattern, name) for name in (package.ours, package.theirs))
-            pairs[package].append((dataclasses.replace(own, unavailable=own.unavailable or other.unavailable), other))
+            reason = _not_installed(package) or own.unavailable or other.unavailable
+            pairs[package].append((dataclasses.replace(own, unavailable=reason), other))
     require_any([own for every in pairs.values() for own, _ in every])
     paired = {name: {clip_id: clips[clip_id] for clip_id in ids} for name, clips in files.items()}
     return CrosscheckPlan(request, options, dataset, paired, tools, pairs)
+
+
+def _not_installed(package: Package) -> str | None:
+    needed = plugins.load("embedders", package.theirs).spec.package
+    return None if needed is None else needed.missing
 
 
 def _named(metrics: Sequence[NamedMetric], pattern: str, embedder: str) -> NamedMetric:
@@ -106,8 +113,6 @@ def _options(request: CrosscheckRequest) -> Options:
 
 
 def _full_names() -> list[str]:
-    from reaudio_eval import plugins
-
     definitions = {d.name: d for found in plugins.usable("metrics").values() for d in found}
     return [definitions[m].full_name(name) for p in PACKAGES for name in (p.ours, p.theirs) for m in p.metrics]
 

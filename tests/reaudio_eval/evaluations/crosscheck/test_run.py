@@ -186,11 +186,15 @@ def test_without_captions_and_with_few_clips_metrics_are_listed_with_the_remedy(
     assert found["n_clips"] == 6
 
 
-def test_a_missing_checkpoint_is_asked_for_by_the_name_that_the_command_takes(world: Path) -> None:
+def test_a_missing_checkpoint_is_asked_for_by_the_name_that_the_command_takes(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PACKAGES", packages.PACKAGES)
+    monkeypatch.setattr(Installed, "missing", None)
     result = runner.invoke(app, ["crosscheck", str(world / "generated"), str(world / "reference"), "--quiet"])
     assert result.exit_code == 2
-    assert "--checkpoint bands=PATH" in result.stderr
-    assert "bands_of_a_package" not in result.stderr
+    assert "--checkpoint vggish=PATH" in result.stderr
+    assert "frechet_audio_distance" not in result.stderr
 
 
 def test_the_plan_lists_metrics_and_files(world: Path) -> None:
