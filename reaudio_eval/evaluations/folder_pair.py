@@ -8,6 +8,7 @@ from pathlib import Path
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets._tables import read_captions
+from reaudio_eval.scores.score import NamedMetric
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
 
@@ -43,6 +44,11 @@ def folder_pair(
     references = {n: p for n, p in real.items() if n in chosen}
     dataset = Dataset("folder", "all", prompts, {}, {}, references, notes=notes)
     return dataset, SystemInfo(GENERATED, "generated", len(ours), {n: p for n, p in ours.items() if n in chosen})
+
+
+def without_labels(metrics: Sequence[NamedMetric]) -> tuple[NamedMetric, ...]:
+    """Metrics that need neither labels nor retrieved clips, which two folders do not have: others would only be undefined."""
+    return tuple(m for m in metrics if not {"labels", "neighbours"} & m.definition.needs)
 
 
 def _examples(clips: Mapping[str, Path]) -> str:

@@ -167,6 +167,16 @@ CROSSCHECK_FRAMES = by_name(
     ),
 )  # fmt: skip
 
+PROTOCOLS_FRAME = Schema(
+    "protocols", "A metric under a protocol.",
+    text("protocol", "name of the protocol"),
+    METRIC, VALUE,
+    number("difference", "value less that of the protocol compared with"),
+    N_CLIPS,
+    text("cause", "conventions that differ, in words"),
+    REASON,
+)  # fmt: skip
+
 COMPARED_RUNS = Schema(
     "runs", "A run of a comparison.",
     SYSTEM,

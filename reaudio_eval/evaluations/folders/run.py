@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reaudio_eval.clips.system import SystemInfo
 from reaudio_eval.evaluations.alerts import evaluation_alerts
 from reaudio_eval.evaluations.base import Json
-from reaudio_eval.evaluations.folder_pair import GENERATED, folder_pair
+from reaudio_eval.evaluations.folder_pair import GENERATED, folder_pair, without_labels
 from reaudio_eval.evaluations.folders.request import ScoreRequest
 from reaudio_eval.evaluations.folders.result import FolderScores
 from reaudio_eval.evaluations.options import scoring_options
@@ -92,7 +92,6 @@ def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemIn
             dataset, vocabulary=classes.ids, vocabulary_name=AUDIOSET, class_names=classes.ordered_names
         )
     tools = prepare(options, dataset)
-    # There are neither labels nor retrieved clips: metrics that need them would only be undefined.
-    metrics = tuple(m for m in tools.metrics if not {"labels", "neighbours"} & m.definition.needs)
+    metrics = without_labels(tools.metrics)
     require_any(metrics)
     return dataset, system, Tools(tools.embedders, metrics)
