@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.models._public_model import PublicModel
-from reaudio_eval.clips.models.public.system import Published
-from reaudio_eval.clips.models.public.weights import find_weights
+from reaudio_eval.clips.models import Fetch, ModelPlugin
 from reaudio_eval.features.checkpoints import HUB_TOKENIZER_FILES, published_files
 from reaudio_eval.features.download import download, hub_snapshot, verify
 from reaudio_eval.features.embedders import CheckpointFile, EmbedderSpec
@@ -84,36 +82,28 @@ class RepositoryNeed(Need):
     """Files of a repository of the Hugging Face hub; the hub's cache names every file by its digest.
 
     Attributes:
-        published: of a model's weights, whose revision is kept; None for other files.
         patterns: of the files that are used.
-        cache_dir: folder that belongs to this package.
+        find: from whether the network may be used to the folder; raises CheckpointError where there is none.
     """
 
-    published: Published | None
     patterns: tuple[str, ...]
-    cache_dir: Path
+    find: Callable[[bool], Path] = field(compare=False)
 
     def is_there(self) -> bool:
         if any((self.place / "blobs").glob("*.incomplete")):
             return False
         try:
-            folder = self._find(allow_download=False)
+            folder = self.find(False)
         except CheckpointError:
             return False
         return not _absent(folder, self.patterns)
 
     def get(self) -> None:
-        folder = self._find(allow_download=True)
+        folder = self.find(True)
         absent = _absent(folder, self.patterns)
         if absent:
             raise CheckpointError(f"it is not whole: {', '.join(absent)} is not there")
         verify_snapshot(folder)
-
-    def _find(self, *, allow_download: bool) -> Path:
-        if self.published is None:
-            return hub_snapshot(self.name, list(self.patterns), allow_download=allow_download)
-        name, alone = self.needed_by[0], replace(self.published, also=())
-        return find_weights(name, None, alone, cache_dir=self.cache_dir, allow_download=allow_download)
 
 
 @dataclass(frozen=True)
@@ -180,7 +170,8 @@ def embedder_needs(names: Iterable[str], protocol: Protocol, cache_dir: Path) ->
         if spec.bundled is None:
             yield from _checkpoints(name, spec, protocol, cache_dir)
         if spec.tokenizer is not None:
-            yield _repository((name,), spec.tokenizer, None, tuple(HUB_TOKENIZER_FILES), cache_dir)
+            patterns = tuple(HUB_TOKENIZER_FILES)
+            yield _repository(name, spec.tokenizer, patterns, _snapshot_finder(spec.tokenizer, patterns))
 
 
 def _checkpoints(name: str, spec: EmbedderSpec, protocol: Protocol, cache_dir: Path) -> Iterator[Need]:
@@ -191,7 +182,7 @@ def _checkpoints(name: str, spec: EmbedderSpec, protocol: Protocol, cache_dir: P
     needs = []
     for file in files:
         place = cache_dir / "checkpoints" / file.filename
-        by_hand = f"put {file.filename} from {file.url} at {place}, or give --checkpoint {name}=PATH"
+        by_hand = f"put {file.filename} from {file.url} at {place}, or name your file with `reaudio-eval longtail --checkpoint {name}=PATH`"
         needs.append(FileNeed((name,), file.filename, file.url, place, file.n_bytes, file.licence, by_hand, file))
     yield from [need for need in needs if need.is_there()][:1] or needs[:1]
 
@@ -204,35 +195,44 @@ def model_needs(names: Iterable[str], cache_dir: Path) -> Iterator[Need]:
         ReaudioError: a plug-in that is broken.
     """
     for name in names:
-        found = published_weights(name)
-        if found is not None:
-            yield _repository((name,), found.hub_id, found, found.files, cache_dir)
-            for hub_id, patterns in found.also:
-                yield _repository((name,), hub_id, None, patterns, cache_dir)
+        plugin, variant = plugins.load("models", name), plugins.find("models", name).variant
+        found = plugin.published(variant)
+        if found is None:
+            continue
+        need = _repository(name, found.hub_id, found.files, _finder(plugin, variant, cache_dir))
+        own = f", or give `reaudio-eval longtail --weights {name}=FOLDER` ({found.layout})"
+        yield replace(need, n_bytes=round(found.gigabytes * 1e9), licence=found.licence, by_hand=need.by_hand + own)
+        for hub_id, patterns in found.also:
+            yield _repository(name, hub_id, patterns, _snapshot_finder(hub_id, patterns))
 
 
-def published_weights(model: str) -> Published | None:
-    """Where the published weights of a model are; None for one without."""
-    plugin, entry = plugins.load("models", model), plugins.find("models", model)
-    if not isinstance(plugin, PublicModel) or plugin.published_weights(entry.variant) is None:
-        return None
-    return plugin.published(entry.variant)
+def has_published_weights(model: str) -> bool:
+    """Whether a model has published weights.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    return plugins.load("models", model).published(plugins.find("models", model).variant) is not None
 
 
-def _repository(
-    needed_by: tuple[str, ...], hub_id: str, published: Published | None, patterns: tuple[str, ...], cache_dir: Path
-) -> Need:
+def _finder(plugin: ModelPlugin, variant: str, cache_dir: Path) -> Callable[[bool], Path]:
+    return lambda allow_download: plugin.find_published(variant, Fetch(allow_download, cache_dir))
+
+
+def _snapshot_finder(hub_id: str, patterns: tuple[str, ...]) -> Callable[[bool], Path]:
+    return lambda allow_download: hub_snapshot(hub_id, list(patterns), allow_download=allow_download)
+
+
+def _repository(needed_by: str, hub_id: str, patterns: tuple[str, ...], find: Callable[[bool], Path]) -> RepositoryNeed:
     from huggingface_hub import constants
 
     place = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
-    include = " ".join(f"--include '{pattern}'" for pattern in patterns)
-    by_hand = f"run `hf download {hub_id} {include}` on another machine and copy its folder {place.name}, links included, to {place}"
-    if published is not None:
-        by_hand += f", or give --weights {needed_by[0]}=FOLDER ({published.layout})"
-    n_bytes = round(published.gigabytes * 1e9) if published else 0
-    licence = published.licence if published else ""
-    source = f"https://huggingface.co/{hub_id}"
-    return RepositoryNeed(needed_by, hub_id, source, place, n_bytes, licence, by_hand, published, patterns, cache_dir)
+    include = " --include ".join(f"'{pattern}'" for pattern in patterns)
+    by_hand = (
+        f"run `hf download {hub_id} --include {include}` on another machine and copy its folder {place.name}, links included, "
+        f"to {place}"
+    )
+    return RepositoryNeed((needed_by,), hub_id, f"https://huggingface.co/{hub_id}", place, 0, "", by_hand, patterns, find)
 
 
 def merged(needs: Iterable[Need]) -> list[Need]:

@@ -100,7 +100,7 @@ def _fetch(request: FetchRequest, how: Invocation) -> None:
 
 def _needs(request: FetchRequest, shown: Reporter) -> list[Need]:
     """What is needed, each thing once."""
-    from reaudio_eval.cli.needs import embedder_needs, merged, model_needs, published_weights
+    from reaudio_eval.cli.needs import embedder_needs, has_published_weights, merged, model_needs
     from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
     from reaudio_eval.scores.evaluate import DEFAULT_EMBEDDERS
     from reaudio_model.common.files import default_cache_dir
@@ -110,8 +110,8 @@ def _needs(request: FetchRequest, shown: Reporter) -> list[Need]:
     protocol = get_protocol(request.protocol or DEFAULT_PROTOCOL)
     needs = [*embedder_needs(embedders, protocol, cache_dir), *model_needs(request.models, cache_dir)]
     for name in request.models:
-        if published_weights(name) is None:
-            shown.note(f"{name}: there are no published weights; it needs nothing, or --weights {name}=FOLDER of your own.")
+        if not has_published_weights(name):
+            shown.note(f"{name}: there are no published weights, so nothing is fetched for it.")
     return merged(needs)
 
 

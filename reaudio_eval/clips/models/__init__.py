@@ -10,12 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval, Role, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.progress import Reporter
+
+if TYPE_CHECKING:
+    from reaudio_eval.clips.models.public.system import Published
 
 MINIATURE = "miniature"  # the dataset whose weights come with the package
 
@@ -109,6 +113,18 @@ class ModelPlugin(ABC):
     def published_weights(self, variant: str) -> Mapping[str, Any] | None:
         """Licence, training_data, repository, gigabytes and source of its published weights, for people; None where there are none."""
         return None
+
+    def published(self, variant: str) -> Published | None:
+        """Where its published weights are; None where there are none."""
+        return None
+
+    def find_published(self, variant: str, fetch: Fetch) -> Path:
+        """Its published weights on this machine, downloaded where ``fetch`` allows it; without what else they need (``Published.also``).
+
+        Raises:
+            ReaudioError: there are none, or they cannot be fetched.
+        """
+        raise ReaudioError("This model has no published weights.")
 
     def takes_index(self, weights: Path | None) -> bool:
         """Whether a model that retrieves takes the user's index (``--index``); one without weights of the user's has a pool of its own."""

@@ -59,6 +59,12 @@ class PublicModel(ModelPlugin):
             "source": found.source,
         }
 
+    def find_published(self, variant: str, fetch: Fetch) -> Path:
+        """The repository itself; its revision is kept."""
+        alone = replace(self.published(variant), also=())
+        cache_dir = fetch.cache_dir or default_cache_dir()
+        return find_weights(self.name(variant), None, alone, cache_dir=cache_dir, allow_download=fetch.allow_download)
+
     def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
         """Raises ReaudioError on the miniature, whose clips are of another kind, and CheckpointError where there are no weights."""
         name, published = self.name(variant), self.published(variant)

@@ -187,7 +187,7 @@ def test_without_a_network_each_missing_thing_has_its_place(tmp_path: Path, hub:
         f"copy its folder models--google--flan-t5-large, links included, to {hub.place('google/flan-t5-large')}"
         in result.stdout
     )
-    assert "or give --weights tango2=FOLDER" in result.stdout
+    assert "or give `reaudio-eval longtail --weights tango2=FOLDER`" in result.stdout
     assert "0 of 2 there, 2 missing: 5.3 GB, and 1 of unstated size." in result.stdout
 
 
