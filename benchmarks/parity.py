@@ -2,10 +2,10 @@
 
     python benchmarks/parity.py
 
-writes ``benchmarks/parity.md``. The authors' code is that of the packages audioldm 0.1.1 and audiocraft 1.3.0, which pip downloads without
-their dependencies into a temporary folder (``--sources FOLDER`` keeps it); what they import and do not need here is replaced by empty
-modules. A difference is relative to the largest absolute value of the authors' output; "contrast" is the same measure between the outputs
-of two inputs: a difference far below it shows that the comparison could fail.
+writes ``benchmarks/parity.md``. The authors' code is that of the packages named below, which pip downloads without their dependencies into
+a temporary folder (``--sources FOLDER`` keeps it); what they import and do not need here is replaced by empty modules. The embedders are
+those of ``benchmarks/embedder_parity.py``. A difference is relative to the largest absolute value of the authors' output; "contrast" is the
+same measure between the outputs of two inputs: a difference far below it shows that the comparison could fail.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from torch import Tensor
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
-PACKAGES = ("audioldm==0.1.1", "audiocraft==1.3.0", "einops==0.8.2")
+PACKAGES = (
+    "audioldm==0.1.1", "audiocraft==1.3.0", "einops==0.8.2", "hear21passt==0.0.26", "audiobox_aesthetics==0.0.4", "msclap==1.3.4",
+    "torchopenl3==1.0.1", "torchlibrosa==0.1.0", "torchaudio==2.11.0",
+)  # fmt: skip
+EMBEDDERS = {
+    "passt": "hear21passt 0.0.26",
+    "audiobox_aesthetics": "audiobox_aesthetics 0.0.4",
+    "msclap": "msclap 1.3.4",
+    "openl3": "torchopenl3 1.0.1",
+}
 OUTPUT = ROOT / "benchmarks" / "parity.md"
 TOLERANCE = 1e-5  # float32, operations in another order
 MIN_CONTRAST = 100  # tolerances
@@ -237,18 +246,36 @@ def audiogen() -> Iterator[Row]:
 COMPARISONS: tuple[Callable[[], Iterator[Row]], ...] = (unets_of_audioldm, codec_of_audioldm, audiogen)
 
 
-def table(rows: list[Row]) -> str:
+def embedders() -> dict[str, float]:
+    """Embedder -> largest relative difference."""
+    import contextlib
+    import io
+
+    import embedder_parity
+
+    embedder_parity.without_native_libraries()
+    found = {}
+    for name in EMBEDDERS:
+        with contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
+            found[name] = embedder_parity.COMPARISONS[name]()
+        print(f"{name:<40} {found[name]:.1e}", flush=True)
+    return found
+
+
+def table(rows: list[Row], of_embedders: dict[str, float]) -> str:
     """Markdown."""
     lines = [
         "# Networks of published systems beside their authors' code",
         "",
-        "Made by `python benchmarks/parity.py`; its first lines say what is compared, and how. Embedders are compared by "
-        "`python benchmarks/embedder_parity.py` and `make crosscheck`.",
+        "Made by `python benchmarks/parity.py`; its first lines say what is compared, and how. CLAP, PANNs, VGGish and the Frechet "
+        "distance are compared by `make crosscheck`.",
         "",
         "| network | authors' code | parameters | largest relative difference | contrast |",
         "|---|---|---|---|---|",
     ]
     lines += [f"| {r.network} | {r.authors} | {r.parameters:,} | {r.difference:.1e} | {r.contrast:.1e} |" for r in rows]
+    lines += ["", "| embedder | authors' package | largest relative difference |", "|---|---|---|"]
+    lines += [f"| {name} | {EMBEDDERS[name]} | {value:.1e} |" for name, value in of_embedders.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -266,8 +293,10 @@ def main() -> int:
             for row in compare():
                 print(f"{row.network:<40} {row.difference:.1e} (contrast {row.contrast:.1e})", flush=True)
                 rows.append(row)
-    OUTPUT.write_text(table(rows), encoding="utf-8")
+        of_embedders = embedders()
+    OUTPUT.write_text(table(rows, of_embedders), encoding="utf-8")
     failed = [row.network for row in rows if not row.holds]
+    failed += [name for name, difference in of_embedders.items() if difference > TOLERANCE]
     if failed:
         print(f"Above {TOLERANCE:g}, or without contrast: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
