@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest, Fetch, ModelPlugin
 from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Published, Settings
-from reaudio_eval.clips.models.public.weights import find_weights, has_weights
+from reaudio_eval.clips.models.public.weights import find_weights, is_on_hub
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.plugins.files import explained
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -66,15 +66,21 @@ class PublicModel(ModelPlugin):
         return find_weights(self.name(variant), None, alone, cache_dir=cache_dir, allow_download=fetch.allow_download)
 
     def check(self, dataset: str, weights: Path | None, variant: str, fetch: Fetch) -> None:
-        """Raises ReaudioError on the miniature, whose clips are of another kind, and CheckpointError where there are no weights."""
+        """Raises ReaudioError on the miniature, whose clips are of another kind, and CheckpointError where there are no weights,
+        or those of another system."""
         name, published = self.name(variant), self.published(variant)
         if dataset == MINIATURE:
             raise ReaudioError(
                 f"{name} generates real sounds, and the clips of the miniature are synthesised: choose another --dataset."
             )
         cache_dir = fetch.cache_dir or default_cache_dir()
-        if not has_weights(weights, published, cache_dir, fetch.allow_download):
-            find_weights(name, weights, published, cache_dir=cache_dir, allow_download=False)
+        try:
+            found = find_weights(name, weights, published, cache_dir=cache_dir, allow_download=False)
+        except CheckpointError:
+            if fetch.allow_download and is_on_hub(weights):
+                return
+            raise
+        self._opener().check(found)
 
     def clips(self, request: ClipRequest) -> Mapping[str, Path]:
         """A clip for every prompt in a folder of its own below ``request.output``; finished ones are kept.
@@ -164,11 +170,14 @@ class PublicModel(ModelPlugin):
             request.kept.clear()
             free_memory()
             request.reporter.note(f"{name}: loading {path}")
-            opener: Opener = importlib.import_module(f"{_HERE}.{self.module}").OPENER
-            system = opener.open(path, request.variant, device=device, dtype=settings.dtype, cache_dir=cache_dir)
+            system = self._opener().open(path, request.variant, device=device, dtype=settings.dtype, cache_dir=cache_dir)
             request.kept[key] = (system, identity(system))
         found: tuple[PublicSystem, dict[str, str]] = request.kept[key]
         return found
+
+    def _opener(self) -> Opener:
+        opener: Opener = importlib.import_module(f"{_HERE}.{self.module}").OPENER
+        return opener
 
     def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
         """The authors' settings."""

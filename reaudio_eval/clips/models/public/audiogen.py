@@ -158,10 +158,13 @@ def codec_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class AudioGenOpener(Opener):
     """Opens AudioGen."""
 
-    def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioGen:
+    def check(self, weights: Path) -> None:
         absent = [name for name in (LM_FILE, CODEC_FILE) if not (weights / name).is_file()]
         if absent:
             raise CheckpointError(f"{weights} is no folder of AudioGen: it has no {' and no '.join(absent)}.")
+
+    def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioGen:
+        self.check(weights)
         where = open_device(device)
         state = load_state_dict(weights / LM_FILE, wrapper="best_state")
         codec = _filled(

@@ -34,6 +34,7 @@ SIZES: dict[str, ModelConfig] = {
     "m": replace(_SMALL, name="audioldm-m", base_channels=192),
     "l": replace(_SMALL, name="audioldm-l", base_channels=AUDIOLDM_L_CHANNELS, head_width=AUDIOLDM_L_HEAD_WIDTH),
 }
+FOLDERS = ("unet", "vae", "vocoder", "text_encoder")
 
 
 class AudioLdm(LatentDiffusion):
@@ -62,7 +63,13 @@ class AudioLdm(LatentDiffusion):
 class AudioLdmOpener(Opener):
     """Opens AudioLDM."""
 
+    def check(self, weights: Path) -> None:
+        absent = [name for name in FOLDERS if not (weights / name).is_dir()] if weights.is_dir() else []
+        if absent:
+            raise CheckpointError(f"{weights} is no diffusers folder of AudioLDM: it has no {', '.join(absent)}.")
+
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioLdm:
+        self.check(weights)
         sizes, where = SIZES[variant], open_device(device)
         unet = build_unet(sizes)
         load_unet(unet, weights, ema=None)

@@ -18,7 +18,7 @@ from diffusers import AudioLDM2Pipeline
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from reaudio_eval.clips.models.public.folders import load_folder
+from reaudio_eval.clips.models.public.folders import check_folder, load_folder
 from reaudio_eval.clips.models.public.latent import LatentDiffusion, placed
 from reaudio_eval.clips.models.public.system import Opener, Settings
 from reaudio_model.codec.codec import Codec
@@ -129,6 +129,9 @@ def place_pipeline(folder: Path, device: torch.device, dtype: DType) -> AudioLDM
 
 class AudioLdm2Opener(Opener):
     """Opens AudioLDM 2 of any size."""
+
+    def check(self, weights: Path) -> None:
+        check_folder(weights, "AudioLDM2Pipeline", "AudioLDM 2", PARTS)
 
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioLdm2:
         return AudioLdm2(place_pipeline(weights, open_device(device), dtype))

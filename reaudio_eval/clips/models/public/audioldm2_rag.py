@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.clips.models.public.audioldm2 import AudioLdm2, padded, place_pipeline
-from reaudio_eval.clips.models.public.system import Opener
+from reaudio_eval.clips.models.public.audioldm2 import AudioLdm2, AudioLdm2Opener, padded, place_pipeline
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.inference import exact_inference, open_device
@@ -86,7 +85,7 @@ def _lengthened(null: Conditioning, length: int) -> Conditioning:
     return replace(null, audio=padded(null.audio, length), audio_mask=padded(null.audio_mask, length))
 
 
-class AudioLdm2RagOpener(Opener):
+class AudioLdm2RagOpener(AudioLdm2Opener):
     """Opens AudioLDM 2 and AudioMAE."""
 
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioLdm2Rag:
@@ -115,4 +114,4 @@ def find_audio_mae(weights: Path) -> Path:
         ) from error
 
 
-OPENER: Any = AudioLdm2RagOpener()
+OPENER = AudioLdm2RagOpener()

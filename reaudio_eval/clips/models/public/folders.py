@@ -28,13 +28,7 @@ def load_folder(
     Raises:
         CheckpointError: another folder, or a damaged one.
     """
-    index = read_json_object(
-        folder / "model_index.json", "the list of a pipeline's parts", remedy="fetch the folder again", error=CheckpointError
-    )
-    absent = [name for name in parts if not (folder / name).is_dir()]
-    if index.get("_class_name") != pipeline_class.__name__ or absent:
-        lack = f"it has no {', '.join(absent)}" if absent else f"it is of {index.get('_class_name')}"
-        raise CheckpointError(f"{folder} is no diffusers folder of {title}: {lack}.")
+    check_folder(folder, pipeline_class.__name__, title, parts)
     variant = variant_of(folder / "unet") or variant_of(folder / "transformer")
     try:
         with _without_bars():
@@ -51,6 +45,21 @@ def load_folder(
         raise CheckpointError(f"{folder} is damaged ({reason}): fetch it again.") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def check_folder(folder: Path, class_name: str, title: str, parts: Collection[str]) -> None:
+    """Refuse a folder that is not of a pipeline; arguments as for :func:`load_folder`.
+
+    Raises:
+        CheckpointError: it lacks a part, or is of another pipeline.
+    """
+    index = read_json_object(
+        folder / "model_index.json", "the list of a pipeline's parts", remedy="fetch the folder again", error=CheckpointError
+    )
+    absent = [name for name in parts if not (folder / name).is_dir()]
+    if index.get("_class_name") != class_name or absent:
+        lack = f"it has no {', '.join(absent)}" if absent else f"it is of {index.get('_class_name')}"
+        raise CheckpointError(f"{folder} is no diffusers folder of {title}: {lack}.")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from reaudio_eval.clips.models.public.folders import load_folder
+from reaudio_eval.clips.models.public.folders import check_folder, load_folder
 from reaudio_eval.clips.models.public.generate import plain_config
 from reaudio_eval.clips.models.public.latent import placed
 from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Settings
@@ -82,11 +82,15 @@ class StableAudio(PublicSystem):
 class StableAudioOpener(Opener):
     """Opens Stable Audio Open."""
 
+    def check(self, weights: Path) -> None:
+        if importlib.util.find_spec("torchsde") is None:
+            raise ReaudioError("Stable Audio's sampler needs the package torchsde: pip install 'reaudio-eval[baselines]'.")
+        check_folder(weights, "StableAudioPipeline", "Stable Audio", PARTS)
+
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> StableAudio:
         from diffusers import StableAudioPipeline
 
-        if importlib.util.find_spec("torchsde") is None:
-            raise ReaudioError("Stable Audio's sampler needs the package torchsde: pip install 'reaudio-eval[baselines]'.")
+        self.check(weights)
         pipeline, where = load_folder(weights, StableAudioPipeline, "Stable Audio", PARTS), open_device(device)
         for name in PARTS:
             if isinstance(part := getattr(pipeline, name), nn.Module):

@@ -126,6 +126,14 @@ class Opener(ABC):
     """Loads a system."""
 
     @abstractmethod
+    def check(self, weights: Path) -> None:
+        """Refuse a file or folder that cannot be of this system, by its names alone.
+
+        Raises:
+            CheckpointError: it lacks a file, or is of another system.
+        """
+
+    @abstractmethod
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> PublicSystem:
         """The system with the weights of a file or folder.
 

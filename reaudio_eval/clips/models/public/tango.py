@@ -131,10 +131,13 @@ def _of(tokens: Tensor, mask: Tensor) -> Conditioning:
 class TangoOpener(Opener):
     """Opens Tango and Tango 2, whose files have the same layout."""
 
-    def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> Tango:
+    def check(self, weights: Path) -> None:
         absent = [name for name in _WEIGHTS if not (weights / name).is_file()]
         if absent:
             raise CheckpointError(f"{weights} is no folder of Tango: it has no {', '.join(absent)}.")
+
+    def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> Tango:
+        self.check(weights)
         where = open_device(device)
         file = weights / "pytorch_model_main.bin"
         state = load_state_dict(file)

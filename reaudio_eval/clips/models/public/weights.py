@@ -47,15 +47,9 @@ def find_weights(name: str, given: Path | None, published: Published, *, cache_d
     return folder
 
 
-def has_weights(given: Path | None, published: Published, cache_dir: Path, allow_download: bool) -> bool:
-    """Whether :func:`find_weights` can be expected to find them; nothing is downloaded."""
-    if allow_download or (given is not None and given.exists()):
-        return True
-    try:
-        find_weights("", given, published, cache_dir=cache_dir, allow_download=False)
-    except CheckpointError:
-        return False
-    return True
+def is_on_hub(given: Path | None) -> bool:
+    """Whether the weights of a request are those of a repository: the published ones, or one that the user names."""
+    return given is None or (not given.exists() and _HUB_ID.fullmatch(str(given)) is not None)
 
 
 def _snapshot(name: str, hub_id: str, revision: str | None, published: Published, allow_download: bool) -> Path:

@@ -159,6 +159,28 @@ def test_tango_is_bundled_on_the_miniature_and_published_elsewhere(tmp_path: Pat
     assert "scheduler" not in tango.sampling_options("audiocaps", None, "")
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            "tango",
+            "no folder of Tango: it has no main_config.json, vae_config.json, pytorch_model_main.bin, pytorch_model_vae.bin",
+        ),
+        ("audiogen-medium", "no folder of AudioGen: it has no state_dict.bin and no compression_state_dict.bin"),
+        ("audioldm-s", "no diffusers folder of AudioLDM: it has no unet, vae, vocoder, text_encoder"),
+        ("audioldm2", "model_index.json"),
+        ("stable-audio-open", "model_index.json"),
+    ],
+)
+def test_a_folder_of_something_else_is_refused_before_work(model: str, message: str, tmp_path: Path) -> None:
+    plugin, variant = plugins.load("models", model), plugins.find("models", model).variant
+    for fetch in (Fetch(cache_dir=tmp_path), Fetch(allow_download=True, cache_dir=tmp_path)):
+        with pytest.raises(CheckpointError, match=message):
+            plugin.check("audiocaps", tmp_path, variant, fetch)
+        with pytest.raises(CheckpointError, match="there is no such file or folder"):
+            plugin.check("audiocaps", tmp_path / "not/there/at/all", variant, fetch)
+
+
 def test_audioldm_without_a_size_is_the_model_of_this_package() -> None:
     with pytest.raises(
         ReaudioError,
