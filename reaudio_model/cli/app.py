@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reaudio_model.cli.commands import convert, generate, index, info, reproduce, train
+from reaudio_model.cli.commands import assemble, convert, generate, index, info, reproduce, train
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, run_app
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Re-AudioLDM: text-to-audio generation conditioned on retrieved (text, audio) pairs. Train it, build an index, generate.",
     epilog="Start with: [bold]reaudio-model info re-audioldm-s[/bold]. Everything is also a Python function.",
 )
-for _command in (generate, train, info, convert, reproduce, index):
+for _command in (generate, train, info, convert, assemble, reproduce, index):
     _command.add_to(app)
 
 

@@ -222,6 +222,12 @@ def load_tokenizer(
     )
 
 
+def tokenizer_place(path: Path, cache_dir: Path | None) -> str | None:
+    """Folder or repository of the tokenizer that is searched for a checkpoint (:func:`load_clap`); None if there is none."""
+    places = [*map(str, tokenizer_folders(path, cache_dir)), *HUB_TOKENIZERS]
+    return next((place for place in places if _tokenizer_in(place) is not None), None)
+
+
 def _tokenizer_in(place: str) -> Any | None:
     """None where there is none, or a damaged one."""
     try:

@@ -24,6 +24,7 @@ from reaudio_model.encoders.audio_mae import build_audio_mae
 if TYPE_CHECKING:
     from transformers import T5EncoderModel, T5ForConditionalGeneration, ViTModel
 
+T5_TOKENIZERS = ("t5_tokenizer", "tokenizer_2")  # folders beside that of T5
 # The decoder of pre-training, and a classifier that timm files may contain.
 _DROPPED = re.compile(r"decoder_|mask_token$|head\.")
 _RENAMES = tuple(
@@ -85,7 +86,8 @@ def load_audio_mae(path: Path, config: ConditionConfig, *, device: torch.device,
 def load_t5(name: str, *, device: torch.device, allow_download: bool = False) -> tuple[T5EncoderModel, Any]:
     """A T5 encoder and its tokenizer, from a folder or from the Hugging Face cache (or hub, with ``allow_download``).
 
-    The tokenizer lies in the folder, or in ``t5_tokenizer/`` beside it, as in a saved pipeline of this package.
+    The tokenizer lies in the folder, or beside it in ``t5_tokenizer/``, as in a saved pipeline of this package, or in ``tokenizer_2/``,
+    as in diffusers' folder of AudioLDM2.
 
     Raises:
         CheckpointError: missing, damaged, with weights missing or not finite, or not a T5.
@@ -111,8 +113,8 @@ def _read_t5(name: str, network_class: Any, what: str, allow_download: bool) -> 
     from transformers import AutoTokenizer
 
     folder = Path(name)
-    beside = folder.parent / "t5_tokenizer"
-    is_apart = folder.is_dir() and beside.is_dir() and not (folder / "tokenizer_config.json").is_file()
+    beside = next((place for name in T5_TOKENIZERS if (place := folder.parent / name).is_dir()), None)
+    is_apart = folder.is_dir() and beside is not None and not (folder / "tokenizer_config.json").is_file()
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(
             str(beside) if is_apart else name, local_files_only=not allow_download

@@ -203,9 +203,22 @@ def read_config(source: StrPath, overrides: Sequence[str] = ()) -> TrainConfig:
     values = read_yaml_file(path, "the configuration")
     if not isinstance(values, dict):
         raise ReaudioError(f"{path} must be a list of 'key: value' lines, e.g. part: vae.")
+    return _overridden(values, overrides, path.name)
+
+
+def denoiser_config(overrides: Sequence[str]) -> TrainConfig:
+    """The configuration of a denoiser of the default sizes; for those who need its settings and do not train.
+
+    Raises:
+        UnknownNameError, ReaudioError: see :func:`read_config`.
+    """
+    return _overridden({"part": "diffusion", "loop": {"steps": 1}}, overrides, "the settings")
+
+
+def _overridden(values: dict[str, Any], overrides: Sequence[str], where: str) -> TrainConfig:
     for override in overrides:
         _override(values, override)
-    return from_mapping(TrainConfig, values, path.name)
+    return from_mapping(TrainConfig, values, where)
 
 
 def bundled_configs() -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.hub import is_on_this_machine
 from reaudio_model.config import reads_text, retrieves
 from reaudio_model.retrieval.clip_check import named
 from reaudio_model.retrieval.pairs import PairTable
@@ -150,20 +151,9 @@ def _part_problems(settings: TrainConfig) -> list[str]:
     problems += [f"{key}: {path} does not exist" for key, path in paths.items() if path is not None and not path.exists()]
     if settings.part == "t5" or (settings.part == "diffusion" and reads_text(sizes.retrieval)):
         name = parts.t5 or sizes.condition.t5_name
-        if not _is_on_this_machine(name):
+        if not is_on_this_machine(name):
             problems.append(f"the T5 {name} is not on this machine: give its folder as parts.t5")
     return problems
-
-
-def _is_on_this_machine(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    if Path(name).exists():
-        return True
-    try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    except ValueError:  # no name of the hub
-        return False
 
 
 def _setting_problems(settings: TrainConfig, device: str) -> list[str]:

@@ -21,7 +21,16 @@ from reaudio_model.retrieval.index_search import SearchSettings
 from reaudio_model.retrieval.records import Pair
 from reaudio_model.training.loop import FitResult
 
-COMMANDS = (["info"], ["generate"], ["train"], ["convert"], ["index", "build"], ["index", "search"], ["index", "stats"])
+COMMANDS = (
+    ["info"],
+    ["generate"],
+    ["train"],
+    ["convert"],
+    ["assemble"],
+    ["index", "build"],
+    ["index", "search"],
+    ["index", "stats"],
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
