@@ -52,7 +52,7 @@ crosscheck:
 		pytest pytest-xdist pytest-timeout hypothesis
 	OMP_NUM_THREADS=1 .venv-reference/bin/python -m pytest -n auto -m "not slow" tests/reaudio_eval/features tests/reaudio_eval/scores \
 		tests/reaudio_eval/statistics
-	.venv-reference/bin/python benchmarks/crosscheck.py
+	OMP_NUM_THREADS=1 .venv-reference/bin/python benchmarks/crosscheck.py
 
 clean:
 	rm -rf $(VENV) .venv-reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/site docs/.cache
