@@ -149,11 +149,12 @@ def collect(
     check_names(requests)
     systems: list[SystemInfo] = []
     failed: dict[str, ReaudioError] = {}
+    alone = sum(own_role(request) == "system" for request in requests) == 1
     for request in requests:
         try:
             systems.append(collect_one(request, prompts, dataset, output, how, reporter))
         except ReaudioError as error:
-            if request.source is not None:
+            if request.source is not None or alone:
                 raise
             failed[request.name] = error
             reporter.note(f"{request.name} failed and is left out: {error}")
