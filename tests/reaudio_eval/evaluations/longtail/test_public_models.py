@@ -72,3 +72,20 @@ def test_a_model_without_weights_is_refused_before_work(world: Path, sounds: Pat
                                  "--cache-dir", str(world / "cache")])  # fmt: skip
     assert result.exit_code == 2
     assert "The weights of audioldm2-large are not on this machine" in " ".join(result.stderr.split())
+
+
+def test_a_sweep_starts_at_the_settings_of_the_authors(world: Path, sounds: Path, weights: dict[str, Path]) -> None:
+    result = runner.invoke(
+        app,
+        [
+            "sweep", "--model", "tango", "--weights", f"tango={weights['tango']}", "--over", "guidance=1", "--dataset", "folder",
+            "--data-root", str(sounds), "--references", str(sounds / "reference"), "--limit", "6", "--metric", "kl_bands",
+            "--checkpoint", f"bands={world / 'plugins' / 'bands.bin'}", "--embedder", "bands", "--media", "none", "--json",
+            "--output", str(world / "sweep"), "--cache-dir", str(world / "cache"),
+        ],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert list(found["cells"]) == ["tango", "tango guidance=1"]
+    rows = {row["setting"] for row in found["factors"]["guidance"]}
+    assert rows == {"1", "3"}
