@@ -86,13 +86,15 @@ def shown_name(model: str) -> str:
     return model + UPPER_REFERENCE if plugins.load("models", model).upper_reference else model
 
 
-def takes_candidates(model: str) -> bool:
-    """Whether a model can choose among several clips of each prompt.
+def takes_candidates(model: str, dataset: str, weights: Path | None) -> bool:
+    """Whether a model can choose among several clips of each prompt, with the weights that it has for a dataset.
 
     Raises:
         UnknownNameError: no such model.
     """
-    return plugins.load("models", model).candidates
+    plugin = plugins.load("models", model)
+    options = plugin.sampling_options(dataset, weights, plugins.find("models", model).variant)
+    return plugin.candidates and (options is None or "candidates" in options)
 
 
 def own_role(request: SystemRequest) -> Role:
@@ -194,7 +196,9 @@ def collect_one(
         clips,
         description=model.upper_reference,
         retrieval=model.retrieved(clip_request, clips),
-        candidates=(clip_request.sampling.candidates or 1) if model.candidates else 1,
+        candidates=(clip_request.sampling.candidates or 1)
+        if takes_candidates(request.model, dataset.name, request.weights)
+        else 1,
         unused=_unused(request.source, by_seed.values()),
         sampling=model.sampling(clip_request, clips),
         role=own_role(request),

@@ -22,6 +22,9 @@ from reaudio_model.retrieval.records import Pair
 if TYPE_CHECKING:
     from reaudio_model.retrieval.index_search import SearchResult
 
+_SETTINGS = frozenset(
+    {"steps", "guidance", "k", "retrieval", "candidates", "scheduler", "eta", "dtype", "peak"}
+)  # of Sampling
 _DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds", "peak"})
 
 
@@ -125,12 +128,14 @@ class PublicModel(ModelPlugin):
         return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
 
     def resolved(self, sampling: Sampling, variant: str) -> Settings:
-        """The authors' settings, replaced by those that the user gave.
+        """The authors' settings, replaced by those that the user gave; options that this system does not use, which another one of the
+        same command may use, have no effect.
 
         Raises:
             ReaudioError: --eta without a sampler that has it, or captions of retrieved pairs.
         """
         own = self.own(variant)
+        sampling = Sampling.of({name: value for name, value in sampling.options().items() if name in self.options})
         if sampling.retrieval == "audio+text":
             raise ReaudioError(
                 f"{self.name(variant)} reads the audio of retrieved pairs alone: give --retrieval audio or none."

@@ -271,11 +271,13 @@ def check_factors(
         candidates: whether it can choose among several clips of each prompt.
 
     Raises:
-        ReaudioError: it retrieves nothing, makes one clip of each prompt, or was trained to read less than is to be given.
+        ReaudioError: it retrieves nothing, has no steps, makes one clip of each prompt, or was trained to read less than is to be given.
     """
     for name in ("k", "retrieval"):
         if name in over and not choices:
             raise ReaudioError(f"{model} retrieves nothing, so --over {name} has no effect: leave it out.")
+    if "steps" in over and defaults.steps is None:
+        raise ReaudioError(f"{model} has no denoising steps, so --over steps has no effect: leave it out.")
     if "candidates" in over and not candidates:
         raise ReaudioError(f"{model} makes one clip of each prompt, so candidates have no effect: leave them out.")
     for value in over.get("retrieval", ()):

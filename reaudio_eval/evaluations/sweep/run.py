@@ -128,7 +128,8 @@ def _sampled(request: SweepRequest) -> Data:
 
 def _check_request(request: SweepRequest, defaults: Sampling) -> None:
     choices = given_choices(defaults.retrieval or "none")
-    candidates = takes_candidates(request.model)
+    weights = request.weights.get(request.model)
+    candidates = takes_candidates(request.model, request.data.dataset, weights)
     check_factors(request.model, request.over, defaults, choices, candidates)
     asked: dict[str, tuple[Value, ...]] = {}
     if request.sampling.retrieval is not None or request.sampling.k:

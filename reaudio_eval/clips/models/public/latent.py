@@ -88,6 +88,11 @@ class LatentDiffusion(PublicSystem):
     ) -> npt.NDArray[np.float32]:
         if settings.steps is None:
             raise ReaudioError("A diffusion model needs a number of steps.")
+        if settings.candidates > 1 and self.reranker() is None:
+            raise ReaudioError(
+                "These weights have no CLAP with an audio encoder that could choose among candidates: leave out --candidates, or give "
+                "the authors' .ckpt."
+            )
         conditioning, null = self.condition(prompts, retrieved)
         for field, value in conditioning.fields().items():
             check_sound(value, f"the encoders give {field} embeddings")
@@ -119,9 +124,7 @@ class LatentDiffusion(PublicSystem):
         mel = check_sound(self._codec.decode(latents), "the VAE gives a spectrogram with values")
         samples = round(settings.seconds * self.sample_rate)
         audios = check_sound(self._codec.vocode(mel, samples), "the vocoder gives samples")
-        if settings.candidates == 1:
-            return audios
         reranker = self.reranker()
-        if reranker is None:
-            raise ReaudioError("This system has no CLAP that could choose among candidates: leave out --candidates.")
+        if settings.candidates == 1 or reranker is None:
+            return audios
         return best_candidates(audios, self.sample_rate, list(prompts), reranker)

@@ -95,7 +95,20 @@ class StableAudioOpener(Opener):
         for name in PARTS:
             if isinstance(part := getattr(pipeline, name), nn.Module):
                 placed(part, where, dtype if name == "transformer" else "float32")
+        pipeline.transformer.register_forward_pre_hook(_in_own_precision, with_kwargs=True)
+        pipeline.transformer.register_forward_hook(_in_float32)
         return StableAudio(pipeline)
+
+
+def _in_own_precision(network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The inputs of the denoiser in its precision; the pipeline computes them, and its sampler, in float32."""
+    latents, *others = given
+    states = ("encoder_hidden_states", "global_hidden_states")
+    return (latents.to(network.dtype), *others), named | {name: named[name].to(network.dtype) for name in states}
+
+
+def _in_float32(_network: Any, _given: Any, output: tuple[Tensor]) -> tuple[Tensor]:
+    return (output[0].float(),)
 
 
 OPENER = StableAudioOpener()

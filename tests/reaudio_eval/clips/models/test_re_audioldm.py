@@ -222,8 +222,12 @@ def test_the_models_own_clap_chooses_among_candidates(weights: Path, tmp_path: P
         assert near[1] >= near[0] - 1e-3  # the first is among the three; files have 16 bits
         changed += chosen[prompt.clip_id].read_bytes() != first[prompt.clip_id].read_bytes()
     assert changed  # 1 in 9 that neither is better than its first
-    assert not takes_candidates("noise")
-    assert all(map(takes_candidates, ("re-audioldm-l", "audioldm", "tango", "oracle-s")))
+    assert not takes_candidates("noise", "miniature", None)
+    assert all(takes_candidates(name, "miniature", None) for name in ("re-audioldm-l", "audioldm", "tango", "oracle-s"))
+    assert [name for name in ("audioldm-s", "tango", "audioldm2") if takes_candidates(name, "audiocaps", None)] == [
+        "audioldm-s",
+        "audioldm2",
+    ]
 
 
 @pytest.mark.slow

@@ -117,6 +117,8 @@ def test_factors_that_a_model_does_not_have() -> None:
         ReaudioError, match="m was trained to read audio of the retrieved pairs, so it cannot be given audio"
     ):
         check_factors("m", parse_over(["retrieval=audio+text"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"), True)
+    with pytest.raises(ReaudioError, match="m has no denoising steps, so --over steps has no effect"):
+        check_factors("m", parse_over(["steps=10,20"]), Sampling(None, 3.0, 0, "none"), (), False)
     with pytest.raises(ReaudioError, match="m makes one clip of each prompt, so candidates have no effect"):
         check_factors("m", parse_over(["candidates=1,3"]), Sampling(12, 5.0, 3, "audio"), ("none", "audio"), False)
     over = parse_over(["retrieval=none,audio", "k=1", "candidates=3"])

@@ -143,6 +143,28 @@ def test_settings_of_the_user_replace_those_of_the_authors() -> None:
         plugin.resolved(Sampling(scheduler="unipc", eta=0.5), "s")
 
 
+@pytest.mark.parametrize(
+    ("model", "of_others"),
+    [
+        ("tango", Sampling(candidates=3, scheduler="ddim", eta=0.5, k=3, retrieval="audio+text")),
+        ("audioldm2", Sampling(k=3)),
+        ("audioldm-s", Sampling(retrieval="audio+text")),
+        ("audiogen-medium", Sampling(steps=50)),
+        ("stable-audio-open", Sampling(scheduler="unipc")),
+    ],
+)
+def test_options_of_other_models_of_the_command_change_and_record_nothing(model: str, of_others: Sampling) -> None:
+    plugin, variant = plugins.load("models", model), plugins.find("models", model).variant
+    assert plugin.resolved(of_others, variant) == plugin.own(variant)
+
+
+def test_candidates_of_another_model_are_not_those_of_tango(written: dict[str, Path], tmp_path: Path) -> None:
+    how = Generation(sampling=Sampling(candidates=2), cache_dir=tmp_path / "cache")
+    asked = SystemRequest("tango", "tango", weights=written["tango"])
+    found = collect_one(asked, PROMPTS, DATASET, tmp_path / "clips", how, Reporter(quiet=True))
+    assert (found.candidates, found.sampling["candidates"]) == (1, 1)
+
+
 def test_the_miniature_has_no_published_systems() -> None:
     with pytest.raises(ReaudioError, match=r"audioldm2 generates real sounds.*choose another --dataset"):
         plugins.load("models", "audioldm2").check("miniature", None, "", Fetch())

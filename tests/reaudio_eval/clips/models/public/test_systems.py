@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from reaudio_eval import plugins
+from reaudio_eval.clips.models.public import latent
 from reaudio_eval.clips.models.public.generate import identity
 from reaudio_eval.clips.models.public.system import PublicSystem, Settings
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -95,9 +97,23 @@ def test_a_truncated_file_is_refused(model: str, written: dict[str, Path], tmp_p
 
 
 @pytest.mark.parametrize("model", ["tango", "audiogen-medium", "stable-audio-open"])
-def test_candidates_need_a_clap(model: str, written: dict[str, Path]) -> None:
+def test_candidates_need_a_clap(model: str, written: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     assert not plugins.load("models", model).candidates or model == "tango"  # the miniature's Tango has one
     if model == "tango":
         system = opened(model, written[model])
-        with pytest.raises(ReaudioError, match="no CLAP that could choose among candidates"):
+        monkeypatch.setattr(latent, "sample_latents", None)  # refused before anything is sampled
+        with pytest.raises(ReaudioError, match="no CLAP with an audio encoder that could choose among candidates"):
             system.generate(PROMPTS[:1], (1,), Settings(3.0, 0.64, 3, candidates=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_half_precision_is_of_the_generating_network_alone(model: str, written: dict[str, Path]) -> None:
+    plugin, variant = plugins.load("models", model), plugins.find("models", model).variant
+    opener = importlib.import_module(f"reaudio_eval.clips.models.public.{plugin.module}").OPENER
+    system = opener.open(written[model], variant, device="cpu", dtype="bfloat16", cache_dir=None)
+    halved = [name for name, network in system.networks().items() if next(network.parameters()).dtype == torch.bfloat16]
+    assert halved == [next(iter(system.networks()))]
+    sound = system.generate(PROMPTS[:1], (1,), plugin.own(variant))
+    assert np.isfinite(sound).all()
+    assert sound.dtype == np.float32
