@@ -56,6 +56,7 @@ def spread(network: nn.Module) -> None:
 
 
 def write_vggish(folder: Path) -> Path:
+    torch.manual_seed(0)
     network = _packages.torchvggish()
     spread(network)
     torch.save(network.state_dict(), folder / "vggish.pth")
@@ -63,6 +64,7 @@ def write_vggish(folder: Path) -> Path:
 
 
 def write_panns(folder: Path, sample_rate: int) -> Path:
+    torch.manual_seed(0)
     network = _packages.panns_inference_cnn14(sample_rate)
     spread(network)
     path = folder / f"cnn14_{sample_rate // 1000}k.pth"
