@@ -84,6 +84,17 @@ def exact_inference() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def tf32_products(wanted: bool) -> Iterator[None]:
+    """Matrix products of float32 in TF32 on GPUs that have it, if ``wanted``; a setting of the whole process, restored at the end."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = wanted or before
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
 def open_device(device: str) -> torch.device:
     """The torch device ``device`` ("cpu", "cuda", "cuda:1"; "auto" is "cuda" if available, else "cpu").
 

@@ -24,6 +24,8 @@ class LoopConfig:
         epoch_decay: factor on the learning rate after each pass over the data (HiFi-GAN: 0.999).
         accumulate: micro-batches of a step.
         precision: of the forward passes; the weights stay float32.
+        tf32: matrix products in TF32 on a GPU that has it, as in the authors' framework; convolutions are in TF32 by torch's default. Only
+            the training itself: latents and features are computed in full float32.
         ema_decay: of the moving average (Task.ema_module).
         seed: of all random numbers.
         log_every, validate_every, checkpoint_every: steps. A row of the log is the mean over its ``log_every`` steps.
@@ -39,6 +41,7 @@ class LoopConfig:
     epoch_decay: float = 1.0
     accumulate: int = 1
     precision: Precision = "float32"
+    tf32: bool = False
     ema_decay: float = 0.9999
     seed: int = 0
     log_every: int = 50

@@ -136,6 +136,8 @@ class _Start:
             return self._train(plan, accelerator, reporter)
 
     def _train(self, plan: TrainingPlan, accelerator: Accelerator, reporter: Reporter) -> FitResult:
+        from reaudio_model.common.inference import tf32_products
+
         settings, output, main = self.settings, self.output, accelerator.is_main_process
         checkpoint = starting_point(output, self.resume, self.chosen, reporter)
         manifest = make_manifest(settings, str(accelerator.device.type), accelerator.num_processes)
@@ -153,17 +155,18 @@ class _Start:
         if main:
             write_data(output / DATA, clips.digests() | networks)
             write_manifest(output / MANIFEST, manifest)
-        result = fit(
-            prepared.task,
-            prepared.training,
-            settings.loop,
-            output,
-            accelerator=accelerator,
-            validation=prepared.validation,
-            resume=self.resume,
-            checkpoint=checkpoint,
-            reporter=reporter,
-        )
+        with tf32_products(settings.loop.tf32):
+            result = fit(
+                prepared.task,
+                prepared.training,
+                settings.loop,
+                output,
+                accelerator=accelerator,
+                validation=prepared.validation,
+                resume=self.resume,
+                checkpoint=checkpoint,
+                reporter=reporter,
+            )
         if result.finished and main:
             for name, save in prepared.export().items():
                 with atomic_folder(output / name, replace=True) as partial:

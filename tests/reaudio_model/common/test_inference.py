@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from reaudio_model.common.errors import CheckpointError, ReaudioError
-from reaudio_model.common.inference import build, equal_length_batches, exact_inference, network_sha256, open_device
+from reaudio_model.common.inference import (
+    build,
+    equal_length_batches,
+    exact_inference,
+    network_sha256,
+    open_device,
+    tf32_products,
+)
 
 CPU = torch.device("cpu")
 
@@ -33,6 +40,17 @@ def test_inference_is_full_precision_and_leaves_the_settings_alone() -> None:
         assert torch.backends.cudnn.deterministic is True
     assert torch.backends.cudnn.allow_tf32 == before
     assert not torch.is_inference_mode_enabled()
+
+
+def test_tf32_is_set_for_a_while_and_a_callers_own_setting_stays() -> None:
+    settings = torch.backends.cuda.matmul
+    assert not settings.allow_tf32
+    with tf32_products(False):
+        assert not settings.allow_tf32
+    for inner in (True, False):
+        with tf32_products(True), tf32_products(inner):
+            assert settings.allow_tf32
+        assert not settings.allow_tf32
 
 
 def test_a_network_is_built_from_a_state_dict_ready_to_run() -> None:

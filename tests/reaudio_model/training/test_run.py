@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from reaudio_model.encoders.clap import load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_t5
 from reaudio_model.pipeline.assemble import load_pipeline
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
+from reaudio_model.training import parts
+from reaudio_model.training import run as training_run
 from reaudio_model.training.config import TrainConfig, bundled_configs, read_config
 from reaudio_model.training.log import read_metrics
 from reaudio_model.training.loop import FitResult
@@ -43,6 +46,24 @@ def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> N
     assert manifest["config"]["loop"]["steps"] == 2
     assert manifest["sizes"]["k"] == 2
     assert set(manifest["versions"]) >= {"torch", "diffusers"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", [True, False])
+def test_tf32_holds_for_the_steps_and_not_for_what_is_stored(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    seen: dict[str, bool] = {}
+    for module, name in ((parts, "prepare"), (training_run, "fit")):
+        real = getattr(module, name)
+
+        def noted(*given: Any, real: Any = real, name: str = name, **options: Any) -> Any:
+            seen[name] = torch.backends.cuda.matmul.allow_tf32
+            return real(*given, **options)
+
+        monkeypatch.setattr(module, name, noted)
+    run("t5", "t5", world, tmp_path, f"loop.tf32={str(wanted).lower()}")
+    assert seen == {"prepare": False, "fit": wanted}
 
 
 @pytest.mark.parametrize("unfit", ["loop.precision=bfloat16", "diffusion.gradient_checkpointing=true"])
