@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 from tiny_model import VOCABULARY, enlarged, tiny_tokenizer
 from torch import Tensor
 from transformers import (
+    ClapModel,
     ClapTextModelWithProjection,
     EncodecConfig,
     EncodecModel,
@@ -31,7 +32,7 @@ from transformers import (
 from reaudio_eval.clips.models.public.system import Settings
 from reaudio_model.codec.codec import build_vae, build_vocoder
 from reaudio_model.codec.codec_checkpoints import original_vae_names
-from reaudio_model.config import TINY_CODEC, TINY_CONDITION, ModelConfig, get_preset
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION, CodecConfig, ModelConfig, get_preset
 from reaudio_model.denoiser.unet import build_unet
 from reaudio_model.denoiser.unet_checkpoints import original_names
 from reaudio_model.encoders.audio_mae import build_audio_mae
@@ -87,10 +88,10 @@ def audible(network: Any, factor: float) -> Any:
     return network
 
 
-def codec_state(seed: int = 0) -> dict[str, Tensor]:
+def codec_state(seed: int = 0, sizes: CodecConfig = TINY_CODEC) -> dict[str, Tensor]:
     """VAE and vocoder as AudioLDM's and Tango's VAE file has them."""
     torch.manual_seed(seed)
-    vae, vocoder = build_vae(TINY_CODEC).eval(), audible(build_vocoder(TINY_CODEC).eval(), 1.5)
+    vae, vocoder = build_vae(sizes).eval(), audible(build_vocoder(sizes).eval(), 1.5)
     names = original_vae_names(vae)
     state = {
         names[key]: value[..., None, None] if "attn_1" in names[key] and value.ndim == 2 else value
@@ -103,17 +104,17 @@ def codec_state(seed: int = 0) -> dict[str, Tensor]:
     }
 
 
-def audioldm_state(tokenizer: Path, config: ModelConfig = AUDIOLDM) -> dict[str, Tensor]:
+def audioldm_state(network: ClapModel, config: ModelConfig = AUDIOLDM) -> dict[str, Tensor]:
     """A complete AudioLDM in the authors' names: denoiser, its averaged weights, CLAP, VAE, vocoder and counters."""
     torch.manual_seed(1)
     unet = build_unet(config)
-    clap = laion_state(small_clap(tokenizer))
+    clap = laion_state(network)
     averaged = {original_names(unet)[key]: value * 0.9 for key, value in unet.unet.state_dict().items()}
     return (
         {f"model.diffusion_model.{original_names(unet)[key]}": value for key, value in unet.unet.state_dict().items()}
         | {f"model_ema.diffusion_model{key.replace('.', '')}": value for key, value in averaged.items()}
         | {f"cond_stage_model.model.{key.removeprefix('module.')}": value for key, value in clap.items()}
-        | {f"first_stage_model.{key}": value for key, value in codec_state().items()}
+        | {f"first_stage_model.{key}": value for key, value in codec_state(sizes=config.codec).items()}
         | {"scale_factor": torch.tensor(SCALE), "betas": torch.zeros(4), "model_ema.decay": torch.tensor(0.9999)}
     )
 
@@ -122,9 +123,8 @@ def write_audioldm(folder: Path) -> Path:
     """``audioldm-s-full.ckpt`` and the tokenizer beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(folder / "tokenizer")
-    torch.save(
-        {"state_dict": audioldm_state(folder / "tokenizer"), "epoch": 3, "global_step": 5}, folder / "audioldm-s-full.ckpt"
-    )
+    state = audioldm_state(small_clap(folder / "tokenizer"))
+    torch.save({"state_dict": state, "epoch": 3, "global_step": 5}, folder / "audioldm-s-full.ckpt")
     return folder / "audioldm-s-full.ckpt"
 
 
