@@ -59,7 +59,9 @@ class Sampling(OptionGroup):
         ),
     ] = None
     scheduler: Annotated[SchedulerName | None, Option("Sampler. Default: the model's.")] = None
-    eta: Annotated[float | None, Option("Noise of ddim, 0 to 1; the paper has 1. Default: the model's.", least=0, most=1)] = None
+    eta: Annotated[
+        float | None, Option("Noise of ddim, 0 to 1; the paper has 1. Default: the model's.", least=0, most=1)
+    ] = None
     dtype: Annotated[DType | None, Option("Precision of the denoiser. Default: float32.")] = None
     peak: Annotated[
         float | None,
