@@ -27,6 +27,7 @@ PLACES = ("{prompts}", "{out}")
 PROMPTS_FILE = "prompts.csv"
 COLUMNS = ("clip_id", "caption", "seed")
 NAMED = 3
+GRACE = 10.0  # seconds that an interrupted program has to end
 STDERR = 2  # file descriptor; the standard output is that of this command
 
 
@@ -60,7 +61,8 @@ def external_clips(
 ) -> dict[str, Path]:
     """Run a program that makes clips, and check what it made.
 
-    The program is given a CSV of the prompts that have no clip yet, so that a repeated call goes on. Its output goes to stderr.
+    The program is given a CSV of the prompts that have no clip yet, or one that was changed or is not whole, so that a repeated call goes
+    on. Its output goes to stderr.
 
     Args:
         command: with ``{prompts}`` and ``{out}`` in the place of the CSV (clip_id, caption, seed) and of the folder; no shell runs it.
@@ -74,8 +76,8 @@ def external_clips(
         clip_id -> file, of every prompt.
 
     Raises:
-        ReaudioError: the program cannot be started or fails, clips are missing or unreadable after it, or the folder has clips of another
-            command, of other prompts or of another seed.
+        ReaudioError: the program cannot be started or fails, clips are missing or unreadable after it, or the folder has clips without a
+            record, of another command, of other prompts or of another seed.
     """
     reporter = reporter or Reporter(quiet=True)
     words = split_command(command)
@@ -86,35 +88,74 @@ def external_clips(
     }
     make_folder(output)
     with folder_lock(output, lambda: reporter.note(f"Another process writes to {output}: waiting for it.")):
-        _check_record(output / RECORD, record, overwrite)
-        if overwrite:
-            for path in _found(output, prompts).values():
-                path.unlink()
-        missing = [p for p in prompts if p.clip_id not in _sound(_found(output, prompts))]
-        atomic_write(output / RECORD, json_bytes(record | {"clips": []}))
+        there = _found(output, prompts)
+        made = {} if overwrite else _recorded(output / RECORD, record, there)
+        kept = {} if overwrite else _kept(there, made, reporter)
+        for clip_id in there.keys() - kept.keys():
+            _remove(there[clip_id])
+        missing = [p for p in prompts if p.clip_id not in kept]
+        atomic_write(output / RECORD, json_bytes(record | {"clips": _entries(kept)}))
         if missing:
             reporter.note(f"{words[0]}: {len(missing)} of {len(prompts)} clips to make")
             atomic_write(output / PROMPTS_FILE, _table(missing, seed))
             _run([word.replace("{prompts}", str(output / PROMPTS_FILE)).replace("{out}", str(output)) for word in words])
         found = _found(output, prompts)
         sound = _sound(found)
-        clips = [{"clip_id": c, "file": p.name, "sha256": content_sha256(p)} for c, p in sorted(sound.items())]
-        atomic_write(output / RECORD, json_bytes(record | {"clips": clips}))
+        atomic_write(output / RECORD, json_bytes(record | {"clips": _entries(sound)}))
     _check_all(prompts, found, sound, output)
     return {p.clip_id: sound[p.clip_id] for p in prompts}
 
 
-def _check_record(path: Path, record: Mapping[str, Any], overwrite: bool) -> None:
-    if overwrite or not path.is_file():
-        return
-    found = read_json_object(path, "the record of the generated clips", remedy="choose another --output, or --overwrite")
+def _recorded(path: Path, record: Mapping[str, Any], there: Mapping[str, Path]) -> dict[str, str]:
+    """clip_id -> SHA-256 of the clips that an earlier call of the same command recorded.
+
+    Raises:
+        ReaudioError: a record of another command, or clips without one.
+    """
+    remedy = "choose another --output, or --overwrite"
+    if not path.is_file():
+        if there:
+            raise ReaudioError(f"{min(there.values())} has no record of how it was made: {remedy}.")
+        return {}
+    found = read_json_object(path, "the record of the generated clips", remedy=remedy)
     differing = [name for name in record if found.get(name) != record[name]]
     if differing:
         names = {"external": "command", "settings": "seed"}
         what = ", ".join(names.get(name, name) for name in differing)
-        raise ReaudioError(
-            f"{path} records clips that were made differently (not the same: {what}): choose another --output, or --overwrite."
+        raise ReaudioError(f"{path} records clips that were made differently (not the same: {what}): {remedy}.")
+    clips = found.get("clips")
+    entries = [each for each in clips if isinstance(each, dict)] if isinstance(clips, list) else []
+    return {str(each.get("clip_id")): str(each.get("sha256")) for each in entries}
+
+
+def _kept(there: Mapping[str, Path], made: Mapping[str, str], reporter: Reporter) -> dict[str, Path]:
+    """The clips that need not be made: those that are recorded and unchanged, and whole ones of a call that was interrupted."""
+    kept = {}
+    changed = []
+    for clip_id, path in there.items():
+        with suppress(AudioError):
+            audio = decode(path)
+            if made.get(clip_id, audio.sha256) != audio.sha256:
+                changed.append(path.name)
+            elif clip_id in made or audio.truncated is None:
+                kept[clip_id] = path
+    if changed:
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        reporter.note(
+            f"Made again, because they are no longer the files that were made: {', '.join(changed[:NAMED])}{more}."
         )
+    return kept
+
+
+def _remove(path: Path) -> None:
+    """Remove a clip, so that a program that skips existing files makes it again."""
+    if path.is_dir() and not path.is_symlink():
+        raise ReaudioError(f"{path} is a folder in the place of a clip: remove it, or choose another --output.")
+    path.unlink()
+
+
+def _entries(clips: Mapping[str, Path]) -> list[dict[str, str]]:
+    return [{"clip_id": c, "file": p.name, "sha256": content_sha256(p)} for c, p in sorted(clips.items())]
 
 
 def _table(prompts: Sequence[Prompt], seed: int) -> bytes:
@@ -135,15 +176,23 @@ def _run(words: Sequence[str]) -> None:
     try:
         code = process.wait()
     except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        _end(process)
         raise
     if code:
         raise ReaudioError(
             f"--external: {words[0]} failed with exit code {code}: see its messages above. Clips that it made are kept; repeat the "
             "command to make the others."
         )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and the programs that it started; one that ignores this is killed, at once after a second Ctrl-C."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _found(folder: Path, prompts: Sequence[Prompt]) -> dict[str, Path]:
