@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import getattr_static
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,7 @@ class ActiveEmbedder:
             loaded = plugin.load(self.checkpoint, sample_rate=self.sample_rate, device=device, cache_dir=self.cache_dir)
         if checkpoint_sha256(self.checkpoint) != self.sha256:
             raise CheckpointError(f"The checkpoint {self.checkpoint} was changed while it was loaded: repeat the command.")
-        if self.spec.has_text and not isinstance(loaded, TextEmbedder):
+        if self.spec.has_text and not _has_text(loaded):
             raise ReaudioError(f"The embedder {self.name} has_text, so its network needs embed_text and encoder_sha256.")
         return loaded
 
@@ -96,8 +97,7 @@ class ActiveEmbedder:
         Raises:
             ReaudioError: the network fails, gives other shapes, or numbers that are not finite.
         """
-        network = self.network
-        assert isinstance(network, TextEmbedder)
+        network = cast(TextEmbedder, self.network)  # checked when it was loaded
         with self._guarded("fails on captions"):
             vectors = _float32(network.embed_text(captions))
         if vectors.ndim != 2 or len(vectors) != len(captions) or not np.isfinite(vectors).all():
@@ -115,10 +115,14 @@ class ActiveEmbedder:
         key = canonical_sha256([self.name, self.sha256])
         cached = cache.get(key)
         if cached is None:
-            assert isinstance(self.network, TextEmbedder)
-            cached = {"encoder_sha256": self.network.encoder_sha256}
+            cached = {"encoder_sha256": cast(TextEmbedder, self.network).encoder_sha256}
             cache.put(key, cached)
         return str(cached["encoder_sha256"])
+
+
+def _has_text(network: Embedder) -> bool:
+    """Whether it is a :class:`TextEmbedder`, by its names: a property may be costly to evaluate."""
+    return all(getattr_static(network, name, None) is not None for name in ("embed_text", "encoder_sha256"))
 
 
 def _float32(values: Any) -> npt.NDArray[np.float32]:
