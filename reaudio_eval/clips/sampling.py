@@ -66,7 +66,7 @@ class Sampling(OptionGroup):
     peak: Annotated[
         float | None,
         Option(
-            "Scale every clip to this peak, up to 1; AudioLDM 2's program writes 0.8. Default: the level that the model makes.",
+            "Scale every clip to this peak, up to 1; AudioLDM 2's evaluation has 0.8. Default: the level that the model makes.",
             least=0.01,
             most=1,
         ),

@@ -76,8 +76,8 @@ class Clap:
     def embed_text(self, captions: Sequence[str]) -> Tensor:
         """float32 (len(captions), dim) on the network's device, unit norm.
 
-        Captions are truncated to 77 tokens, with a warning in the log, and batched by number of tokens, without padding (padding to
-        77 with a mask, as LAION does, gives the same to 1e-6).
+        Captions are truncated to ``max_tokens`` (LAION's 77, unless it is set), with a warning in the log, and batched by number of tokens,
+        without padding (padding to 77 with a mask, as LAION does, gives the same to 1e-6).
         """
         embeddings = torch.zeros(len(captions), self.dim, device=self.network.device)
         with TOKENIZERS:
@@ -124,9 +124,9 @@ class Clap:
         return features.float()
 
 
-def text_length(config: Any) -> int:
+def text_length(config: Any, most: int = MAX_TOKENS) -> int:
     """Most tokens of a text, by the configuration of a text encoder; RoBERTa counts positions from ``pad_token_id + 1``."""
-    return min(MAX_TOKENS, int(config.max_position_embeddings - config.pad_token_id - 1))
+    return min(most, int(config.max_position_embeddings - config.pad_token_id - 1))
 
 
 def load_clap(path: Path, *, device: torch.device, cache_dir: Path | None = None) -> Clap:

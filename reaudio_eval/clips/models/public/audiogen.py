@@ -184,9 +184,19 @@ class AudioGenOpener(Opener):
             what="AudioGen's text projection",
             device=where,
         )
-        inside = weights / "t5"
-        t5, tokenizer = load_t5(str(inside) if inside.is_dir() else T5_NAME, device=where)
+        t5, tokenizer = _t5(weights / "t5", where)
         return AudioGen(placed(language_model, where, dtype), placed(codec, where, "float32"), t5, tokenizer, linear)
+
+
+def _t5(inside: Path, device: torch.device) -> tuple[T5EncoderModel, Any]:
+    """T5-large and its tokenizer: in the folder of the weights, or in the hub's cache."""
+    try:
+        return load_t5(str(inside) if inside.is_dir() else T5_NAME, device=device)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"AudioGen reads texts with T5-large, which is not in {inside} or is damaged there: put all files of {T5_NAME} there, or "
+            "remove the folder and give --allow-download to fetch them."
+        ) from error
 
 
 def _empty_language_model() -> MusicgenForCausalLM:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -23,10 +24,11 @@ from reaudio_model.config import DType, ModelConfig, get_preset
 from reaudio_model.denoiser.unet import RetrievalUNet, build_unet
 from reaudio_model.denoiser.unet_checkpoints import load_unet
 from reaudio_model.denoiser.unet_settings import AUDIOLDM_L_CHANNELS, AUDIOLDM_L_HEAD_WIDTH
-from reaudio_model.encoders.clap import Clap, load_clap
+from reaudio_model.encoders.clap import Clap, load_clap, text_length
 from reaudio_model.encoders.text_clap import TextClap, load_text_clap
 from reaudio_model.retrieval.records import Conditioning, Neighbour
 
+TEXT_TOKENS = 512  # that the authors' conditioner reads (clap/encoders.py); LAION's CLAP has 77
 _SMALL = get_preset("re-audioldm-s", retrieval="none")
 # "num_head_channels" of the authors' configurations is 32, and 64 for L (audioldm/utils.py, default_audioldm_config).
 SIZES: dict[str, ModelConfig] = {
@@ -82,6 +84,8 @@ class AudioLdmOpener(Opener):
             raise CheckpointError(
                 f"The CLAP in {weights} gives vectors of {clap.dim}, AudioLDM reads {sizes.condition.clap_dim}."
             )
+        texts: Any = clap.network.config
+        clap.max_tokens = text_length(getattr(texts, "text_config", texts), TEXT_TOKENS)
         return AudioLdm(placed(unet, where, dtype), codec, clap)
 
 

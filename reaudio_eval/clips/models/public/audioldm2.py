@@ -4,7 +4,8 @@ Liu et al. 2023, arXiv 2308.05734. Encoders and denoiser are those of diffusers'
 prompt a call (3e-7 relative). Differences: the conditioning of each prompt is computed alone, because GPT-2 counts the padding of a batch
 among its positions; candidates are ranked for each prompt alone, where the library mixes those of a batch (huggingface/diffusers#13602);
 GPT-2 is read as ``GPT2LMHeadModel``, whatever class the folder names, because transformers 5 removed what the pipeline calls from the
-other (huggingface/diffusers#12630).
+other (huggingface/diffusers#12630). Both have GPT-2's tokens of the empty text in the null of guidance, where audioldm2 0.1.0, the authors'
+program, has zeros.
 """
 
 from __future__ import annotations

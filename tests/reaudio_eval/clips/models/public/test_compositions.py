@@ -117,6 +117,19 @@ def test_audioldm_of_a_diffusers_folder_equals_the_original_without_averages(
     np.testing.assert_allclose(of_folder, of_file, atol=EXACT)
 
 
+def test_audioldm_reads_long_prompts_to_the_length_of_the_encoder(written: dict[str, Path], tmp_path: Path) -> None:
+    for weights in (written["audioldm-s"], checkpoints.write_audioldm_folder(tmp_path / "folder", heads=[4, 8])):
+        system = loaded(audioldm.OPENER, weights, "s")
+        prompts = [" ".join(["rain"] * 100 + [last]) for last in ("dog", "birds")]
+        length = 82 - 2  # of the small text encoder; LAION's CLAP would stop at 77
+        tokens = system._clap.tokenizer(prompts[0], truncation=True, max_length=length, return_tensors="pt")["input_ids"]
+        conditioning, _ = system.condition(prompts, None)
+        with torch.no_grad():
+            expected = system._clap.text_features(tokens)
+        np.testing.assert_allclose(conditioning.text[:1], expected, atol=EXACT)
+        assert tokens.shape == (1, length)
+
+
 def test_a_folder_that_states_the_authors_heads_gives_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = checkpoints.write_audioldm_folder(tmp_path / "folder", heads=[4, 8])
     loaded(audioldm.OPENER, folder, "s")

@@ -117,3 +117,15 @@ def test_half_precision_is_of_the_generating_network_alone(model: str, written: 
     sound = system.generate(PROMPTS[:1], (1,), plugin.own(variant))
     assert np.isfinite(sound).all()
     assert sound.dtype == np.float32
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_audiogen_without_t5_says_where_it_belongs(has_folder: bool, written: dict[str, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "audiogen"
+    shutil.copytree(written["audiogen-medium"], copy, ignore=shutil.ignore_patterns("t5"))
+    if has_folder:
+        (copy / "t5").mkdir()
+    with pytest.raises(
+        CheckpointError, match=r"T5-large, which is not in .*audiogen/t5 or is damaged there: put all files of goo"
+    ):
+        opened("audiogen-medium", copy)
