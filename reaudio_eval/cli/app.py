@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from reaudio_eval import __version__
-from reaudio_eval.cli.commands import data, doctor, fetch, names
+from reaudio_eval.cli.commands import data, doctor, fetch, names, prepare
 from reaudio_eval.cli.evaluations import add_evaluations
 from reaudio_model.common.cli import HELP_OPTIONS, CommandGroup, run_app
 
@@ -44,6 +44,7 @@ def make_app() -> typer.Typer:
     add_evaluations(made)
     data.add_to(made)
     names.add_to(made)
+    prepare.add_to(made)
     fetch.add_to(made)
     doctor.add_to(made)
     return made

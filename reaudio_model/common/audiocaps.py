@@ -71,7 +71,8 @@ def file_names(clips: pd.DataFrame, owner: str = "clip_id") -> Schemes:
     owners, video, caption = clips[owner], clips["youtube_id"], clips["audiocap_id"]
     clip = clips["clip"][clips["clip"] != ""]
     start = clips["start_time"][clip.index].astype(int)
-    first, last = start.astype(str), (start + CLIP_SECONDS).astype(str)
+    last = (start + CLIP_SECONDS).astype(str)
+    first_ms, last_ms = (start * 1000).astype(str), last + "000"
     stems = {
         "clip_id": clips["clip_id"],
         "youtube_id": video[video != ""],
@@ -79,7 +80,10 @@ def file_names(clips: pd.DataFrame, owner: str = "clip_id") -> Schemes:
         "audiocap_id": caption[caption != ""],
         "youtube_id_start": clip,
         "youtube_id_start_end": clip + "_" + last,
-        "youtube_id_start_end in milliseconds": video[clip.index] + "_" + first + "000_" + last + "000",
+        "youtube_id_start_end in milliseconds": video[clip.index] + "_" + first_ms + "_" + last_ms,
+        "youtube_id_start in milliseconds": video[clip.index] + "_" + first_ms,
+        "Y + youtube_id_start": "Y" + clip,
+        "Y + youtube_id_start_end": "Y" + clip + "_" + last,
     }
     found = {scheme: unambiguous(zip(names, owners[names.index], strict=True)) for scheme, names in stems.items()}
     return found | caption_names(zip(owners, clips["caption"], strict=True))

@@ -92,7 +92,10 @@ def test_split_labels(joined: Path) -> None:
         (("13", "14", "18", "17"), "the audiocap_id of any caption"),
         (("vidA_30", "vidB_0", "vidC_10", "vidC_20"), "youtube_id_start"),
         (("vidA_30_40", "vidB_0_10"), "youtube_id_start_end"),
-        (("vidA_30000_40000",), "youtube_id_start_end in milliseconds"),
+        (("vidA_30000_40000", "vidB_0_10000"), "youtube_id_start_end in milliseconds"),
+        (("vidA_30000",), "youtube_id_start in milliseconds"),
+        (("YvidA_30", "YvidB_0", "YvidC_10"), "Y + youtube_id_start"),
+        (("YvidA_30_40", "YvidB_0_10"), "Y + youtube_id_start_end"),
     ],
 )
 def test_references_are_recognised_by_name(joined: Path, tmp_path: Path, stems: tuple[str, ...], scheme: str) -> None:

@@ -1,0 +1,1 @@
+"""``reaudio-eval prepare``: downloaded data to a checked data root."""
