@@ -25,6 +25,7 @@ from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write, folder_name, has_file
 
 TABLES = (*JOINED, *(f"{split}.csv" for split in SPLITS), OFFICIAL_CLASSES, *SEGMENTS)
+_OPTION = "--tables"
 
 
 def read_from(folders: Sequence[Path], *, skip: bool) -> AudioCapsTables:
@@ -42,12 +43,12 @@ def read_from(folders: Sequence[Path], *, skip: bool) -> AudioCapsTables:
                 raise ReaudioError(f"{found[path.name]} and {path} are the same table: name one of their folders.")
             found[path.name] = path
     if len(folders) == 1:
-        return read_tables(folders[0], skip=skip)
+        return read_tables(folders[0], skip=skip, option=_OPTION)
     with TemporaryDirectory() as name:
         for path in found.values():
             (Path(name) / path.name).symlink_to(path.absolute())
         try:
-            return read_tables(Path(name), skip=skip)
+            return read_tables(Path(name), skip=skip, option=_OPTION)
         except ReaudioError as error:
             raise ReaudioError(_named(str(error), name, found, folders)) from error
 
@@ -56,7 +57,7 @@ def _named(message: str, temporary: str, found: Mapping[str, Path], folders: Seq
     """A message with the user's paths in place of the temporary ones."""
     for name, path in found.items():
         message = message.replace(f"{temporary}/{name}", str(path))
-    return message.replace(f"--data-root {temporary}", temporary).replace(temporary, " and ".join(map(str, folders)))
+    return message.replace(temporary, " and ".join(map(str, folders)))
 
 
 def write_tables(tables: AudioCapsTables, output: Path) -> None:

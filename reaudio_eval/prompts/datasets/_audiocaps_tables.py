@@ -37,7 +37,7 @@ class AudioCapsTables:
     notes: tuple[str, ...] = ()
 
 
-def read_tables(root: Path | None, *, skip: bool = False) -> AudioCapsTables:
+def read_tables(root: Path | None, *, skip: bool = False, option: str = "--data-root") -> AudioCapsTables:
     """Tables of a folder with either of
 
     - ``audiocaps_labelled.csv`` (split, audiocap_id, youtube_id, start_time, caption, labels) and ``audioset_classes.csv``;
@@ -46,20 +46,21 @@ def read_tables(root: Path | None, *, skip: bool = False) -> AudioCapsTables:
     Args:
         root: the folder.
         skip: leave faulty rows out.
+        option: that names the folder, for messages.
 
     Raises:
         ReaudioError: no folder, or neither set of files in it; damaged tables (see ``tables.read_table``).
     """
     if root is None:
-        raise ReaudioError("The dataset audiocaps needs --data-root, the folder with its CSV files.")
+        raise ReaudioError(f"The dataset audiocaps needs {option}, the folder with its CSV files.")
     if not root.is_dir():
-        raise ReaudioError(f"--data-root {root} is not a folder.")
+        raise ReaudioError(f"{option} {root} is not a folder.")
     if (root / JOINED[0]).is_file():
         return _read_joined(root, skip)
     if any((root / f"{split}.csv").is_file() for split in SPLITS):
         return _read_official(root, skip)
     raise ReaudioError(
-        f"--data-root {root} has no AudioCaps tables: looked for {' and '.join(JOINED)}, or for train.csv, val.csv and "
+        f"{option} {root} has no AudioCaps tables: looked for {' and '.join(JOINED)}, or for train.csv, val.csv and "
         f"test.csv with {OFFICIAL_CLASSES} and {SEGMENTS[0]}."
     )
 

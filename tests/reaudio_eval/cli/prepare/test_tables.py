@@ -52,6 +52,8 @@ def test_messages_name_the_files_of_the_user(official: Path) -> None:
 def test_folders_that_cannot_be_used(official: Path, tmp_path: Path) -> None:
     with pytest.raises(ReaudioError, match=r"--tables .*gone is not a folder"):
         read_from([tmp_path / "gone"], skip=False)
+    with pytest.raises(ReaudioError, match=r"--tables .* has no AudioCaps tables: looked for"):
+        read_from([tmp_path], skip=False)
     with pytest.raises(ReaudioError, match=r"official/train\.csv and .*copy/train\.csv are the same table: name one"):
         read_from([official, shutil.copytree(official, tmp_path / "copy")], skip=False)
 
