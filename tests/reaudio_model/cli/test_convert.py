@@ -68,6 +68,22 @@ def test_unet(tmp_path: Path) -> None:
         convert(tmp_path / "m.ckpt", tmp_path / "other", "unet", TINY, ema=True)
 
 
+def test_the_width_of_the_heads_of_a_unet(tmp_path: Path) -> None:
+    unet = build_unet(TINY)
+    names = original_names(unet)
+    torch.save({names[key]: value for key, value in unet.unet.state_dict().items()}, tmp_path / "m.ckpt")
+    arguments = ["convert", str(tmp_path / "m.ckpt"), str(tmp_path / "unet"), "--kind", "unet", "--preset", "tiny"]
+    result = CliRunner().invoke(app, [*arguments, "--head-width", "16"])
+    assert result.exit_code == 0, result.output
+    wide = RetrievalUNet.from_pretrained(tmp_path / "unet")
+    assert wide.config["head_width"] == 16
+    assert list(wide.unet.config.attention_head_dim) == [1, 2]
+    assert equal(wide, unet)
+    refused = CliRunner().invoke(app, [*arguments[:2], str(tmp_path / "other"), *arguments[3:], "--head-width", "12"])
+    assert refused.exit_code == 2
+    assert "multiple of 8 (GroupNorm) and of 12 (heads)" in refused.stderr
+
+
 def test_audio_mae(tmp_path: Path) -> None:
     from transformers import ViTModel
 

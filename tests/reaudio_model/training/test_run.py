@@ -16,10 +16,11 @@ from training_worlds import run
 import reaudio_model
 from reaudio_model.codec.codec_checkpoints import load_vae, load_vocoder
 from reaudio_model.common.errors import ReaudioError, UnknownNameError
-from reaudio_model.config import TINY_CODEC, TINY_CONDITION
+from reaudio_model.config import TINY_CODEC, TINY_CONDITION, get_preset
+from reaudio_model.denoiser.unet import build_unet
 from reaudio_model.encoders.clap import load_clap
 from reaudio_model.encoders.encoder_checkpoints import load_audio_mae, load_t5
-from reaudio_model.pipeline.assemble import load_pipeline
+from reaudio_model.pipeline.assemble import load_pipeline, load_unet_folder
 from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 from reaudio_model.training import parts
 from reaudio_model.training import run as training_run
@@ -46,6 +47,22 @@ def test_the_denoiser_is_trained_and_generates(world: Path, tmp_path: Path) -> N
     assert manifest["config"]["loop"]["steps"] == 2
     assert manifest["sizes"]["k"] == 2
     assert set(manifest["versions"]) >= {"torch", "diffusers"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "warned"), [(16, False), (8, True)])
+def test_a_warm_start_has_the_heads_that_are_set(
+    world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, width: int, warned: bool
+) -> None:
+    source = build_unet(get_preset("tiny", retrieval="none", head_width=16))  # 1 and 2 heads
+    source.unet.save_pretrained(tmp_path / "published")
+    options = [f"diffusion.warm_start={tmp_path / 'published'}", "model.retrieval=none", f"model.head_width={width}"]
+    assert run("diffusion", "tiny", world, tmp_path / "run", *options, "loop.learning_rate=1e-12").finished
+    trained = load_unet_folder(tmp_path / "run" / "unet")
+    assert trained.config["head_width"] == width
+    assert ("states [1, 2] attention heads" in caplog.text) == warned
+    for name, value in trained.unet.state_dict().items():
+        torch.testing.assert_close(value, source.unet.state_dict()[name], rtol=0, atol=1e-8)
 
 
 @pytest.mark.slow
