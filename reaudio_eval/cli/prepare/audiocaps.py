@@ -14,7 +14,7 @@ from reaudio_eval.cli.prepare.findings import Finding, count, findings, findings
 from reaudio_eval.cli.prepare.links import link_all
 from reaudio_eval.cli.prepare.matching import Match, clips_of, match_collections, scheme_title
 from reaudio_eval.cli.prepare.recordings import Recording, audit, extract
-from reaudio_eval.cli.prepare.tables import read_from, test_lists, write_lists, write_tables
+from reaudio_eval.cli.prepare.tables import clip_lists, read_from, write_lists, write_tables
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables
 from reaudio_model.common.audiocaps import SPLITS
 from reaudio_model.common.errors import ReaudioError
@@ -66,7 +66,7 @@ def plan(
     """
     _check_output(output, tables, audio)
     read = read_from(tables, skip=skip_bad_rows)
-    lists = test_lists(read, own_lists)
+    lists = clip_lists(read, own_lists)
     matches = match_collections(read.captions, find_collections(audio, output))
     sources: dict[str, tuple[Source, ...]] = {}
     for match in matches:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from reaudio_eval.cli.prepare.matching import match_stems
-from reaudio_eval.prompts.datasets._audiocaps_lists import COLUMNS, TEST_LISTS, list_rows
+from reaudio_eval.prompts.datasets._audiocaps_lists import COLUMNS, PUBLISHED_LISTS, list_rows
 from reaudio_eval.prompts.datasets._audiocaps_manifest import read_manifest
 from reaudio_eval.prompts.datasets._audiocaps_tables import (
     JOINED,
@@ -83,7 +83,7 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
     atomic_write(path, data)
 
 
-def test_lists(tables: AudioCapsTables, own: Mapping[str, Path]) -> dict[str, pd.DataFrame | ReaudioError]:
+def clip_lists(tables: AudioCapsTables, own: Mapping[str, Path]) -> dict[str, pd.DataFrame | ReaudioError]:
     """Name -> clips of a list (``_audiocaps_lists.COLUMNS``), or why it cannot be derived.
 
     Args:
@@ -94,7 +94,7 @@ def test_lists(tables: AudioCapsTables, own: Mapping[str, Path]) -> dict[str, pd
         ReaudioError: a file of the user that cannot be read, or names clips that are not of the test split.
     """
     found: dict[str, pd.DataFrame | ReaudioError] = {}
-    for published in TEST_LISTS:
+    for published in PUBLISHED_LISTS:
         try:
             found[published.name] = list_rows(tables, published)
         except ReaudioError as error:

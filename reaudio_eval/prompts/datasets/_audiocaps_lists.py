@@ -41,7 +41,7 @@ _NOT_IN_886 = _NOT_IN_964 | _ids(
 
 
 @dataclass(frozen=True)
-class TestList:
+class PublishedList:
     """A published list.
 
     Attributes:
@@ -50,8 +50,6 @@ class TestList:
         caption: which caption of each clip it uses, from 1 in file order.
         source: where it was published.
     """
-
-    __test__ = False  # pytest takes the name for a test
 
     n_clips: int
     absent: frozenset[str]
@@ -64,17 +62,17 @@ class TestList:
         return f"test_{self.n_clips}"
 
 
-TEST_LISTS = (
-    TestList(975, frozenset(), 1, "the whole split, with the first caption of each clip (Re-AudioLDM)"),
-    TestList(
+PUBLISHED_LISTS = (
+    PublishedList(975, frozenset(), 1, "the whole split, with the first caption of each clip (Re-AudioLDM)"),
+    PublishedList(
         964, _NOT_IN_964, 3, "haoheliu/audioldm_eval @ db994fd, audiocaps_test_nonrepeat_subset_2 (the AudioLDM family)"
     ),
-    TestList(957, _NOT_IN_957, 5, "xiquan-li/MeanAudio @ 4221c10, sets/test-audiocaps.tsv"),
-    TestList(886, _NOT_IN_886, 3, "declare-lab/tango @ 10ff3f9, data/test_audiocaps_subset.json (Tango, Tango 2)"),
+    PublishedList(957, _NOT_IN_957, 5, "xiquan-li/MeanAudio @ 4221c10, sets/test-audiocaps.tsv"),
+    PublishedList(886, _NOT_IN_886, 3, "declare-lab/tango @ 10ff3f9, data/test_audiocaps_subset.json (Tango, Tango 2)"),
 )
 
 
-def list_rows(tables: AudioCapsTables, published: TestList) -> pd.DataFrame:
+def list_rows(tables: AudioCapsTables, published: PublishedList) -> pd.DataFrame:
     """The clips of a list in the order of the split: ``COLUMNS``, all strings; a ``--clip-manifest``.
 
     Raises:

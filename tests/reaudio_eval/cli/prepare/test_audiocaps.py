@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from reaudio_eval.cli.app import app
 from reaudio_eval.prompts.datasets import DatasetOptions
 from reaudio_eval.prompts.datasets.audiocaps import PLUGIN
+from reaudio_model.retrieval.pairs import read_pairs
 
 
 @pytest.fixture
@@ -97,6 +98,8 @@ def test_files_in_folders_of_splits_are_linked_and_read_by_the_dataset(root: Roo
     assert set(root.references("test")) == {"vidA", "vidC_20"}
     assert set(root.references("train")) == {"trn1", "trn2"}
     assert PLUGIN.load(DatasetOptions(root.output)) == PLUGIN.load(DatasetOptions(root.tables))
+    pairs = read_pairs(root.output / "train.csv", audio_root=root.output / "train_audio")
+    assert ([pair.clip_id for pair in pairs.pairs], pairs.missing) == (["trn1", "trn2"], ["trn3"])
     assert root.problems() == [("trn3", "missing", ""), ("vidB", "missing", ""), ("vidC_10", "missing", "")]
 
 

@@ -9,11 +9,9 @@ import pandas as pd
 import pytest
 from audiocaps_files import write_joined, write_manifest, write_official
 
-from reaudio_eval.cli.prepare.tables import read_from, test_lists, write_lists, write_tables
+from reaudio_eval.cli.prepare.tables import clip_lists, read_from, write_lists, write_tables
 from reaudio_eval.prompts.datasets._audiocaps_tables import read_tables
 from reaudio_model.common.errors import ReaudioError
-
-test_lists.__test__ = False  # type: ignore[attr-defined]  # a function of the package
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def test_what_is_written_is_read_back_the_same(official: Path, tmp_path: Path) -
 
 def test_published_lists_of_another_split_have_a_reason_and_no_file(tmp_path: Path) -> None:
     tables = read_from([write_joined(tmp_path / "joined")], skip=False)
-    lists = test_lists(tables, {})
+    lists = clip_lists(tables, {})
     assert list(lists) == ["test_975", "test_964", "test_957", "test_886"]
     assert all("cannot be derived" in str(each) for each in lists.values())
     write_lists(lists, tmp_path / "root")
@@ -96,7 +94,7 @@ def test_published_lists_of_another_split_have_a_reason_and_no_file(tmp_path: Pa
 )
 def test_a_list_of_the_user(name: str, text: str, rows: list[tuple[str, str]], tmp_path: Path) -> None:
     tables = read_from([write_joined(tmp_path / "joined")], skip=False)
-    own = test_lists(tables, {"mine": write_manifest(tmp_path / name, text)})["mine"]
+    own = clip_lists(tables, {"mine": write_manifest(tmp_path / name, text)})["mine"]
     assert isinstance(own, pd.DataFrame)
     assert list(zip(own["clip_id"], own["caption"], strict=True)) == rows
     write_lists({"mine": own}, tmp_path / "root")
@@ -111,10 +109,10 @@ def test_unknown_clips_of_a_list_are_refused(name: str, text: str, tmp_path: Pat
     with pytest.raises(
         ReaudioError, match=r"names 2 clips that AudioCaps does not have, such as 'vidX', 'vidY': remove them"
     ):
-        test_lists(tables, {"mine": write_manifest(tmp_path / name, text)})
+        clip_lists(tables, {"mine": write_manifest(tmp_path / name, text)})
 
 
 def test_the_name_of_a_list_names_a_file(tmp_path: Path) -> None:
     tables = read_from([write_joined(tmp_path / "joined")], skip=False)
     with pytest.raises(ReaudioError, match=r"--list \.\./x: a name has letters, digits"):
-        test_lists(tables, {"../x": tmp_path / "own.txt"})
+        clip_lists(tables, {"../x": tmp_path / "own.txt"})

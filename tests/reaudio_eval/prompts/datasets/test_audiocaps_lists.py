@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from audiocaps_files import write_joined
 
-from reaudio_eval.prompts.datasets._audiocaps_lists import N_TEST, TEST_LISTS, list_rows
+from reaudio_eval.prompts.datasets._audiocaps_lists import N_TEST, PUBLISHED_LISTS, list_rows
 from reaudio_eval.prompts.datasets._audiocaps_tables import AudioCapsTables, read_tables
 from reaudio_model.common.errors import ReaudioError
 
-BY_SIZE = {each.n_clips: each for each in TEST_LISTS}
+BY_SIZE = {each.n_clips: each for each in PUBLISHED_LISTS}
 
 
 @pytest.fixture(scope="module")
