@@ -23,6 +23,7 @@ from reaudio_eval.clips.models.public.folders import check_folder, load_folder
 from reaudio_eval.clips.models.public.latent import LatentDiffusion, placed
 from reaudio_eval.clips.models.public.system import Opener, Settings
 from reaudio_model.codec.codec import Codec
+from reaudio_model.common.errors import CheckpointError
 from reaudio_model.common.inference import TOKENIZERS, open_device
 from reaudio_model.config import DType, MelConfig
 from reaudio_model.denoiser.sampling import Scheduler, make_scheduler
@@ -33,6 +34,8 @@ PARTS = (
     "feature_extractor", "language_model", "projection_model", "scheduler", "text_encoder", "text_encoder_2", "tokenizer",
     "tokenizer_2", "unet", "vae", "vocoder",
 )  # fmt: skip
+
+LARGE = 550e6  # parameters of a denoiser: 347 million in AudioLDM 2, 718 in AudioLDM 2-Large
 
 
 class Denoiser:
@@ -135,7 +138,16 @@ class AudioLdm2Opener(Opener):
         check_folder(weights, "AudioLDM2Pipeline", "AudioLDM 2", PARTS)
 
     def open(self, weights: Path, variant: str, *, device: str, dtype: DType, cache_dir: Path | None) -> AudioLdm2:
-        return AudioLdm2(place_pipeline(weights, open_device(device), dtype))
+        pipeline = place_pipeline(weights, open_device(device), dtype)
+        parameters = sum(weight.numel() for weight in pipeline.unet.parameters())
+        found = "large" if parameters > LARGE else ""
+        if found != variant:
+            right, wrong = (f"audioldm2-{name}" if name else "audioldm2" for name in (found, variant))
+            raise CheckpointError(
+                f"The denoiser in {weights} has {parameters / 1e6:.0f} million parameters, so it is that of {right} and not of {wrong}: "
+                f"give it as --model {right} --weights {right}={weights}."
+            )
+        return AudioLdm2(pipeline)
 
 
 OPENER = AudioLdm2Opener()

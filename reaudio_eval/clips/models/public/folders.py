@@ -12,6 +12,8 @@ from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.weights import variant_of
 from reaudio_model.pipeline.part_check import check_parts
 
+WORDS = ("rain", "dog")  # that any vocabulary tells apart
+
 
 def load_folder(
     folder: Path, pipeline_class: Any, title: str, parts: Collection[str], classes: Mapping[str, Any] | None = None
@@ -38,6 +40,7 @@ def load_folder(
             }
             pipeline = pipeline_class.from_pretrained(folder, local_files_only=True, variant=variant, **given)
             check_parts(pipeline.components, folder, variant, given=())
+            _check_tokenizers(pipeline.components, folder)
     except CheckpointError:
         raise
     except Exception as error:  # a damaged file can raise any exception
@@ -60,6 +63,13 @@ def check_folder(folder: Path, class_name: str, title: str, parts: Collection[st
     if index.get("_class_name") != class_name or absent:
         lack = f"it has no {', '.join(absent)}" if absent else f"it is of {index.get('_class_name')}"
         raise CheckpointError(f"{folder} is no diffusers folder of {title}: {lack}.")
+
+
+def _check_tokenizers(parts: Mapping[str, Any], folder: Path) -> None:
+    """Refuse an empty vocabulary, which libraries make where its file is missing: it maps every word to the same number."""
+    for name, part in parts.items():
+        if hasattr(part, "get_vocab") and len({tuple(part(word)["input_ids"]) for word in WORDS}) == 1:
+            raise CheckpointError(f"The tokenizer in {folder / name} has no words: fetch all its files again.")
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from __future__ import annotations
 import public_checkpoints as checkpoints
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AudioLDM2UNet2DConditionModel, UNet2DConditionModel
 from transformers import EncodecConfig, EncodecModel, MusicgenDecoderConfig, MusicgenForCausalLM
 
-from reaudio_eval.clips.models.public import audiogen, audioldm, tango
+from reaudio_eval.clips.models.public import audiogen, audioldm, audioldm2, tango
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,19 @@ def test_the_sinusoids_of_audiogens_positions_are_there(monkeypatch: pytest.Monk
     network = audiogen._empty_language_model()
     expected = MusicgenForCausalLM(MusicgenDecoderConfig(**audiogen.DECODER)).model.decoder.embed_positions.weights
     torch.testing.assert_close(network.model.decoder.embed_positions.weights, expected)
+
+
+@pytest.mark.parametrize(
+    ("contexts", "depth", "parameters"), [((None, 768, 1024), 1, 346_943_496), ((None, 768, 1024, None), 2, 718_012_296)]
+)
+def test_the_size_of_audioldm2_is_seen_by_its_parameters(contexts: tuple[int, ...], depth: int, parameters: int) -> None:
+    """Of the authors' configurations: "-large-" has a third context and a depth of 2."""
+    with torch.device("meta"):
+        network = AudioLDM2UNet2DConditionModel(
+            sample_size=32, in_channels=8, out_channels=8, block_out_channels=(128, 256, 384, 640), layers_per_block=2,
+            down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 3, attention_head_dim=(4, 8, 12, 20),
+            up_block_types=("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",), cross_attention_dim=(contexts,) * 4,
+            transformer_layers_per_block=depth,
+        )  # fmt: skip
+    assert sum(weight.numel() for weight in network.parameters()) == parameters
+    assert (parameters > audioldm2.LARGE) == (depth == 2)

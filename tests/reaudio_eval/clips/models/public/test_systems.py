@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from reaudio_eval import plugins
-from reaudio_eval.clips.models.public import latent
+from reaudio_eval.clips.models.public import audioldm2, latent
 from reaudio_eval.clips.models.public.generate import identity
 from reaudio_eval.clips.models.public.system import PublicSystem, Settings
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -129,3 +129,37 @@ def test_audiogen_without_t5_says_where_it_belongs(has_folder: bool, written: di
         CheckpointError, match=r"T5-large, which is not in .*audiogen/t5 or is damaged there: put all files of goo"
     ):
         opened("audiogen-medium", copy)
+
+
+def test_weights_of_the_other_size_of_audioldm2_are_refused(
+    written: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = written["audioldm2"]
+    with pytest.raises(
+        CheckpointError, match=r"so it is that of audioldm2 and not of audioldm2-large: give it as --model audioldm2 "
+    ):
+        audioldm2.OPENER.open(folder, "large", device="cpu", dtype="float32", cache_dir=None)
+    monkeypatch.setattr(audioldm2, "LARGE", 1000)
+    with pytest.raises(CheckpointError, match=r"that of audioldm2-large and not of audioldm2: .*--weights audioldm2-large="):
+        opened("audioldm2", folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_vocabulary_is_refused(content: str, written: dict[str, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "audioldm"
+    shutil.copytree(written["audioldm-s"].parent, copy)
+    (copy / "tokenizer" / "vocab.json").write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"There is no tokenizer for .*audioldm-s-full\.ckpt.*: put tokenizer\.json"):
+        opened("audioldm-s", copy / "audioldm-s-full.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("model", "part"), [("audioldm2", "tokenizer"), ("audioldm2", "tokenizer_2"), ("stable-audio-open", "tokenizer")]
+)
+def test_a_folder_without_a_vocabulary_is_refused(model: str, part: str, written: dict[str, Path], tmp_path: Path) -> None:
+    """The library makes an empty one, with which every prompt is the same."""
+    copy = tmp_path / model
+    shutil.copytree(written[model], copy)
+    (copy / part / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match=rf"The tokenizer in .*{model}/{part} has no words: fetch all its files again"):
+        opened(model, copy)
