@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +16,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+from hub_server import REVISION, hub_server
 from typer.testing import CliRunner
 
 from reaudio_eval.cli.app import make_app
@@ -256,3 +260,25 @@ def test_an_unknown_name_is_refused_before_anything_is_fetched(tmp_path: Path, h
     assert result.exit_code == 2
     assert "Did you mean 'panns'" in result.stderr
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+def test_the_client_of_the_hub_fetches_and_a_later_run_needs_no_network(tmp_path: Path) -> None:
+    """With the client itself and its cache, in a process of its own: it reads the address of the hub when it is imported."""
+    repositories = {"declare-lab/tango2": TANGO, "google/flan-t5-large": {"tokenizer.json": b"{}", "spiece.model": b"words"}}
+    own = {"HF_HOME": str(tmp_path / "home"), "REAUDIO_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "-m", "reaudio_eval", "fetch", "--model", "tango2", "--json", "--quiet"]
+
+    def run(address: str, offline: str) -> tuple[int, list[str]]:
+        env = {**os.environ, **own, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": offline}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, [item["status"] for item in json.loads(done.stdout)["items"]]
+
+    with hub_server(repositories) as address:
+        assert run(address, "0") == (0, ["fetched", "fetched"])
+    assert run("http://127.0.0.1:9", "1") == (0, ["there", "there"])
+    assert json.loads((tmp_path / "cache" / REVISIONS).read_text()) == {"declare-lab/tango2": REVISION}
+    snapshot = tmp_path / "home" / "hub" / "models--declare-lab--tango2" / "snapshots" / REVISION
+    assert {path.name: path.read_bytes() for path in snapshot.iterdir()} == TANGO
+    (snapshot / "pytorch_model_main.bin").resolve().write_bytes(b"damaged")
+    assert run("http://127.0.0.1:9", "1") == (1, ["failed", "there"])
