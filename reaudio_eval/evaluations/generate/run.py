@@ -61,7 +61,7 @@ def plan(request: GenerateRequest, reporter: Reporter) -> GeneratePlan:
 
 
 def run(plan: GeneratePlan, reporter: Reporter) -> GeneratedClips:
-    """Make the clips; those that are there are kept.
+    """Make the clips; those that are there are kept. A program that fails is noted and left out, if another system makes its clips.
 
     Raises:
         ReaudioError: a folder with clips of other settings; see :func:`reaudio_eval.clips.collect.collect` and
@@ -71,8 +71,17 @@ def run(plan: GeneratePlan, reporter: Reporter) -> GeneratedClips:
     found, failed = _of_models(plan, reporter) if plan.systems else ([], {})
     for name, command in request.external.items():
         folder = request.output / folder_name(name)
-        clips = external_clips(command, prompts, folder, seed=request.seed, overwrite=request.overwrite, reporter=reporter)
-        found.append(GeneratedSystem(name, folder, {request.seed: clips}))
+        try:
+            clips = external_clips(
+                command, prompts, folder, seed=request.seed, overwrite=request.overwrite, reporter=reporter
+            )
+        except ReaudioError as error:
+            if not found and name == list(request.external)[-1]:  # nothing was made
+                raise
+            failed[name] = str(error)
+            reporter.note(f"{name} failed and is left out: {error}")
+        else:
+            found.append(GeneratedSystem(name, folder, {request.seed: clips}))
     return GeneratedClips(tuple(found), len(prompts), failed, tuple(command_line(request.data)))
 
 

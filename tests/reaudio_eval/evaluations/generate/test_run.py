@@ -92,6 +92,25 @@ def test_a_program_beside_a_model(world: Path, sounds: Path, tango: tuple[str, .
     assert len(list((world / "clips" / "Mine").glob("*.wav"))) == 3
 
 
+COPY = """
+import csv, shutil, sys
+for row in csv.DictReader(open(sys.argv[1])):
+    shutil.copy(sys.argv[3], f"{sys.argv[2]}/{row['clip_id']}.wav")
+"""
+
+
+def test_a_program_that_fails_is_reported_and_the_others_finish(world: Path, sounds: Path) -> None:
+    source = sorted((sounds / "good").glob("*.wav"))[0]
+    good = f"{sys.executable} -c {shlex.quote(COPY)} {{prompts}} {{out}} {shlex.quote(str(source))}"
+    bad = ("--external", "Bad=false {prompts} {out}")
+    found = run(world, sounds, *bad, "--external", f"Good={good}")
+    assert list(found["systems"]) == ["Good"]
+    assert ["Bad failed and is left out" in alert["message"] for alert in found["alerts"]] == [True]
+    alone = runner.invoke(app, arguments(world, sounds, *bad))
+    assert alone.exit_code == 2
+    assert "false failed with exit code 1" in " ".join(alone.stderr.split())
+
+
 def test_dry_run_makes_nothing(world: Path, sounds: Path, tango: tuple[str, ...]) -> None:
     found = run(world, sounds, *tango, "--external", "X=make {prompts} {out}", "--dry-run")
     assert found["models"] == ["tango"]
