@@ -5,7 +5,7 @@
 
 Writes the files of section 1 of ``docs/pages/full-size.md`` into FOLDER, then runs every command of the page in order, each in a process of
 its own, with few steps, and prints its wall time, its peak memory and what it left on disk. ``--tiny`` takes the sizes of the tests, in
-minutes. ``--full-size`` takes those of the model: about 7 GB of files, and several times that for what the commands write. ``--only`` runs
+minutes. ``--full-size`` takes those of the model: 5.7 GB of files, and several times that for what the commands write. ``--only`` runs
 the commands that contain a text; earlier ones must have run in the same folder, whose files are kept.
 """
 
