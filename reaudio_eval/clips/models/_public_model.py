@@ -76,14 +76,20 @@ class PublicModel(ModelPlugin):
             raise ReaudioError(
                 f"{name} generates real sounds, and the clips of the miniature are synthesised: choose another --dataset."
             )
+        on_hub = is_on_hub(weights)
+        if on_hub and fetch.allow_download:
+            return  # an incomplete copy is completed
         cache_dir = fetch.cache_dir or default_cache_dir()
+        found = find_weights(name, weights, published, cache_dir=cache_dir, allow_download=False)
         try:
-            found = find_weights(name, weights, published, cache_dir=cache_dir, allow_download=False)
-        except CheckpointError:
-            if fetch.allow_download and is_on_hub(weights):
-                return
-            raise
-        self._opener().check(found)
+            self._opener().check(found)
+        except CheckpointError as error:
+            if not on_hub:
+                raise
+            raise CheckpointError(
+                f"The copy of the weights of {name} in the hub's cache is incomplete ({str(error).removesuffix('.')}): give "
+                "--allow-download to complete it."
+            ) from error
 
     def clips(self, request: ClipRequest) -> Mapping[str, Path]:
         """A clip for every prompt in a folder of its own below ``request.output``; finished ones are kept.

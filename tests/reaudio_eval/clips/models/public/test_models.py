@@ -17,7 +17,7 @@ from tiny_model import tiny_pairs
 
 from reaudio_eval import plugins
 from reaudio_eval.clips.collect import Generation, SystemRequest, collect, collect_one
-from reaudio_eval.clips.models import ClipRequest, Fetch
+from reaudio_eval.clips.models import ClipRequest, Fetch, _public_model
 from reaudio_eval.clips.models.public.audioldm2 import AudioLdm2
 from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.prompts.dataset import Dataset, Prompt
@@ -201,6 +201,20 @@ def test_a_folder_of_something_else_is_refused_before_work(model: str, message: 
             plugin.check("audiocaps", tmp_path, variant, fetch)
         with pytest.raises(CheckpointError, match="there is no such file or folder"):
             plugin.check("audiocaps", tmp_path / "not/there/at/all", variant, fetch)
+
+
+@pytest.mark.parametrize("model", ["tango", "audioldm-s", "audioldm2", "audiogen-medium", "stable-audio-open"])
+def test_a_download_that_was_interrupted_can_be_completed(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "snapshot").mkdir()
+    monkeypatch.setattr(_public_model, "find_weights", lambda *_, **__: tmp_path / "snapshot")
+    plugin, variant = plugins.load("models", model), plugins.find("models", model).variant
+    with pytest.raises(
+        CheckpointError, match=rf"copy of the weights of {model} in the hub's cache is incomplete .*--allow-download to comp"
+    ):
+        plugin.check("audiocaps", None, variant, Fetch(cache_dir=tmp_path))
+    plugin.check("audiocaps", None, variant, Fetch(allow_download=True, cache_dir=tmp_path))
 
 
 def test_audioldm_without_a_size_is_the_model_of_this_package() -> None:
