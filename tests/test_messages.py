@@ -28,7 +28,11 @@ SOURCES = sorted(p for name in ("reaudio_eval", "reaudio_model") for p in (ROOT 
 APPS = {"reaudio-eval": eval_app, "reaudio-model": model_app}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
 EVERY_COMMAND = frozenset({"--help"})
-OTHER_PROGRAMS = {"accelerate launch": frozenset({"--num_processes"}), "hf download": frozenset({"--include"})}
+OTHER_PROGRAMS = {
+    "accelerate launch": frozenset({"--num_processes"}),
+    "hf download": frozenset({"--include"}),
+    "pip install": frozenset({"--force-reinstall"}),
+}
 NO_MESSAGES = ("reaudio_eval/reports/palette.py",)  # variables of CSS
 
 

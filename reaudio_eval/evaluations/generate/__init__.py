@@ -10,7 +10,7 @@ EVALUATIONS = (
         "generate",
         GenerateRequest,
         f"{__name__}.run",
-        "Clips alone, of models with published or bundled weights or of any program (--external), to score later with --clips.",
+        "Clips alone, of models with published or bundled weights or of any program (--external), to score later.",
         "reaudio-eval generate --model tango --weights tango=tango/ --dataset audiocaps --data-root audiocaps/ -o clips/",
         rank=6,
     ),

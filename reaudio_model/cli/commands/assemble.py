@@ -24,7 +24,9 @@ class AssembleOptions(OptionGroup):
     panel: ClassVar[str] = PARTS
     everyday: ClassVar[bool] = True
 
-    output: Annotated[Path, Option("New folder of the pipeline, for --model.", "--output -o", panel=OUTPUT)]
+    output: Annotated[
+        Path, Option("New folder of the pipeline, for `reaudio-model generate --model`.", "--output -o", panel=OUTPUT)
+    ]
     whole: Annotated[
         Path | None, Option("A complete AudioLDM (.ckpt), for VAE, vocoder and CLAP at once.", "--from", metavar="FILE")
     ] = None

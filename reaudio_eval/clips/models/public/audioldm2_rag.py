@@ -64,7 +64,10 @@ class AudioLdm2Rag(AudioLdm2):
 
     def _encode_clip(self, pair: Pair) -> Tensor:
         if pair.audio is None:
-            raise ReaudioError(f"The retrieved pair {pair.clip_id!r} has no audio file: build the index with --audio-root.")
+            raise ReaudioError(
+                f"The retrieved pair {pair.clip_id!r} has no audio file: repeat `reaudio-model index build` "
+                "with --audio-root."
+            )
         audio = decode(pair.audio)
         waveform = np.stack([prepare_clip(audio.samples, audio.sample_rate, CONDITION)])
         with exact_inference():
