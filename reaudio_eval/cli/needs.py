@@ -202,7 +202,7 @@ def model_needs(names: Iterable[str], cache_dir: Path) -> Iterator[Need]:
         need = _repository(name, found.hub_id, found.files, _finder(plugin, variant, cache_dir))
         own = f", or give `reaudio-eval longtail --weights {name}=FOLDER` ({found.layout})"
         yield replace(need, n_bytes=round(found.gigabytes * 1e9), licence=found.licence, by_hand=need.by_hand + own)
-        for hub_id, patterns in found.also:
+        for hub_id, patterns, _ in found.also:
             yield _repository(name, hub_id, patterns, _snapshot_finder(hub_id, patterns))
 
 

@@ -66,7 +66,7 @@ class ClipWriter:
         sample_rate: Hz.
         batch_size: prompts in a batch.
         record_file: the JSON file of the record.
-        peak: largest absolute sample that every clip is scaled to, in (0, 1]; silence stays silence. None keeps the level.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1]; what is silent in 16 bits stays so. None keeps the level.
     """
 
     generate: Callable[[range], npt.NDArray[np.float32]]
@@ -115,7 +115,7 @@ class ClipWriter:
         if self.peak is None:
             return audios
         peaks = np.abs(audios).max(axis=tuple(range(1, audios.ndim)), keepdims=True)
-        return audios * (self.peak / np.where(peaks > 0, peaks, 1)).astype(np.float32)
+        return audios * np.where(peaks >= AUDIBLE, self.peak / np.maximum(peaks, AUDIBLE), 1).astype(np.float32)
 
     def _save(self, written: dict[Path, Any], record: dict[str, Any]) -> None:
         """Write clips, then their hashes into the record: a file without its hash is made again."""

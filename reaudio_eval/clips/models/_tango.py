@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reaudio_eval.clips.models.public.system import Published, Settings
+from reaudio_eval.clips.models.public.system import Also, Published, Settings
 
 _WEIGHTS = ("main_config.json", "vae_config.json", "pytorch_model_main.bin", "pytorch_model_vae.bin")
 SETTINGS = Settings(guidance=3.0, seconds=10.24, steps=200)  # the paper's; the code's default is 100 steps
@@ -18,5 +18,5 @@ def published(hub_id: str, training_data: str, source: str) -> Published:
         training_data=training_data,
         source=source,
         layout=f"a folder with {', '.join(_WEIGHTS)}, as {hub_id} has them, and T5's tokenizer in tokenizer/",
-        also=(("google/flan-t5-large", ("*.json", "spiece.model")),),
+        also=(Also("google/flan-t5-large", ("*.json", "spiece.model"), "tokenizer"),),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from reaudio_eval.clips.models import ClipRequest
 from reaudio_eval.clips.models._public_model import PublicModel
 from reaudio_eval.clips.models.audioldm2 import PLUGIN as AUDIOLDM2
-from reaudio_eval.clips.models.public.system import Published, Settings
+from reaudio_eval.clips.models.public.system import Also, Published, Settings
 from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_eval.clips.system import Retrieval
 
@@ -29,7 +29,7 @@ class AudioLdm2Rag(PublicModel):
     def published(self, variant: str) -> Published:
         """Facts about its weights."""
         published = AUDIOLDM2.published("")
-        audio_mae = ("gaunernst/vit_base_patch16_1024_128.audiomae_as2m", ("*.json", "*.safetensors"))
+        audio_mae = Also("gaunernst/vit_base_patch16_1024_128.audiomae_as2m", ("*.json", "*.safetensors"), "audio_mae.pth")
         return replace(
             published, layout=f"{published.layout}, with AudioMAE as audio_mae.pth in it", also=(*published.also, audio_mae)
         )

@@ -17,7 +17,7 @@ from reaudio_model.pipeline.generation_record import MACHINES
 from reaudio_model.pipeline.request import RECORD, GenerateRequest
 from reaudio_model.retrieval.index_search import free_prompts
 
-STEREO = np.array([[[0.1, -0.2]] * 4, [[0.0, 0.0]] * 4, [[0.5, 0.25]] * 4], dtype=np.float32)
+STEREO = np.array([[[0.1, -0.2]] * 4, [[0.0, 1e-5]] * 4, [[0.5, 0.25]] * 4], dtype=np.float32)
 
 
 def written(folder: Path, peak: float | None) -> list[npt.NDArray[np.float64]]:

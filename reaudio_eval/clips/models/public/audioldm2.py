@@ -89,6 +89,9 @@ class AudioLdm2(LatentDiffusion):
             settings.scheduler or "ddim", self._pipeline.scheduler.config.get("prediction_type", "epsilon")
         )
 
+    def settings_record(self) -> Mapping[str, Any]:
+        return {"prediction_type": self._pipeline.scheduler.config.get("prediction_type", "epsilon")}
+
     def networks(self) -> Mapping[str, nn.Module]:
         parts = {name: getattr(self._pipeline, name) for name in PARTS}
         return {"denoiser": parts.pop("unet")} | {name: p for name, p in parts.items() if isinstance(p, nn.Module)}

@@ -26,6 +26,8 @@ from reaudio_model.pipeline.generation_record import FORMAT, MACHINES, RecordErr
 from reaudio_model.pipeline.request import RECORD
 from reaudio_model.retrieval.index_search import SearchResult
 
+GENERATION = (__name__, "reaudio_model.pipeline.clip_writer", "reaudio_model.pipeline.retrieve")  # what else makes a clip
+
 
 def identity(system: PublicSystem) -> dict[str, str]:
     """SHA-256 (hex) of every network, its weights and settings, and of every vocabulary of a system."""
@@ -47,8 +49,8 @@ def plain_config(config: Any) -> dict[str, Any]:
 
 def code_of(system: PublicSystem) -> dict[str, str]:
     """Versions of the packages that the samples depend on, and the hash of this package's code."""
-    module = type(system).__module__
-    return {**code_packages(module), "code": code_sha256(module)}
+    modules = (type(system).__module__, *GENERATION)
+    return {**code_packages(*modules), "code": code_sha256(*modules)}
 
 
 def write_clips(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from reaudio_model.retrieval.records import Neighbour
 
 
+class Also(NamedTuple):
+    """A further repository that a system needs.
+
+    Attributes:
+        hub_id: repository on the Hugging Face hub.
+        files: patterns of the files of it that are used.
+        inside: where a folder of weights may have the same, or "".
+    """
+
+    hub_id: str
+    files: tuple[str, ...]
+    inside: str = ""
+
+
 @dataclass(frozen=True)
 class Published:
     """Facts about published weights.
@@ -33,7 +47,7 @@ class Published:
         training_data: what they were trained on, for people.
         source: paper, and the implementation that is matched.
         layout: what a file or folder of these weights contains, for messages.
-        also: further repositories that are needed, each with the patterns of its files.
+        also: further repositories that are needed.
     """
 
     hub_id: str
@@ -43,7 +57,7 @@ class Published:
     training_data: str
     source: str
     layout: str
-    also: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    also: tuple[Also, ...] = ()
 
 
 @dataclass(frozen=True)

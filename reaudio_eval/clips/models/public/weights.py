@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +31,8 @@ def find_weights(name: str, given: Path | None, published: Published, *, cache_d
         CheckpointError: there are none; the message says how to get them.
         ReaudioError: the cache cannot be written.
     """
-    for also, files in published.also if allow_download else ():
-        with suppress(CheckpointError):  # the user's folder may have it; loading reports when it is missing
-            _snapshot(name, also, None, replace(published, files=files), allow_download)
+    if allow_download:
+        _fetch_also(name, given, published)
     if given is not None and given.exists():
         return given
     asked = _HUB_ID.fullmatch(published.hub_id if given is None else str(given))
@@ -45,6 +43,14 @@ def find_weights(name: str, given: Path | None, published: Published, *, cache_d
     if revision is None:
         _pin(cache_dir, hub_id, folder.name)
     return folder
+
+
+def _fetch_also(name: str, given: Path | None, published: Published) -> None:
+    """Download what a system needs besides, where the user's folder does not have it."""
+    folder = None if given is None or not given.exists() else given if given.is_dir() else given.parent
+    for also in published.also:
+        if folder is None or not also.inside or not (folder / also.inside).exists():
+            _snapshot(name, also.hub_id, None, replace(published, files=also.files), True)
 
 
 def is_on_hub(given: Path | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import huggingface_hub
 import pytest
 
 from reaudio_eval import plugins
+from reaudio_eval.clips.models.public.system import Also
 from reaudio_eval.clips.models.public.weights import REVISIONS, find_weights
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 
@@ -72,6 +74,15 @@ def test_other_repositories_that_are_needed_are_fetched_too(tmp_path: Path, hub:
     published = plugins.load("models", "audiogen-medium").published("medium")
     find_weights("audiogen-medium", tmp_path, published, cache_dir=tmp_path / "cache", allow_download=True)
     assert [each["hub_id"] for each in hub] == ["google-t5/t5-large"]
+    (tmp_path / "t5").mkdir()
+    find_weights("audiogen-medium", tmp_path, published, cache_dir=tmp_path / "cache", allow_download=True)
+    assert len(hub) == 1, "the folder has it"
+
+
+def test_one_of_them_that_cannot_be_fetched_is_an_error(tmp_path: Path, hub: Asked) -> None:
+    published = replace(PUBLISHED, also=(Also("nobody/nothing", ("*",), "t5"),))
+    with pytest.raises(CheckpointError, match="cannot be downloaded from nobody/nothing"):
+        find_weights("audiogen-medium", tmp_path, published, cache_dir=tmp_path / "cache", allow_download=True)
 
 
 @pytest.mark.parametrize(
