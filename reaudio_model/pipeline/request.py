@@ -37,11 +37,11 @@ class GenerateRequest:
         steps, eta, scheduler: sampling. Paper: 200, 1.0 and "ddim".
         guidance_scale, retrieval_guidance_scale, negative_prompt: see the pipeline.
         candidates: of each prompt; more than one needs a reranker.
-        peak: largest absolute sample that every clip is scaled to, in (0, 1]; None keeps the level.
         seed: of the run; each clip has its own, derived from this and the clip_id.
         batch_size: prompts in a batch.
         overwrite: generate existing files again, instead of keeping those made with the same settings.
         given: the neighbours of each prompt, best first, instead of those found in an index; requires ``index`` None.
+        peak: largest absolute sample that every clip is scaled to, in (0, 1]; None keeps the level.
     """
 
     prompts: Sequence[Pair]
@@ -59,11 +59,11 @@ class GenerateRequest:
     retrieval_guidance_scale: float | None = None
     negative_prompt: str | None = None
     candidates: int = 1
-    peak: float | None = None
     seed: int = 0
     batch_size: int = 8
     overwrite: bool = False
     given: Sequence[Sequence[Pair]] | None = None
+    peak: float | None = None
 
     @property
     def output_path(self) -> Path:

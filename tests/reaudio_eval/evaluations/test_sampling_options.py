@@ -28,7 +28,7 @@ QUIET = Reporter(quiet=True)
 # A value of each sampling option that is not its default; those of a cell of a sweep are the factors.
 OTHER: dict[str, Any] = {
     "steps": 2, "guidance": 1.5, "k": 2, "retrieval": "audio", "candidates": 2, "scheduler": "ddim", "eta": 1.0, "dtype": "bfloat16",
-    "key": "text", "pool": "all", "exclude": ("caption",), "exclude_text_from": 0.9, "seeds": 3,
+    "key": "text", "pool": "all", "exclude": ("caption",), "exclude_text_from": 0.9, "seeds": 3, "peak": 0.5,
 }  # fmt: skip
 
 
@@ -57,9 +57,9 @@ def test_every_option_arrives_in_each_cell_of_a_sweep() -> None:
 
 def test_weights_and_index_arrive_in_the_cells_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``sweep --weights`` said that there are no weights and to give --weights."""
-    monkeypatch.setattr(sweep_run, "check_model", lambda dataset, model, weights: None)
-    monkeypatch.setattr(sweep_run, "check_sampling", lambda sampling, models: None)
-    monkeypatch.setattr(sweep_run, "_model_defaults", lambda model, weights: Sampling(2, 1.0, 2, "audio+text"))
+    plugin = type(plugins.load("models", "re-audioldm-l"))
+    monkeypatch.setattr(plugin, "check", lambda self, dataset, weights, variant, fetch: None)
+    monkeypatch.setattr(plugin, "defaults", lambda self, dataset, weights, variant: Sampling(2, 1.0, 2, "audio+text"))
     options = {"weights": {"re-audioldm-l": tmp_path}, "index": tmp_path / "index", "over": {"k": [1, 2]}, "sample": 2}
     plan = sweep_run.plan(SweepRequest.of({"model": "re-audioldm-l", **options}), QUIET)
     asked: SystemRequest = sweep_run._system_request(plan, plan.cells[0])
@@ -96,8 +96,8 @@ def test_options_without_effect_are_refused_by_name(
     options: dict[str, Any], models: dict[str, Path | None], words: str
 ) -> None:
     with pytest.raises(ReaudioError, match=words):
-        check_sampling(Sampling.of(options), models)
-    check_sampling(Sampling.of(options), {**models, "re-audioldm-l": None})
+        check_sampling("miniature", Sampling.of(options), models)
+    check_sampling("miniature", Sampling.of(options), {**models, "re-audioldm-l": None})
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_what_was_resolved_is_in_run_page_and_json(tmp_path: Path, monkeypatch: 
 
 def test_weights_that_retrieve_need_an_index_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = type(plugins.load("models", "re-audioldm-l"))
-    monkeypatch.setattr(plugin, "defaults", lambda self, variant, weights: Sampling(2, 1.0, 2, "audio+text"))
+    monkeypatch.setattr(plugin, "defaults", lambda self, dataset, weights, variant: Sampling(2, 1.0, 2, "audio+text"))
     with pytest.raises(ReaudioError, match="re-audioldm-l uses retrieved pairs: give --index FOLDER"):
-        check_index("re-audioldm-l", tmp_path, None, Sampling())
-    check_index("re-audioldm-l", tmp_path, tmp_path, Sampling())
-    check_index("re-audioldm-l", tmp_path, None, Sampling(k=0))
+        check_index("audiocaps", "re-audioldm-l", tmp_path, None, Sampling())
+    check_index("audiocaps", "re-audioldm-l", tmp_path, tmp_path, Sampling())
+    check_index("audiocaps", "re-audioldm-l", tmp_path, None, Sampling(k=0))

@@ -149,5 +149,5 @@ def test_other_folders_are_refused(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="scheduler is missing, damaged or of an unknown scheduler"):
         load_pipeline(tmp_path / "b", device=CPU)
     (tmp_path / "b/model_index.json").write_text('{"_class_name": "AudioLDM2Pipeline"}')
-    with pytest.raises(CheckpointError, match=r"model_index\.json is not of a Re-AudioLDM pipeline"):
+    with pytest.raises(CheckpointError, match=r"model_index\.json is of AudioLDM2Pipeline, not of a Re-AudioLDM pipeline"):
         load_pipeline(tmp_path / "b", device=CPU)
