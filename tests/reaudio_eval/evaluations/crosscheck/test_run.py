@@ -101,6 +101,7 @@ def test_our_value_is_that_of_score_and_the_same_network_agrees(world: Path) -> 
     assert found.verdict == ["4 of 4 metrics agree with the packages on the same waveforms."]
 
 
+@pytest.mark.slow
 def test_the_packages_value_is_that_of_its_reading_and_the_effects_of_its_conventions_add_up(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_the_packages_value_is_that_of_its_reading_and_the_effects_of_its_conven
     assert list(causes["effect"]) == [effect for _, _, effect in frechet.effects]
 
 
+@pytest.mark.slow
 def test_a_reader_of_its_own_is_a_cause_of_its_own(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, package(reads=(("its own reader", read_mean), ("clipping", read_clipped))))
     frechet = check(world).rows[0]
@@ -131,6 +133,7 @@ def test_a_reader_of_its_own_is_a_cause_of_its_own(world: Path, monkeypatch: pyt
     assert "its own reader" not in frechet.cause
 
 
+@pytest.mark.slow
 def test_another_network_or_formula_is_said_to_be_unexplained(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def distance(generated: FeatureSet, reference: FeatureSet) -> float:
         return float(np.abs(generated.frames.mean(axis=0) - reference.frames.mean(axis=0)).sum())
@@ -163,6 +166,7 @@ def test_equal_waveforms_are_embedded_once(world: Path, monkeypatch: pytest.Monk
     assert sum(calls) == 4 * N, "four readings differ, and the real clips are not needed"
 
 
+@pytest.mark.slow
 def test_files_of_the_report(world: Path, tmp_path: Path) -> None:
     found = check(world, output=tmp_path / "out")
     record = json.loads((tmp_path / "out" / "crosscheck.json").read_text())
@@ -204,6 +208,7 @@ def test_the_plan_lists_metrics_and_files(world: Path) -> None:
     assert found["embedders"]["bands_of_a_package"] == str(world / "plugins" / "bands.bin")
 
 
+@pytest.mark.slow
 def test_an_unreadable_clip_is_left_out_and_said(world: Path) -> None:
     (world / "reference" / "c03.wav").write_bytes(b"no audio")
     found = check(world)

@@ -75,6 +75,7 @@ def test_a_repeated_command_keeps_the_clips_and_other_settings_are_refused(
     assert clip.read_bytes() != before[1]
 
 
+@pytest.mark.slow
 def test_several_seeds_lie_in_folders_of_their_own(world: Path, sounds: Path, tango: tuple[str, ...]) -> None:
     found = run(world, sounds, *tango, "--seeds", "2", "--seed", "4")
     folder = world / "clips" / "tango"
@@ -82,6 +83,7 @@ def test_several_seeds_lie_in_folders_of_their_own(world: Path, sounds: Path, ta
     assert {path.name: len(list(path.glob("*.wav"))) for path in folder.iterdir()} == {"seed4": 3, "seed5": 3}
 
 
+@pytest.mark.slow
 def test_a_program_beside_a_model(world: Path, sounds: Path, tango: tuple[str, ...]) -> None:
     source = sorted((sounds / "good").glob("*.wav"))[0]
     copy = f"shutil.copy({str(source)!r}, sys.argv[2] + '/' + row['clip_id'] + '.wav')"

@@ -79,6 +79,7 @@ def test_causes_are_the_fields_that_differ_and_that_the_metric_depends_on(world:
     assert causes["audioldm-eval-2023-06-32k", "kl_bands"] == "none: the same conventions"
 
 
+@pytest.mark.slow
 def test_conventions_without_an_effect_are_said_to_have_none(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = dataclasses.replace(
         PROTOCOLS[DEFAULT_PROTOCOL], name="cut", waveform=WaveformRule(min_samples=32_000, max_seconds=10.0)
@@ -89,6 +90,7 @@ def test_conventions_without_an_effect_are_said_to_have_none(world: Path, monkey
     assert row["cause"] == "no effect here: the first 10 s instead of the whole clip"
 
 
+@pytest.mark.slow
 def test_another_protocol_may_be_the_base(world: Path) -> None:
     found = compare(world, protocol="av-benchmark")
     assert found.index[0][0] == "av-benchmark"
@@ -96,6 +98,7 @@ def test_another_protocol_may_be_the_base(world: Path) -> None:
     assert found.loc[DEFAULT_PROTOCOL, "cause"]["fd_bands"].startswith("the first channel instead of the channel mean")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_a_protocol_cannot_use_is_a_reason_and_the_others_go_on(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def test_audioldm_takes_the_averaged_weights_ddim_and_its_own_scale(written: dic
     np.testing.assert_allclose(ours, sound(first_stage, latents, checkpoints.SCALE), atol=EXACT)
 
 
+@pytest.mark.slow
 def test_audioldm_of_a_diffusers_folder_equals_the_original_without_averages(
     written: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -163,6 +164,7 @@ def test_tango_is_ddpm_with_velocity_over_stable_diffusions_noise(written: dict[
     np.testing.assert_allclose(ours, sound(vae_state, latents, checkpoints.SCALE), atol=EXACT)
 
 
+@pytest.mark.slow
 def test_audioldm2_equals_the_library(written: dict[str, Path]) -> None:
     folder = written["audioldm2"]
     ours = loaded(audioldm2.OPENER, folder).generate([PROMPT], [SEED], Settings(3.5, TINY_CODEC.seconds, 3, "ddim"))
@@ -179,6 +181,7 @@ def test_audioldm2_equals_the_library(written: dict[str, Path]) -> None:
     np.testing.assert_allclose(ours, theirs, atol=EXACT)
 
 
+@pytest.mark.slow
 def test_audioldm2_ranks_the_candidates_of_each_prompt(written: dict[str, Path]) -> None:
     system = loaded(audioldm2.OPENER, written["audioldm2"])
     settings = Settings(3.5, TINY_CODEC.seconds, 3, "ddim", candidates=2)
@@ -198,6 +201,7 @@ def test_audioldm2_ranks_the_candidates_of_each_prompt(written: dict[str, Path])
         np.testing.assert_allclose(best, both[int(order[0])], atol=EXACT)
 
 
+@pytest.mark.slow
 def test_rag_without_pairs_is_audioldm2(written: dict[str, Path]) -> None:
     settings = Settings(3.5, TINY_CODEC.seconds, 3, "ddim")
     rag = loaded(audioldm2_rag.OPENER, written["audioldm2-rag"])
@@ -205,6 +209,7 @@ def test_rag_without_pairs_is_audioldm2(written: dict[str, Path]) -> None:
     np.testing.assert_array_equal(rag.generate([PROMPT], [SEED], settings, [[]]), plain.generate([PROMPT], [SEED], settings))
 
 
+@pytest.mark.slow
 def test_rag_gives_the_denoiser_the_tokens_of_the_retrieved_clips(written: dict[str, Path], tmp_path: Path) -> None:
     rag = loaded(audioldm2_rag.OPENER, written["audioldm2-rag"])
     pairs = tiny_pairs(tmp_path, 3)

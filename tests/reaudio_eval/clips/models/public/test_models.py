@@ -47,7 +47,11 @@ def content(clips: Mapping[str, Path]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("audioldm-s", {"steps": 3, "guidance_scale": 2.5, "scheduler": "ddim", "eta": 1.0, "seconds": 0.64}),
+        pytest.param(
+            "audioldm-s",
+            {"steps": 3, "guidance_scale": 2.5, "scheduler": "ddim", "eta": 1.0, "seconds": 0.64},
+            marks=pytest.mark.slow,
+        ),
         ("tango", {"steps": 3, "guidance_scale": 3.0, "sampler": "ddpm", "eta": 0.0}),
         ("audiogen-medium", {"steps": None, "guidance_scale": 3.0, "top_k": 250, "temperature": 1.0}),
         ("stable-audio-open", {"steps": 3, "guidance_scale": 7.0, "sampler": "CosineDPMSolverMultistepScheduler"}),
@@ -78,6 +82,7 @@ def test_files_and_their_record(model: str, expected: Mapping[str, Any], written
     assert again.spent.clips == 0, "finished clips are kept"
 
 
+@pytest.mark.slow
 def test_an_interrupted_generation_goes_on_to_the_same_clips(
     written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +107,7 @@ def test_an_interrupted_generation_goes_on_to_the_same_clips(
     assert (len(calls), asked.spent.clips) == (3, 1)
 
 
+@pytest.mark.slow
 def test_other_settings_other_weights_and_another_seed_are_other_folders(written: dict[str, Path], tmp_path: Path) -> None:
     plugin = plugins.load("models", "tango")
     asked = request(tmp_path, written["tango"])
@@ -120,6 +126,7 @@ def test_other_settings_other_weights_and_another_seed_are_other_folders(written
     assert len(folders) == 5
 
 
+@pytest.mark.slow
 def test_one_system_at_a_time_stays_in_memory(written: dict[str, Path], tmp_path: Path) -> None:
     kept: dict[str, Any] = {}
     plugins.load("models", "tango").clips(request(tmp_path / "t", written["tango"], kept=kept))
@@ -158,6 +165,7 @@ def test_options_of_other_models_of_the_command_change_and_record_nothing(model:
     assert plugin.resolved(of_others, variant) == plugin.own(variant)
 
 
+@pytest.mark.slow
 def test_candidates_of_another_model_are_not_those_of_tango(written: dict[str, Path], tmp_path: Path) -> None:
     how = Generation(sampling=Sampling(candidates=2), cache_dir=tmp_path / "cache")
     asked = SystemRequest("tango", "tango", weights=written["tango"])
@@ -225,6 +233,7 @@ def test_audioldm_without_a_size_is_the_model_of_this_package() -> None:
         plugins.load("models", "audioldm").check("audiocaps", None, "", Fetch(allow_download=True))
 
 
+@pytest.mark.slow
 def test_a_library_that_fails_is_one_sentence(
     written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +265,7 @@ class TestRetrieval:
         build_index(PairTable(pairs, []), clap_embedders(clap), tmp_path / "index")
         return tmp_path / "index"
 
+    @pytest.mark.slow
     def test_retrieved_pairs_are_written_beside_the_clips(
         self, written: dict[str, Path], index: Path, tmp_path: Path
     ) -> None:
@@ -272,6 +282,7 @@ class TestRetrieval:
         assert content(none) == content(control)
         assert all(content(none)[c] != content(clips)[c] for c in clips)
 
+    @pytest.mark.slow
     def test_it_needs_an_index(self, written: dict[str, Path], tmp_path: Path) -> None:
         plugin = plugins.load("models", "audioldm2-rag")
         with pytest.raises(ReaudioError, match=r"uses retrieved pairs: give --index FOLDER"):
@@ -307,6 +318,7 @@ class TestFailures:
         with pytest.raises(CheckpointError, match="the list of a pipeline's parts"):
             collect([*broken, noise], PROMPTS, DATASET, tmp_path / "clips", Generation(), Reporter(quiet=True))
 
+    @pytest.mark.slow
     def test_seeds_of_a_published_system(self, written: dict[str, Path], tmp_path: Path) -> None:
         how = Generation(sampling=Sampling(seeds=2), cache_dir=tmp_path / "cache")
         asked = SystemRequest("tango", "tango", weights=written["tango"])
@@ -316,6 +328,7 @@ class TestFailures:
         assert all(first[c] != second[c] for c in first)
 
 
+@pytest.mark.slow
 def test_clips_are_scaled_to_a_peak(written: dict[str, Path], tmp_path: Path) -> None:
     plugin = plugins.load("models", "tango")
     plain = plugin.clips(request(tmp_path, written["tango"]))

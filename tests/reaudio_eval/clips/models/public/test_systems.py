@@ -65,6 +65,7 @@ def test_a_clip_depends_on_its_prompt_and_seed_alone(model: str, written: dict[s
 
 
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow
 def test_the_identity_names_every_network_and_vocabulary(model: str, written: dict[str, Path]) -> None:
     found = identity(opened(model, written[model]))
     assert len(set(found.values())) == len(found) >= 4
@@ -79,6 +80,7 @@ def test_weights_of_another_system_are_refused(model: str, written: dict[str, Pa
 
 
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow
 def test_a_truncated_file_is_refused(model: str, written: dict[str, Path], tmp_path: Path) -> None:
     source = written[model]
     if source.is_file():
@@ -131,6 +133,7 @@ def test_audiogen_without_t5_says_where_it_belongs(has_folder: bool, written: di
         opened("audiogen-medium", copy)
 
 
+@pytest.mark.slow
 def test_weights_of_the_other_size_of_audioldm2_are_refused(
     written: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +148,7 @@ def test_weights_of_the_other_size_of_audioldm2_are_refused(
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.slow
 def test_a_damaged_vocabulary_is_refused(content: str, written: dict[str, Path], tmp_path: Path) -> None:
     copy = tmp_path / "audioldm"
     shutil.copytree(written["audioldm-s"].parent, copy)
