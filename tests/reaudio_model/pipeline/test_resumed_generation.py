@@ -45,7 +45,8 @@ def test_the_record_holds_what_was_resolved(
     record = json.loads(done.record.read_text())
     expected = {
         "scheduler": "dpm-solver++", "steps": 2, "eta": 0.0, "guidance_scale": 3.5, "retrieval_guidance_scale": None,
-        "negative_prompt": None, "candidates": 1, "seed": 0, "seconds": 0.64, "k": 2, "retrieval": "audio+text", "tokens": "float32",
+        "negative_prompt": None, "candidates": 1, "peak": None, "seed": 0, "seconds": 0.64, "k": 2, "retrieval": "audio+text",
+        "tokens": "float32",
         "dtype": "float32", "device": "cpu",
     }  # fmt: skip
     assert record["settings"] == done.settings == expected
