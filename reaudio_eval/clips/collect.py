@@ -132,6 +132,7 @@ def collect(
     output: Path,
     how: Generation,
     reporter: Reporter,
+    others: bool = False,
 ) -> Collected:
     """Collect the clips of every system.
 
@@ -144,14 +145,16 @@ def collect(
         output: models that generate write below ``output/<system name>/``.
         how: seed, sampling and machine.
         reporter: shows progress.
+        others: the command has further systems, which may make their clips where all of these fail.
 
     Raises:
-        ReaudioError: a name given twice or reserved, a folder that shares no name with the prompts, or every model fails.
+        ReaudioError: a name given twice or reserved, a folder that shares no name with the prompts, or every model fails and there are no
+            others.
     """
     check_names(requests)
     systems: list[SystemInfo] = []
     failed: dict[str, ReaudioError] = {}
-    alone = sum(own_role(request) == "system" for request in requests) == 1
+    alone = not others and sum(own_role(request) in ("system", "control") for request in requests) == 1
     for request in requests:
         try:
             systems.append(collect_one(request, prompts, dataset, output, how, reporter))
@@ -160,7 +163,7 @@ def collect(
                 raise
             failed[request.name] = error
             reporter.note(f"{request.name} failed and is left out: {error}")
-    if failed and not any(system.role == "system" for system in systems):
+    if failed and not others and not any(system.role == "system" for system in systems):
         raise next(iter(failed.values()))
     return Collected(systems, {name: str(error) for name, error in failed.items()})
 

@@ -240,7 +240,16 @@ def feature_set(
 ) -> FeatureSet:
     """The features of one system's clips as arrays, rows in the order of ``clip_ids``."""
     content, features = clips.content[system], clips.features[embedder.name]
-    rows = [features[content[clip_id]] for clip_id in clip_ids]
+    return as_feature_set(embedder, [features[content[clip_id]] for clip_id in clip_ids], clip_ids, text)
+
+
+def as_feature_set(
+    embedder: ActiveEmbedder,
+    rows: Sequence[ClipFeatures],
+    clip_ids: tuple[str, ...],
+    text: npt.NDArray[np.float32] | None,
+) -> FeatureSet:
+    """The features of clips as arrays; ``rows`` in the order of ``clip_ids``."""
     logits: list[Any] = [r.logits for r in rows]
     return FeatureSet(
         clip_ids,

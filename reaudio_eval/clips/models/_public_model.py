@@ -6,7 +6,7 @@ import gc
 import importlib
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SETTINGS = frozenset(
     {"steps", "guidance", "k", "retrieval", "candidates", "scheduler", "eta", "dtype", "peak"}
 )  # of Sampling
+_SYSTEMS = "reaudio_eval.clips.models.public"
 _DIFFUSION = frozenset({"steps", "guidance", "dtype", "seeds", "peak"})
 
 
@@ -109,7 +110,7 @@ class PublicModel(ModelPlugin):
             self.name(request.variant),
             weights,
             code_of(system),
-            settings,
+            asdict(settings),
             request.seed,
             dict(system.settings_record()),
         ]
@@ -119,7 +120,7 @@ class PublicModel(ModelPlugin):
         done = write_clips(
             system,
             request.prompts,
-            request.output if request.exact else request.output / canonical_sha256([str(asked), captions])[:12],
+            request.output if request.exact else request.output / canonical_sha256([asked, captions])[:12],
             settings,
             weights=weights,
             seed=request.seed,
@@ -187,7 +188,7 @@ class PublicModel(ModelPlugin):
         return found
 
     def _opener(self) -> Opener:
-        opener: Opener = importlib.import_module(f"{_HERE}.{self.module}").OPENER
+        opener: Opener = importlib.import_module(f"{_SYSTEMS}.{self.module}").OPENER
         return opener
 
     def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
@@ -220,9 +221,6 @@ def _retrieved(request: ClipRequest, settings: Settings, system: PublicSystem) -
     search = replace(request.sampling.search.settings(request.reporter, "audio"), k=settings.k, used=settings.k)
     prompts = [Pair(p.clip_id, p.caption, None, p.source_id or p.clip_id) for p in request.prompts]
     return retrieve(request.index, prompts, search, clap)
-
-
-_HERE = f"{__name__.rpartition('.')[0]}.public"
 
 
 def free_memory() -> None:

@@ -6,6 +6,7 @@ from reaudio_eval.clips.models._public_model import PublicModel
 from reaudio_eval.clips.models.public.system import Also, Published, Settings
 
 VARIANTS = {"medium": "AudioGen-medium (arXiv 2209.15352, the later public version of 1.5 B), published weights."}
+T5_NAME = "google-t5/t5-large"
 _T5_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "spiece.model", "model.safetensors")
 
 
@@ -30,7 +31,7 @@ class AudioGen(PublicModel):
             training_data="AudioSet, AudioCaps, BBC Sound Effects, Clotho, VGGSound, FSD50K and others",
             source="Kreuk et al. 2023, arXiv 2209.15352; audiocraft 1.3.0",
             layout="a folder with state_dict.bin and compression_state_dict.bin, and T5-large in t5/ or in the hub's cache",
-            also=(Also("google-t5/t5-large", _T5_FILES, "t5"),),
+            also=(Also(T5_NAME, _T5_FILES, "t5"),),
         )
 
     def own(self, variant: str) -> Settings:

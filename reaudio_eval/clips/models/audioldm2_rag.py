@@ -13,6 +13,8 @@ from reaudio_eval.clips.models.public.system import Also, Published, Settings
 from reaudio_eval.clips.sampling import PAIRS, Sampling
 from reaudio_eval.clips.system import Retrieval
 
+AUDIO_MAE_HUB = "gaunernst/vit_base_patch16_1024_128.audiomae_as2m"
+
 
 class AudioLdm2Rag(PublicModel):
     """Its control is audioldm2."""
@@ -29,7 +31,7 @@ class AudioLdm2Rag(PublicModel):
     def published(self, variant: str) -> Published:
         """Facts about its weights."""
         published = AUDIOLDM2.published("")
-        audio_mae = Also("gaunernst/vit_base_patch16_1024_128.audiomae_as2m", ("*.json", "*.safetensors"), "audio_mae.pth")
+        audio_mae = Also(AUDIO_MAE_HUB, ("*.json", "*.safetensors"), "audio_mae.pth")
         return replace(
             published, layout=f"{published.layout}, with AudioMAE as audio_mae.pth in it", also=(*published.also, audio_mae)
         )

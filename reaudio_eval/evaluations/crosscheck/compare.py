@@ -12,7 +12,7 @@ import numpy as np
 from reaudio_eval.evaluations.crosscheck.packages import Package
 from reaudio_eval.features.active import ActiveEmbedder
 from reaudio_eval.features.embedders import ClipFeatures
-from reaudio_eval.features.extract import embed_captions
+from reaudio_eval.features.extract import as_feature_set, embed_captions
 from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.features.protocols import Protocol
 from reaudio_eval.prompts.dataset import Prompt
@@ -94,22 +94,8 @@ def side(
     """The arrays of one folder. text: embeddings of the captions under both networks, or None twice."""
     ways = range(len(next(iter(features.values()))[1]))
     return Side(
-        _set(clip_ids, [features[c][0] for c in clip_ids], ours, text[0]),
-        [_set(clip_ids, [features[c][1][way] for c in clip_ids], theirs, text[1]) for way in ways],
-    )
-
-
-def _set(clip_ids: tuple[str, ...], rows: Sequence[ClipFeatures], embedder: ActiveEmbedder, text: Any) -> FeatureSet:
-    logits: list[Any] = [r.logits for r in rows]
-    return FeatureSet(
-        clip_ids,
-        np.concatenate([r.frames for r in rows]),
-        np.array([len(r.frames) for r in rows], dtype=np.intp),
-        embedder.name,
-        embedder.sha256,
-        np.stack(logits) if embedder.spec.has_logits else None,
-        text,
-        embedder.spec.vocabulary_name,
+        as_feature_set(ours, [features[c][0] for c in clip_ids], clip_ids, text[0]),
+        [as_feature_set(theirs, [features[c][1][way] for c in clip_ids], clip_ids, text[1]) for way in ways],
     )
 
 

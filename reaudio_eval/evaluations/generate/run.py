@@ -76,12 +76,12 @@ def run(plan: GeneratePlan, reporter: Reporter) -> GeneratedClips:
                 command, prompts, folder, seed=request.seed, overwrite=request.overwrite, reporter=reporter
             )
         except ReaudioError as error:
-            if not found and name == list(request.external)[-1]:  # nothing was made
-                raise
             failed[name] = str(error)
             reporter.note(f"{name} failed and is left out: {error}")
         else:
             found.append(GeneratedSystem(name, folder, {request.seed: clips}))
+    if not found:
+        raise ReaudioError(next(iter(failed.values())))
     return GeneratedClips(tuple(found), len(prompts), failed, tuple(command_line(request.data)))
 
 
@@ -98,7 +98,8 @@ def _of_models(plan: GeneratePlan, reporter: Reporter) -> tuple[list[GeneratedSy
         exact=True,
         overwrite=request.overwrite,
     )
-    collected = collect(plan.systems, plan.dataset.prompts, plan.dataset, request.output, how, reporter)
+    others = bool(request.external)
+    collected = collect(plan.systems, plan.dataset.prompts, plan.dataset, request.output, how, reporter, others)
     systems = [
         GeneratedSystem(
             system.name,

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import EncodecConfig, EncodecModel, MusicgenDecoderConfig, MusicgenForCausalLM, T5EncoderModel
 
+from reaudio_eval.clips.models.audiogen import T5_NAME
 from reaudio_eval.clips.models.public.delayed_codes import CodeSampler
 from reaudio_eval.clips.models.public.latent import placed
 from reaudio_eval.clips.models.public.system import Opener, PublicSystem, Settings
@@ -33,7 +34,6 @@ from reaudio_model.retrieval.records import Neighbour
 
 Network = TypeVar("Network", bound=nn.Module)
 LM_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
-T5_NAME = "google-t5/t5-large"
 TOP_K = 250
 # config/model/lm/audiogen_lm.yaml with model_scale/medium.yaml of audiocraft.
 DECODER: dict[str, Any] = {

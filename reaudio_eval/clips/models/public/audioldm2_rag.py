@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reaudio_eval.clips.models.audioldm2_rag import AUDIO_MAE_HUB
 from reaudio_eval.clips.models.public.audioldm2 import AudioLdm2, AudioLdm2Opener, padded, place_pipeline
 from reaudio_model.common.audio import decode
 from reaudio_model.common.errors import CheckpointError, ReaudioError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 CONDITION = ConditionConfig(mae_pool=(8, 8))  # 8 tokens a clip, as AudioLDM 2 for sounds
 AUDIO_MAE = ("audio_mae", "audio_mae.pth", "pretrained.pth")  # in the folder of the weights
-AUDIO_MAE_HUB = "gaunernst/vit_base_patch16_1024_128.audiomae_as2m"
 
 
 class AudioLdm2Rag(AudioLdm2):

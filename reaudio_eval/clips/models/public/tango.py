@@ -15,6 +15,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import AutoTokenizer, T5Config, T5EncoderModel
 
+from reaudio_eval.clips.models._tango import T5_NAME, WEIGHTS
 from reaudio_eval.clips.models.public.latent import LatentDiffusion, placed
 from reaudio_eval.clips.models.public.system import Opener, Settings
 from reaudio_model.codec.codec import Codec
@@ -46,9 +47,7 @@ T5: dict[str, Any] = {
     "vocab_size": 32_128, "d_model": 1024, "d_kv": 64, "d_ff": 2816, "num_layers": 24, "num_heads": 16, "dropout_rate": 0.0,
     "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False,
 }  # fmt: skip
-T5_NAME = "google/flan-t5-large"
 MAX_TOKENS = 512  # model_max_length of its tokenizer
-_WEIGHTS = ("main_config.json", "vae_config.json", "pytorch_model_main.bin", "pytorch_model_vae.bin")
 
 
 def noise_schedule() -> DDPMScheduler:
@@ -132,7 +131,7 @@ class TangoOpener(Opener):
     """Opens Tango and Tango 2, whose files have the same layout."""
 
     def check(self, weights: Path) -> None:
-        absent = [name for name in _WEIGHTS if not (weights / name).is_file()]
+        absent = [name for name in WEIGHTS if not (weights / name).is_file()]
         if absent:
             raise CheckpointError(f"{weights} is no folder of Tango: it has no {', '.join(absent)}.")
 

@@ -113,6 +113,19 @@ def test_a_program_that_fails_is_reported_and_the_others_finish(world: Path, sou
     assert "false failed with exit code 1" in " ".join(alone.stderr.split())
 
 
+def test_a_model_that_fails_does_not_stop_a_program(
+    world: Path, sounds: Path, tango: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "tango" / "pytorch_model_vae.bin").write_bytes(b"PK")
+    source = sorted((sounds / "good").glob("*.wav"))[0]
+    copy = f"shutil.copy({str(source)!r}, sys.argv[2] + '/' + row['clip_id'] + '.wav')"
+    script = f"import csv, shutil, sys\nfor row in csv.DictReader(open(sys.argv[1])): {copy}"
+    command = f"{sys.executable} -c {shlex.quote(script)} {{prompts}} {{out}}"
+    found = run(world, sounds, *tango, "--external", f"Mine={command}")
+    assert list(found["systems"]) == ["Mine"]
+    assert found["alerts"][0]["message"].startswith("tango failed and is left out: ")
+
+
 def test_dry_run_makes_nothing(world: Path, sounds: Path, tango: tuple[str, ...]) -> None:
     found = run(world, sounds, *tango, "--external", "X=make {prompts} {out}", "--dry-run")
     assert found["models"] == ["tango"]
