@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reaudio_eval.clips.system import SystemInfo
+from reaudio_eval.evaluations.options import FolderPair
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_eval.prompts.datasets._tables import read_captions
 from reaudio_eval.scores.score import NamedMetric
@@ -16,20 +17,13 @@ GENERATED = "generated"
 EXAMPLES = 3  # names shown in a message
 
 
-def folder_pair(
-    generated: Path, reference: Path, captions: Path | None, limit: int | None, skip_bad_rows: bool
-) -> tuple[Dataset, SystemInfo]:
+def folder_pair(folders: FolderPair) -> tuple[Dataset, SystemInfo]:
     """The clips of both folders; those with a partner come first with ``limit``, which takes no others.
-
-    Args:
-        generated, reference: folders of audio files, which pair by name without suffix.
-        captions: CSV with clip_id (or file) and caption, or None.
-        limit: only the first clips, or None.
-        skip_bad_rows: leave faulty rows of the table out, with a note.
 
     Raises:
         ReaudioError: a folder is missing or empty, no name is in both, or a caption is missing.
     """
+    generated, reference, limit = folders.generated, folders.reference, folders.limit
     ours, real = find_clips(generated), find_clips(reference)
     both = sorted(ours.keys() & real.keys())
     if not both:
@@ -38,7 +32,7 @@ def folder_pair(
             "Files pair by name without suffix."
         )
     names = sorted(ours.keys() | real.keys()) if limit is None else both[:limit]
-    texts, notes = _captions(captions, skip_bad_rows, names, both)
+    texts, notes = _captions(folders.captions, folders.skip_bad_rows, names, both)
     prompts = tuple(Prompt(n, c, labels_known=False) for n, c in texts.items())
     chosen = set(texts)
     references = {n: p for n, p in real.items() if n in chosen}

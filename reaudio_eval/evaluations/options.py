@@ -191,6 +191,19 @@ class Data(OptionGroup):
 
 
 @dataclass(frozen=True)
+class FolderPair(OptionGroup):
+    """Two folders whose clips pair by name; they are never written to."""
+
+    panel: ClassVar[str] = DATA
+
+    generated: Annotated[Path, Option("Folder of generated clips.", "ARGUMENT", "GENERATED")]
+    reference: Annotated[Path, Option("Folder of real clips; files pair by name without suffix.", "ARGUMENT", "REFERENCE")]
+    captions: Annotated[Path | None, Option("CSV with clip_id (or file) and caption, for CLAP score.", everyday=True)] = None
+    limit: Annotated[int | None, Option("Only the first N clips.", least=1, everyday=True)] = None
+    skip_bad_rows: SkipBadRows = False
+
+
+@dataclass(frozen=True)
 class Systems(OptionGroup):
     """Systems that are scored side by side."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from reaudio_eval.evaluations.base import Request
-from reaudio_eval.evaluations.options import DATA, DEFAULT_PROTOCOL, METRICS, OUTPUT, Machine, Seed, SkipBadRows
+from reaudio_eval.evaluations.options import DEFAULT_PROTOCOL, METRICS, OUTPUT, FolderPair, Machine, Seed
 from reaudio_model.common.options import Option
 
 
@@ -15,13 +15,7 @@ from reaudio_model.common.options import Option
 class CrosscheckRequest(Request):
     """Which folders to score, and how. Files pair by name without suffix; folders are never written to."""
 
-    generated: Annotated[Path, Option("Folder of generated clips.", "ARGUMENT", "GENERATED")]
-    reference: Annotated[Path, Option("Folder of real clips; files pair by name without suffix.", "ARGUMENT", "REFERENCE")]
-    captions: Annotated[
-        Path | None, Option("CSV with clip_id (or file) and caption, for CLAP score.", panel=DATA, everyday=True)
-    ] = None
-    limit: Annotated[int | None, Option("Only the first N clips.", panel=DATA, least=1, everyday=True)] = None
-    skip_bad_rows: SkipBadRows = False
+    folders: FolderPair
     protocol: Annotated[str, Option("Of our numbers (see `list protocols`).", panel=METRICS)] = DEFAULT_PROTOCOL
     checkpoints: Annotated[
         dict[str, Path],

@@ -64,9 +64,7 @@ def plan(request: CrosscheckRequest, reporter: Reporter) -> CrosscheckPlan:
         ReaudioError: a folder is missing or empty, no name is in both, or a caption is missing.
         NothingToComputeError: no package, or none with a checkpoint.
     """
-    dataset, system = folder_pair(
-        request.generated, request.reference, request.captions, request.limit, request.skip_bad_rows
-    )
+    dataset, system = folder_pair(request.folders)
     ids = sorted(system.clips.keys() & dataset.references.keys())
     files = {"generated": system.clips, "reference": dataset.references}
     options = _options(request)

@@ -83,9 +83,7 @@ def _alerts(plan: ScorePlan, evaluation: Evaluation) -> list[Alert]:
 
 
 def _prepare(request: ScoreRequest, options: Options) -> tuple[Dataset, SystemInfo, Tools]:
-    dataset, system = folder_pair(
-        request.generated, request.reference, request.captions, request.limit, request.skip_bad_rows
-    )
+    dataset, system = folder_pair(request.folders)
     if request.class_list is not None:
         classes = read_class_list(request.class_list)
         dataset = dataclasses.replace(

@@ -72,9 +72,7 @@ def plan(request: ProtocolsRequest, reporter: Reporter) -> ProtocolsPlan:
         ReaudioError: a folder is missing or empty, no name is in both, or a caption is missing.
         NothingToComputeError: no metric can be computed under the base protocol.
     """
-    dataset, system = folder_pair(
-        request.generated, request.reference, request.captions, request.limit, request.skip_bad_rows
-    )
+    dataset, system = folder_pair(request.folders)
     options = scoring_options(request.measures, request.machine, request.seed)
     get_protocol(options.protocol)
     tools = {}

@@ -15,6 +15,7 @@ from score_command import arguments, refuse, runner, score, snapshot
 from reaudio_eval.cli.app import app
 from reaudio_eval.evaluations.folders.request import ScoreRequest
 from reaudio_eval.evaluations.folders.run import plan
+from reaudio_eval.evaluations.options import FolderPair
 from reaudio_model.common.progress import Reporter
 
 BATCH_TOLERANCE = 1e-5  # relative; the contract for another batch size
@@ -265,7 +266,7 @@ def test_long_clips_are_unreadable_with_the_option_to_give(world: Path) -> None:
 def test_a_class_list_gives_the_names_of_the_classes(world: Path, tmp_path: Path) -> None:
     table = tmp_path / "class_labels_indices.csv"
     table.write_text("index,mid,display_name\n0,/m/1,Dog\n1,/m/2,Rain\n", encoding="utf-8")
-    pair = ScoreRequest(world / "generated", world / "reference", class_list=table)
+    pair = ScoreRequest(FolderPair(world / "generated", world / "reference"), class_list=table)
     measures = replace(pair.measures, embedders=("bands",), checkpoints={"bands": world / "plugins/bands.bin"})
     dataset = plan(replace(pair, measures=measures), Reporter(quiet=True)).dataset
     assert (dataset.class_names, dataset.vocabulary, dataset.vocabulary_name) == (
