@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from batches import assert_independent_of_batch_and_order
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -100,11 +101,7 @@ def test_safetensors_take_the_scale_from_the_configuration_beside_them(
 def test_scores_do_not_depend_on_batch_or_order(checkpoint: Path, noise: Noise) -> None:
     embedder = load(checkpoint)
     clips = [noise(samples, seed) for seed, samples in enumerate((32_000, 24_000, 32_000, 170_000))]
-    together, backwards = embedder.embed(clips), embedder.embed(clips[::-1])[::-1]
-    for clip, *batched in zip(clips, together, backwards, strict=True):
-        alone = scores(embedder, clip)
-        for features in batched:
-            np.testing.assert_allclose(features.frames[0], alone, rtol=BATCH_TOLERANCE, atol=BATCH_TOLERANCE)
+    assert_independent_of_batch_and_order(embedder, clips, BATCH_TOLERANCE)
 
 
 def test_one_sample_has_scores(checkpoint: Path, noise: Noise) -> None:

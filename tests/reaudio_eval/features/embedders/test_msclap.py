@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from batches import assert_independent_of_batch_and_order
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor, nn
 from transformers import AutoTokenizer
@@ -139,11 +140,7 @@ def test_long_captions_are_cut_at_77_tokens(embedder: _msclap.MsClapEmbedder) ->
 @pytest.mark.slow
 def test_features_do_not_depend_on_batch_or_order(embedder: _msclap.MsClapEmbedder, noise: Noise) -> None:
     clips = [noise(samples, seed) for seed, samples in enumerate((64_000, 40_000, 330_000))]
-    together, backwards = embedder.embed(clips), embedder.embed(clips[::-1])[::-1]
-    for clip, *batched in zip(clips, together, backwards, strict=True):
-        (alone,) = embedder.embed([clip])
-        for features in batched:
-            np.testing.assert_allclose(features.frames, alone.frames, rtol=BATCH_TOLERANCE, atol=BATCH_TOLERANCE)
+    assert_independent_of_batch_and_order(embedder, clips, BATCH_TOLERANCE)
     texts = embedder.embed_text(CAPTIONS)
     np.testing.assert_allclose(embedder.embed_text(CAPTIONS[::-1])[::-1], texts, atol=BATCH_TOLERANCE)
 
