@@ -69,6 +69,7 @@ def run(*words: str) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_figures")
 def test_a_report_says_what_is_known(world: Path, sounds: Path) -> None:
     """The same folder twice, files of no prompt, the first prompts only, a missing checkpoint: in JSON, page and run."""

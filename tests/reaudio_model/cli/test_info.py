@@ -38,6 +38,7 @@ def test_full_sizes(preset: str, k: int, unet: float, gflop: float) -> None:
         assert info["gflop"][name] == pytest.approx(value, abs=GFLOP_ROUNDING), name
 
 
+@pytest.mark.slow
 def test_sums_and_units() -> None:
     info = described("re-audioldm-s", 3)
     assert info["total_parameters"] == sum(info["parameters"].values())

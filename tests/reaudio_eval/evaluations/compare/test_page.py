@@ -231,6 +231,7 @@ def test_sort_filter_and_metric_in_a_browser(page: Path, tmp_path: Path) -> None
     assert found["twice"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("width", [1440, 500])

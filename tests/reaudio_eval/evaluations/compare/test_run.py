@@ -238,6 +238,7 @@ def test_strata(made: Path, tmp_path: Path) -> None:
     assert set(found["differences"][KAD.name]) == {"all"}
 
 
+@pytest.mark.slow
 def test_strata_of_the_first_run(made: Path, tmp_path: Path) -> None:
     lvis = write(tmp_path / "lvis", "b", 0.5, strata="lvis")
     found = compare(made / "first/runs/folder/base", lvis, "--output", tmp_path / "x", "--media", "none")
@@ -245,6 +246,7 @@ def test_strata_of_the_first_run(made: Path, tmp_path: Path) -> None:
     assert set(found["differences"][KAD.name]) == {"all"}
 
 
+@pytest.mark.slow
 def test_primary_players_and_media(made: Path, tmp_path: Path) -> None:
     found = compare(made / "first", "--output", tmp_path, "--primary", "kl_panns", "--players", "9", "--media", "folder")
     assert found["primary"] == "kl_panns"
@@ -332,6 +334,7 @@ def test_other_protocol(made: Path, tmp_path: Path) -> None:
     assert "protocols differ (miniature and fadtk)" in refuse(made / "first", run, "--output", tmp_path)
 
 
+@pytest.mark.slow
 def test_output_that_cannot_be_written(made: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"a file")
     assert "there is a file where a folder is needed" in refuse(
@@ -339,6 +342,7 @@ def test_output_that_cannot_be_written(made: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_python_interface(made: Path, tmp_path: Path) -> None:
     result = reaudio_eval.compare([made / "first"], output=tmp_path, media="none")
     comparison = result.comparison

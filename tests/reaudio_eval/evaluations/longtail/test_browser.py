@@ -14,6 +14,7 @@ from reaudio_eval.reports import figure_files
 from reaudio_eval.statistics.analysis import LongtailAnalysis
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.usefixtures("page_only"),

@@ -20,7 +20,7 @@ from reaudio_model.retrieval.index_files import save_neighbours
 from reaudio_model.retrieval.records import Neighbour, Pair
 
 runner = CliRunner()
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_figures")]
 HOSTILE = "<script>alert('n')</script> {{ 7 * 7 }}"
 
 # Pastes the clip of the class's other take. The first prompt finds its own caption; of the last nothing was retrieved.

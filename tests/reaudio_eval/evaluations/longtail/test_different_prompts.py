@@ -52,6 +52,7 @@ def warnings(found: dict[str, Any], start: str) -> list[str]:
     return [a["message"] for a in found["alerts"] if a["level"] == "warning" and a["message"].startswith(start)]
 
 
+@pytest.mark.slow
 def test_each_system_has_its_prompts_and_pairs_have_those_of_both(world: Path, sounds: Path, fewer: Path) -> None:
     first = longtail(world, sounds, fewer)
     n = len(list((sounds / "good").glob("*.wav")))

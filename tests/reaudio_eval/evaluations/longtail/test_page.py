@@ -84,6 +84,7 @@ def files_of(report: RenderedReport) -> list[Path]:
     return [report.html, report.json, *report.figures, *report.tables, *report.media]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page_only")
 def test_hostile_text_stays_text(small: LongtailAnalysis, tmp_path: Path) -> None:
     first, *others = small.systems
@@ -179,6 +180,7 @@ def test_links_from_a_class_to_its_prompts(small_report: tuple[RenderedReport, P
     assert len(prompts) == 6
 
 
+@pytest.mark.slow
 def test_files_are_all_there(small: LongtailAnalysis, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     report = render_longtail(small, tmp_path, media="none", progress=lambda done, total, _what: steps.append((done, total)))

@@ -274,6 +274,7 @@ def test_adding_a_system_changes_no_number(world: Path, sounds: Path) -> None:
     assert {name: more[name] for name in first} == first
 
 
+@pytest.mark.slow
 def test_a_missing_clip_leaves_one_system(world: Path, sounds: Path, tmp_path: Path) -> None:
     folder = tmp_path / "part"
     folder.mkdir()
@@ -330,11 +331,13 @@ def test_no_system(world: Path, sounds: Path) -> None:
     assert "give --clips NAME=FOLDER, --model NAME" in result.stderr
 
 
+@pytest.mark.slow
 def test_output_that_cannot_be_written(world: Path, sounds: Path) -> None:
     (world / "out").write_bytes(b"a file")
     assert "there is a file where a folder is needed" in refuse(world, sounds)
 
 
+@pytest.mark.slow
 def test_python_interface_returns_frames(world: Path, sounds: Path) -> None:
     import reaudio_eval as re
 

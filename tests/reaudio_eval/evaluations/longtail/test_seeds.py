@@ -88,6 +88,7 @@ def stamps(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_scores_are_means_over_the_seeds(rough: Path, sounds: Path) -> None:
     found = run(rough, sounds, models="rough", seeds=3, seed=4)
     together = read_run(found.runs[0]).scores

@@ -228,6 +228,7 @@ def test_few_shot_classes_are_played_where_none_is_zero_shot(tmp_path: Path) -> 
     assert titles[-1] == "F0: few-shot (1 training clip)"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.usefixtures("page_only")

@@ -47,16 +47,13 @@ def content(clips: Mapping[str, Path]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        pytest.param(
-            "audioldm-s",
-            {"steps": 3, "guidance_scale": 2.5, "scheduler": "ddim", "eta": 1.0, "seconds": 0.64},
-            marks=pytest.mark.slow,
-        ),
+        ("audioldm-s", {"steps": 3, "guidance_scale": 2.5, "scheduler": "ddim", "eta": 1.0, "seconds": 0.64}),
         ("tango", {"steps": 3, "guidance_scale": 3.0, "sampler": "ddpm", "eta": 0.0}),
         ("audiogen-medium", {"steps": None, "guidance_scale": 3.0, "top_k": 250, "temperature": 1.0}),
         ("stable-audio-open", {"steps": 3, "guidance_scale": 7.0, "sampler": "CosineDPMSolverMultistepScheduler"}),
     ],
 )
+@pytest.mark.slow
 def test_files_and_their_record(model: str, expected: Mapping[str, Any], written: dict[str, Path], tmp_path: Path) -> None:
     plugin, variant = plugins.load("models", model), plugins.find("models", model).variant
     asked = request(tmp_path, written[model], variant)
@@ -293,6 +290,7 @@ class TestRetrieval:
             plugins.load("models", "audioldm2-rag").resolved(Sampling(retrieval="audio+text"), "")
 
 
+@pytest.mark.slow
 class TestFailures:
     def requests(self, written: dict[str, Path], tmp_path: Path) -> list[SystemRequest]:
         (tmp_path / "broken").mkdir()
@@ -318,7 +316,6 @@ class TestFailures:
         with pytest.raises(CheckpointError, match="the list of a pipeline's parts"):
             collect([*broken, noise], PROMPTS, DATASET, tmp_path / "clips", Generation(), Reporter(quiet=True))
 
-    @pytest.mark.slow
     def test_seeds_of_a_published_system(self, written: dict[str, Path], tmp_path: Path) -> None:
         how = Generation(sampling=Sampling(seeds=2), cache_dir=tmp_path / "cache")
         asked = SystemRequest("tango", "tango", weights=written["tango"])
