@@ -31,7 +31,11 @@ PAGES = (
     "docs/pypi.md",
     *(f"docs/pages/{p.name}" for p in (ROOT / "docs/pages").glob("*.md")),
 )
-GENERATING = ("README.md", "docs/pypi.md", "docs/pages/getting-started.md")  # evaluate the miniature
+SLOW = (
+    "README.md",
+    "docs/pypi.md",
+    *(f"docs/pages/{name}.md" for name in ("getting-started", "audiocaps", "extending")),
+)  # whole reports
 BLOCK = re.compile(r'(<!-- not run: [^>]+ -->\n)?^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
@@ -59,7 +63,7 @@ def execute(page: str, block: Block, namespace: dict[str, Any]) -> None:
 
 def with_python(pages: tuple[str, ...]) -> list[Any]:
     return [
-        pytest.param(page, marks=[pytest.mark.slow] if page in GENERATING else [])
+        pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
         for page in pages
         if any(block.language == "python" for block in blocks(page))
     ]

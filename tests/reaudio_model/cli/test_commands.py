@@ -97,6 +97,7 @@ def test_generate_with_an_index(model: Path, built: Path, tmp_path: Path) -> Non
     assert "k is 9, but the pool 'train' holds 4 pairs" in refusal(*common, "--k", 9, "-o", tmp_path / "other.wav")
 
 
+@pytest.mark.slow
 def test_generate_passes_every_option_on(
     model: Path, clap_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

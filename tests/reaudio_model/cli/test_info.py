@@ -69,6 +69,7 @@ def test_only_the_parts_in_use_are_counted(retrieval: Any, absent: set[str]) -> 
     assert ("audio_mae_clip" in info["gflop"]) == (retrieval != "none")
 
 
+@pytest.mark.slow
 def test_a_twin_has_encoders_of_unknown_size() -> None:
     info = describe(get_preset("tiny"))
     assert info["parameters"]["t5"] is info["parameters"]["clap_text"] is None

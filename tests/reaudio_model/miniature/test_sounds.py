@@ -59,11 +59,13 @@ def test_rendered_clips_are_audible_and_not_clipped(sound: SoundClass) -> None:
         assert np.abs(samples).max() <= 0.951  # FULL_SCALE, rounded to 16 bits
 
 
+@pytest.mark.slow
 def test_clips_of_a_class_differ(features: npt.NDArray[np.float64]) -> None:
     """No synthesiser with its parameters stuck: in every class the band energies vary from clip to clip (the least varied: 0.68 nepers)."""
     assert features.std(axis=1).mean(axis=1).min() > 0.4
 
 
+@pytest.mark.slow
 def test_classes_can_be_told_apart_but_not_trivially(features: npt.NDArray[np.float64]) -> None:
     """Nearest class mean on half of the clips of each class, scaled by the deviation within classes.
 
