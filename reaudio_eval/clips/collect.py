@@ -16,6 +16,7 @@ from reaudio_eval.clips.system import Role, SystemInfo
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.audio import find_clips
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.files import as_path, folder_name
 from reaudio_model.common.progress import Reporter
 
@@ -37,6 +38,7 @@ class Generation:
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path | None = None
+    executor: Executor = LOCAL
     allow_download: bool = False
     exact: bool = False
     overwrite: bool = False
@@ -245,6 +247,7 @@ def _clip_request(
         kept=how.kept,
         batch_size=how.batch_size or GENERATE_BATCH,
         device=how.device,
+        executor=how.executor,
         jobs=how.jobs,
         cache_dir=how.cache_dir,
         reporter=reporter,

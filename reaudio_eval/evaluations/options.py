@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from reaudio_eval.scores.external.source import GivenFrame, read_sources
 from reaudio_model.common.cli import DEFAULT_JOBS
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.options import Option, OptionGroup
 
@@ -312,6 +313,7 @@ class Machine(OptionGroup):
     cache_dir: Annotated[
         Path | None, Option("Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
     ] = None
+    where: Executor = LOCAL
 
     def check(self) -> None:
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
@@ -345,4 +347,5 @@ def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: D
         allow_download=measures.allow_download,
         strict=measures.strict,
         max_seconds=measures.max_seconds,
+        executor=machine.where,
     )

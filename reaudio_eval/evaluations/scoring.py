@@ -158,6 +158,7 @@ def generation(options: Options, plan: ScoringPlan) -> Generation:
         device=options.device,
         jobs=options.jobs,
         cache_dir=options.cache_dir,
+        executor=options.executor,
         allow_download=options.allow_download,
     )
 

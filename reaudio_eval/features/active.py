@@ -49,6 +49,10 @@ class ActiveEmbedder:
     published: str | None = None
     checkpoint_notes: tuple[str, ...] = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without the loaded network, which they load themselves."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+
     @cached_property
     def cache(self) -> FeatureCache:
         return FeatureCache(self.cache_dir, self.origin)

@@ -17,17 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_eval.features.active import ActiveEmbedder
-from reaudio_eval.features.audit import ClipAudit, NetworkInput, audit_clip, audit_inputs, missing_clip
-from reaudio_eval.features.cache import JsonCache, is_features
+from reaudio_eval.features.audit import ClipAudit, audit_clip, missing_clip
+from reaudio_eval.features.batches import Batch, BatchEmbedder, BatchResult
+from reaudio_eval.features.cache import JsonCache
 from reaudio_eval.features.cache_origin import audit_origin
 from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_eval.features.feature_set import FeatureSet
-from reaudio_eval.features.waveform import at_file_level, levelled
-from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many, shown
+from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
 from reaudio_model.common.errors import AudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.limits import MAX_SECONDS
-from reaudio_model.common.progress import Advance, Reporter
-from reaudio_model.common.resample import Samples
+from reaudio_model.common.progress import Reporter
+from reaudio_model.common.ray_executor import WORKER_DEVICE, map_on_ray
 
 TEXT_BATCH = 64
 
@@ -59,6 +60,7 @@ def embed_clips(
     jobs: int,
     reporter: Reporter,
     max_seconds: float = MAX_SECONDS,
+    executor: Executor = LOCAL,
 ) -> EmbeddedClips:
     """Features of every file under every embedder.
 
@@ -70,17 +72,22 @@ def embed_clips(
         jobs: decoding threads.
         reporter: shows progress.
         max_seconds: longer clips are unreadable.
+        executor: where batches are computed; workers on Ray read the files and checkpoints by the same paths.
     """
     result = EmbeddedClips(features={e.name: {} for e in embedders})
     unique = _hash_files(files, result, jobs, max_seconds, reporter)
     rules = {e.name: (e.rule, e.sample_rate) for e in embedders}
-    work = _Work(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features, max_seconds)
+    work = _Known(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features, max_seconds)
     shas = list(unique)
     chunks = [shas[i : i + batch_size] for i in range(0, len(shas), batch_size)]
     todo = [chunk for chunk in chunks if not work.is_done(chunk)]
     with reporter.stage("Embedding", sum(map(len, chunks))) as advance:
         advance(sum(map(len, chunks)) - sum(map(len, todo)))
-        _run(todo, unique, work, jobs, advance)
+        batches = [Batch({sha: unique[sha] for sha in chunk}, work.missing(chunk)) for chunk in todo]
+        embed = BatchEmbedder(tuple(embedders), jobs, max_seconds)
+        for batch, found in _computed(batches, embed, executor, reporter):
+            work.add(found)
+            advance(len(batch.clips))
     for system, clips in files.items():
         for clip_id, path in clips.items():
             sha = result.content[system].get(clip_id)
@@ -118,8 +125,8 @@ def _try_hash(max_seconds: float, path: Path) -> str | AudioError:
         return error
 
 
-class _Work:
-    """Features and facts by content, and computing those that are missing.
+class _Known:
+    """Features and facts by content, from the cache and computed.
 
     Attributes:
         facts: sha256 -> audit of a readable clip.
@@ -151,66 +158,48 @@ class _Work:
                 cached = embedder.cache.get(sha)
                 if cached is not None:
                     self.features[embedder.name][sha] = cached
-        return all(sha in self.facts and all(sha in self.features[e.name] for e in self.embedders) for sha in chunk)
+        return all(sha in self.facts for sha in chunk) and not self.missing(chunk)
 
-    def compute(self, clips: Mapping[str, Sequence[Path]], decoded: Sequence[DecodedAudio | AudioError]) -> None:
-        """Facts and features of a batch. ``decoded``: of the first file of each clip."""
-        readable: dict[str, DecodedAudio] = {}
-        for (sha, paths), first in zip(clips.items(), decoded, strict=True):
-            audio = self._with_content(sha, paths, first)
-            if audio is not None:
-                readable[sha] = audio
-        sounds = {e.name: [at_file_level(a, e.rule, e.sample_rate) for a in readable.values()] for e in self.embedders}
-        for row, (sha, audio) in enumerate(readable.items()):
-            inputs = [NetworkInput(e.rule, e.sample_rate, sounds[e.name][row]) for e in self.embedders]
-            path = clips[sha][0]
-            self.facts[sha] = facts = audit_inputs(audit_clip(path.stem, path, sha, audio), audio, inputs)
+    def missing(self, chunk: Sequence[str]) -> tuple[str, ...]:
+        """The embedders of which a clip of the batch has no features."""
+        return tuple(e.name for e in self.embedders if any(sha not in self.features[e.name] for sha in chunk))
+
+    def add(self, result: BatchResult) -> None:
+        """Keep what was computed; features that were cached stay as they are."""
+        for sha, facts in result.facts.items():
+            self.facts[sha] = facts
             self.audits.put(sha, facts.to_json())
         for embedder in self.embedders:
-            self._embed(embedder, clips, list(readable), sounds.pop(embedder.name))
-
-    def _embed(
-        self, embedder: ActiveEmbedder, clips: Mapping[str, Sequence[Path]], shas: Sequence[str], sounds: Sequence[Samples]
-    ) -> None:
-        """Features of a batch under one embedder, unless all are known."""
-        known = self.features[embedder.name]
-        if all(sha in known for sha in shas):
-            return
-        waves = [levelled(sound, embedder.rule, embedder.sample_rate) for sound in sounds]
-        for sha, features in zip(shas, embedder.embed(waves), strict=True):
-            if not is_features(features):
-                self._leave_out(clips[sha], f"has features of {embedder.name} that are infinite or undefined")
-            elif sha not in known:
-                embedder.cache.put(sha, features)
-                known[sha] = features
-
-    def _with_content(self, sha: str, paths: Sequence[Path], first: DecodedAudio | AudioError) -> DecodedAudio | None:
-        """The samples of the bytes that were hashed, from the first of the files that still has them."""
-        audio: DecodedAudio | AudioError | None = first
-        for number, path in enumerate(paths):
-            if number:
-                (audio,) = decode_many([path], 1, self.max_seconds)
-            if isinstance(audio, AudioError):
-                self.errors[path] = audio
-            elif audio is not None and audio.sha256 != sha:
-                self._leave_out([path], "changed while it was scored: repeat the command")
-            else:
-                return audio
-        return None
-
-    def _leave_out(self, paths: Sequence[Path], reason: str) -> None:
-        self.errors |= {path: AudioError(f"{shown(path)} {reason}.") for path in paths}
+            known = self.features[embedder.name]
+            for sha, features in result.features.get(embedder.name, {}).items():
+                if sha not in known:
+                    embedder.cache.put(sha, features)
+                    known[sha] = features
+        self.errors |= result.errors
 
 
-def _run(
-    todo: Sequence[Sequence[str]], paths: Mapping[str, Sequence[Path]], work: _Work, jobs: int, advance: Advance
-) -> None:
+def _computed(
+    batches: Sequence[Batch], embed: BatchEmbedder, executor: Executor, reporter: Reporter
+) -> Iterator[tuple[Batch, BatchResult]]:
+    """Batches and their results, as they are finished."""
+    if executor.is_ray:
+        from reaudio_model.common.inference import open_device
+
+        on_gpu = any(open_device(e.device).type == "cuda" for e in embed.embedders)
+        worker = partial(_on_worker, embed, WORKER_DEVICE[on_gpu])
+        done = map_on_ray(worker, batches, executor, on_gpu=on_gpu, what="embeds clips", reporter=reporter)
+        yield from ((batches[index], result) for index, result in done)
+        return
     stream: Iterator[DecodedAudio | AudioError] = decode_many(
-        (paths[sha][0] for chunk in todo for sha in chunk), jobs, work.max_seconds
+        (paths[0] for batch in batches for paths in batch.clips.values()), embed.jobs, embed.max_seconds
     )
-    for chunk in todo:
-        work.compute({sha: paths[sha] for sha in chunk}, [next(stream) for _ in chunk])
-        advance(len(chunk))
+    for batch in batches:
+        yield batch, embed(batch, [next(stream) for _ in batch.clips])
+
+
+def _on_worker(embed: BatchEmbedder, device: str) -> BatchEmbedder:
+    """What a worker on Ray computes with; networks are loaded with the first batch."""
+    return replace(embed, embedders=tuple(replace(each, device=device) for each in embed.embedders))
 
 
 def embed_captions(embedder: ActiveEmbedder, captions: Sequence[str], reporter: Reporter) -> npt.NDArray[np.float32]:

@@ -26,6 +26,7 @@ from reaudio_eval.scores.score import NamedMetric, score_system
 from reaudio_eval.scores.set_metrics import Floors, Partition
 from reaudio_eval.scores.system_scores import ScoredClips, SystemScores
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.files import as_path, default_cache_dir
 from reaudio_model.common.limits import MAX_SECONDS
 from reaudio_model.common.progress import Reporter
@@ -55,6 +56,7 @@ class Options:
         allow_download: fetch missing published checkpoints.
         strict: a missing, unreadable or truncated clip is an error instead of an entry in the audit.
         max_seconds: longer clips are unreadable.
+        executor: where networks run.
     """
 
     protocol: str = DEFAULT_PROTOCOL
@@ -70,6 +72,7 @@ class Options:
     allow_download: bool = False
     strict: bool = False
     max_seconds: float = MAX_SECONDS
+    executor: Executor = LOCAL
 
     def __post_init__(self) -> None:
         for name, value in (("--batch-size", self.batch_size), ("--jobs", self.jobs)):
@@ -199,7 +202,9 @@ def evaluate(
     files = _files(systems, dataset, near)
     batch_size = options.batch_size or EMBED_BATCH
     embedders = list(tools.embedders.values())
-    clips = embed_clips(files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds)
+    clips = embed_clips(
+        files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds, options.executor
+    )
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     scored = scored_clips(audits, {s.name: tuple(s.by_seed) for s in systems}, options.strict, common)
     inputs = Inputs.of(clips, near, scored, dataset, tools.embedders, options.protocol, options.seed, reporter)

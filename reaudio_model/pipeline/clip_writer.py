@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reaudio_model.common.audio import audio_bytes
+from reaudio_model.common.executors import Executor
 from reaudio_model.common.files import atomic_write, folder_lock, make_folder
 from reaudio_model.common.progress import Reporter
+from reaudio_model.common.ray_executor import WORKER_DEVICE, map_on_ray
 from reaudio_model.pipeline.generation_record import MACHINES, NAMED, add_files, start_record
 
 AUDIBLE = 1 / 2**16  # rounds to a sample of 16 bits other than 0
@@ -55,6 +58,31 @@ def folder_turn(folder: Path, reporter: Reporter) -> Iterator[None]:
             folder.rmdir()  # where nothing was written
 
 
+Generate = Callable[[range], npt.NDArray[np.float32]]  # rows of the prompts -> clips
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where batches are generated instead of in this process.
+
+    Attributes:
+        executor: of Ray.
+        worker: called with a device in each worker, gives what generates there; it can be pickled.
+        on_gpu: whether this process would use a GPU.
+    """
+
+    executor: Executor
+    worker: Callable[[str], Generate]
+    on_gpu: bool
+
+    def map(
+        self, batches: Sequence[range], reporter: Reporter
+    ) -> Iterator[tuple[int, tuple[npt.NDArray[np.float32], float]]]:
+        """Index of a batch, its clips and the seconds that they took, as they are finished."""
+        worker = partial(_timed_worker, self.worker, WORKER_DEVICE[self.on_gpu])
+        return map_on_ray(worker, batches, self.executor, on_gpu=self.on_gpu, what="generates clips", reporter=reporter)
+
+
 @dataclass(frozen=True)
 class ClipWriter:
     """Generates clips in batches and writes them with their record.
@@ -67,13 +95,15 @@ class ClipWriter:
         batch_size: prompts in a batch.
         record_file: the JSON file of the record.
         peak: largest absolute sample that every clip is scaled to, in (0, 1]; what is silent in 16 bits stays so. None keeps the level.
+        workers: generate the same clips; None for this process.
     """
 
-    generate: Callable[[range], npt.NDArray[np.float32]]
+    generate: Generate
     sample_rate: int
     batch_size: int
     record_file: Path
     peak: float | None = None
+    workers: Workers | None = None
 
     def write(self, files: list[Path], kept: set[Path], record: dict[str, Any], reporter: Reporter) -> Generated:
         """Generate and write the files that are not kept, and the record before the first of them.
@@ -90,26 +120,38 @@ class ClipWriter:
         made = computed = 0
         seconds = 0.0
         silent: list[str] = []
+        every = [range(i, min(i + self.batch_size, len(files))) for i in range(0, len(files), self.batch_size)]
+        batches = [rows for rows in every if any(files[row] not in kept for row in rows)]
         with reporter.stage("generating", len(files)) as advance:
-            for start in range(0, len(files), self.batch_size):
-                rows = range(start, min(start + self.batch_size, len(files)))
-                missing = [row for row in rows if files[row] not in kept]
-                if missing:
-                    started = time.perf_counter()
-                    audios = self._levelled(self.generate(rows))
-                    seconds += time.perf_counter() - started
-                    computed += len(rows)
-                    if not made:
-                        start_record(self.record_file, record, [file for file in files if file not in kept])
-                    written = {files[row]: audios[row - start] for row in missing}
-                    self._save(written, record)
-                    silent += [file.name for file, audio in written.items() if not np.abs(audio).max() >= AUDIBLE]
-                    made += len(missing)
+            advance(len(files) - sum(map(len, batches)))
+            for rows, samples, spent in self._generated(batches, reporter):
+                audios = self._levelled(samples)
+                seconds += spent
+                computed += len(rows)
+                if not made:
+                    start_record(self.record_file, record, [file for file in files if file not in kept])
+                written = {files[row]: audios[row - rows.start] for row in rows if files[row] not in kept}
+                self._save(written, record)
+                silent += [file.name for file, audio in written.items() if not np.abs(audio).max() >= AUDIBLE]
+                made += len(written)
                 advance(len(rows))
         if silent:
-            reporter.note(f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(silent[:NAMED])}.")
+            reporter.note(
+                f"{len(silent)} of {made} clips are silent (all samples are 0): {', '.join(sorted(silent)[:NAMED])}."
+            )
         settings = record["settings"] | {"device": record[MACHINES][-1]["device"]}
         return Generated(files, made, self.record_file, computed, seconds, settings)
+
+    def _generated(
+        self, batches: Sequence[range], reporter: Reporter
+    ) -> Iterator[tuple[range, npt.NDArray[np.float32], float]]:
+        """Batches, their clips and the seconds that they took, as they are finished."""
+        if self.workers is None:
+            for rows in batches:
+                yield rows, *_timed(self.generate, rows)
+            return
+        for index, (samples, seconds) in self.workers.map(batches, reporter):
+            yield batches[index], samples, seconds
 
     def _levelled(self, audios: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if self.peak is None:
@@ -125,3 +167,16 @@ class ClipWriter:
             atomic_write(file, content)
             hashes[file.name] = hashlib.sha256(content).hexdigest()
         add_files(self.record_file, record, hashes)
+
+
+def _timed(generate: Generate, rows: range) -> tuple[npt.NDArray[np.float32], float]:
+    """The clips of a batch, and the seconds that they took."""
+    started = time.perf_counter()
+    return generate(rows), time.perf_counter() - started
+
+
+def _timed_worker(
+    worker: Callable[[str], Generate], device: str
+) -> Callable[[range], tuple[npt.NDArray[np.float32], float]]:
+    """What a worker computes with."""
+    return partial(_timed, worker(device))

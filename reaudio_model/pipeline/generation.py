@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.files import as_path
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
 from reaudio_model.config import retrieves
-from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
-from reaudio_model.pipeline.generation_record import generation_record, kept_files
+from reaudio_model.pipeline.clip_writer import ClipWriter, Generate, Generated, Workers, folder_turn
+from reaudio_model.pipeline.generation_record import generation_record, kept_files, pipeline_identity
 from reaudio_model.pipeline.request import GenerateRequest
 from reaudio_model.pipeline.retrieve import retrieve
 from reaudio_model.retrieval.index_search import SearchResult
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
     from reaudio_model.pipeline.pipeline import ReAudioLDMPipeline
 
 
+Load = Callable[[str], "tuple[ReAudioLDMPipeline, Clap | None]"]  # device -> pipeline and reranker; it can be pickled
+
+
 def generate_to_files(
     request: GenerateRequest,
     pipeline: ReAudioLDMPipeline,
     *,
     reranker: Clap | None = None,
     reporter: Reporter | None = None,
+    executor: Executor = LOCAL,
+    load: Load | None = None,
 ) -> Generated:
     """Write a 16-bit file for each prompt, and ``generation.json`` (or ``<file>.json``) beside them.
 
@@ -47,6 +54,8 @@ def generate_to_files(
         pipeline: see :func:`reaudio_model.pipeline.assemble.load_pipeline`; not changed.
         reranker: selects among candidates; not the CLAP that scores the result.
         reporter: of progress; None shows nothing.
+        executor: where clips are generated.
+        load: how workers on Ray load ``pipeline`` and ``reranker`` again; they read weights and features by the same paths.
 
     Raises:
         ReaudioError: invalid settings (see the pipeline and ``RetrievalIndex.search``), a folder with files of other settings, an
@@ -67,7 +76,11 @@ def generate_to_files(
     record = generation_record(request, pipeline, reranker, files, retrieved)
     generate = _Batches(request, pipeline, retrieved, features, reranker).generate
     rate = pipeline.model_config.codec.mel.sample_rate
-    writer = ClipWriter(generate, rate, request.batch_size, request.record, request.peak)
+    workers = None
+    if executor.is_ray and load is not None:
+        worker = partial(_on_worker, load, pipeline_identity(pipeline), request, retrieved)
+        workers = Workers(executor, worker, on_gpu=pipeline.device.type == "cuda")
+    writer = ClipWriter(generate, rate, request.batch_size, request.record, request.peak, workers)
     with nullcontext() if request.is_file else folder_turn(request.output_path, reporter):
         kept = set() if request.overwrite else kept_files(request.record, record, files, reporter)
         if result is not None and not request.is_file:
@@ -136,3 +149,19 @@ class _Batches(NamedTuple):
             reranker=self.reranker,
         )
         return output.audios
+
+
+def _on_worker(
+    load: Load,
+    identity: dict[str, dict[str, str]],
+    request: GenerateRequest,
+    retrieved: list[list[Neighbour]] | None,
+    device: str,
+) -> Generate:
+    """What a worker on Ray generates with: the pipeline loaded there, with the weights of this process."""
+    pipeline, reranker = load(device)
+    if pipeline_identity(pipeline) != identity:
+        raise ReaudioError("A worker on Ray loaded other weights than this process: give it the same files.")
+    pipeline.set_scheduler(request.scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    return _Batches(request, pipeline, retrieved, _features(request, pipeline), reranker).generate

@@ -16,6 +16,7 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.clips.system import Retrieval, Role, SystemKind
 from reaudio_eval.prompts.dataset import Dataset, Prompt
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.progress import Reporter
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ClipRequest:
         sampling: the user's settings.
         spent: a model that generates adds its cost here.
         kept: a model may keep here what is costly to load, for the next request of the same command.
-        batch_size, device, jobs, cache_dir: as in ``scores.evaluate.Options``.
+        batch_size, device, jobs, cache_dir, executor: as in ``scores.evaluate.Options``.
         reporter: shows the progress of a model that generates.
     """
 
@@ -86,6 +87,7 @@ class ClipRequest:
     device: str = "auto"
     jobs: int = 2
     cache_dir: Path | None = None
+    executor: Executor = LOCAL
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import importlib
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from reaudio_eval.clips.sampling import Sampling
 from reaudio_eval.plugins.files import explained
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256, default_cache_dir
+from reaudio_model.config import DType
 from reaudio_model.retrieval.records import Pair
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class PublicModel(ModelPlugin):
         from reaudio_eval.clips.models.public.generate import code_of, retrieval_record, write_clips
 
         settings = self.resolved(request.sampling, request.variant)
-        system, weights = self._opened(request, settings)
+        system, weights, load = self._opened(request, settings)
         asked = [
             self.name(request.variant),
             weights,
@@ -129,6 +131,8 @@ class PublicModel(ModelPlugin):
             found=found,
             exact=request.exact,
             overwrite=request.overwrite,
+            executor=request.executor,
+            load=load,
         )
         request.spent.clips += done.computed
         request.spent.seconds += done.seconds
@@ -163,8 +167,10 @@ class PublicModel(ModelPlugin):
             k=0 if sampling.retrieval == "none" else own.k if sampling.k is None else sampling.k,
         )
 
-    def _opened(self, request: ClipRequest, settings: Settings) -> tuple[PublicSystem, dict[str, str]]:
-        """The loaded system and the identity of its weights; one system at a time stays in memory."""
+    def _opened(
+        self, request: ClipRequest, settings: Settings
+    ) -> tuple[PublicSystem, dict[str, str], Callable[[str], PublicSystem]]:
+        """The loaded system, the identity of its weights, and how to load it on another device; one system stays in memory."""
         from reaudio_eval.clips.models.public.generate import identity
         from reaudio_model.common.inference import open_device
 
@@ -177,19 +183,18 @@ class PublicModel(ModelPlugin):
             allow_download=request.allow_download,
         )
         device = str(open_device(request.device))
+        load = partial(_open, self.module, path, request.variant, settings.dtype, cache_dir)
         key = f"{name} {path.resolve()} on {device} {settings.dtype}"
         if key not in request.kept:
             request.kept.clear()
             free_memory()
             request.reporter.note(f"{name}: loading {path}")
-            system = self._opener().open(path, request.variant, device=device, dtype=settings.dtype, cache_dir=cache_dir)
+            system = load(device)
             request.kept[key] = (system, identity(system))
-        found: tuple[PublicSystem, dict[str, str]] = request.kept[key]
-        return found
+        return *request.kept[key], load
 
     def _opener(self) -> Opener:
-        opener: Opener = importlib.import_module(f"{_SYSTEMS}.{self.module}").OPENER
-        return opener
+        return _opener(self.module)
 
     def defaults(self, dataset: str, weights: Path | None, variant: str) -> Sampling | None:
         """The authors' settings."""
@@ -205,6 +210,16 @@ class PublicModel(ModelPlugin):
         from reaudio_eval.clips.generation import resolved_sampling
 
         return resolved_sampling(clips)
+
+
+def _opener(module: str) -> Opener:
+    """What loads the systems of a module in ``public/``."""
+    opener: Opener = importlib.import_module(f"{_SYSTEMS}.{module}").OPENER
+    return opener
+
+
+def _open(module: str, path: Path, variant: str, dtype: DType, cache_dir: Path, device: str) -> PublicSystem:
+    return _opener(module).open(path, variant, device=device, dtype=dtype, cache_dir=cache_dir)
 
 
 def _retrieved(request: ClipRequest, settings: Settings, system: PublicSystem) -> SearchResult | None:

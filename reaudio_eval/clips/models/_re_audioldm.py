@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from reaudio_eval.clips.models import MINIATURE, ClipRequest
 from reaudio_eval.clips.retrieval import read_retrieval
@@ -16,10 +16,10 @@ from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.json_files import read_json_object
 from reaudio_model.common.settings import from_mapping
-from reaudio_model.config import ModelConfig, get_preset, retrieves
+from reaudio_model.config import DType, ModelConfig, get_preset, retrieves
 from reaudio_model.miniature import bundled
 from reaudio_model.miniature.neighbours import search_pool, store_neighbours
-from reaudio_model.pipeline.generation import generate_to_files
+from reaudio_model.pipeline.generation import Load, generate_to_files
 from reaudio_model.pipeline.generation_record import (
     RecordError,
     pipeline_identity,
@@ -31,17 +31,24 @@ from reaudio_model.retrieval.index_files import read_manifest
 from reaudio_model.retrieval.index_search import RETRIEVED, SearchSettings
 from reaudio_model.retrieval.records import Pair
 
+if TYPE_CHECKING:
+    from reaudio_model.encoders.clap import Clap
+
 DEFAULT_STEPS, DEFAULT_GUIDANCE, DEFAULT_SCHEDULER = 25, 3.5, "dpm-solver++"
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A pipeline and its index, or its given neighbours. identity: everything the clips depend on except the settings."""
+    """A pipeline and its index, or its given neighbours.
+
+    identity: everything the clips depend on except the settings. load: the pipeline again, for workers.
+    """
 
     pipeline: ReAudioLDMPipeline
     index: Path | None
     features: Path | None
     identity: Any
+    load: Load
     given: Sequence[Sequence[Pair]] | None = None
 
 
@@ -141,16 +148,19 @@ def _generate(request: ClipRequest, source: _Source) -> dict[str, Path]:
     source.pipeline.set_progress_bar_config(disable=True)  # the batches have one
     asked = _asked(request, source)
     reranker = source.pipeline.conditioner.clap if asked.candidates > 1 else None
+    generate = partial(
+        generate_to_files, pipeline=source.pipeline, reranker=reranker, reporter=request.reporter, executor=request.executor,
+        load=source.load,
+    )  # fmt: skip
     try:
-        done = generate_to_files(asked, source.pipeline, reranker=reranker, reporter=request.reporter)
+        done = generate(asked)
     except RecordError as error:
         if request.exact:
             raise
         # a folder of this program alone
         reason = str(error).partition(": choose another")[0]
         request.reporter.note(f"The clips in {asked.output} are generated anew, since {reason}.")
-        anew = replace(asked, overwrite=True)
-        done = generate_to_files(anew, source.pipeline, reranker=reranker, reporter=request.reporter)
+        done = generate(replace(asked, overwrite=True))
     request.spent.clips += done.computed
     request.spent.seconds += done.seconds
     return {prompt.clip_id: file for prompt, file in zip(request.prompts, done.files, strict=True)}
@@ -246,7 +256,8 @@ def _open_bundled(request: ClipRequest, name: str) -> _Source:
 
     device = str(open_device(request.device))
     pipeline = _kept(request, f"{name} on {device}", partial(bundled.load_bundled, name, device))
-    return _Source(pipeline, None, None, bundled.identity(name))
+    load = partial(_load_bundled, name, request.sampling.dtype, request.sampling.candidates)
+    return _Source(pipeline, None, None, bundled.identity(name), load)
 
 
 def _bundled(request: ClipRequest, name: str) -> _Source:
@@ -288,4 +299,26 @@ def _open_users(request: ClipRequest, weights: Path) -> _Source:
 
     device = open_device(request.device)
     pipeline = _kept(request, f"{weights.resolve()} on {device}", partial(load_pipeline, weights, device=device))
-    return _Source(pipeline, None, None, [pipeline_identity(pipeline), asdict(pipeline.model_config)])
+    load = partial(_load_users, weights.resolve(), request.sampling.dtype, request.sampling.candidates)
+    return _Source(pipeline, None, None, [pipeline_identity(pipeline), asdict(pipeline.model_config)], load)
+
+
+def _load_bundled(
+    name: str, dtype: DType | None, candidates: int | None, device: str
+) -> tuple[ReAudioLDMPipeline, Clap | None]:
+    """A bundled system, and what selects among candidates."""
+    return _with_reranker(bundled.load_bundled(name, device, dtype or "float32"), candidates)
+
+
+def _load_users(
+    weights: Path, dtype: DType | None, candidates: int | None, device: str
+) -> tuple[ReAudioLDMPipeline, Clap | None]:
+    """The user's pipeline, and what selects among candidates."""
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.pipeline.assemble import load_pipeline
+
+    return _with_reranker(load_pipeline(weights, device=open_device(device), dtype=dtype or "float32"), candidates)
+
+
+def _with_reranker(pipeline: ReAudioLDMPipeline, candidates: int | None) -> tuple[ReAudioLDMPipeline, Clap | None]:
+    return pipeline, pipeline.conditioner.clap if (candidates or 1) > 1 else None

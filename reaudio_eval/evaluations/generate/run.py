@@ -94,6 +94,7 @@ def _of_models(plan: GeneratePlan, reporter: Reporter) -> tuple[list[GeneratedSy
         device=request.machine.device,
         jobs=request.machine.jobs,
         cache_dir=request.machine.cache_dir or default_cache_dir(),
+        executor=request.machine.where,
         allow_download=request.allow_download,
         exact=True,
         overwrite=request.overwrite,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from reaudio_eval.clips.models.public.system import PublicSystem, Settings
 from reaudio_eval.prompts.dataset import Prompt
 from reaudio_model.common.audio import content_sha256
 from reaudio_model.common.code import code_packages, code_sha256
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.files import canonical_sha256
 from reaudio_model.common.inference import network_sha256
 from reaudio_model.common.json_files import as_read_back
 from reaudio_model.common.progress import Reporter
 from reaudio_model.common.seeds import clip_seed
-from reaudio_model.pipeline.clip_writer import ClipWriter, Generated, folder_turn
+from reaudio_model.pipeline.clip_writer import ClipWriter, Generate, Generated, Workers, folder_turn
 from reaudio_model.pipeline.generation_record import FORMAT, MACHINES, RecordError, kept_files
 from reaudio_model.pipeline.request import RECORD
 from reaudio_model.retrieval.index_search import SearchResult
@@ -66,6 +69,8 @@ def write_clips(
     found: SearchResult | None = None,
     exact: bool = False,
     overwrite: bool = False,
+    executor: Executor = LOCAL,
+    load: Callable[[str], PublicSystem] | None = None,
 ) -> Generated:
     """Write a 16-bit ``<clip_id>.wav`` for each prompt into ``output``, and ``generation.json`` beside them.
 
@@ -83,6 +88,8 @@ def write_clips(
         found: the retrieved pairs of the prompts, for a system that retrieves; written beside the clips.
         exact: refuse a folder of other settings, rather than make it anew.
         overwrite: make existing clips anew.
+        executor: where clips are generated.
+        load: how workers on Ray load the system again, on a device; they read the weights by the same path.
 
     Raises:
         ReaudioError: an empty prompt, values that are not finite, a folder of other settings, or a full disk.
@@ -92,14 +99,12 @@ def write_clips(
         raise ReaudioError(f"The prompt of {empty!r} is empty: give it a caption.")
     files = [output / f"{prompt.clip_id}.wav" for prompt in prompts]
     record = _record(system, prompts, files, settings, weights, seed, batch_size) | retrieval_record(found)
-
-    def generate(rows: range) -> npt.NDArray[np.float32]:
-        batch = [prompts[row] for row in rows]
-        seeds = [clip_seed(seed, p.clip_id) for p in batch]
-        retrieved = None if found is None else [found.retrieved[row] for row in rows]
-        return system.generate([p.caption for p in batch], seeds, settings, retrieved)
-
-    writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD, settings.peak)
+    rest = (prompts, settings, seed, found)
+    workers = None
+    if executor.is_ray and load is not None:
+        workers = Workers(executor, partial(_on_worker, load, weights, rest), on_gpu=device_of(system).type == "cuda")
+    generate = _Batches(system, *rest).generate
+    writer = ClipWriter(generate, system.sample_rate, batch_size, output / RECORD, settings.peak, workers)
     with folder_turn(output, reporter):
         try:
             kept = set() if overwrite else kept_files(writer.record_file, record, files, reporter)
@@ -113,6 +118,42 @@ def write_clips(
         return writer.write(files, kept, record, reporter)
 
 
+@dataclass(frozen=True)
+class _Batches:
+    """Everything that the batches of :func:`write_clips` share."""
+
+    system: PublicSystem
+    prompts: Sequence[Prompt]
+    settings: Settings
+    seed: int
+    found: SearchResult | None
+
+    def generate(self, rows: range) -> npt.NDArray[np.float32]:
+        """Waveforms of some of the prompts, see :meth:`PublicSystem.generate`."""
+        batch = [self.prompts[row] for row in rows]
+        seeds = [clip_seed(self.seed, p.clip_id) for p in batch]
+        retrieved = None if self.found is None else [self.found.retrieved[row] for row in rows]
+        return self.system.generate([p.caption for p in batch], seeds, self.settings, retrieved)
+
+
+def _on_worker(
+    load: Callable[[str], PublicSystem],
+    weights: dict[str, str],
+    rest: tuple[Sequence[Prompt], Settings, int, SearchResult | None],
+    device: str,
+) -> Generate:
+    """What a worker on Ray generates with: the system loaded there, with the weights of this process."""
+    system = load(device)
+    if identity(system) != weights:
+        raise ReaudioError("A worker on Ray loaded other weights than this process: give it the same files.")
+    return _Batches(system, *rest).generate
+
+
+def device_of(system: PublicSystem) -> torch.device:
+    """Where the networks of a system are."""
+    return next(next(iter(system.networks().values())).parameters()).device
+
+
 def _record(
     system: PublicSystem,
     prompts: Sequence[Prompt],
@@ -123,7 +164,7 @@ def _record(
     batch_size: int,
 ) -> dict[str, Any]:
     """How the clips are made, as JSON; the SHA-256 of each file is added when it is written."""
-    device = str(next(iter(system.networks().values())).device)
+    device = str(device_of(system))
     plain_settings = {("guidance_scale" if name == "guidance" else name): value for name, value in asdict(settings).items()}
     record = {
         "format": FORMAT,
