@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, ClassVar, Literal
 
 from reaudio_model.common.errors import ReaudioError
@@ -45,6 +46,16 @@ class Executor(OptionGroup):
     def check(self) -> None:
         if not self.is_ray and (self.ray_address is not None or self.ray_gpus != 1):
             raise ReaudioError("--ray-address and --ray-gpus are options of --executor ray: give it too, or leave them out.")
+        if self.is_ray and not _has_ray():
+            raise ReaudioError('--executor ray needs Ray: pip install "reaudio-eval[ray]", or leave out --executor.')
+
+
+def _has_ray() -> bool:
+    """Whether Ray is installed; it is not imported, which takes a second."""
+    try:
+        return find_spec("ray") is not None
+    except ValueError:  # of a module that was made unavailable
+        return False
 
 
 LOCAL = Executor()

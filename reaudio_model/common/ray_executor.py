@@ -8,6 +8,7 @@ machine, is given to another one.
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,8 +24,9 @@ Done = TypeVar("Done")
 
 WORKER_DEVICE = {True: "cuda:0", False: "cpu"}  # by on_gpu
 ATTEMPTS = 3  # of a shard whose worker was lost
+LISTENS = 10.0  # seconds within which a cluster must answer
 PATIENCE = 30.0  # seconds without a free worker before a note says so
-PASSED_ON = ("REAUDIO_PLUGINS", "REAUDIO_CACHE", "REAUDIO_MINIATURE")  # environment variables that workers need
+PASSED_ON = ("REAUDIO_PLUGINS", "REAUDIO_CACHE")  # environment variables that workers need
 
 
 def map_on_ray(
@@ -49,7 +51,7 @@ def map_on_ray(
         reporter: of notes; None shows nothing.
 
     Raises:
-        ReaudioError: Ray is not installed or cannot be reached; a shard whose worker was lost three times.
+        ReaudioError: the cluster cannot be reached; a shard whose worker was lost three times.
         Exception: of the worker, unchanged.
     """
     if not shards:
@@ -61,12 +63,9 @@ def map_on_ray(
 def _connect(executor: Executor) -> ModuleType:
     """Ray, connected; it stays connected until this process ends, since starting it takes seconds."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ReaudioError(
-            f'--executor ray needs Ray ({error}): pip install "reaudio-eval[ray]", or leave out --executor.'
-        ) from error
+    import ray
+
+    _require_listener(executor)
     if ray.is_initialized():
         return ray
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -76,11 +75,26 @@ def _connect(executor: Executor) -> ModuleType:
         else:
             ray.init(address=executor.ray_address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ReaudioError(
-            f"The Ray cluster {executor.ray_address or 'of this machine'} cannot be reached ({error}): start it with "
-            "`ray start --head`, or give another --ray-address."
-        ) from error
+        raise _unreachable(executor, error) from error
     return ray
+
+
+def _require_listener(executor: Executor) -> None:
+    """Refuse an address at which nothing listens at once; Ray would wait for minutes."""
+    host, separator, port = (executor.ray_address or "").removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LISTENS).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(executor, error) from error
+
+
+def _unreachable(executor: Executor, error: Exception) -> ReaudioError:
+    return ReaudioError(
+        f"The Ray cluster {executor.ray_address or 'of this machine'} cannot be reached ({error}): start it with `ray start --head`, or "
+        "give another --ray-address."
+    )
 
 
 class _Workers:
@@ -141,7 +155,7 @@ class _Workers:
     def _start(self) -> None:
         options = {"num_cpus": 0 if self.gpus else self.threads, "num_gpus": self.gpus, "max_restarts": 0}
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        actor = self.ray.remote(**options)(_Worker).remote(self.worker, self.threads, environment)
+        actor = self.ray.remote(**options)(_Worker).remote([self.worker], self.threads, environment)
         self.pending[actor.ready.remote()] = (actor, None)
 
     def _next(self) -> Any:
@@ -178,17 +192,34 @@ class _Workers:
 
 
 class _Worker:
-    """A process of the cluster. Its arguments are those of :class:`_Workers`."""
+    """A process of the cluster.
 
-    def __init__(self, worker: Callable[[], Callable[[Any], Any]], threads: int, environment: dict[str, str]) -> None:
-        os.environ.update(environment)
-        import torch
+    Args:
+        worker: reference to that of :func:`map_on_ray`, in a list. Otherwise Ray puts its value here, and reports a value that cannot be
+            read as a lost worker.
+        threads: of torch.
+        environment: variables to set.
+    """
 
-        torch.set_num_threads(threads)
-        self.work = worker()
+    def __init__(self, worker: list[Any], threads: int, environment: dict[str, str]) -> None:
+        self.worker, self.threads, self.environment = worker, threads, environment
 
     def ready(self) -> None:
-        """Return when the networks are loaded."""
+        """Load the networks."""
+        import ray
+
+        os.environ.update(self.environment)
+        import torch
+
+        torch.set_num_threads(self.threads)
+        try:
+            (worker,) = ray.get(self.worker)
+        except ray.exceptions.RaySystemError as error:
+            raise ReaudioError(
+                f"A worker on Ray cannot read its work ({str(error).strip().splitlines()[-1]}): install the same versions of reaudio-eval, "
+                "its plug-ins and Python on every machine."
+            ) from error
+        self.work = worker()
 
     def compute(self, shard: Any) -> Any:
         return self.work(shard)

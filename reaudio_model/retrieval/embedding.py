@@ -6,7 +6,8 @@ Unreadable files are left out and listed. Finished batches are found again by th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +18,10 @@ from reaudio_model.common.audio import content_sha256, decode_many
 from reaudio_model.common.code import computation_sha256
 from reaudio_model.common.digests import SEAL, check_safetensors, sealed_safetensors
 from reaudio_model.common.errors import AudioError, ReaudioError
+from reaudio_model.common.executors import Executor
 from reaudio_model.common.files import atomic_write, canonical_sha256
 from reaudio_model.common.progress import Reporter
+from reaudio_model.common.ray_executor import WORKER_DEVICE, map_on_ray
 from reaudio_model.common.resample import resample
 from reaudio_model.retrieval.nearest import Vectors, check_vectors
 from reaudio_model.retrieval.records import Pair
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 PARTS_VERSION = 2  # increase when the stored format changes
 CODE = ("reaudio_model.retrieval.embedding", "reaudio_model.encoders.clap")  # what computes the vectors
+WHAT = "embeds pairs"
 EmbedAudio = Callable[[Sequence[Path]], npt.ArrayLike]
 EmbedText = Callable[[Sequence[str]], npt.ArrayLike]
 
@@ -45,6 +49,20 @@ class Embedders(NamedTuple):
     audio: EmbedAudio
     text: EmbedText
     sha256: str
+
+
+class Workers(NamedTuple):
+    """Where pairs are embedded instead of in this process.
+
+    Attributes:
+        executor: of Ray.
+        load: device -> embedders, called in each worker; it can be pickled.
+        on_gpu: whether this process would use a GPU.
+    """
+
+    executor: Executor
+    load: Callable[[str], Embedders]
+    on_gpu: bool
 
 
 class EmbeddedPairs(NamedTuple):
@@ -75,6 +93,14 @@ def clap_embedders(clap: Clap, jobs: int = 1) -> Embedders:
     return Embedders(audio, text, clap.sha256)
 
 
+def load_clap_embedders(path: Path, cache_dir: Path, jobs: int, device: str) -> Embedders:
+    """:func:`clap_embedders` of a checkpoint; see :func:`reaudio_model.encoders.clap.load_clap`."""
+    from reaudio_model.common.inference import open_device
+    from reaudio_model.encoders.clap import load_clap
+
+    return clap_embedders(load_clap(path, device=open_device(device), cache_dir=cache_dir), jobs)
+
+
 def embed_pairs(
     pairs: Sequence[Pair],
     embedders: Embedders,
@@ -83,6 +109,7 @@ def embed_pairs(
     parts: Path | None = None,
     sha256: Mapping[str, str] | None = None,
     progress: Reporter | None = None,
+    workers: Workers | None = None,
 ) -> EmbeddedPairs:
     """Embed ``pairs``.
 
@@ -93,6 +120,7 @@ def embed_pairs(
         parts: folder for finished batches; with it an interrupted call resumes.
         sha256: clip_id -> of the bytes of its audio; None computes them if ``parts`` needs them.
         progress: reporter of progress; None shows nothing.
+        workers: embed on Ray; None embeds here.
 
     Raises:
         ReaudioError: a file that is changed meanwhile, a batch size below 1, a pair without a file, none with readable audio, or
@@ -105,11 +133,19 @@ def embed_pairs(
         raise ReaudioError(f"The pair {without!r} has no audio file to embed.")
     known = hash_audio(pairs) if sha256 is None and parts is not None else sha256
     batches = [_Batch.of(pairs[start : start + batch_size], known) for start in range(0, len(pairs), batch_size)]
-    vectors = []
-    with (progress or Reporter(quiet=True)).stage("embedding", len(pairs)) as advance:
-        for batch in batches:
-            vectors.append(_stored(batch, embedders, parts))
-            advance(len(batch.paths))
+    files = [None if parts is None else parts / batch.name(embedders.sha256) for batch in batches]
+    found = [None if file is None else _finished(file) for file in files]
+    missing = [row for row, part in enumerate(found) if part is None]
+    reporter = progress or Reporter(quiet=True)
+    with reporter.stage("embedding", len(pairs)) as advance:
+        advance(sum(len(batch.paths) for batch, part in zip(batches, found, strict=True) if part is not None))
+        for number, part in _computed([batches[row] for row in missing], embedders, workers, reporter):
+            row = missing[number]
+            found[row] = part
+            if (file := files[row]) is not None:
+                _store(file, part)
+            advance(len(batches[row].paths))
+    vectors = [part for part in found if part is not None]
     readable = np.concatenate([part.readable for part in vectors]) if vectors else np.zeros(0, bool)
     if not readable.any():
         raise ReaudioError(f"None of the {len(pairs)} pairs has an audio file that can be read.")
@@ -145,6 +181,11 @@ class _Batch(NamedTuple):
         hashes = None if sha256 is None else [sha256[pair.clip_id] for pair in pairs]
         return cls([pair.caption for pair in pairs], [pair.audio for pair in pairs if pair.audio is not None], hashes)
 
+    def name(self, encoder_sha256: str) -> str:
+        """Name of the file of its vectors: by captions, audio, CLAP and code."""
+        identity = [PARTS_VERSION, encoder_sha256, computation_sha256(*CODE), self.captions, self.sha256]
+        return f"{canonical_sha256(identity)}.safetensors"
+
     def require_unchanged(self) -> None:
         """Check, after the files were read, that they are still those that were hashed.
 
@@ -164,21 +205,41 @@ class _Part(NamedTuple):
     readable: npt.NDArray[np.bool_]
 
 
-def _stored(batch: _Batch, embedders: Embedders, parts: Path | None) -> _Part:
-    """A batch from its file in ``parts``, or computed and stored there."""
-    from safetensors.numpy import load_file, save
+def _finished(path: Path) -> _Part | None:
+    """The vectors of a batch from an earlier call."""
+    from safetensors.numpy import load_file
 
-    if parts is None:
-        return _embed(batch, embedders)
-    identity = [PARTS_VERSION, embedders.sha256, computation_sha256(*CODE), batch.captions, batch.sha256]
-    path = parts / f"{canonical_sha256(identity)}.safetensors"
-    if path.is_file():
-        if check_safetensors(path):
-            return _Part(**load_file(path))
-        _LOG.warning("The finished batch %s was damaged: it is computed again.", path)
-    part = _embed(batch, embedders)
+    if not path.is_file():
+        return None
+    if check_safetensors(path):
+        return _Part(**load_file(path))
+    _LOG.warning("The finished batch %s was damaged: it is computed again.", path)
+    return None
+
+
+def _store(path: Path, part: _Part) -> None:
+    from safetensors.numpy import save
+
     atomic_write(path, sealed_safetensors(save(part._asdict(), SEAL)))
-    return part
+
+
+def _computed(
+    batches: Sequence[_Batch], embedders: Embedders, workers: Workers | None, reporter: Reporter
+) -> Iterator[tuple[int, _Part]]:
+    """Number of a batch and its vectors, as they are finished."""
+    if workers is None:
+        yield from ((number, _embed(batch, embedders)) for number, batch in enumerate(batches))
+        return
+    worker = partial(_on_worker, workers.load, embedders.sha256, WORKER_DEVICE[workers.on_gpu])
+    yield from map_on_ray(worker, batches, workers.executor, on_gpu=workers.on_gpu, what=WHAT, reporter=reporter)
+
+
+def _on_worker(load: Callable[[str], Embedders], sha256: str, device: str) -> Callable[[_Batch], _Part]:
+    """What a worker on Ray computes with: the CLAP of this process, loaded there."""
+    embedders = load(device)
+    if embedders.sha256 != sha256:
+        raise ReaudioError("A worker on Ray loaded another CLAP than this process: give it the same file.")
+    return partial(_embed, embedders=embedders)
 
 
 def _embed(batch: _Batch, embedders: Embedders) -> _Part:

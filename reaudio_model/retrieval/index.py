@@ -20,7 +20,7 @@ import numpy.typing as npt
 from reaudio_model.common.errors import ReaudioError, one_of
 from reaudio_model.common.files import StrPath, as_path
 from reaudio_model.common.progress import Reporter
-from reaudio_model.retrieval.embedding import Embedders, embed_pairs
+from reaudio_model.retrieval.embedding import Embedders, Workers, embed_pairs
 from reaudio_model.retrieval.exclusion import NOTHING_EXCLUDED, Exclusion, ExclusionRules, QueryBatch
 from reaudio_model.retrieval.index_files import (
     IndexContent,
@@ -109,6 +109,7 @@ class RetrievalIndex:
         parts: StrPath | None = None,
         sha256: Mapping[str, str] | None = None,
         progress: Reporter | None = None,
+        workers: Workers | None = None,
     ) -> RetrievalIndex:
         """An index of ``pairs``; those whose audio cannot be decoded are listed in ``left_out``.
 
@@ -119,13 +120,16 @@ class RetrievalIndex:
             parts: folder for finished batches; with it an interrupted build resumes.
             sha256: clip_id -> of the bytes of its audio; None computes them if ``parts`` needs them.
             progress: reporter of progress; None shows nothing.
+            workers: embed on Ray; None embeds here.
 
         Raises:
             ReaudioError: no pair with readable audio, a repeated clip_id, or invalid vectors.
         """
         check_pairs(pairs)
         folder = None if parts is None else as_path(parts)
-        done = embed_pairs(pairs, embedders, batch_size=batch_size, parts=folder, sha256=sha256, progress=progress)
+        done = embed_pairs(
+            pairs, embedders, batch_size=batch_size, parts=folder, sha256=sha256, progress=progress, workers=workers
+        )
         left_out = tuple(done.left_out)
         return cls(tuple(done.pairs), done.audio, done.text, embedders.sha256, left_out, sha256=dict(sha256 or {}))
 

@@ -15,7 +15,7 @@ from reaudio_model.common.files import StrPath, as_path, canonical_sha256, folde
 from reaudio_model.common.naming import caption_key
 from reaudio_model.common.progress import Reporter
 from reaudio_model.retrieval.clip_check import named
-from reaudio_model.retrieval.embedding import CODE, Embedders, hash_audio
+from reaudio_model.retrieval.embedding import CODE, Embedders, Workers, hash_audio
 from reaudio_model.retrieval.index import POOLS, RetrievalIndex
 from reaudio_model.retrieval.index_files import MANIFEST
 from reaudio_model.retrieval.pairs import PairTable
@@ -33,6 +33,7 @@ def build_index(
     overwrite: bool = False,
     sha256: Mapping[str, str] | None = None,
     progress: Reporter | None = None,
+    workers: Workers | None = None,
 ) -> RetrievalIndex:
     """Embed the pairs of a table, write the index, and return it.
 
@@ -48,6 +49,7 @@ def build_index(
         overwrite: build it again in any case.
         sha256: clip_id -> of the bytes of its audio; None computes them.
         progress: reporter of progress and notes; None shows nothing.
+        workers: embed on Ray; None embeds here.
 
     Raises:
         ReaudioError: with ``strict`` a missing or unreadable clip; see ``RetrievalIndex.build`` and ``save``.
@@ -63,7 +65,13 @@ def build_index(
         if found is not None and not (strict and found.left_out):
             return _with_places(found, table, known, folder)
         built = RetrievalIndex.build(
-            table.pairs, embedders, batch_size=batch_size, parts=folder / PARTS, sha256=known, progress=progress
+            table.pairs,
+            embedders,
+            batch_size=batch_size,
+            parts=folder / PARTS,
+            sha256=known,
+            progress=progress,
+            workers=workers,
         )
         if strict and built.left_out:
             raise _refused(built.left_out)

@@ -24,10 +24,12 @@ from reaudio_model.cli.commands.options import (
 from reaudio_model.common.cli import DEFAULT_JOBS, print_json, reporter
 from reaudio_model.common.commands import Invocation, add_command
 from reaudio_model.common.errors import ReaudioError
+from reaudio_model.common.executors import LOCAL, Executor
 from reaudio_model.common.options import Option, OptionGroup
 from reaudio_model.retrieval.records import Backend
 
 if TYPE_CHECKING:
+    from reaudio_model.retrieval.embedding import Workers
     from reaudio_model.retrieval.index import RetrievalIndex
     from reaudio_model.retrieval.index_search import SearchResult
 
@@ -58,6 +60,20 @@ class BuildOptions(OptionGroup):
     batch_size: Annotated[int, Option("Clips in a batch.", panel=MACHINE, least=1)] = 32
     jobs: Jobs = DEFAULT_JOBS
     machine: Machine = field(default_factory=Machine)
+    where: Executor = LOCAL
+
+    def workers(self) -> Workers | None:
+        """What embeds the pairs on Ray; None to embed them here. ``clap`` is given."""
+        from functools import partial
+
+        from reaudio_model.common.files import default_cache_dir
+        from reaudio_model.common.inference import open_device
+        from reaudio_model.retrieval.embedding import Workers, load_clap_embedders
+
+        if not self.where.is_ray or self.clap is None:
+            return None
+        load = partial(load_clap_embedders, self.clap.resolve(), self.machine.cache_dir or default_cache_dir(), self.jobs)
+        return Workers(self.where, load, open_device(self.machine.device).type == "cuda")
 
 
 @dataclass(frozen=True)
@@ -156,7 +172,7 @@ def _build(options: BuildOptions, how: Invocation) -> None:
     checked = check_clips(table, "clips", strict=options.strict, jobs=options.jobs, reporter=progress)
     index = build_index(
         PairTable(checked.pairs, list(checked.left_out)), embedders, output, batch_size=options.batch_size,
-        overwrite=options.overwrite, sha256=checked.sha256, progress=progress,
+        overwrite=options.overwrite, sha256=checked.sha256, progress=progress, workers=options.workers(),
     )  # fmt: skip
     _print_stats(index, how.as_json)
 
