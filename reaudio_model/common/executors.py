@@ -26,7 +26,7 @@ class Executor(OptionGroup):
 
     executor: Annotated[
         ExecutorName,
-        Option("Run networks in this process, or in workers on a Ray cluster (pip install 'reaudio-eval[ray]')."),
+        Option("Run networks in this process, or in workers on a Ray cluster (needs the extra ray)."),
     ] = "local"
     ray_address: Annotated[
         str | None,
