@@ -67,17 +67,21 @@ def _bind(definition: Metric, name: str, spec: EmbedderSpec, embedder: ActiveEmb
     return NamedMetric(definition, info, embedder.reason if isinstance(embedder, Undefined) else missing)
 
 
-def choose(metrics: Sequence[NamedMetric], wanted: Sequence[str] | None) -> tuple[NamedMetric, ...]:
+def choose(
+    metrics: Sequence[NamedMetric], wanted: Sequence[str] | None, required: Sequence[str] = ()
+) -> tuple[NamedMetric, ...]:
     """The metrics asked for, by full name ("fd_panns"), name without embedder ("fd") or family, the name of the file ("fad").
+
+    Costly metrics (``by_name``) are neither among all metrics (``wanted`` None), unless they are ``required``, nor in a family.
 
     Raises:
         UnknownNameError: neither a metric nor a family.
     """
     if wanted is None:
-        return tuple(metrics)
+        return tuple(m for m in metrics if not m.definition.by_name or m.info.name in required)
     definitions = plugins.usable("metrics")
     families = {d.name.removesuffix("_{embedder}"): {d.name} for found in definitions.values() for d in found}
-    families |= {f: {d.name for d in found} for f, found in definitions.items()}
+    families |= {f: {d.name for d in found if not d.by_name} for f, found in definitions.items()}
     known = {m.info.name for m in metrics} | set(families)
     for name in wanted:
         if name not in known and name in plugins.entries("metrics"):

@@ -160,7 +160,7 @@ def prepare(options: Options, dataset: Dataset | None = None, *, needed: bool = 
         )
         for name in names
     }
-    metrics = choose(bind_metrics(specs, found), options.metrics)
+    metrics = choose(bind_metrics(specs, found), options.metrics, options.require)
     metrics = metrics if dataset is None else for_dataset(metrics, dataset)
     check_required(metrics, options.require)
     if needed:

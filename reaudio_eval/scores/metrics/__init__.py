@@ -67,6 +67,7 @@ class _Metric:
         needs: what the embedder and the data must give.
         frames: "many" or "one": only embedders with several frames a clip (VGGish), or with one.
         in_strata: False: computed over all clips only.
+        by_name: True: costly, computed only where it is asked for by its own name (--metric fd_inf).
         names: embedder -> full name, where it is not the pattern's.
         vocabulary: only embedders whose logits have this order ("audioset-527"); None: any.
         score: only embedders whose frames are scores, with one of this name (``EmbedderSpec.scores``); None: only embedders whose frames
@@ -91,6 +92,7 @@ class _Metric:
     score: str | None = field(default=None, kw_only=True)
     neutral: bool = field(default=False, kw_only=True)
     package: Package | None = field(default=None, kw_only=True)
+    by_name: bool = field(default=False, kw_only=True)
 
     def full_name(self, embedder: str) -> str:
         """The name with an embedder, as in every file: "kl_panns"."""

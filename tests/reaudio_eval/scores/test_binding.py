@@ -17,7 +17,7 @@ from reaudio_eval.features.embedders import EmbedderSpec
 from reaudio_eval.features.feature_set import FeatureSet, Undefined
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.prompts.dataset import Prompt
-from reaudio_eval.scores.binding import bind_metrics, stored_metrics
+from reaudio_eval.scores.binding import bind_metrics, choose, stored_metrics
 from reaudio_eval.scores.metrics import ClipMetric, LabelMetric, Metric, MetricInput, Subset
 
 DEFINITIONS = [definition for family in plugins.entries("metrics") for definition in plugins.load("metrics", family)]
@@ -49,6 +49,18 @@ def test_an_embedder_of_scores_gets_the_metrics_of_these_scores_alone() -> None:
     assert names("foo", scores=("CE", "CU", "PC", "PQ")) == {"ce_foo", "cu_foo", "pc_foo", "pq_foo"}
     assert names("foo", scores=("PQ",)) == {"pq_foo"}
     assert "audiobox_pq" in names("audiobox_aesthetics", scores=("PQ",))
+
+
+def test_costly_metrics_are_computed_only_where_they_are_named() -> None:
+    bound = bind_metrics({"foo": spec()}, {"foo": Undefined("no checkpoint")})
+
+    def chosen(wanted: tuple[str, ...] | None, required: tuple[str, ...] = ()) -> set[str]:
+        return {m.info.name for m in choose(bound, wanted, required)}
+
+    assert chosen(None) == {"copying_foo", "fd_foo", "kad_foo"}
+    assert chosen(None, ("fd_inf_foo",)) == {"copying_foo", "fd_foo", "kad_foo", "fd_inf_foo"}
+    assert chosen(("fad",)) == {"fd_foo"}  # the family
+    assert chosen(("fd_inf",)) == chosen(("fd_inf_foo",)) == {"fd_inf_foo"}
 
 
 def test_a_metric_of_one_class_list_is_bound_to_taggers_of_that_list() -> None:
