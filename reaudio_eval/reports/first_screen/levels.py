@@ -33,8 +33,8 @@ def level_sentence(evidence: Evidence, system: str) -> Markup:
         )
     values = _values(evidence, system, groups)
     real = real_values(evidence, groups)
-    return opening + Markup("{} {} {}{}{}.").format(
-        _works(evidence, system), lower_first(evidence.metric.title), values, real, remark
+    return opening + Markup("{} {} {}{}{}.{}").format(
+        _works(evidence, system), lower_first(evidence.metric.title), values, real, remark, _untested(evidence, system)
     )
 
 
@@ -56,10 +56,16 @@ def _works(evidence: Evidence, system: str) -> str:
         return " works worse on rare sounds:"
     if loss.has_interval and loss.ci_high < 0:
         return " works better on rare sounds than on common ones:"
-    if loss.has_interval:
-        return " shows no significant difference between common and rare sounds:"
-    reason = "no interval" if loss.reason in ("", NOT_COMPUTED) else loss.reason
-    return f" has (whether it works worse on rare sounds could not be tested: {reason})"
+    return " shows no significant difference between common and rare sounds:" if loss.has_interval else " has"
+
+
+def _untested(evidence: Evidence, system: str) -> str:
+    """Why nothing can be said about the loss, as a sentence of its own; "" where the first one says it."""
+    if evidence.ends is None or evidence.loss(system).has_interval:
+        return ""
+    reason = evidence.loss(system).reason
+    why = "there is no interval" if reason in ("", NOT_COMPUTED) else reason
+    return f" Whether it works worse on rare sounds could not be tested: {why}."
 
 
 def _values(evidence: Evidence, system: str, groups: Sequence[Group]) -> str:

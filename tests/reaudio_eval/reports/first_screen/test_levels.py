@@ -23,20 +23,20 @@ def of(loss: Level, **more: object) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    ("loss", "opening"),
+    ("loss", "opening", "end"),
     [
-        (level(0.48, 0.2), "ours works worse on rare sounds: "),
-        (level(0.48, 0.5), "ours shows no significant difference between common and rare sounds: "),
-        (level(-0.48, 0.2), "ours works better on rare sounds than on common ones: "),
+        (level(0.48, 0.2), "ours works worse on rare sounds: ", ""),
+        (level(0.48, 0.5), "ours shows no significant difference between common and rare sounds: ", ""),
+        (level(-0.48, 0.2), "ours works better on rare sounds than on common ones: ", ""),
         (
-            level(0.48, math.nan, reason="2 classes: an interval needs at least 5"),
-            "ours has (whether it works worse on rare sounds could not be tested: 2 classes: an interval needs at least 5) ",
+            level(0.48, math.nan, reason="2 classes: an interval needs at least 5"), "ours has ",
+            " Whether it works worse on rare sounds could not be tested: 2 classes: an interval needs at least 5.",
         ),
-        (Level(), "ours has (whether it works worse on rare sounds could not be tested: no interval) "),
+        (Level(), "ours has ", " Whether it works worse on rare sounds could not be tested: there is no interval."),
     ],
-)
-def test_worse_only_where_the_interval_of_the_loss_is_above_zero(loss: Level, opening: str) -> None:
-    assert said([level_sentence(of(loss), "ours")]) == [opening + VALUES]
+)  # fmt: skip
+def test_worse_only_where_the_interval_of_the_loss_is_above_zero(loss: Level, opening: str, end: str) -> None:
+    assert said([level_sentence(of(loss), "ours")]) == [opening + VALUES + end]
 
 
 def test_the_loss_of_a_metric_where_lower_is_better_is_turned() -> None:
