@@ -313,9 +313,20 @@ class Machine(OptionGroup):
     cache_dir: Annotated[
         Path | None, Option("Features and checkpoints, kept by content. Default: $REAUDIO_CACHE or the user cache.")
     ] = None
+    feature_store: Annotated[
+        str | None,
+        Option(
+            "Object store in which machines share features beside their caches: file:///FOLDER, s3://BUCKET/FOLDER, gs://...",
+            metavar="URL",
+        ),
+    ] = None
     where: Executor = LOCAL
 
     def check(self) -> None:
+        if self.feature_store is not None:
+            from reaudio_eval.features.object_store import ObjectStore
+
+            ObjectStore(self.feature_store).check()
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ReaudioError(f"--device {self.device} is not a device: use cpu, cuda or cuda:N.")
 
@@ -329,6 +340,7 @@ def fetch_options(measures: Measures, machine: Machine) -> Fetch:
 
 def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: DatasetDefaults | None = None) -> Options:
     """The settings of the score stage; the dataset's ``defaults`` hold where the user names nothing."""
+    from reaudio_eval.features.object_store import ObjectStore
     from reaudio_eval.scores.evaluate import DEFAULT_EMBEDDERS, Options
     from reaudio_model.common.files import default_cache_dir
 
@@ -348,4 +360,5 @@ def scoring_options(measures: Measures, machine: Machine, seed: int, defaults: D
         strict=measures.strict,
         max_seconds=measures.max_seconds,
         executor=machine.where,
+        store=None if machine.feature_store is None else ObjectStore(machine.feature_store),
     )

@@ -20,6 +20,7 @@ from reaudio_eval.features.cache_origin import ENCODERS, FEATURES, Origin, check
 from reaudio_eval.features.checkpoints import checkpoint_notes, published_name, resolve
 from reaudio_eval.features.embedders import ClipFeatures, Embedder, EmbedderSpec, TextEmbedder
 from reaudio_eval.features.feature_set import Undefined
+from reaudio_eval.features.object_store import ObjectStore
 from reaudio_eval.features.protocols import Protocol, WaveformRule
 from reaudio_model.common.errors import CheckpointError, ReaudioError
 from reaudio_model.common.files import canonical_sha256
@@ -34,6 +35,7 @@ class ActiveEmbedder:
         checkpoint: file or folder; ``sha256`` of its weights.
         origin: what makes its features: checkpoint, rule, code, packages.
         published: name of the published file that it is, or None.
+        store: object store that its features are shared in, or None.
         checkpoint_notes: sentences for the reader of the scores: not the published file, or not the protocol's.
     """
 
@@ -47,6 +49,7 @@ class ActiveEmbedder:
     cache_dir: Path
     device: str
     published: str | None = None
+    store: ObjectStore | None = None
     checkpoint_notes: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -55,7 +58,7 @@ class ActiveEmbedder:
 
     @cached_property
     def cache(self) -> FeatureCache:
-        return FeatureCache(self.cache_dir, self.origin)
+        return FeatureCache(self.cache_dir, self.origin, self.store)
 
     @cached_property
     def network(self) -> Embedder:
@@ -143,6 +146,7 @@ def activate(
     cache_dir: Path,
     device: str,
     allow_download: bool,
+    store: ObjectStore | None = None,
 ) -> ActiveEmbedder | Undefined:
     """Find an embedder's checkpoint; Undefined with the remedy where there is none, or where its package is not installed.
 
@@ -182,5 +186,6 @@ def activate(
         cache_dir,
         device,
         published_name(spec, sha256),
+        store,
         checkpoint_notes(spec, found, sha256, protocol.name, preferred),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from safetensors.numpy import load, save
 
 from reaudio_eval.features.cache_origin import Origin
 from reaudio_eval.features.embedders import ClipFeatures
+from reaudio_eval.features.object_store import ObjectStore
 from reaudio_model.common.digests import SEAL, check_sealed, open_sealed_json, sealed_json, sealed_safetensors
 from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.files import atomic_write
@@ -54,12 +56,14 @@ class CacheLog:
         damaged: entries that were found damaged.
         stale: entries that were made by other code or packages and were needed again.
         unwritable: why nothing can be written, or "".
+        unreachable: why the object store cannot be used, or "".
     """
 
     root: Path
     damaged: set[Path] = field(default_factory=set)
     stale: set[Path] = field(default_factory=set)
     unwritable: str = ""
+    unreachable: str = ""
 
     def report(self, reporter: Reporter) -> None:
         """Say it in one line each, and forget it."""
@@ -73,7 +77,9 @@ class CacheLog:
             reporter.note(
                 f"Warning: the cache cannot be written, so features are computed again next time: {self.unwritable}"
             )
-        self.damaged, self.stale, self.unwritable = set(), set(), ""
+        if self.unreachable:
+            reporter.note(f"Warning: the feature store cannot be used, so nothing is shared: {self.unreachable}")
+        self.damaged, self.stale, self.unwritable, self.unreachable = set(), set(), "", ""
 
 
 @cache
@@ -83,11 +89,19 @@ def cache_log(root: Path) -> CacheLog:
 
 
 class _Entries:
-    """Files of one cache folder, by key."""
+    """Files of one cache folder, by key, and of the same folder of an object store.
+
+    Args:
+        root: the cache folder.
+        origin: what makes its entries.
+        store: shared with other machines, or None. Entries come from it with :meth:`fetch` and reach it with :meth:`share`.
+    """
 
     suffix = ""
 
-    def __init__(self, root: Path, origin: Origin) -> None:
+    def __init__(self, root: Path, origin: Origin, store: ObjectStore | None = None) -> None:
+        self.store = store
+        self._unshared: dict[str, bytes] = {}
         self.root = root
         self.origin = origin
         self.folder = origin.folder(root)
@@ -106,6 +120,38 @@ class _Entries:
         except OSError:  # not there, or a cache of somebody else
             return None
 
+    def _is_whole(self, data: bytes, key: str) -> bool:
+        """Whether these are the bytes of an entry."""
+        raise NotImplementedError
+
+    def fetch(self, keys: Iterable[str]) -> None:
+        """Copy entries that are not in the folder from the object store; what is damaged there is left."""
+        if self.store is None or self.log.unreachable:
+            return
+        names = {self._name(key): key for key in keys if not self._path(key).is_file()}
+        try:
+            found = self.store.read(list(names))
+        except Exception as error:  # noqa: BLE001  # of any file system
+            self.log.unreachable = str(error)
+            return
+        for name, data in found.items():
+            if self._is_whole(data, names[name]):
+                self._keep(names[name], data)
+
+    def share(self) -> None:
+        """Copy what was written since the last call to the object store."""
+        contents, self._unshared = self._unshared, {}
+        if self.store is None or self.log.unreachable or not contents:
+            return
+        try:
+            self.store.write(contents)
+        except Exception as error:  # noqa: BLE001  # of any file system
+            self.log.unreachable = str(error)
+
+    def _name(self, key: str) -> str:
+        """Of an entry in the object store."""
+        return f"{self.folder.relative_to(self.root).as_posix()}/{key[:2]}/{key}{self.suffix}"
+
     def _damaged(self, key: str) -> None:
         self.log.damaged.add(self._path(key))
 
@@ -113,13 +159,19 @@ class _Entries:
         path = self._path(key)
         if path not in self.log.damaged and self._of_other_code(key):
             self.log.stale.add(path)
+        if self.store is not None:
+            self._unshared[self._name(key)] = data
+        self._keep(key, data)
+
+    def _keep(self, key: str, data: bytes) -> None:
+        """Write a file of the folder."""
         if self.log.unwritable:
             return
         try:
             if not self._has_origin:
                 atomic_write(self.folder / MADE_BY, sealed_json(self.origin.to_json()))
                 self._has_origin = True
-            atomic_write(path, data)
+            atomic_write(self._path(key), data)
         except (ReaudioError, OSError) as error:
             self.log.unwritable = str(error)
 
@@ -136,14 +188,12 @@ class _Entries:
 
 
 class FeatureCache(_Entries):
-    """Features of clips and captions under one checkpoint and one waveform rule.
-
-    Args:
-        root: the cache folder.
-        origin: what makes them.
-    """
+    """Features of clips and captions under one checkpoint and one waveform rule; arguments as of any cache folder."""
 
     suffix = ".safetensors"
+
+    def _is_whole(self, data: bytes, key: str) -> bool:
+        return open_features(data, key) is not None
 
     def get(self, key: str) -> ClipFeatures | None:
         """Features of the clip with this content hash; None when absent or damaged."""
@@ -200,6 +250,9 @@ class JsonCache(_Entries):
     """Small JSON facts keyed by content hash (the audit of a clip)."""
 
     suffix = ".json"
+
+    def _is_whole(self, data: bytes, key: str) -> bool:
+        return open_facts(data, key) is not None
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The facts; None when absent or damaged."""

@@ -23,6 +23,7 @@ from reaudio_eval.features.cache import JsonCache
 from reaudio_eval.features.cache_origin import audit_origin
 from reaudio_eval.features.embedders import ClipFeatures
 from reaudio_eval.features.feature_set import FeatureSet
+from reaudio_eval.features.object_store import ObjectStore
 from reaudio_model.common.audio import DecodedAudio, content_sha256, decode_many
 from reaudio_model.common.errors import AudioError
 from reaudio_model.common.executors import LOCAL, Executor
@@ -61,6 +62,7 @@ def embed_clips(
     reporter: Reporter,
     max_seconds: float = MAX_SECONDS,
     executor: Executor = LOCAL,
+    store: ObjectStore | None = None,
 ) -> EmbeddedClips:
     """Features of every file under every embedder.
 
@@ -73,12 +75,14 @@ def embed_clips(
         reporter: shows progress.
         max_seconds: longer clips are unreadable.
         executor: where batches are computed; workers on Ray read the files and checkpoints by the same paths.
+        store: object store that audits are shared in, as features are in those of their embedders.
     """
     result = EmbeddedClips(features={e.name: {} for e in embedders})
     unique = _hash_files(files, result, jobs, max_seconds, reporter)
     rules = {e.name: (e.rule, e.sample_rate) for e in embedders}
-    work = _Known(embedders, JsonCache(cache_dir, audit_origin(rules)), result.features, max_seconds)
+    work = _Known(embedders, JsonCache(cache_dir, audit_origin(rules), store), result.features, max_seconds)
     shas = list(unique)
+    work.fetch(shas)
     chunks = [shas[i : i + batch_size] for i in range(0, len(shas), batch_size)]
     todo = [chunk for chunk in chunks if not work.is_done(chunk)]
     with reporter.stage("Embedding", sum(map(len, chunks))) as advance:
@@ -87,6 +91,7 @@ def embed_clips(
         embed = BatchEmbedder(tuple(embedders), jobs, max_seconds)
         for batch, found in _computed(batches, embed, executor, reporter):
             work.add(found)
+            work.share()
             advance(len(batch.clips))
     for system, clips in files.items():
         for clip_id, path in clips.items():
@@ -160,6 +165,16 @@ class _Known:
                     self.features[embedder.name][sha] = cached
         return all(sha in self.facts for sha in chunk) and not self.missing(chunk)
 
+    def fetch(self, shas: Sequence[str]) -> None:
+        """Copy what other machines have computed into the cache."""
+        for each in (self.audits, *(e.cache for e in self.embedders)):
+            each.fetch(shas)
+
+    def share(self) -> None:
+        """Give other machines what was computed here."""
+        for each in (self.audits, *(e.cache for e in self.embedders)):
+            each.share()
+
     def missing(self, chunk: Sequence[str]) -> tuple[str, ...]:
         """The embedders of which a clip of the batch has no features."""
         return tuple(e.name for e in self.embedders if any(sha not in self.features[e.name] for sha in chunk))
@@ -209,12 +224,14 @@ def embed_captions(embedder: ActiveEmbedder, captions: Sequence[str], reporter: 
     with reporter.stage(f"Reading captions ({embedder.name})", len(unique)) as advance:
         for start in range(0, len(unique), TEXT_BATCH):
             batch = unique[start : start + TEXT_BATCH]
+            embedder.cache.fetch(map(embedder.cache.text_key, batch))
             cached = {c: embedder.cache.get_text(c) for c in batch}
             if any(v is None for v in cached.values()):
                 for caption, vector in zip(batch, embedder.embed_text(batch), strict=True):
                     if cached[caption] is None:
                         embedder.cache.put_text(caption, vector)
                         cached[caption] = vector
+            embedder.cache.share()
             known |= {c: v for c, v in cached.items() if v is not None}
             advance(len(batch))
     return np.stack([known[c] for c in captions])

@@ -16,6 +16,7 @@ from reaudio_eval.features.active import ActiveEmbedder, activate
 from reaudio_eval.features.audit import ClipAudit, summarise
 from reaudio_eval.features.cache import cache_log, check_cache_dir
 from reaudio_eval.features.extract import embed_clips
+from reaudio_eval.features.object_store import ObjectStore
 from reaudio_eval.features.protocols import DEFAULT_PROTOCOL, get_protocol
 from reaudio_eval.prompts.dataset import Dataset
 from reaudio_eval.prompts.strata import Stratum, partition_by_rarest
@@ -57,6 +58,7 @@ class Options:
         strict: a missing, unreadable or truncated clip is an error instead of an entry in the audit.
         max_seconds: longer clips are unreadable.
         executor: where networks run.
+        store: object store that features are shared in, or None.
     """
 
     protocol: str = DEFAULT_PROTOCOL
@@ -73,6 +75,7 @@ class Options:
     strict: bool = False
     max_seconds: float = MAX_SECONDS
     executor: Executor = LOCAL
+    store: ObjectStore | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("--batch-size", self.batch_size), ("--jobs", self.jobs)):
@@ -157,6 +160,7 @@ def prepare(options: Options, dataset: Dataset | None = None, *, needed: bool = 
             cache_dir=options.cache_dir,
             device=options.device,
             allow_download=options.allow_download,
+            store=options.store,
         )
         for name in names
     }
@@ -203,8 +207,9 @@ def evaluate(
     batch_size = options.batch_size or EMBED_BATCH
     embedders = list(tools.embedders.values())
     clips = embed_clips(
-        files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds, options.executor
-    )
+        files, embedders, options.cache_dir, batch_size, options.jobs, reporter, options.max_seconds,
+        executor=options.executor, store=options.store,
+    )  # fmt: skip
     audits = {name: clips.audit(name, [p.clip_id for p in dataset.prompts]) for name in files if name != NEIGHBOURS}
     scored = scored_clips(audits, {s.name: tuple(s.by_seed) for s in systems}, options.strict, common)
     inputs = Inputs.of(clips, near, scored, dataset, tools.embedders, options.protocol, options.seed, reporter)

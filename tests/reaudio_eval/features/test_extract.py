@@ -74,6 +74,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path)
 
 
+def test_another_machine_takes_features_from_the_object_store(world: World) -> None:
+    options = {
+        "embedders": "bands", "checkpoints": {"bands": world.checkpoint}, "metrics": "fd", "protocol": "fadtk",
+        "feature_store": f"file://{world.root}/shared",
+    }  # fmt: skip
+    first = reaudio_eval.score(world.ours, world.real, cache_dir=world.root / "one", **options).to_json()
+    computed = {path.relative_to(world.root / "one") for path in (world.root / "one").rglob("*.safetensors")}
+    assert computed == {path.relative_to(world.root / "shared") for path in (world.root / "shared").rglob("*.safetensors")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ActiveEmbedder, "embed", None)  # nothing is computed again
+        second = reaudio_eval.score(world.ours, world.real, cache_dir=world.root / "two", **options).to_json()
+    assert second["metrics"] == first["metrics"]
+
+
 @pytest.mark.slow
 def test_an_edited_embedder_makes_its_features_anew(world: World) -> None:
     first = world.fd()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import ray_work
 import torch
+from notes import Notes
 from ray_cluster import local_cluster
 from ray_work import Made, doubling, dying, failing, waiting
 
@@ -23,17 +24,6 @@ from reaudio_model.common.ray_executor import map_on_ray
 ray = pytest.importorskip("ray", reason='needs Ray: pip install "reaudio-eval[ray]"')
 
 pytestmark = pytest.mark.slow  # a cluster takes seconds to start
-
-
-class Notes(Reporter):
-    """Keeps its notes."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +57,7 @@ def test_the_shard_of_a_lost_worker_is_computed_by_another(executor: Executor, t
     reporter = Notes()
     found = run(partial(dying, tmp_path, 2), list(range(6)), executor, reporter)
     assert [found[i].value for i in range(6)] == [0, 2, 4, 6, 8, 10]
-    assert reporter.notes == ["A worker that doubles was lost; its work is given to another one."] * 2
+    assert reporter.lines == ["A worker that doubles was lost; its work is given to another one."] * 2
 
 
 def test_a_shard_that_loses_every_worker_is_an_error(executor: Executor, tmp_path: Path) -> None:
