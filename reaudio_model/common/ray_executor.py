@@ -142,12 +142,12 @@ class _Workers:
                 except self.ray.exceptions.RayError as error:  # of the worker, its machine, or its memory
                     self._replace(actor, index, waiting, lost, error)
                     continue
-                if index is not None:
-                    yield index, value
-                if waiting:
+                if waiting:  # before the result is used, which may take a while
                     self._give(actor, waiting.popleft(), shards)
                 else:
                     self.ray.kill(actor)
+                if index is not None:
+                    yield index, value
         finally:
             for actor, _ in self.pending.values():
                 self.ray.kill(actor)
