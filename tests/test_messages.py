@@ -32,6 +32,7 @@ OTHER_PROGRAMS = {
     "accelerate launch": frozenset({"--num_processes"}),
     "hf download": frozenset({"--include"}),
     "pip install": frozenset({"--force-reinstall"}),
+    "ray start": frozenset({"--head"}),
 }
 NO_MESSAGES = ("reaudio_eval/reports/palette.py",)  # variables of CSS
 
