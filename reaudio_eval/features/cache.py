@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -88,7 +89,7 @@ def cache_log(root: Path) -> CacheLog:
     return CacheLog(root)
 
 
-class _Entries:
+class _Entries(ABC):
     """Files of one cache folder, by key, and of the same folder of an object store.
 
     Args:
@@ -120,9 +121,9 @@ class _Entries:
         except OSError:  # not there, or a cache of somebody else
             return None
 
+    @abstractmethod
     def _is_whole(self, data: bytes, key: str) -> bool:
         """Whether these are the bytes of an entry."""
-        raise NotImplementedError
 
     def fetch(self, keys: Iterable[str]) -> None:
         """Copy entries that are not in the folder from the object store; what is damaged there is left."""

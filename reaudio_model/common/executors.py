@@ -30,9 +30,7 @@ class Executor(OptionGroup):
     ] = "local"
     ray_address: Annotated[
         str | None,
-        Option(
-            "Ray cluster: HOST:PORT, ray://HOST:PORT or auto. Default: Ray is started on this machine.", metavar="ADDRESS"
-        ),
+        Option("Ray cluster: HOST:PORT or auto. Default: Ray is started on this machine.", metavar="ADDRESS"),
     ] = None
     ray_gpus: Annotated[
         float, Option("GPUs of each worker, with --device cuda; less than 1 for several workers on one GPU.", least=0.01)

@@ -81,7 +81,7 @@ def _connect(executor: Executor) -> ModuleType:
 
 def _require_listener(executor: Executor) -> None:
     """Refuse an address at which nothing listens at once; Ray would wait for minutes."""
-    host, separator, port = (executor.ray_address or "").removeprefix("ray://").rpartition(":")
+    host, separator, port = (executor.ray_address or "").rpartition(":")
     if not separator or not port.isdecimal():
         return
     try:

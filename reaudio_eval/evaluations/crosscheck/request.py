@@ -8,6 +8,7 @@ from typing import Annotated
 
 from reaudio_eval.evaluations.base import Request
 from reaudio_eval.evaluations.options import DEFAULT_PROTOCOL, METRICS, OUTPUT, FolderPair, Machine, Seed
+from reaudio_model.common.errors import ReaudioError
 from reaudio_model.common.options import Option
 
 
@@ -36,3 +37,9 @@ class CrosscheckRequest(Request):
     ] = None
     seed: Seed = 0
     machine: Machine = field(default_factory=Machine)
+
+    def check(self) -> None:
+        if self.machine.where.is_ray or self.machine.feature_store is not None:
+            raise ReaudioError(
+                "`crosscheck` runs the packages in this process and shares no features: leave out --executor and --feature-store."
+            )

@@ -45,6 +45,10 @@ class GenerateRequest(Request):
     machine: Machine = field(default_factory=Machine)
 
     def check(self) -> None:
+        if self.machine.feature_store is not None:
+            raise ReaudioError("--feature-store holds features, and `generate` computes none: leave it out.")
+        if self.machine.where.is_ray and not self.models:
+            raise ReaudioError("--executor ray runs models, and a program of --external runs here: leave it out.")
         if not self.models and not self.external:
             raise ReaudioError(
                 "No system to make clips with: give --model NAME (`reaudio-eval list models`) or --external NAME='COMMAND {prompts} {out}'."
